@@ -1,0 +1,1 @@
+"""How nightproof is started: command line, supervisor, profiles."""

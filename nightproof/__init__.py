@@ -1,0 +1,1 @@
+"""nightproof: the domain of a nightly verification pipeline; imports no Prefect."""

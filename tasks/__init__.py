@@ -1,0 +1,1 @@
+"""Prefect tasks: thin shells around plain functions."""
