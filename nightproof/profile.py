@@ -42,7 +42,9 @@ class Endpoints(_Section):
 
     catalog: str = ""
     aws: str = Field(default="", description="AWS endpoint URL; empty means real AWS")
-    urls: dict[str, str] = Field(default_factory=dict, description="other URLs, by name, given to suites as NIGHTPROOF_URL_<NAME>")
+    urls: dict[str, str] = Field(
+        default_factory=dict, description="other URLs, by name, given to suites as NIGHTPROOF_URL_<NAME>"
+    )
 
 
 class Names(_Section):
@@ -126,7 +128,9 @@ class Profile(_Section):
     cron: str = "0 2 * * *"
     timezone: str = "UTC"
     history_url: str = Field(default="", description="SQLAlchemy URL; empty: history.sqlite in the state directory")
-    artifact_store: str = Field(default="", description="directory or s3://bucket/prefix that run directories are copied to")
+    artifact_store: str = Field(
+        default="", description="directory or s3://bucket/prefix that run directories are copied to"
+    )
     report_base_url: str = Field(default="", description="URL under which the artifact store is served")
     testbed_aws_port: int = Field(default=0, description="0: any free port")
     testbed_catalog_port: int = Field(default=0, description="0: any free port")
@@ -152,7 +156,7 @@ class Secrets(BaseSettings):
 
 def load(name_or_path: str) -> Profile:
     """Read a profile by name (deployments/profiles) or path; raise UsageError with the remedy."""
-    path = _find(name_or_path)
+    path = find(name_or_path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -168,9 +172,7 @@ def parse(data: dict[str, Any], path: Path) -> Profile:
         raise UsageError(_sentence(error, path)) from error
     name = profile.name or path.stem
     suites = tuple(suite.model_copy(update={"path": _anchor(suite.path, path)}) for suite in profile.suite)
-    return profile.model_copy(
-        update={"name": name, "environment": profile.environment or name, "suite": suites}
-    )
+    return profile.model_copy(update={"name": name, "environment": profile.environment or name, "suite": suites})
 
 
 def load_secrets(profile_path: Path | None = None) -> Secrets:
@@ -179,7 +181,8 @@ def load_secrets(profile_path: Path | None = None) -> Secrets:
     return Secrets(_env_file=env_file)
 
 
-def _find(name_or_path: str) -> Path:
+def find(name_or_path: str) -> Path:
+    """Give the path of a profile by name (deployments/profiles) or path; raise UsageError naming the known ones."""
     candidate = Path(name_or_path)
     named = PROFILES / f"{name_or_path}.toml"
     if candidate.is_file():
@@ -208,7 +211,7 @@ def _sentence(error: ValidationError, path: Path) -> str:
 def _unknown_key(location: list[str], path: Path) -> str:
     section: Any = Profile
     for part in location[:-1]:
-        if isinstance(section, type) and issubclass(section, BaseModel):
+        if not part.isdigit():  # the position in a list of sections
             section = _inner(section.model_fields[part].annotation)
     valid = sorted(section.model_fields)
     near = difflib.get_close_matches(location[-1], valid, n=1)

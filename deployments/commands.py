@@ -1,0 +1,167 @@
+"""What the commands do, as functions that give text: the command line prints, nobody else does."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from typing import Any
+
+from nightproof import profile as profiles
+from nightproof.doctor import diagnose
+from nightproof.doctor import render
+from nightproof.environment import cell_environment
+from nightproof.errors import UsageError
+from nightproof.history.index import History
+from nightproof.history.index import default_url
+from nightproof.housekeeping import clean_earlier
+from nightproof.housekeeping import opened
+from nightproof.plan import Choice
+from nightproof.plan import make_plan
+from nightproof.plan import new_run_id
+from nightproof.progress import announce
+from nightproof.prune import plan_prune
+from nightproof.prune import prune as delete_pruned
+from nightproof.report import text
+from nightproof.report.files import dump_report
+from nightproof.report.files import read_report
+from nightproof.seeds import seed_target
+from nightproof.verdict import catalogue as catalogues
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Hashable
+    from pathlib import Path
+
+    from nightproof.profile import Secrets
+
+
+def _secrets(profile_given: str) -> Secrets:
+    return profiles.load_secrets(profiles.find(profile_given))
+
+
+def doctor(profile_given: str, *, as_json: bool) -> tuple[str, bool]:
+    """Diagnose; give text and whether every required check holds."""
+    plan = make_plan(profiles.load(profile_given), Choice(), new_run_id(), profile_given)
+    diagnosis = diagnose(plan, _secrets(profile_given))
+    shown = json.dumps(diagnosis.as_data(), indent=2) if as_json else render(diagnosis)
+    return shown, diagnosis.is_well
+
+
+def seed(profile_given: str, *, as_json: bool) -> str:
+    """Seed the target; give one line per seed."""
+    profile = profiles.load(profile_given)
+    with opened(profile, _secrets(profile_given), "seed") as target:
+        results = seed_target(target, lambda name, done, of: announce("seed", name, done, of))
+    if as_json:
+        return json.dumps([asdict(result) for result in results], indent=2)
+    return "\n".join(
+        f"{result.name}: {result.files} files, {result.bytes} bytes, {result.uploaded_bytes} bytes uploaded, "
+        f"{result.repaired} repaired"
+        for result in results
+    )
+
+
+def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) -> None:
+    """Serve the testbed until a signal; show the environment as `export` lines once it is ready."""
+    profile = profiles.load(profile_given)
+    if profile.target != "embedded":
+        raise UsageError(f"The profile `{profile.name}` is live: there is no testbed to start. Use an embedded one.")
+    with opened(profile, _secrets(profile_given), "testbed") as target:
+        if seeded:
+            seed_target(target, lambda name, done, of: announce("seed", name, done, of))
+        for name, value in sorted(cell_environment(target).items()):
+            show(f"export {name}={shlex.quote(value)}")
+        if target.process is not None:
+            target.process.wait()
+
+
+def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool, as_json: bool) -> str:
+    """Plan or do the cleanup of earlier runs."""
+    result = clean_earlier(
+        profiles.load(profile_given), _secrets(profile_given),
+        run_id=run_id, min_age=timedelta(hours=min_age_hours), dry_run=not apply,
+    )  # fmt: skip
+    if as_json:
+        return json.dumps(asdict(result), indent=2)
+    marks = [("delete", result.planned), ("refuse", result.refused)]
+    return "\n".join([*(f"{mark} {title}" for mark, titles in marks for title in titles), result.sentence])
+
+
+def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
+    """Give a run's report as text or as it stands in report.json."""
+    path = profiles.load(profile_given).state_dir.absolute() / "runs" / run_id / "report.json"
+    if not path.is_file():
+        raise UsageError(f"There is no report `{path}`: list runs with `nightproof history`.")
+    found = read_report(path)
+    return dump_report(found) if as_json else text.render(found, str(path.with_name("report.html")))
+
+
+def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_json: bool) -> tuple[str, bool]:
+    """Compare suites with their lock or write it; give text and whether lock and suites agree."""
+    chosen = paths or tuple(suite.path for suite in profiles.load(profile_given).suite)
+    found = {str(path): _catalogue_one(path, update=update) for path in chosen}
+    is_current = not any(lines for lines in found.values()) or update
+    if as_json:
+        return json.dumps(found, indent=2), is_current
+    shown = [f"{path}: {'; '.join(lines) or 'the lock is current'}" for path, lines in found.items()]
+    return "\n".join(shown), is_current
+
+
+def _catalogue_one(path: Path, *, update: bool) -> list[str]:
+    collected = catalogues.collect(path)
+    if update:
+        catalogues.write_lock(path, collected)
+        return [f"wrote {len(collected.tests)} tests"]
+    drift = catalogues.compare(catalogues.read_lock(path), collected)
+    kinds = {"added": drift.added, "removed": drift.removed, "changed": drift.changed}
+    return [f"{kind} {name}" for kind, names in kinds.items() for name in names]
+
+
+def history(profile_given: str, limit: int, *, rebuild: bool, as_json: bool) -> str:
+    """List the last nights of a profile, newest first."""
+    profile = profiles.load(profile_given)
+    state_dir = profile.state_dir.absolute()
+    with History(profile.history_url or default_url(state_dir)) as index:
+        (index.rebuild if rebuild else index.sync)(state_dir / "runs")
+        frame = index.trend(profile.name, profile.target).iloc[::-1].head(limit)
+    if as_json:
+        return str(frame.to_json(orient="records", date_format="iso", indent=2))
+    if frame.empty:
+        return f"There is no night of `{profile.name}` yet: start one with `nightproof run`."
+    return "\n".join(_night_line(row) for row in frame.to_dict("records"))
+
+
+def _night_line(row: dict[Hashable, Any]) -> str:
+    asked = row["declared"] - row["unsupported"]
+    cause = f": {row['cause']}" if row["cause"] else ""
+    counts = f"{row['passed']} passed, {row['flaky']} flaky of {asked}, {row['duration_s']:.0f} s"
+    return f"{row['run_id']} {row['colour'] or 'interrupted'} {counts}{cause}"
+
+
+def prune(profile_given: str, keep_days: int, *, apply: bool, as_json: bool) -> str:
+    """Plan or do the pruning of old run directories."""
+    plan = plan_prune(profiles.load(profile_given).state_dir.absolute() / "runs", timedelta(days=keep_days))
+    if apply:
+        delete_pruned(plan)
+    if as_json:
+        data = {"runs": plan.runs, "files": len(plan.files), "bytes": plan.size_bytes, "applied": apply}
+        return json.dumps(data, indent=2)
+    verb = "Deleted" if apply else "Would delete"
+    return f"{verb} {len(plan.files)} files ({plan.size_bytes} bytes) of {plan.runs} runs."
+
+
+def up(profile_given: str, port: int, *, show: Callable[[str], None]) -> None:
+    """Run the supervisor until a signal or `down`."""
+    from deployments import supervisor  # noqa: PLC0415 - imports Prefect, which reads its settings at import
+
+    supervisor.serve(profile_given, port, show)
+
+
+def down(profile_given: str) -> str:
+    """Ask the supervisor to end, and wait for it."""
+    from deployments.stopping import stop_supervisor  # noqa: PLC0415 - as above
+
+    return stop_supervisor(profiles.load(profile_given).state_dir.absolute())

@@ -1,0 +1,126 @@
+"""Run one night in this process: a Prefect server of our own, the flow, and the report it leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from deployments import server
+from deployments.state import supervisor_api
+from nightproof import profile as profiles
+from nightproof.errors import Interrupted
+from nightproof.errors import NightproofError
+from nightproof.locking import require_free
+from nightproof.plan import make_plan
+from nightproof.plan import new_run_id
+from nightproof.progress import announce
+from nightproof.provisioning import require_known
+from nightproof.report.files import read_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nightproof.plan import Choice
+    from nightproof.plan import RunPlan
+    from nightproof.records import RunReport
+
+DRAIN_S: Final = 10.0
+
+
+def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
+    """Run the nightly flow; give its report and the page to open.
+
+    Raises UsageError before anything is started, and Interrupted when a signal left no report.
+    """
+    profile = profiles.load(profile_given)
+    require_known(profile.checks)
+    plan = make_plan(profile, choice, new_run_id(), profile_given)
+    require_free(plan.state_dir)
+    announce("prefect", "starting the Prefect server")
+    with termination(), prefect_api(plan):
+        ended = _run_flow(plan, profile_given, choice)
+    path = plan.run_dir / "report.json"
+    if not path.is_file():
+        if ended:
+            raise Interrupted(ended)
+        raise NightproofError(f"The night left no report. Read the flow run `{plan.run_id}` in Prefect.")
+    return read_report(path), path.with_name("report.html")
+
+
+@contextmanager
+def prefect_api(plan: RunPlan) -> Iterator[None]:
+    """Point this process at the supervisor's server when there is one, else at a server for this run alone.
+
+    Prefect reads its settings at import, so nothing may import it before this.
+    """
+    home = plan.state_dir / "prefect"
+    api = supervisor_api(plan.state_dir)
+    if api:
+        os.environ.update(server.environment(home, api))
+        yield
+        return
+    started = server.start(plan.state_dir, with_services=False)
+    try:
+        os.environ.update(server.environment(home, started.api))
+        yield
+    finally:
+        _drain()
+        started.stop()
+
+
+def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
+    """Run the flow; give the name of the signal that ended it, or nothing. Its own fault is raised again."""
+    from flows.nightly import nightly  # noqa: PLC0415 - imports Prefect, which reads its settings at import
+
+    flow: Any = nightly.with_options(flow_run_name=plan.run_id, validate_parameters=False)
+    try:
+        state = flow(
+            environment=profile_given, backends=list(choice.backends), suites=",".join(choice.suites),
+            keep_resources=choice.keep_resources, notify=choice.notify, return_state=True,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        return "SIGINT"
+    except Interrupted as interrupted:
+        return interrupted.signal_name
+    fault = None if state.is_completed() else state.result(raise_on_failure=False)
+    if isinstance(fault, NightproofError):
+        raise fault
+    return ""
+
+
+def _drain() -> None:
+    """Let Prefect send what it still holds; afterwards it would try for a minute to reach a server that is gone."""
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - Prefect reads its settings at import
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415 - as above
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=DRAIN_S, at_exit=False)
+
+
+@contextmanager
+def termination() -> Iterator[None]:
+    """Turn SIGTERM into Interrupted; while a flow runs Prefect handles it first and then hands it back to us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_term(_number: int, _frame: Any) -> None:
+        raise Interrupted("SIGTERM")
+
+    # A shell starts background jobs with SIGINT ignored; a night must end on it all the same.
+    handlers: dict[int, Any] = {signal.SIGTERM: on_term, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

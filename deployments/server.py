@@ -1,0 +1,118 @@
+"""A Prefect server of our own: in the project's folder, on loopback, silent, and ended with us."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Final
+
+import httpx
+
+from nightproof.errors import NightproofError
+from nightproof.lifeline import Kept
+from nightproof.lifeline import keep
+from nightproof.target import ROOT
+from nightproof.waiting import await_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEALTH_DEADLINE_S: Final = 90.0
+STOP_GRACE_S: Final = 15.0
+USUAL_PORT: Final = 4200
+QUIET: Final = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+}
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server and how to reach it."""
+
+    url: str
+    home: Path
+    child: Kept
+
+    @property
+    def api(self) -> str:
+        """What goes into PREFECT_API_URL."""
+        return f"{self.url}/api"
+
+    def stop(self) -> None:
+        """End the server."""
+        self.child.stop(STOP_GRACE_S)
+
+
+def environment(home: Path, api: str = "") -> dict[str, str]:
+    """Give the variables that keep Prefect in our folder and quiet."""
+    return QUIET | {"PREFECT_HOME": str(home)} | ({"PREFECT_API_URL": api} if api else {})
+
+
+def start(state_dir: Path, *, with_services: bool, port: int = 0) -> Server:
+    """Start a server and wait until it is healthy; fail at once, with its last line, when it ends instead.
+
+    Without services nothing is scheduled and no automation acts: enough for one run in this process.
+    """
+    home = state_dir / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "server.log"
+    port = port or free_port()
+    command = [
+        sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app",
+        "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--lifespan", "on",
+    ]  # fmt: skip
+    ours = environment(home) | ({} if with_services else NO_SERVICES)
+    clean = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    url = f"http://127.0.0.1:{port}"
+    child = keep(command, clean | ours | {"PREFECT_UI_URL": url, "PREFECT_UI_API_URL": f"{url}/api"}, log, ROOT)
+    server = Server(url, home, child)
+    try:
+        await_value(lambda: _is_healthy(server, log), HEALTH_DEADLINE_S, 0.1)
+    except TimeoutError as error:
+        server.stop()
+        raise NightproofError(f"The Prefect server did not answer at {url}. Read `{log}`.") from error
+    except BaseException:
+        # A signal while waiting must not leave the server behind.
+        server.stop()
+        raise
+    return server
+
+
+NO_SERVICES: Final = {
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_ENABLED": "false",
+}
+
+
+def _is_healthy(server: Server, log: Path) -> bool:
+    code = server.child.process.poll()
+    if code is not None:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+        raise NightproofError(f"The Prefect server ended while starting, exit {code}: {last}. Read `{log}`.")
+    try:
+        return httpx.get(f"{server.api}/health", timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def free_port(wanted: int = 0) -> int:
+    """Give the wanted port if it is free on loopback, else any free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,148 @@
+"""`nightproof up`: server, pool, deployments, automations and worker in one process that watches over them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from deployments import server as servers
+from deployments.alerts import Alerts
+from deployments.state import SupervisorNote
+from deployments.state import note_path
+from deployments.state import read_note
+from deployments.state import write_note
+from nightproof import profile as profiles
+from nightproof.errors import Interrupted
+from nightproof.errors import NightproofError
+from nightproof.errors import UsageError
+from nightproof.lifeline import Kept
+from nightproof.lifeline import keep
+from nightproof.target import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from deployments.server import Server
+    from nightproof.profile import Profile
+
+POOL: Final = "nightproof"
+ROUND_S: Final = 5.0
+WORKER_GRACE_S: Final = 20.0
+WORKER_QUERY_S: Final = "3"
+log = logging.getLogger(__name__)
+
+
+def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
+    """Start everything, watch until a signal, and leave no process behind."""
+    profile = profiles.load(profile_given)
+    state_dir = profile.state_dir.absolute()
+    note = read_note(state_dir)
+    if note is not None:
+        raise UsageError(f"A supervisor runs already (process {note.pid}, {note.url}): stop it with `nightproof down`.")
+    with ExitStack() as ends:
+        server = servers.start(state_dir, with_services=True, port=servers.free_port(port))
+        ends.callback(note_path(state_dir).unlink, missing_ok=True)  # goes last: `down` waits for it
+        ends.callback(server.stop)
+        write_note(state_dir, SupervisorNote(os.getpid(), server.url))
+        os.environ.update(_environment(server))
+        _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _prefect("deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
+        supervisor = Supervisor(profile, profile_given, server)
+        supervisor.prepare()
+        ends.callback(supervisor.stop)
+        show(f"Prefect: {server.url}")
+        try:
+            supervisor.watch()
+        except (KeyboardInterrupt, Interrupted):
+            show("stopping")
+
+
+class Supervisor:
+    """Owns the worker and looks at it, and at the runs, every few seconds."""
+
+    def __init__(self, profile: Profile, profile_given: str, server: Server) -> None:
+        self.profile = profile
+        self.server = server
+        self.secrets = profiles.load_secrets(profiles.find(profile_given))
+        self.alerts = Alerts(profile, self.secrets)
+        self.worker: Kept | None = None
+
+    def prepare(self) -> None:
+        """Clear what a dead supervisor left, set schedule and automations, start the worker."""
+        from deployments import automations  # noqa: PLC0415 - Prefect reads its settings at import
+        from deployments import runs  # noqa: PLC0415 - as above
+
+        runs.crash_stale()
+        runs.schedule_nightly(self.profile)
+        webhook = self.secrets.slack_webhook
+        automations.upsert_all(webhook.get_secret_value() if webhook else "")
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        """Start the worker in a session of its own, under our lifeline."""
+        command = [
+            sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process",
+            "--install-policy", "never", "--name", "nightproof",
+        ]  # fmt: skip
+        self.worker = keep(command, dict(os.environ), self._log_path(), ROOT)
+
+    def watch(self) -> None:
+        """Look, tell, wait, for ever."""
+        while True:
+            self.look()
+            time.sleep(ROUND_S)
+
+    def look(self) -> None:
+        """Look once: a dead server ends us, a dead worker is told and replaced, runs are looked at through the API."""
+        from deployments import runs  # noqa: PLC0415 - Prefect reads its settings at import
+
+        if self.server.child.process.poll() is not None:
+            self.alerts.send("server", "The Prefect server ended by itself; the supervisor ends with it.")
+            raise NightproofError(f"The Prefect server ended by itself. Read `{self.server.home / 'server.log'}`.")
+        code = self.worker.process.poll() if self.worker else None
+        if self.worker and code is not None:
+            self.alerts.send(f"worker-{self.worker.process.pid}", f"The worker ended by itself (exit {code}).")
+            runs.crash_stale()
+            self.start_worker()
+        for key, sentence in runs.troubles(self.profile.gates.wall_s):
+            self.alerts.send(key, sentence)
+
+    def stop(self) -> None:
+        """Cancel active runs through the API, wait for them, then stop the worker; the server ends last."""
+        from deployments import runs  # noqa: PLC0415 - Prefect reads its settings at import
+
+        if self.server.child.process.poll() is None:
+            left = runs.cancel_active()
+            if left:
+                log.warning("%d runs did not end in time: %s", len(left), ", ".join(left))
+        if self.worker is not None:
+            self.worker.stop(WORKER_GRACE_S)
+
+    def _log_path(self) -> Path:
+        return self.server.home / "worker.log"
+
+
+def _environment(server: Server) -> dict[str, str]:
+    return servers.environment(server.home, server.api) | {
+        "NIGHTPROOF_ROOT": str(ROOT),
+        "PREFECT_WORKER_QUERY_SECONDS": WORKER_QUERY_S,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    }
+
+
+def _prefect(*words: str) -> None:
+    """Run one command of the Prefect command line; raise with its last line when it fails."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
+    done: Any = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        last = lines[-1] if lines else "it wrote nothing"
+        raise NightproofError(f"`prefect {' '.join(words)}` failed, exit {done.returncode}: {last}")

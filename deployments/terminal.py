@@ -1,0 +1,94 @@
+"""Show how a night goes: a live line per cell on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn
+from rich.progress import MofNCompleteColumn
+from rich.progress import Progress
+from rich.progress import TextColumn
+from rich.progress import TimeElapsedColumn
+
+from nightproof.progress import LISTENERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from rich.progress import TaskID
+
+    from nightproof.progress import News
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Show news on stderr while the block runs, so that stdout keeps the result alone."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Bars(console) as bars:
+            yield from _listening(bars)
+    else:
+        yield from _listening(Lines())
+
+
+def _listening(listener: Bars | Lines) -> Iterator[None]:
+    LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        LISTENERS.remove(listener)
+
+
+class Lines:
+    """Plain lines: each stage once, and each cell at every tenth of its tests."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, news: News) -> None:
+        """Write one line unless it says nothing new."""
+        with self._lock:
+            if news.done is None or news.of is None:
+                self._write(f"{news.stage}: {news.text}" if news.text else news.stage)
+                return
+            tenth = 10 * news.done // max(1, news.of)
+            key = (news.stage, news.text)
+            if self._last.get(key) != tenth:
+                self._last[key] = tenth
+                self._write(f"{news.stage}: {news.text} {news.done}/{news.of}")
+
+    def _write(self, line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+class Bars:
+    """A live display: one bar per stage, or per cell of a stage."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console)
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, news: News) -> None:
+        """Move the bar that the news is about."""
+        with self._lock:
+            name = f"{news.stage} {news.text}" if news.stage == "suites" and news.text else news.stage
+            if name not in self._tasks:
+                self._tasks[name] = self._progress.add_task(name, total=news.of)
+            total = news.of if news.of is not None else self._progress.tasks[self._tasks[name]].total
+            self._progress.update(self._tasks[name], completed=news.done or 0, total=total)

@@ -1,0 +1,60 @@
+"""Run the cells of a night: first pass, and once more what did not pass, each in processes of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nightproof.conclusion import cell_dir
+from nightproof.environment import cell_environment
+from nightproof.records import Outcome
+from nightproof.runner import cell as runner
+from nightproof.runner.events import read_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nightproof.night import Night
+    from nightproof.plan import CellSpec
+    from nightproof.runner.cell import CellPlan
+
+Lines = list[str]
+
+
+def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None]) -> None:
+    """Run every test of one cell; a killed cell goes on without the test that hung it."""
+    runner.run_cell(_plan(night, cell), on_lines, night.groups)
+
+
+def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None]) -> int:
+    """Run once more what failed, errored or timed out; return how many tests that were."""
+    again = to_repeat(night, cell)
+    if again:
+        runner.second_pass(_plan(night, cell), again, on_lines, night.groups)
+    return len(again)
+
+
+def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
+    """Name the tests of a cell whose attempt did not pass, and those that started and left no outcome."""
+    folder = cell_dir(night, cell)
+    if not (folder / "events.jsonl").is_file():
+        return ()
+    events = read_cell(folder)
+    silent = {test for test in events.reported if not events.attempts.get(test) and test not in events.unsupported}
+    bad = {
+        test for test, attempts in events.attempts.items() if attempts and attempts[-1].outcome is not Outcome.PASSED
+    }
+    return tuple(sorted((bad | silent) & set(cell.tests)))
+
+
+def _plan(night: Night, cell: CellSpec) -> CellPlan:
+    """Give the runner's plan of one cell."""
+    return runner.CellPlan(
+        suite_path=cell.path,
+        suite=cell.suite,
+        backend=cell.backend,
+        cell_dir=cell_dir(night, cell),
+        env=cell_environment(night.systems) | {"NIGHTPROOF_RUN_ID": night.plan.run_id},
+        timeout_s=cell.timeout_s,
+        test_ids=tuple(sorted(cell.tests)),
+        redact=night.redactor.text,
+    )

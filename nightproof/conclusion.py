@@ -1,0 +1,175 @@
+"""The end of a night: settle the ledger, judge, publish, tell, and patch the delivery into the report."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
+from nightproof import ledger
+from nightproof.errors import NightproofError
+from nightproof.history.index import History
+from nightproof.history.index import default_url
+from nightproof.history.nights import last_alarm
+from nightproof.night import now
+from nightproof.progress import announce
+from nightproof.records import STAGES
+from nightproof.records import SlackDelivery
+from nightproof.report import slack
+from nightproof.report import store
+from nightproof.report.notifier import FileNotifier
+from nightproof.report.notifier import SlackNotifier
+from nightproof.report.publish import patch_delivery
+from nightproof.report.publish import publish
+from nightproof.runner.events import read_cell
+from nightproof.verdict.assemble import CellFacts
+from nightproof.verdict.assemble import RunFacts
+from nightproof.verdict.assemble import build_report
+from nightproof.verdict.assemble import declared
+from nightproof.verdict.quarantine import read_quarantine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nightproof.history.nights import Night as EarlierNight
+    from nightproof.night import Night
+    from nightproof.plan import CellSpec
+    from nightproof.records import RunReport
+    from nightproof.report.notifier import Notifier
+    from nightproof.verdict.quarantine import QuarantineEntry
+
+log = logging.getLogger(__name__)
+
+
+def settle(night: Night) -> None:
+    """Delete what the ledger claims, then audit by a fresh listing; without a target nothing is proved."""
+    context = night.clean_context()
+    if context is None:
+        return
+    ledger.clean_run(night.run_dir, context)
+    night.audit = ledger.audit(night.run_dir, context, night.swept)
+
+
+def sweep(night: Night) -> None:
+    """Close the ledgers of earlier runs; what cannot be deleted stays theirs and is swept again."""
+    context = night.clean_context()
+    if context is not None:
+        night.swept = ledger.sweep(night.run_dir.parent, night.plan.run_id, context)
+
+
+def judge(night: Night) -> RunReport:
+    """Turn what is known into the report, without writing anything."""
+    return build_report(_facts(night, _earlier(night)))
+
+
+def publish_night(night: Night) -> None:
+    """Write the report with its companions, reconcile what was written, index and copy it."""
+    earlier = _earlier(night)
+    facts = _facts(night, earlier)
+    night.report = publish(
+        build_report(facts), night.run_dir, declared(facts), redact=night.redactor.text, nights=earlier
+    )
+    with History(_history_url(night)) as history:
+        history.add(night.report)
+
+
+def notify(night: Night) -> None:
+    """Tell Slack, or keep the message as a file; an outage is part of the report, never of the verdict."""
+    if night.report is None:
+        return
+    profile, earlier = night.plan.profile, _earlier(night)
+    alarm = last_alarm(earlier)
+    link = store.link(night.run_dir, profile.artifact_store, profile.report_base_url)
+    message = slack.render(night.report, link, mention=profile.slack.mention, alarm=alarm)
+    night.slack = _notifier(night).deliver(message, alarm)
+
+
+def finish(night: Night) -> None:
+    """Patch delivery and late stages into report.json, then index it and copy the directory to the artifact store."""
+    if night.report is None:
+        return
+    profile = night.plan.profile
+    delivery = night.slack or SlackDelivery(error="notification was not asked for")
+    night.report = patch_delivery(night.run_dir, delivery, _stages(night), now(), redact=night.redactor.text)
+    with History(_history_url(night)) as history:
+        history.add(night.report, (night.run_dir / "report.json").stat().st_mtime_ns)
+    try:
+        s3 = night.target.seeder_s3() if night.target else None
+        store.copy_run(night.run_dir, profile.artifact_store, profile.report_base_url, s3)
+    except (OSError, NightproofError, BotoCoreError, ClientError) as error:
+        log.warning("The run directory was not copied to `%s`: %s", profile.artifact_store, error)
+
+
+def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
+    plan = night.plan
+    return RunFacts(
+        run_id=plan.run_id,
+        profile=plan.profile,
+        started=plan.started,
+        ended=now(),
+        cells=tuple(_cell_facts(night, cell) for cell in plan.cells),
+        interrupted=night.interrupted,
+        blocked=night.blocked,
+        checks=tuple(night.checks),
+        seeds=tuple(night.seeds),
+        ledger=night.audit,
+        stages=_stages(night),
+        versions=night.versions(),
+        builds=night.builds,
+        suite_hash=plan.suite_hash,
+        seed_hash=plan.seed_hash,
+        run_key=plan.run_key(night.builds),
+        rerun=plan.rerun,
+        slack=SlackDelivery(channel=plan.profile.slack.channel or None),
+        nights=earlier,
+        quarantine=_quarantine(plan.cells),
+        system_deaths=night.system_deaths,
+        violations=tuple(night.violations),
+    )
+
+
+def _cell_facts(night: Night, cell: CellSpec) -> CellFacts:
+    folder = cell_dir(night, cell)
+    events = read_cell(folder) if (folder / "events.jsonl").is_file() else None
+    output = folder / "output.log"
+    shown = os.path.relpath(output, night.run_dir) if output.is_file() else None
+    return CellFacts(cell.suite, cell.backend, cell.tests, events, log=shown)
+
+
+def cell_dir(night: Night, cell: CellSpec) -> Path:
+    """Give the folder of one cell's event log, output and ledger."""
+    return night.run_dir / "cells" / cell.key
+
+
+def _quarantine(cells: tuple[CellSpec, ...]) -> tuple[QuarantineEntry, ...]:
+    """Read the quarantine file of every suite; it lies in the suite's folder."""
+    paths = dict.fromkeys(cell.path for cell in cells)
+    return tuple(entry for path in paths for entry in read_quarantine(path / "quarantine.toml"))
+
+
+def _stages(night: Night) -> dict[str, float]:
+    return {name: night.stages.get(name, 0.0) for name in STAGES}
+
+
+def _history_url(night: Night) -> str:
+    return night.plan.profile.history_url or default_url(night.plan.state_dir)
+
+
+def _earlier(night: Night) -> tuple[EarlierNight, ...]:
+    plan = night.plan
+    with History(_history_url(night)) as history:
+        for damaged in history.sync(night.run_dir.parent):
+            announce("verdict", damaged)
+        nights = history.nights(plan.profile.name, plan.profile.target, before=plan.started)
+    return tuple(found for found in nights if found.run_id != plan.run_id)
+
+
+def _notifier(night: Night) -> Notifier:
+    settings, token = night.plan.profile.slack, night.secrets.slack_token
+    fallback = night.run_dir / "slack.json"
+    if token is None or not settings.channel:
+        return FileNotifier(fallback, settings.channel)
+    return SlackNotifier(token.get_secret_value(), settings.channel, fallback, base_url=settings.base_url)

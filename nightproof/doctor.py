@@ -1,0 +1,97 @@
+"""Say what a night needs here and what it could run, before anybody waits for one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from nightproof.housekeeping import opened
+from nightproof.provisioning import require_known
+from nightproof.provisioning import verify
+from nightproof.verdict.outcomes import unsupported_reason
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from nightproof.plan import RunPlan
+    from nightproof.profile import Secrets
+    from nightproof.records import CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What of one suite can run on one backend: `needs` counts tests per lacking need, `by_design` per reason."""
+
+    suite: str
+    backend: str
+    declared: int
+    runnable: int
+    needs: dict[str, int] = field(default_factory=dict)
+    by_design: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The checks' results, the secrets that are set, and the outlook per cell."""
+
+    profile: str
+    target: str
+    checks: tuple[CheckResult, ...]
+    secrets: dict[str, bool]
+    outlooks: tuple[Outlook, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every required check holds."""
+        return all(check.ok for check in self.checks if check.required)
+
+    def as_data(self) -> dict[str, Any]:
+        """Give it for a machine."""
+        return asdict(self) | {"is_well": self.is_well}
+
+
+def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
+    """Run every check once against the systems and count what each cell could run."""
+    require_known(plan.profile.checks)
+    with opened(plan.profile, secrets, "doctor") as target:
+        checks = tuple(verify(target, check) for check in plan.profile.checks)
+    return Diagnosis(
+        profile=plan.profile.name,
+        target=plan.profile.target,
+        checks=checks,
+        secrets={name: value is not None for name, value in secrets},
+        outlooks=outlooks(plan),
+    )
+
+
+def outlooks(plan: RunPlan) -> tuple[Outlook, ...]:
+    """Count per cell what is runnable, what lacks a need of the target, and what is unsupported by design."""
+    offers = plan.profile.offers
+    found = []
+    for cell in plan.cells:
+        reasons = [unsupported_reason(test, cell.backend, offers) for test in cell.tests.values()]
+        lacking = Counter(reason.removeprefix("needs ") for reason in reasons if reason.startswith("needs "))
+        design = Counter(reason for reason in reasons if reason and not reason.startswith("needs "))
+        found.append(Outlook(cell.suite, cell.backend, len(reasons), reasons.count(""), dict(lacking), dict(design)))
+    return tuple(found)
+
+
+def render(diagnosis: Diagnosis) -> str:
+    """Give the diagnosis as lines for a person."""
+    lines = [f"{diagnosis.profile} ({diagnosis.target}): {'ready' if diagnosis.is_well else 'not ready'}"]
+    for check in diagnosis.checks:
+        state = "ok" if check.ok else ("failed" if check.required else "failed, not required")
+        lines.append(f"  {check.name}: {state}: {check.detail}")
+        if check.remedy:
+            lines.append(f"    remedy: {check.remedy}")
+    if diagnosis.target == "live":
+        missing = [f"NIGHTPROOF_{name.upper()}" for name, is_set in diagnosis.secrets.items() if not is_set]
+        lines.append(f"  secrets not set: {', '.join(missing) or 'none'}")
+    for outlook in diagnosis.outlooks:
+        lines.append(f"  {outlook.suite} on {outlook.backend}: {outlook.runnable} of {outlook.declared} runnable")
+        lines += [f"    needs {need}: {number} tests" for need, number in sorted(outlook.needs.items())]
+        lines += [f"    by design ({reason}): {number} tests" for reason, number in sorted(outlook.by_design.items())]
+    return "\n".join(lines)

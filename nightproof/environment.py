@@ -1,0 +1,94 @@
+"""The environment of a cell, or of a shell: where the systems are, who one is there, and what they are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof.plan import SEEDS
+from nightproof.target import PASSED_ON
+
+if TYPE_CHECKING:
+    from nightproof.target import Target
+
+AWS_FILES: Final = {
+    "AWS_CONFIG_FILE": Path.home() / ".aws" / "config",
+    "AWS_SHARED_CREDENTIALS_FILE": Path.home() / ".aws" / "credentials",
+}
+
+
+def cell_environment(target: Target) -> dict[str, str]:
+    """Give everything a suite needs to reach its target; empty values are left out."""
+    profile = target.profile
+    parts = _aws(target) | _catalog(target) | _names(target) | _control(target)
+    parts |= {
+        "NIGHTPROOF_TARGET": profile.target,
+        "NIGHTPROOF_NEEDS": ",".join(profile.offers),
+        "NIGHTPROOF_TIME_FACTOR": str(profile.time_factor),
+        "NIGHTPROOF_SEEDS": str(SEEDS),
+        "NIGHTPROOF_PLACEMENT": str(target.state_dir / "placement.json"),
+    }
+    for name, url in profile.endpoints.urls.items():
+        parts[f"NIGHTPROOF_URL_{re.sub(r'[^A-Z0-9]+', '_', name.upper())}"] = url
+    return {name: value for name, value in parts.items() if value}
+
+
+def _aws(target: Target) -> dict[str, str]:
+    keys: dict[str, Any] = target.facts.get("credentials", {}).get("ci-runner", {})
+    region = target.profile.names.region
+    own = {
+        "AWS_ACCESS_KEY_ID": keys.get("access_key_id", ""),
+        "AWS_SECRET_ACCESS_KEY": keys.get("secret_access_key", ""),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    # A cell has its own HOME, so the files of the AWS command line are named in full.
+    passed_on = {name: str(path) for name, path in AWS_FILES.items() if path.is_file()}
+    passed_on |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, "AWS_ENDPOINT_URL": target.aws_url} | (
+        own if keys else passed_on
+    )
+
+
+def _catalog(target: Target) -> dict[str, str]:
+    if not target.catalog_url:
+        return {}
+    names = target.profile.names
+    registry = target.registry_url
+    return {
+        "QUILT_DISABLE_USAGE_METRICS": "1",
+        "QUILT_MINIMIZE_STDOUT": "true",
+        "QUILT_TEST_CATALOG_URL": target.catalog_url,
+        "QUILT_TEST_GRAPHQL_ENDPOINT": f"{registry}/graphql" if registry else "",
+        "QUILT_TEST_REFRESH_TOKEN": target.refresh_token(names.user),
+        "QUILT_TEST_ADMIN_REFRESH_TOKEN": target.refresh_token(names.admin),
+        "QUILT_TEST_READONLY_REFRESH_TOKEN": target.refresh_token(names.readonly),
+        "QUILT_TEST_JWT_SECRET": target.jwt_secret if "mint_jwt" in target.profile.offers else "",
+    }
+
+
+def _names(target: Target) -> dict[str, str]:
+    names = target.profile.names
+    buckets = {
+        f"QUILT_TEST_BUCKET_{short}": getattr(names, f"bucket_{short.lower()}")
+        for short in ("DATA", "SCRATCH", "PACKAGES", "WORK", "PERF", "PRIVATE", "WEST")
+    }
+    return buckets | {
+        "QUILT_TEST_REGISTRY_URL": f"s3://{names.bucket_packages}",
+        "QUILT_TEST_WORK_REGISTRY_URL": f"s3://{names.bucket_work}",
+        "QUILT_TEST_USER": names.user,
+        "QUILT_TEST_USER_EMAIL": names.user_email,
+        "QUILT_TEST_ADMIN_USER": names.admin,
+        "QUILT_TEST_ADMIN_EMAIL": names.admin_email,
+        "QUILT_TEST_GLUE_DATABASE": names.glue_database,
+        "ATHENA_WORKGROUP": names.athena_workgroup,
+    }
+
+
+def _control(target: Target) -> dict[str, str]:
+    services = target.facts.get("services", {})
+    urls = " ".join(f"{name}={service['url']}" for name, service in sorted(services.items()))
+    return {"NIGHTPROOF_CONTROL_URLS": urls, "NIGHTPROOF_CONTROL_TOKEN": str(target.facts.get("control_token", ""))}

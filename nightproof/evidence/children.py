@@ -1,0 +1,56 @@
+"""Let child processes of a test inherit its id and recorders, and add what they counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from nightproof.evidence.exchange import CHILD_COUNTS
+from nightproof.evidence.exchange import CHILD_ID
+from nightproof.evidence.exchange import CHILD_PHASE
+from nightproof.evidence.state import CHILD_CHANNEL
+from nightproof.evidence.state import RECORDING
+
+SITE: Final = str(Path(__file__).parent / "child")
+
+
+class Children:
+    """The environment that a test's child processes inherit."""
+
+    def __init__(self) -> None:
+        handle, name = tempfile.mkstemp(prefix="nightproof-children-")
+        os.close(handle)
+        self._counts = Path(name)
+
+    def begin(self, prefix: str) -> None:
+        """Offer a test's id to the processes it starts."""
+        self._counts.write_bytes(b"")
+        paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != SITE]
+        os.environ["PYTHONPATH"] = os.pathsep.join([SITE, *paths])
+        os.environ[CHILD_ID] = prefix
+        os.environ[CHILD_COUNTS] = str(self._counts)
+        os.environ[CHILD_CHANNEL] = "subject"
+
+    @staticmethod
+    def enter(phase: str) -> None:
+        """Tell processes started from now on which phase they belong to."""
+        os.environ[CHILD_PHASE] = phase
+
+    def collect(self) -> None:
+        """Add what the children counted since the last time to the running test."""
+        lines = self._counts.read_text(encoding="utf-8").splitlines()
+        self._counts.write_bytes(b"")
+        for line in map(json.loads, lines):
+            RECORDING.count(line["channel"], line["phase"], line["protocol"], answered=line["answered"])
+
+    def end(self) -> None:
+        """Take the offer back."""
+        for name in (CHILD_ID, CHILD_COUNTS, CHILD_CHANNEL, CHILD_PHASE):
+            os.environ.pop(name, None)
+
+    def close(self) -> None:
+        """Remove the file of counts."""
+        self._counts.unlink(missing_ok=True)

@@ -1,0 +1,57 @@
+"""Ask the servers how many subject requests of the call phase they saw for one test."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import quote
+
+from nightproof.evidence.exchange import inside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ASK_TIMEOUT_S: Final = 5.0
+SETTLE_S: Final = 1.0  # a server logs a call before the last byte; a client counts it at the first
+POLL_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class CallLog:
+    """The call logs of the embedded systems; `urls` is empty on a live target."""
+
+    urls: tuple[str, ...]
+    token: str
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> CallLog:
+        """Read `name=url` pairs and the token that the cell was given."""
+        pairs = env.get("NIGHTPROOF_CONTROL_URLS", "").split()
+        return cls(tuple(pair.partition("=")[2] for pair in pairs), env.get("NIGHTPROOF_CONTROL_TOKEN", ""))
+
+    def count(self, prefix: str, at_least: int) -> int | None:
+        """Count over all servers, waiting a moment for `at_least`; None where there is no call log."""
+        if not self.urls:
+            return None
+        deadline = time.monotonic() + SETTLE_S
+        while (seen := sum(self._ask(url, prefix) for url in self.urls)) < at_least and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return seen
+
+    def _ask(self, url: str, prefix: str) -> int:
+        request = urllib.request.Request(  # noqa: S310 - the address comes from our own testbed
+            f"{url.rstrip('/')}/_nightproof/calls?test={quote(prefix)}",
+            headers={"Authorization": f"Bearer {self.token}", "X-Test-Id": f"{prefix}:control:call"},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with inside(), opener.open(request, timeout=ASK_TIMEOUT_S) as answer:
+                calls: list[dict[str, Any]] = json.load(answer)
+        except (OSError, ValueError):
+            return 0  # a dead server saw nothing that it could vouch for, and the verdict says so
+        return sum(1 for call in calls if call.get("channel") == "subject" and call.get("phase") == "call")

@@ -1,0 +1,71 @@
+"""Leave what a person needs to understand a test that did not pass: its exchanges and how to run it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof.evidence.exchange import described
+from nightproof.evidence.state import hex16
+from nightproof.redact import MASK
+from nightproof.redact import Redactor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nightproof.evidence.state import TestState
+
+SECRET_HEADERS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token", "x-api-key"}
+)
+SECRET_NAMES: Final = re.compile(r"(?i)token|secret|password|access_key|api_?key|credential")
+SECRET_FIELDS: Final = re.compile(
+    r"""(?i)(?P<keep>["'<&?]?[\w-]*(?:token|secret|password|signature|secretaccesskey)[\w-]*["']?\s*[:=>]\s*["']?)"""
+    r"""[^"'&<\s,}]+"""
+)
+
+
+def environment_redactor() -> Redactor:
+    """Give a redactor that knows every secret in this process's environment."""
+    return Redactor(value for name, value in os.environ.items() if SECRET_NAMES.search(name))
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """What is known of an attempt that needs explaining."""
+
+    state: TestState
+    backend: str
+    pass_number: int
+    nodeid: str
+
+
+def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
+    """Write the folder of one attempt; a second pass adds its own exchanges beside the first."""
+    backend, nodeid = attempt.backend, attempt.nodeid
+    folder = root / f"{hex16(attempt.state.id)}-{backend}"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "exchanges.json" if attempt.pass_number == 1 else f"exchanges.{attempt.pass_number}.json"
+    pairs = [redacted(dict(described(exchange)), redactor) for exchange in list(attempt.state.log)]
+    (folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
+    command = ["python", "-m", "pytest", nodeid] + (["--backend", backend] if backend != "default" else [])
+    (folder / "rerun.txt").write_text(shlex.join(command) + "\n", encoding="utf-8")
+    return folder
+
+
+def redacted(exchange: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """Mask credentials in an exchange: by header, by field name, by shape and by value."""
+    for side in ("request", "response"):
+        part = exchange[side]
+        part["headers"] = [[name, MASK if name.lower() in SECRET_HEADERS else value] for name, value in part["headers"]]
+        part["body"] = SECRET_FIELDS.sub(rf"\g<keep>{MASK}", part["body"])
+    url = exchange["request"]["url"]
+    exchange["request"]["url"] = SECRET_FIELDS.sub(rf"\g<keep>{MASK}", url)
+    masked: dict[str, Any] = redactor.data(exchange)
+    return masked

@@ -1,0 +1,67 @@
+"""Record aiohttp through its own tracing, WebSocket handshakes and each redirect included."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from nightproof.evidence.exchange import HEADER
+from nightproof.evidence.exchange import Exchange
+
+
+def install(module: Any) -> None:
+    """Give every session that is made from now on a trace of ours."""
+    session = module.ClientSession
+    original = session.__init__
+
+    @functools.wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        kwargs["trace_configs"] = [*(kwargs.get("trace_configs") or ()), _trace()]
+        original(self, *args, **kwargs)
+
+    session.__init__ = init
+
+
+def _trace() -> Any:
+    import aiohttp  # noqa: PLC0415 - only where aiohttp is already imported
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(_start)
+    trace.on_request_headers_sent.append(_sent)
+    trace.on_request_redirect.append(_redirect)
+    trace.on_request_end.append(_end)
+    trace.on_request_exception.append(_exception)
+    return trace
+
+
+async def _start(_session: Any, context: Any, params: Any) -> None:
+    protocol = "ws" if params.headers.get("Upgrade", "").lower() == "websocket" else "http"
+    _begin(context, params.method, str(params.url), protocol, params.headers)
+    params.headers.update(context.exchange.header)
+
+
+async def _sent(_session: Any, context: Any, _params: Any) -> None:
+    if context.was_sent:  # aiohttp repeats an idempotent request by itself when the connection was lost
+        before: Exchange = context.exchange
+        before.failed(ConnectionError("the connection was lost, aiohttp sent the request again"), was_sent=True)
+        _begin(context, before.method, before.url, before.protocol, before.request_headers)
+    context.was_sent = True
+
+
+async def _redirect(_session: Any, context: Any, params: Any) -> None:
+    context.exchange.answered(params.response.status, params.response.headers)
+    _begin(context, params.method, params.response.headers.get("Location", ""), "http", params.headers)
+
+
+async def _end(_session: Any, context: Any, params: Any) -> None:
+    context.exchange.answered(params.response.status, params.response.headers)
+
+
+async def _exception(_session: Any, context: Any, params: Any) -> None:
+    context.exchange.failed(params.exception, was_sent=context.was_sent)
+
+
+def _begin(context: Any, method: str, url: str, protocol: str, headers: Any) -> None:
+    sent = [pair for pair in dict(headers).items() if pair[0] != HEADER]
+    context.exchange = Exchange(method, url, protocol, sent)
+    context.was_sent = False

@@ -1,0 +1,57 @@
+"""Record botocore: the header is added after signing, so that presigned URLs and signatures stay valid."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from nightproof.evidence.exchange import Exchange
+from nightproof.evidence.exchange import inside
+
+
+def install(module: Any) -> None:
+    """Wrap the HTTP session that every client uses, whoever made it."""
+    session = module.URLLib3Session
+    original = session.send
+
+    @functools.wraps(original)
+    def send(self: Any, request: Any) -> Any:
+        exchange = Exchange(request.method, request.url, _protocol(request), request.headers, request.body)
+        for name, value in exchange.header.items():
+            request.headers[name] = value
+        try:
+            with inside():
+                response = original(self, request)
+        except BaseException as error:
+            exchange.failed(error, was_sent=_was_sent(error))
+            raise
+        body = None if request.stream_output else response.content
+        exchange.answered(response.status_code, response.headers, body)
+        return response
+
+    session.send = send
+
+
+def _protocol(request: Any) -> str:
+    """Tell S3 from other services by the signature's scope; unsigned requests by their form."""
+    signature = _text(request.headers.get("Authorization", ""))
+    if signature:
+        return "s3" if "/s3/" in signature or "/s3express/" in signature else "aws"
+    is_query = "x-www-form-urlencoded" in _text(request.headers.get("Content-Type", ""))
+    return "aws" if is_query or "X-Amz-Target" in request.headers else "s3"
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _was_sent(error: BaseException) -> bool:
+    from botocore import exceptions  # noqa: PLC0415 - only where botocore is already imported
+
+    never = (
+        exceptions.EndpointConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.SSLError,
+        exceptions.ProxyConnectionError,
+    )
+    return not isinstance(error, never)

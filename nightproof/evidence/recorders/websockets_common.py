@@ -1,0 +1,29 @@
+"""What both recorders of websockets share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nightproof.evidence.exchange import Exchange
+
+
+def begin(connection: Any) -> Exchange:
+    """Begin the exchange of a handshake on an open connection."""
+    uri = connection.protocol.uri
+    scheme = "wss" if uri.secure else "ws"
+    return Exchange("GET", f"{scheme}://{uri.host}:{uri.port}{uri.resource_name}", "ws")
+
+
+def with_header(headers: Any, exchange: Exchange) -> list[tuple[str, str]]:
+    """Give the caller's headers with ours."""
+    items = headers.raw_items() if hasattr(headers, "raw_items") else getattr(headers, "items", lambda: headers or ())()
+    return [*items, *exchange.header.items()]
+
+
+def settle(exchange: Exchange, connection: Any, error: BaseException | None) -> None:
+    """Count the handshake by whether the server answered it, whatever it answered."""
+    response = connection.response
+    if response is not None:
+        exchange.answered(response.status_code, response.headers, response.body)
+    elif error is not None:
+        exchange.failed(error, was_sent=True)

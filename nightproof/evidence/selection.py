@@ -1,0 +1,101 @@
+"""Decide which collected tests run in this process, and tell the catalogue what was collected."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.errors import UsageError
+from nightproof.evidence.cases import declared_case
+from nightproof.evidence.suite import SuiteConfig
+from nightproof.evidence.suite import find_suite
+from nightproof.evidence.suite import load_suite
+
+if TYPE_CHECKING:
+    from nightproof.evidence.cases import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One collected test with its id, its declaration and the suite it belongs to."""
+
+    item: pytest.Item
+    id: str
+    case: Case
+    suite: SuiteConfig
+
+
+class Suites:
+    """Finds the suite of a collected test; the runner may name the folder, else suite.toml does."""
+
+    def __init__(self) -> None:
+        given = os.environ.get("NIGHTPROOF_SUITE_PATH")
+        self._given = Path(given) if given else None
+        self._known: dict[Path, SuiteConfig] = {}
+
+    def describe(self, item: pytest.Item) -> Selected:
+        """Give id and declaration of a test."""
+        suite = self._suite(item.path.parent, item.config.rootpath)
+        file = item.path.relative_to(suite.path).with_suffix("").as_posix()
+        case = declared_case(getattr(item, "function", None))
+        case = replace(case, owner=case.owner or suite.owner)
+        self._check_reasons(case, suite, item)
+        return Selected(item, f"{suite.name}/{file}::{item.nodeid.partition('::')[2]}", case, suite)
+
+    def _suite(self, folder: Path, root: Path) -> SuiteConfig:
+        if folder not in self._known:
+            given = self._given if self._given and folder.is_relative_to(self._given) else None
+            self._known[folder] = self._load(given or find_suite(folder) or root)
+        return self._known[folder]
+
+    @staticmethod
+    def _load(path: Path) -> SuiteConfig:
+        try:
+            return load_suite(path)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from error
+
+    @staticmethod
+    def _check_reasons(case: Case, suite: SuiteConfig, item: pytest.Item) -> None:
+        for backend, reason in case.unsupported.items():
+            if suite.unsupported and reason not in suite.unsupported:
+                raise pytest.UsageError(
+                    f"`{item.nodeid}` is unsupported on `{backend}` for the reason `{reason}`, which suite.toml lacks: "
+                    f"add it to [unsupported], or use one of {', '.join(suite.unsupported)}."
+                )
+
+
+def unsupported_reason(case: Case, backend: str) -> str:
+    """Give the reason id for which a test is not executed here, or nothing."""
+    if reason := case.unsupported.get(backend):
+        return reason
+    offered = os.environ.get("NIGHTPROOF_NEEDS")
+    if offered is None and "NIGHTPROOF_EVENT_LOG" not in os.environ:
+        return ""  # bare pytest outside a run: nobody said what the target lacks
+    lacking = sorted(set(case.needs) - set((offered or "").split(",")))
+    return f"needs {', '.join(lacking)}" if lacking else ""
+
+
+def wanted_ids() -> frozenset[str] | None:
+    """Give the ids that the runner asks of this process; None means all."""
+    path = os.environ.get("NIGHTPROOF_SELECT")
+    return frozenset(json.loads(Path(path).read_text(encoding="utf-8"))) if path else None
+
+
+def write_catalogue(path: Path, found: list[Selected]) -> None:
+    """Write what was collected for the process that asked."""
+    tests = {test.id: asdict(test.case) for test in found}
+    path.write_text(json.dumps(tests), encoding="utf-8")
+
+
+def limit_time(test: Selected) -> None:
+    """Give a test its suite's time limit unless it has its own."""
+    if test.item.get_closest_marker("timeout") is None:
+        test.item.add_marker(pytest.mark.timeout(test.suite.test_timeout_s))

@@ -1,0 +1,321 @@
+"""One pytest session of a suite: its event log, its phases and the evidence of each test."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import sys
+from datetime import UTC
+from datetime import datetime
+from functools import cache
+from functools import wraps
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+import pytest
+from _pytest.assertion import rewrite
+
+from nightproof.evidence import folder
+from nightproof.evidence import recorders
+from nightproof.evidence.children import Children
+from nightproof.evidence.control import CallLog
+from nightproof.evidence.eventlog import EXIT_LOG_LOST
+from nightproof.evidence.eventlog import EventLog
+from nightproof.evidence.eventlog import utc_now
+from nightproof.evidence.selection import Selected
+from nightproof.evidence.selection import Suites
+from nightproof.evidence.selection import limit_time
+from nightproof.evidence.selection import unsupported_reason
+from nightproof.evidence.selection import wanted_ids
+from nightproof.evidence.selection import write_catalogue
+from nightproof.evidence.state import RECORDING
+from nightproof.evidence.state import Phase
+from nightproof.evidence.state import TestState
+from nightproof.evidence.state import hex16
+
+SCHEMA: Final = 1
+VERSIONED: Final = ("nightproof", "pytest", "quilt3", "boto3", "requests", "httpx")
+COUNTING: Final = "enable_assertion_pass_hook"
+PYC_TAIL: Final = f".nightproof-{rewrite.PYTEST_TAG}.pyc"
+
+
+@cache
+def run_id() -> str:
+    """Give the run's id, or one of our own for a pytest that nobody runs at night."""
+    return os.environ.get("NIGHTPROOF_RUN_ID") or f"adhoc-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def prepare(config: pytest.Config) -> None:
+    """Make pytest report assertions that hold, whatever the suite's own configuration says; safe to repeat."""
+    # pytest caches rewritten modules without regard to this setting: a cache of our own keeps stale ones away.
+    rewrite.PYC_TAIL = PYC_TAIL
+    config._inicache[COUNTING] = True  # noqa: SLF001 - there is no other way to set it for a foreign suite
+
+
+def start(config: pytest.Config) -> EvidenceSession:
+    """Refuse what would make evidence untrue, install the counters and open the session."""
+    if getattr(config.option, "numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ:
+        raise pytest.UsageError(
+            "Evidence is gathered in one process: run the suite without `-n`, or with `-p no:xdist`."
+        )
+    if config.getoption("assertmode") != "rewrite":
+        raise pytest.UsageError("Assertions cannot be counted with `--assert=plain`: leave that option out.")
+    recorders.install()
+    _count_raises(pytest.RaisesExc)
+    _count_raises(pytest.RaisesGroup)
+    return EvidenceSession(config)
+
+
+def _count_raises(manager: Any) -> None:
+    original = manager.__exit__
+    if getattr(original, recorders.MARK, False):
+        return
+
+    @wraps(original)
+    def leave(self: Any, *args: Any) -> bool:
+        __tracebackhide__ = True
+        held: bool = original(self, *args)
+        if held:
+            RECORDING.count_assertion()
+        return held
+
+    setattr(leave, recorders.MARK, True)
+    manager.__exit__ = leave
+
+
+class EvidenceSession:
+    """The plugin object of an active session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.backend = config.getoption("--backend") or "default"
+        self.pass_number = int(os.environ.get("NIGHTPROOF_PASS", "1"))
+        self.is_bare = "NIGHTPROOF_EVENT_LOG" not in os.environ
+        home = Path(".nightproof") / "adhoc" / run_id()
+        self.log_path = Path(os.environ.get("NIGHTPROOF_EVENT_LOG", home / "events.jsonl"))
+        self.evidence_dir = Path(os.environ.get("NIGHTPROOF_EVIDENCE_DIR", home / "evidence"))
+        self.tests: dict[str, Selected] = {}
+        self.summary: list[str] = []
+        self.server: int | None = None
+        self.has_passed = True
+        self._suites = Suites()
+        self._calls = CallLog.from_environment(os.environ)
+        self._redactor = folder.environment_redactor()
+        self._children: Children | None = None
+        self._log: EventLog | None = None
+
+    # collection
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep what this process is to run, performance and other serial tests last."""
+        found = [self._suites.describe(item) for item in items]
+        if "NIGHTPROOF_CATALOGUE_OUT" in os.environ:
+            write_catalogue(Path(os.environ["NIGHTPROOF_CATALOGUE_OUT"]), found)
+            return
+        wanted = wanted_ids()
+        asked = [test for test in found if wanted is None or test.id in wanted]
+        if not self.config.option.collectonly:
+            self._begin(asked)
+        kept = []
+        for test in asked:
+            reason = unsupported_reason(test.case, self.backend)
+            if reason:
+                self._write("Unsupported", id=test.id, reason=reason)
+                self.summary.append(f"{test.id}: unsupported, {reason}")
+            else:
+                limit_time(test)
+                kept.append(test)
+        kept.sort(key=lambda test: test.case.serial)
+        self.tests = {test.item.nodeid: test for test in kept}
+        dropped = [item for item in items if item.nodeid not in self.tests]
+        items[:] = [test.item for test in kept]
+        if dropped:
+            self.config.hook.pytest_deselected(items=dropped)
+
+    def _begin(self, asked: list[Selected]) -> None:
+        self._children = Children()
+        suite = asked[0].suite.name if asked else os.environ.get("NIGHTPROOF_SUITE", "")
+        self._guarded(self._open)
+        self._write(
+            "CellStart",
+            schema=SCHEMA,
+            run_id=run_id(),
+            suite=suite,
+            backend=self.backend,
+            **{"pass": self.pass_number},
+            process=int(os.environ.get("NIGHTPROOF_PROCESS", "1")),
+            time=utc_now(),
+            versions=_versions(),
+        )
+        self._write("Collected", ids=[test.id for test in asked])
+
+    # one test
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        """Stand around a test: its first line before anything of it runs, its evidence after the last teardown."""
+        test_id = self.tests[item.nodeid].id
+        prefix = f"{run_id()}:{self.pass_number}:{hex16(test_id)}"
+        self._write("TestStart", id=test_id, nodeid=item.nodeid, time=utc_now())
+        self.server, self.has_passed = None, True
+        state = RECORDING.test = TestState(test_id, prefix)
+        if self._children:
+            self._children.begin(prefix)
+        try:
+            return (yield)
+        finally:
+            if self._children:
+                self._children.collect()
+                self._children.end()
+            RECORDING.test = None
+            self._finish(state, item.nodeid)
+
+    def _finish(self, state: TestState, nodeid: str) -> None:
+        self._write(
+            "TestEvidence",
+            id=state.id,
+            assertions=state.assertions,
+            exchanges=state.exchanges,
+            server_exchanges=self.server,
+            unanswered=state.unanswered,
+            observations=state.observations,
+            time=utc_now(),
+        )
+        self.summary.append(_line(state))
+        if not self.has_passed or not state.assertions or not sum(state.exchanges.values()):
+            attempt = folder.FailedAttempt(state, self.backend, self.pass_number, nodeid)
+            self._guarded(lambda: folder.leave(self.evidence_dir, attempt, self._redactor))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Any:
+        """Enter the set-up phase."""
+        self._enter("setup")
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Any:
+        """Enter the call phase; when it is over, and before any teardown, ask the servers what they saw."""
+        self._enter("call")
+        try:
+            return (yield)
+        finally:
+            self._ask_servers()
+            self._enter("teardown")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Any:
+        """Enter the tear-down phase."""
+        self._enter("teardown")
+        return (yield)
+
+    def _enter(self, phase: Phase) -> None:
+        if RECORDING.test is not None:
+            RECORDING.test.phase = phase
+        if self._children:
+            self._children.enter(phase)
+
+    def _ask_servers(self) -> None:
+        state = RECORDING.test
+        if state is not None and self._children:
+            self._children.collect()
+            self.server = self._calls.count(state.prefix, sum(state.exchanges.values()))
+
+    def pytest_assertion_pass(self) -> None:
+        """Count an assertion that held."""
+        RECORDING.count_assertion()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
+        """Mark what pytest-timeout ended, so that nobody has to guess from a message."""
+        report = yield
+        if call.excinfo is not None and str(call.excinfo.value).endswith("from pytest-timeout."):
+            report.nightproof_timeout = True
+        if report.outcome != "passed":
+            self.has_passed = False
+        return report
+
+    # the event log
+
+    def pytest_sessionstart(self) -> None:
+        """Count from here on only what tests do."""
+        RECORDING.test = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Append a phase of a test as pytest-reportlog would."""
+        self._append(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Append a module that could not be collected; the others say nothing that `Collected` does not."""
+        if report.failed and not self.config.option.collectonly:
+            self._guarded(self._open)
+            self._append(report)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Append the last line."""
+        self._write("CellEnd", exit=int(exitstatus), time=utc_now())
+
+    def pytest_unconfigure(self) -> None:
+        """Let go of files."""
+        if self._log:
+            self._log.close()
+        if self._children:
+            self._children.close()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say per test what speaks for it, to a person who runs pytest by hand."""
+        if self.is_bare and self.summary:
+            terminalreporter.section("nightproof evidence")
+            for line in self.summary:
+                terminalreporter.write_line(line)
+            terminalreporter.write_line(f"event log: {self.log_path}")
+
+    def _open(self) -> None:
+        if self._log is None:
+            self._log = EventLog(self.log_path)
+
+    def _append(self, report: Any) -> None:
+        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        if self._log is not None and data is not None:
+            if "_report_type" in data:  # subtests of pytest 9 name their kind so
+                data["$report_type"] = data.pop("_report_type")
+            log = self._log
+            self._guarded(lambda: log.append(data))
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        if self._log is not None:
+            log = self._log
+            self._guarded(lambda: log.write(kind, **fields))
+
+    def _guarded(self, write: Any) -> None:
+        """Write, or end the process at once: a night must not go on without its truth."""
+        try:
+            write()
+        except OSError as error:
+            capture = self.config.pluginmanager.getplugin("capturemanager")
+            if capture is not None:
+                capture.suspend_global_capture(in_=True)
+            sys.stderr.write(
+                f"nightproof: cannot write `{error.filename or self.log_path}`: {error.strerror}. "
+                "Free space or correct permissions there, then run again.\n"
+            )
+            sys.stderr.flush()
+            os._exit(EXIT_LOG_LOST)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _line(state: TestState) -> str:
+    sent = ", ".join(f"{name} {count}" for name, count in state.exchanges.items() if count) or "none"
+    return f"{state.id}: {state.assertions} assertions, exchanges: {sent}"

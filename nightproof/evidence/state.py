@@ -1,0 +1,124 @@
+"""What the running test has done so far: process-global, because client libraries use threads.
+
+A channel is entered with `with channel("observer"):`. It holds for the code in the block, for asyncio tasks that are
+started there and, when the block is in the main thread, for worker threads of client libraries, which do not inherit
+context variables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nightproof.evidence.exchange import Exchange
+
+Channel = Literal["subject", "observer", "control"]
+Phase = Literal["setup", "call", "teardown"]
+CHANNELS: Final = ("subject", "observer", "control")
+HEX_DIGITS: Final = 16
+CHILD_CHANNEL: Final = "NIGHTPROOF_TEST_CHANNEL"
+PROTOCOLS: Final = (
+    "s3",
+    "aws",
+    "http",
+    "graphql",
+    "ws",
+)  # as in records.py, too heavy to import here
+
+
+def hex16(test_id: str) -> str:
+    """Give the short form of a test id that travels in headers and names evidence folders."""
+    return hashlib.sha256(test_id.encode()).hexdigest()[:HEX_DIGITS]
+
+
+@dataclass(slots=True)
+class TestState:
+    """Counters of one test; only `Recording` changes them, under its lock."""
+
+    __test__ = False
+
+    id: str
+    prefix: str
+    phase: Phase = "setup"
+    assertions: int = 0
+    unanswered: int = 0
+    exchanges: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROTOCOLS, 0))
+    observations: dict[str, Any] = field(default_factory=dict)
+    log: list[Exchange] = field(default_factory=list)
+
+
+class Recording:
+    """The process's one running test, or none; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.test: TestState | None = None
+        self.channel: Channel = "subject"
+
+    def count_assertion(self) -> None:
+        """Count one assertion that held while the test body ran."""
+        with self.lock:
+            if self.test is not None and self.test.phase == "call":
+                self.test.assertions += 1
+
+    def count(self, channel: str, phase: str, protocol: str, *, answered: bool) -> None:
+        """Count one request; only the subject channel of the call phase is evidence."""
+        with self.lock:
+            if self.test is None or channel != "subject" or phase != "call":
+                return
+            if answered:
+                self.test.exchanges[protocol] += 1
+            else:
+                self.test.unanswered += 1
+
+
+RECORDING: Final = Recording()
+_channel: ContextVar[Channel | None] = ContextVar("nightproof_channel", default=None)
+
+
+def current_channel() -> Channel:
+    """Give the channel of a request made here and now."""
+    return _channel.get() or RECORDING.channel
+
+
+@contextmanager
+def channel(name: Channel) -> Iterator[None]:
+    """Send what the block sends on another channel than `subject`: `observer` or `control`."""
+    if name not in CHANNELS:
+        raise ValueError(f"There is no channel `{name}`: use {', '.join(CHANNELS)}.")
+    token = _channel.set(name)
+    is_main = threading.current_thread() is threading.main_thread()
+    before = RECORDING.channel
+    if is_main:
+        _move_default(name)
+    try:
+        yield
+    finally:
+        _channel.reset(token)
+        if is_main:
+            _move_default(before)
+
+
+def _move_default(name: Channel) -> None:
+    """Move threads without a channel of their own, and child processes started from now on."""
+    RECORDING.channel = name
+    os.environ[CHILD_CHANNEL] = name
+
+
+def observe(key: str, value: Any) -> None:
+    """Keep the canonical answer of a backend-agnostic test, to be compared between backends; JSON values only."""
+    if RECORDING.test is None:
+        raise RuntimeError(f"Nothing runs that could observe `{key}`: call observe() inside a test.")
+    RECORDING.test.observations[key] = value

@@ -1,0 +1,65 @@
+"""A suite folder and its suite.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE: Final = "suite.toml"
+KEYS: Final = {"name": str, "backends": list, "test_timeout_s": int | float, "owner": str, "unsupported": dict}
+DEFAULT_BACKENDS: Final = ("default",)
+DEFAULT_TEST_TIMEOUT_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteConfig:
+    """What suite.toml says; a folder without one is a suite named after the folder, with one backend."""
+
+    path: Path
+    name: str
+    backends: tuple[str, ...] = DEFAULT_BACKENDS
+    test_timeout_s: float = DEFAULT_TEST_TIMEOUT_S
+    owner: str = ""
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_suite(path: Path) -> Path | None:
+    """Find the nearest folder with a suite.toml, at the path or above it."""
+    return next((folder for folder in (path, *path.parents) if (folder / FILE).is_file()), None)
+
+
+def load_suite(path: Path) -> SuiteConfig:
+    """Read the configuration of a suite folder; raise UsageError with file, key and remedy."""
+    if not (path / FILE).is_file():
+        return SuiteConfig(path=path, name=path.name)
+    try:
+        given = tomllib.loads((path / FILE).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"`{path / FILE}` is not TOML: {error}. Correct that line.") from error
+    _check(path / FILE, given)
+    return SuiteConfig(
+        path=path,
+        name=given.get("name", path.name),
+        backends=tuple(given.get("backends", ())) or DEFAULT_BACKENDS,
+        test_timeout_s=float(given.get("test_timeout_s", DEFAULT_TEST_TIMEOUT_S)),
+        owner=given.get("owner", ""),
+        unsupported=given.get("unsupported", {}),
+    )
+
+
+def _check(file: Path, given: dict[str, Any]) -> None:
+    for key, value in given.items():
+        if key not in KEYS:
+            raise UsageError(f"`{file}` has the unknown key `{key}`: use {', '.join(KEYS)}.")
+        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
+            raise UsageError(f"`{file}` has `{key} = {value!r}` of a wrong type: correct its value.")

@@ -1,0 +1,223 @@
+"""Index the report.json files of a state directory in SQL: SQLite by default, PostgreSQL by URL, rebuildable."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import Self
+
+import pandas as pd
+from sqlalchemy import BigInteger
+from sqlalchemy import Column
+from sqlalchemy import DateTime
+from sqlalchemy import Float
+from sqlalchemy import ForeignKey
+from sqlalchemy import Integer
+from sqlalchemy import MetaData
+from sqlalchemy import String
+from sqlalchemy import Table
+from sqlalchemy import create_engine
+from sqlalchemy import delete
+from sqlalchemy import event
+from sqlalchemy import insert
+from sqlalchemy import select
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import NoSuchModuleError
+
+from nightproof.errors import UsageError
+from nightproof.history.nights import Night
+from nightproof.history.nights import night_of
+from nightproof.records import Colour
+from nightproof.records import Verdict
+from nightproof.report.files import read_report
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlalchemy import Connection
+    from sqlalchemy import Engine
+    from sqlalchemy import Row
+
+    from nightproof.records import RunReport
+
+log = logging.getLogger(__name__)
+
+_META: Final = MetaData()
+_RUNS: Final = Table(
+    "runs",
+    _META,
+    Column("run_id", String, primary_key=True),
+    Column("profile", String, nullable=False, index=True),
+    Column("target", String, nullable=False),
+    Column("started", DateTime(timezone=True), nullable=False, index=True),
+    Column("colour", String),
+    Column("interrupted", String),
+    Column("cause", String, nullable=False),
+    Column("declared", Integer, nullable=False),
+    Column("unsupported", Integer, nullable=False),
+    Column("passed", Integer, nullable=False),
+    Column("flaky", Integer, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("night_usd", Float),
+    Column("alarm_channel", String),
+    Column("alarm_ts", String),
+    Column("stamp", BigInteger, nullable=False),  # the file's modification time: delivery is patched in later
+)
+_VERDICTS: Final = Table(
+    "verdicts",
+    _META,
+    Column("run_id", String, ForeignKey("runs.run_id"), primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("backend", String, primary_key=True),
+    Column("verdict", String, nullable=False),
+)
+
+
+class History:
+    """The index; a context manager that lets the database go when it is left."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        _META.create_all(self._engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    def rebuild(self, runs_dir: Path) -> tuple[str, ...]:
+        """Forget everything and index every report again; give one sentence per damaged report."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_VERDICTS))
+            connection.execute(delete(_RUNS))
+        return self.sync(runs_dir)
+
+    def sync(self, runs_dir: Path) -> tuple[str, ...]:
+        """Index the reports that are new or changed; give one sentence per damaged report, which is left out."""
+        with self._engine.connect() as connection:
+            known = {
+                str(run_id): int(stamp) for run_id, stamp in connection.execute(select(_RUNS.c.run_id, _RUNS.c.stamp))
+            }
+        damaged = []
+        for path in sorted(runs_dir.glob("*/report.json")):
+            stamp = path.stat().st_mtime_ns
+            if path.parent.is_symlink() or known.get(path.parent.name) == stamp:
+                continue
+            try:
+                self.add(read_report(path), stamp)
+            except UsageError as error:
+                log.warning("%s", error)
+                damaged.append(str(error))
+        return tuple(damaged)
+
+    def add(self, report: RunReport, stamp: int = 0) -> None:
+        """Index one report; safe to repeat, the later one replaces the earlier."""
+        night = night_of(report)
+        with self._engine.begin() as connection:
+            connection.execute(delete(_VERDICTS).where(_VERDICTS.c.run_id == report.run_id))
+            connection.execute(delete(_RUNS).where(_RUNS.c.run_id == report.run_id))
+            connection.execute(insert(_RUNS), [_run_row(report, night, stamp)])
+            rows = [
+                {"run_id": report.run_id, "id": key[0], "backend": key[1], "verdict": verdict.value}
+                for key, verdict in night.verdicts.items()
+            ]
+            if rows:
+                connection.execute(insert(_VERDICTS), rows)
+
+    def nights(self, profile: str, target: str, limit: int = 30, before: datetime | None = None) -> tuple[Night, ...]:
+        """Give the last nights of this profile and target, newest first, counted or not."""
+        query = select(_RUNS).where(_RUNS.c.profile == profile, _RUNS.c.target == target)
+        if before:
+            query = query.where(_RUNS.c.started < before)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(_RUNS.c.started.desc()).limit(limit)).all()
+            return tuple(_with_verdicts(connection, row) for row in rows)
+
+    def trend(self, profile: str, target: str) -> pd.DataFrame:
+        """Give one row per night, oldest first: colour, `first_attempt`, `after_retry`, duration, cost."""
+        query = select(_RUNS).where(_RUNS.c.profile == profile, _RUNS.c.target == target).order_by(_RUNS.c.started)
+        with self._engine.connect() as connection:
+            frame = pd.DataFrame(connection.execute(query).mappings().all(), columns=[c.name for c in _RUNS.c])
+        asked = (frame["declared"] - frame["unsupported"]).where(lambda number: number > 0)
+        frame["first_attempt"] = frame["passed"] / asked
+        frame["after_retry"] = (frame["passed"] + frame["flaky"]) / asked
+        return frame.drop(columns=["stamp", "alarm_channel", "alarm_ts"])
+
+
+def default_url(state_dir: Path) -> str:
+    """Give the URL of the SQLite index in a state directory."""
+    return f"sqlite:///{(state_dir / 'history.sqlite').resolve()}"
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UsageError(f"The history URL cannot be used: {error}. Give sqlite:///path or postgresql://….") from error
+    if engine.dialect.name == "sqlite":
+        if engine.url.database:
+            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _write_ahead)
+    return engine
+
+
+def _write_ahead(connection: Any, _record: Any) -> None:
+    """Let a reader (the report command) and a writer (the night) work at the same time."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA busy_timeout=10000")
+
+
+def _run_row(report: RunReport, night: Night, stamp: int) -> dict[str, Any]:
+    totals = report.totals
+    return {
+        "run_id": report.run_id,
+        "profile": report.profile,
+        "target": report.target,
+        "started": report.started.astimezone(UTC),
+        "colour": report.colour.value if report.colour else None,
+        "interrupted": report.interrupted,
+        "cause": report.cause,
+        "declared": totals.declared,
+        "unsupported": totals.unsupported,
+        "passed": totals.passed,
+        "flaky": totals.flaky,
+        "duration_s": night.duration_s,
+        "night_usd": night.night_usd,
+        "alarm_channel": night.alarm_channel,
+        "alarm_ts": night.alarm_ts,
+        "stamp": stamp,
+    }
+
+
+def _with_verdicts(connection: Connection, row: Row[Any]) -> Night:
+    query = select(_VERDICTS).where(_VERDICTS.c.run_id == row.run_id)
+    verdicts = {(found.id, found.backend): Verdict(found.verdict) for found in connection.execute(query)}
+    return replace(_night(row), verdicts=verdicts)
+
+
+def _night(row: Row[Any]) -> Night:
+    started: datetime = row.started
+    return Night(
+        run_id=row.run_id,
+        # SQLite keeps no zone; what was written is UTC.
+        started=started if started.tzinfo else started.replace(tzinfo=UTC),
+        colour=Colour(row.colour) if row.colour else None,
+        interrupted=row.interrupted,
+        duration_s=row.duration_s,
+        night_usd=row.night_usd,
+        alarm_channel=row.alarm_channel,
+        alarm_ts=row.alarm_ts,
+    )

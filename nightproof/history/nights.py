@@ -1,0 +1,91 @@
+"""Earlier nights as the verdict needs them: what is new tonight, and for how many nights a test has not passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.records import Colour
+from nightproof.records import RunReport
+from nightproof.records import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from datetime import datetime
+
+Key = tuple[str, str]
+ABSENT: Final = frozenset({None, Verdict.UNSUPPORTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One earlier night; `verdicts` by test id and backend, `alarm_ts` the Slack message that reported it."""
+
+    run_id: str
+    started: datetime
+    colour: Colour | None
+    interrupted: str | None
+    verdicts: Mapping[Key, Verdict] = field(default_factory=dict)
+    duration_s: float = 0.0
+    night_usd: float | None = None
+    alarm_channel: str | None = None
+    alarm_ts: str | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Say whether the night proved anything: blocked and interrupted ones did not."""
+        return self.interrupted is None and self.colour not in (None, Colour.BLOCKED)
+
+
+def night_of(report: RunReport) -> Night:
+    """Reduce a report to what later nights compare themselves with."""
+    return Night(
+        run_id=report.run_id,
+        started=report.started,
+        colour=report.colour,
+        interrupted=report.interrupted,
+        verdicts={(test.id, test.backend): test.verdict for test in report.tests},
+        duration_s=(report.ended - report.started).total_seconds(),
+        night_usd=report.cost.night_usd,
+        alarm_channel=report.slack.channel if report.slack.delivered else None,
+        alarm_ts=report.slack.ts if report.slack.delivered else None,
+    )
+
+
+def counted(nights: Iterable[Night]) -> list[Night]:
+    """Give the counted nights, newest first, whatever order they come in."""
+    return sorted((night for night in nights if night.is_counted), key=lambda night: night.started, reverse=True)
+
+
+def is_new(key: Key, verdict: Verdict, nights: Sequence[Night]) -> bool:
+    """Say whether a test did not pass tonight and passed, or did not exist, on the last counted night."""
+    if verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
+        return False
+    last = nights[0].verdicts.get(key) if nights else None
+    return last is Verdict.PASSED or last in ABSENT
+
+
+def age_nights(key: Key, verdict: Verdict, nights: Sequence[Night], *, tonight_counts: bool = True) -> int:
+    """Count consecutive counted nights without a pass, tonight included; 0 for passed and unsupported.
+
+    `nights` are the counted nights, newest first. A night that did not know the test ends the count.
+    """
+    if verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
+        return 0
+    age = int(tonight_counts)
+    for night in nights:
+        before = night.verdicts.get(key)
+        if before is Verdict.PASSED or before in ABSENT:
+            break
+        age += 1
+    return age
+
+
+def last_alarm(nights: Iterable[Night]) -> Night | None:
+    """Give the last counted night if it was RED and its alarm reached Slack: the one a recovery answers."""
+    latest = next(iter(counted(nights)), None)
+    return latest if latest and latest.colour is Colour.RED and latest.alarm_ts else None

@@ -1,0 +1,27 @@
+"""The write-ahead ledger: every resource is written down before it is made, and proved gone afterwards."""
+
+from nightproof.ledger.audit import audit
+from nightproof.ledger.clean import CleanContext
+from nightproof.ledger.clean import Planned
+from nightproof.ledger.clean import clean_run
+from nightproof.ledger.clean import open_runs
+from nightproof.ledger.clean import plan
+from nightproof.ledger.clean import sweep
+from nightproof.ledger.journal import Entry
+from nightproof.ledger.journal import Ledger
+from nightproof.ledger.journal import read_entries
+from nightproof.ledger.journal import run_tag
+
+__all__ = [
+    "CleanContext",
+    "Entry",
+    "Ledger",
+    "Planned",
+    "audit",
+    "clean_run",
+    "open_runs",
+    "plan",
+    "read_entries",
+    "run_tag",
+    "sweep",
+]

@@ -1,0 +1,88 @@
+"""The audit: an independent re-listing that the cleanup's word is measured against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from nightproof.ledger import packages
+from nightproof.ledger import s3 as storage
+from nightproof.ledger.clean import UNREACHABLE
+from nightproof.ledger.clean import ledger_paths
+from nightproof.ledger.clean import place
+from nightproof.ledger.journal import Entry
+from nightproof.ledger.journal import Ledger
+from nightproof.ledger.journal import read_entries
+from nightproof.ledger.journal import run_tag
+from nightproof.records import LedgerAudit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nightproof.ledger.clean import CleanContext
+
+
+def audit(run_dir: Path, context: CleanContext, swept: int = 0) -> LedgerAudit:
+    """List the writable buckets afresh and settle every entry of a run against what is there.
+
+    A claimed deletion that the listing contradicts becomes `leaked`; what carries the run's tag and stands in no
+    ledger is `unknown`. When the listing itself fails nothing is proved: every entry counts as leaked.
+    """
+    entries = read_entries(ledger_paths(run_dir))
+    ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
+    try:
+        present = {bucket: _keys(context, bucket) for bucket in sorted(context.writable)}
+    except UNREACHABLE as error:
+        present = None
+        reason = f"the listing failed: {error}"
+    else:
+        reason = "still listed"
+    for entry in entries:
+        if entry.state != "kept" and (present is None or _is_there(entry, present)):
+            ledger.adopt(entry, "leaked", entry.detail if entry.state == "leaked" and entry.detail else reason)
+    return _sums(run_dir, _unknown(run_dir.name, entries, present or {}), swept)
+
+
+def _keys(context: CleanContext, bucket: str) -> frozenset[str]:
+    """Give every key of a bucket that has a version, a marker, an object or an unfinished upload."""
+    keys = {version.key for version in storage.versions(context.s3, bucket, "")}
+    keys |= {upload.key for upload in storage.uploads(context.s3, bucket, "")}
+    for page in context.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        keys |= {item["Key"] for item in page.get("Contents", [])}
+    return frozenset(keys)
+
+
+def _is_there(entry: Entry, present: dict[str, frozenset[str]]) -> bool:
+    if entry.state == "absent" and entry.kind == "manifest":
+        return False  # another package names it: there by right
+    bucket, _ = place(entry)
+    return any(_covers(entry, key) for key in present.get(bucket, ()))
+
+
+def _covers(entry: Entry, key: str) -> bool:
+    _, wanted = place(entry)
+    if entry.kind in {"object", "manifest"}:
+        return key == wanted
+    if entry.kind == "package":
+        return key.startswith((packages.pointer_prefix(wanted), f"{wanted}/"))
+    return key.startswith(wanted)
+
+
+def _unknown(run_id: str, entries: tuple[Entry, ...], present: dict[str, frozenset[str]]) -> int:
+    mark = f"np-{run_tag(run_id)}"
+    return sum(
+        mark in key and not any(place(entry)[0] == bucket and _covers(entry, key) for entry in entries)
+        for bucket, keys in present.items()
+        for key in keys
+    )
+
+
+def _sums(run_dir: Path, unknown: int, swept: int) -> LedgerAudit:
+    entries = read_entries(ledger_paths(run_dir))
+    states = Counter("leaked" if entry.state in {"intent", "confirmed"} else entry.state for entry in entries)
+    leaked = tuple(f"{e.title}: {e.detail}" for e in entries if e.state in {"intent", "confirmed", "leaked"})
+    return LedgerAudit(
+        created=states["deleted"] + states["kept"] + states["leaked"],
+        deleted=states["deleted"], kept=states["kept"], leaked=states["leaked"],
+        unknown=unknown, swept=swept, entries_leaked=leaked,
+    )  # fmt: skip

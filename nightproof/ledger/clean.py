@@ -1,0 +1,182 @@
+"""Cleanup: delete what a run's ledger claims, and say what stays behind.
+
+It never decides a test's verdict, may be repeated at any time, and refuses whatever does not carry the run's tag in
+one of the project's writable buckets, whatever a ledger says. A finalizer's `deleted` is a claim: only the purge,
+which also takes versions, markers, manifests and unfinished uploads and lists again, closes an entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Final
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
+from nightproof.errors import NightproofError
+from nightproof.ledger import packages
+from nightproof.ledger import s3 as storage
+from nightproof.ledger.journal import Entry
+from nightproof.ledger.journal import Ledger
+from nightproof.ledger.journal import read_entries
+from nightproof.ledger.journal import run_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from types_boto3_s3 import S3Client
+
+PURGED: Final = "purged and listed again"
+UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanContext:
+    """What a cleanup works with: `writable` buckets may hold ours, `sources` are what our manifests may point at."""
+
+    s3: S3Client
+    writable: frozenset[str]
+    sources: frozenset[str]
+    keep: bool = False
+    progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a cleanup would do with one entry; `refusal` is empty when it would delete."""
+
+    entry: Entry
+    refusal: str
+
+
+def ledger_paths(run_dir: Path) -> tuple[Path, ...]:
+    """Give every journal of a run, the run's own first."""
+    return tuple(sorted(run_dir.rglob("ledger.jsonl"), key=lambda path: (len(path.parts), path)))
+
+
+def unsettled(run_dir: Path) -> tuple[Entry, ...]:
+    """Give the entries that no purge has closed yet."""
+    return tuple(entry for entry in read_entries(ledger_paths(run_dir)) if _is_unsettled(entry))
+
+
+def open_runs(runs_dir: Path, current: str = "") -> tuple[Path, ...]:
+    """Give the run directories, oldest first, whose ledgers hold unsettled entries."""
+    found = sorted(path for path in runs_dir.glob("*") if path.is_dir() and not path.is_symlink())
+    return tuple(path for path in found if path.name != current and unsettled(path))
+
+
+def plan(run_dir: Path, context: CleanContext) -> tuple[Planned, ...]:
+    """Say what `clean_run` would delete, without touching anything."""
+    return tuple(Planned(entry, refusal(entry, context.writable)) for entry in unsettled(run_dir))
+
+
+def sweep(runs_dir: Path, current: str, context: CleanContext) -> int:
+    """Close the ledgers of earlier runs; return how many resources that deleted."""
+    return sum(clean_run(run_dir, context) for run_dir in open_runs(runs_dir, current))
+
+
+def clean_run(run_dir: Path, context: CleanContext) -> int:
+    """Purge everything one run's ledger claims; return how many resources were deleted, never raise for one of them."""
+    entries = unsettled(run_dir)
+    ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
+    if context.keep:
+        for entry in entries:
+            ledger.adopt(entry, "kept", "kept on request")
+        return 0
+    allowed = [entry for entry in entries if not _refuse(entry, ledger, context)]
+    _find_manifests(allowed, ledger, context)
+    found = (entry for entry in unsettled(run_dir) if entry.kind == "manifest")
+    manifests = [entry for entry in found if not refusal(entry, context.writable)]
+    work = [entry for entry in allowed if entry.kind != "manifest"] + manifests
+    deleted = 0
+    for done, entry in enumerate(work, start=1):
+        deleted += _purge(entry, ledger, context)
+        context.progress(done, len(work))
+    return deleted
+
+
+def refusal(entry: Entry, writable: frozenset[str]) -> str:
+    """Say why an entry must not be touched, or nothing."""
+    bucket, key = place(entry)
+    mark = f"np-{run_tag(entry.run_id)}"
+    if bucket not in writable:
+        return f"`{bucket}` is not one of this environment's writable buckets"
+    if entry.kind == "manifest":
+        return "" if len(key.removeprefix(packages.MANIFESTS)) == len("0" * 64) else f"`{key}` is not a manifest"
+    if mark not in key:
+        return f"`{key}` does not carry the tag `{mark}` of its run"
+    return ""
+
+
+def place(entry: Entry) -> tuple[str, str]:
+    """Give bucket and key (or prefix) of an entry."""
+    locator = entry.locator
+    bucket = str(locator.get("bucket") or locator.get("registry", "")).removeprefix("s3://").rstrip("/")
+    if entry.kind == "manifest":
+        return bucket, packages.MANIFESTS + str(locator.get("hash", ""))
+    return bucket, str(locator.get("key") or locator.get("prefix") or locator.get("name", ""))
+
+
+def _is_unsettled(entry: Entry) -> bool:
+    return entry.is_open or (entry.state == "deleted" and entry.detail != PURGED)
+
+
+def _refuse(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
+    reason = refusal(entry, context.writable)
+    if reason:
+        ledger.adopt(entry, "leaked", f"not touched: {reason}")
+    return bool(reason)
+
+
+def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanContext) -> None:
+    """Write down the manifests of our packages before the pointers that lead to them go away."""
+    by_registry: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind == "package":
+            by_registry.setdefault(place(entry)[0], []).append(entry)
+    for bucket, made in by_registry.items():
+        try:
+            found = _manifests(bucket, made, context)
+        except UNREACHABLE:
+            continue  # the purge below meets the same error and says so at each entry
+        for top_hash in sorted(found):
+            ledger.confirmed(ledger.intent("manifest", {"registry": bucket, "hash": top_hash}))
+
+
+def _manifests(bucket: str, made: list[Entry], context: CleanContext) -> frozenset[str]:
+    named = [packages.package_hashes(context.s3, bucket, str(entry.locator["name"])) for entry in made]
+    unconfirmed = [entry.intended for entry in made if not entry.was_confirmed]
+    return frozenset().union(*named) | packages.orphans(context.s3, bucket, unconfirmed, context.sources)
+
+
+def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
+    """Delete one resource with all its versions; note what the listing says afterwards."""
+    try:
+        removed = _remove(entry, context.s3)
+    except UNREACHABLE as error:
+        ledger.adopt(entry, "leaked", f"could not be deleted: {error}")
+        return False
+    if removed is None:
+        ledger.adopt(entry, "absent", "another package names this manifest")
+    elif removed or entry.was_confirmed:
+        ledger.adopt(entry, "deleted", PURGED)
+        return True
+    else:
+        ledger.adopt(entry, "absent", "was never made")
+    return False
+
+
+def _remove(entry: Entry, s3: S3Client) -> int | None:
+    bucket, key = place(entry)
+    if entry.kind == "manifest":
+        top_hash = key.removeprefix(packages.MANIFESTS)
+        is_ours = packages.unshared(s3, bucket, frozenset({top_hash}))
+        return storage.remove_prefix(s3, bucket, key, exact=True) if is_ours else None
+    if entry.kind == "package":
+        pointers = storage.remove_prefix(s3, bucket, packages.pointer_prefix(key))
+        return pointers + storage.remove_prefix(s3, bucket, f"{key}/")
+    return storage.remove_prefix(s3, bucket, key, exact=entry.kind == "object")

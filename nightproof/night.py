@@ -1,0 +1,187 @@
+"""One night while it happens: what was learned so far, how long each stage took, and what must be ended with it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import shutil
+import time
+from contextlib import ExitStack
+from contextlib import contextmanager
+from datetime import UTC
+from datetime import datetime
+from importlib import metadata
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import Literal
+
+from nightproof import profile as profiles
+from nightproof.errors import UsageError
+from nightproof.ledger import CleanContext
+from nightproof.locking import environment_lock
+from nightproof.locking import lease
+from nightproof.plan import Choice
+from nightproof.plan import RunPlan
+from nightproof.plan import make_plan
+from nightproof.plan import require_catalogued
+from nightproof.progress import announce
+from nightproof.provisioning import require_known
+from nightproof.redact import Redactor
+from nightproof.runner.cell import GroupRegistry
+from nightproof.target import Target
+from nightproof.target import open_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nightproof.profile import Secrets
+    from nightproof.records import CheckResult
+    from nightproof.records import LedgerAudit
+    from nightproof.records import RunReport
+    from nightproof.records import SeedResult
+    from nightproof.records import SlackDelivery
+
+Interruption = Literal["SIGINT", "SIGTERM", "cancelled"]
+STOP_GRACE_S: Final = 5.0
+REPORTED_VERSIONS: Final = ("nightproof", "prefect", "quilt3", "pytest", "boto3", "ministack")
+
+
+class Night:
+    """The state of one run; stages add to it, the verdict is made from it.
+
+    Not a dataclass on purpose: Prefect walks dataclasses that are task parameters, looking for futures.
+    """
+
+    def __init__(self, plan: RunPlan, secrets: Secrets) -> None:
+        self.plan = plan
+        self.secrets = secrets
+        self.redactor = Redactor()
+        self.groups = GroupRegistry()
+        self.held = ExitStack()
+        self.target: Target | None = None
+        self.checks: list[CheckResult] = []
+        self.seeds: list[SeedResult] = []
+        self.swept = 0
+        self.audit: LedgerAudit | None = None
+        self.stages: dict[str, float] = {}
+        self.blocked = ""
+        self.interrupted: Interruption | None = None
+        self.violations: list[str] = []
+        self.system_deaths: tuple[str, ...] = ()
+        self.builds: dict[str, str] = {}
+        self.is_void = False
+        self.report: RunReport | None = None
+        self.slack: SlackDelivery | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        """Where this night leaves its files."""
+        return self.plan.run_dir
+
+    @property
+    def systems(self) -> Target:
+        """The started target; only stages after `start` ask for it."""
+        if self.target is None:
+            raise UsageError("The target is not started: run the stage `start` first.")
+        return self.target
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage, whatever ends it; repeated stages add up."""
+        announce(name)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            took = time.monotonic() - started
+            self.stages[name] = round(self.stages.get(name, 0.0) + took, 3)
+
+    def interrupt(self, how: Interruption) -> None:
+        """Note the interruption and end every process group of a suite, so that cleanup meets no writer."""
+        self.interrupted = how
+        announce("interrupted", how)
+        self.groups.stop_all(STOP_GRACE_S)
+
+    def note_faults(self, ends: list[Any]) -> None:
+        """Keep what went wrong in the harness itself; a cell without events shows as `not_run` beside it."""
+        faults = [end for end in ends if isinstance(end, BaseException)]
+        self.violations += [f"The harness failed: {type(fault).__name__}: {fault}" for fault in faults]
+
+    def void(self) -> None:
+        """Take the night back: wrong usage leaves neither a report nor a run directory."""
+        self.is_void = True
+
+    def clean_context(self, *, keep: bool = False) -> CleanContext | None:
+        """Give what a cleanup works with; nothing where the target is not to be written to."""
+        return clean_context(self.target, keep=keep or self.plan.choice.keep_resources)
+
+    def versions(self) -> dict[str, str]:
+        """Name what ran: the interpreter and the packages that matter."""
+        found = {"python": platform.python_version()}
+        for name in REPORTED_VERSIONS:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[name] = metadata.version(name)
+        return found
+
+
+def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext | None:
+    """Give what a cleanup works with on a target: the buckets that tests may write to, and the seeder's keys."""
+    if target is None or "write" not in target.profile.offers:
+        return None
+    names = target.profile.names
+    writable = frozenset({names.bucket_work, names.bucket_scratch})
+    sources = writable | {names.bucket_data}
+    return CleanContext(s3=target.seeder_s3(), writable=writable, sources=sources, keep=keep)
+
+
+def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
+    """Plan the night, hold its environment and compare suites with their locks; raise UsageError, leaving nothing."""
+    profile = profiles.load(profile_given)
+    require_known(profile.checks)
+    secrets = profiles.load_secrets(profiles.find(profile_given))
+    plan = make_plan(profile, choice, run_id, profile_given)
+    night = Night(plan, secrets)
+    try:
+        night.held.enter_context(environment_lock(plan.state_dir, run_id))
+        require_catalogued(plan)
+    except BaseException:
+        night.held.close()  # a signal while collecting must free the environment too
+        raise
+    plan.run_dir.mkdir(parents=True)
+    _point_latest(plan.run_dir)
+    return night
+
+
+def start_target(night: Night) -> None:
+    """Start or find the systems, register their secrets, and lease a live environment."""
+    night.target = open_target(night.plan.profile, night.secrets, lambda line: announce("start", line))
+    night.redactor.register(*night.target.secret_values())
+    profile = night.plan.profile
+    if profile.target == "live" and "write" in profile.offers:
+        s3: Any = night.target.aws_client("s3", "ci-runner")
+        night.held.enter_context(lease(s3, profile.names.bucket_scratch, night.plan.run_id))
+    night.builds = night.target.versions
+
+
+def close_night(night: Night) -> None:
+    """End the target and free the environment; safe to repeat."""
+    if night.target is not None:
+        night.target.stop()
+    if night.is_void:
+        shutil.rmtree(night.run_dir, ignore_errors=True)
+    night.held.close()
+
+
+def _point_latest(run_dir: Path) -> None:
+    """Move the link `latest` in one step, so that a reader never finds it missing."""
+    fresh = run_dir.with_name(f".latest-{run_dir.name}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(run_dir.name, target_is_directory=True)
+    fresh.replace(run_dir.with_name("latest"))
+
+
+def now() -> datetime:
+    """Give the time in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,203 @@
+"""The plan of one run: its id, its directory, its cells and the hashes that say what was run."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import re
+import secrets
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import UTC
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.errors import UsageError
+from nightproof.verdict import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from nightproof.profile import Profile
+    from nightproof.profile import Suite
+    from nightproof.verdict.catalogue import CatalogueTest
+    from nightproof.verdict.catalogue import SuiteCatalogue
+
+RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[a-z2-7]{6}")
+SEEDS: Final = Path(__file__).parent / "datasets"
+RANDOM_BYTES: Final = 4  # 32 bits, of which 30 become 6 base32 letters
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose for one run on top of the profile; empty means all."""
+
+    backends: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    keep_resources: bool = False
+    notify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpec:
+    """One suite on one backend with the tests it declares tonight."""
+
+    path: Path
+    suite: str
+    backend: str
+    timeout_s: float
+    tests: Mapping[str, CatalogueTest] = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """The cell's name in paths and artifacts."""
+        return f"{self.suite}-{self.backend}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """Everything that is decided before the first process starts."""
+
+    run_id: str
+    profile: Profile
+    choice: Choice
+    started: datetime
+    cells: tuple[CellSpec, ...]
+    suite_hash: str
+    seed_hash: str
+    rerun: str
+
+    @property
+    def state_dir(self) -> Path:
+        """Where runs, locks and the testbed's state live."""
+        return self.profile.state_dir.absolute()
+
+    @property
+    def run_dir(self) -> Path:
+        """Where this run leaves everything."""
+        return self.state_dir / "runs" / self.run_id
+
+    def run_key(self, builds: Mapping[str, str]) -> str:
+        """Give one hash of what was run against which builds: equal keys are repetitions."""
+        parts = [self.profile.name, self.suite_hash, self.seed_hash, *(f"{k}={v}" for k, v in sorted(builds.items()))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def new_run_id(
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC), random: Callable[[int], bytes] = secrets.token_bytes
+) -> str:
+    """Make a run id: the UTC second and six random base32 letters."""
+    letters = base64.b32encode(random(RANDOM_BYTES)).decode()[:6].lower()
+    return f"{clock():%Y%m%dT%H%M%SZ}-{letters}"
+
+
+def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str = "") -> RunPlan:
+    """Read the locks and narrow the profile to the choice; raise UsageError when that leaves no test."""
+    chosen = _chosen_suites(profile, choice)
+    cells = tuple(cell for suite in chosen for cell in _cells(suite, choice))
+    _require_known_backends(chosen, choice)
+    if not any(cell.tests for cell in cells):
+        raise UsageError(
+            f"The profile `{profile.name}` selects no test: name a suite, or widen `select`, --suite or --backend."
+        )
+    return RunPlan(
+        run_id=run_id,
+        profile=profile,
+        choice=choice,
+        started=datetime.now(UTC),
+        cells=cells,
+        suite_hash=hash_files(path for suite in chosen for path in sorted(suite.path.rglob("*"))),
+        seed_hash=hash_files(sorted(SEEDS.glob("*.json"))),
+        rerun=_rerun(profile_given or profile.name, choice),
+    )
+
+
+def require_catalogued(plan: RunPlan) -> None:
+    """Collect every suite and raise UsageError for a test that the lock lacks; the other way round is `not_run`."""
+    paths = list(dict.fromkeys(cell.path for cell in plan.cells))
+    with ThreadPoolExecutor(len(paths)) as pool:
+        drifts = list(pool.map(_uncatalogued, paths))
+    for path, names in zip(paths, drifts, strict=True):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
+            raise UsageError(
+                f"The catalogue of `{path}` lacks {', '.join(f'`{name}`' for name in names[:3])}{more}: "
+                f"run `nightproof catalogue --update {path}` and commit the lock."
+            )
+
+
+def _uncatalogued(path: Path) -> list[str]:
+    locked = catalogue.read_lock(path)
+    try:
+        return list(catalogue.compare(locked, catalogue.collect(path)).added)
+    except UsageError:
+        return []  # a module that cannot be imported tonight is a finding of the night: its tests become `not_run`
+
+
+def _chosen_suites(profile: Profile, choice: Choice) -> list[Suite]:
+    names = {_suite_name(suite): suite for suite in profile.suite}
+    for wanted in choice.suites:
+        if wanted not in names:
+            raise UsageError(_unknown("suite", wanted, names, profile.name))
+    return [suite for name, suite in names.items() if not choice.suites or name in choice.suites]
+
+
+def _suite_name(suite: Suite) -> str:
+    if not suite.path.is_dir():
+        raise UsageError(f"There is no suite folder `{suite.path}`: correct [[suite]] path in the profile.")
+    return catalogue.read_lock(suite.path).suite
+
+
+def _require_known_backends(suites: Sequence[Suite], choice: Choice) -> None:
+    known = {backend: None for suite in suites for backend in _backends(suite, catalogue.read_lock(suite.path))}
+    for wanted in choice.backends:
+        if wanted not in known:
+            raise UsageError(_unknown("backend", wanted, known, ", ".join(suite.path.name for suite in suites)))
+
+
+def _unknown(kind: str, wanted: str, known: Iterable[str], where: str) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(wanted, names, n=1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    return f"There is no {kind} `{wanted}` in `{where}`.{hint} Give one of: {', '.join(names) or 'none is declared'}."
+
+
+def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
+    locked = catalogue.read_lock(suite.path)
+    tests = {name: test for name, test in locked.tests.items() if re.search(suite.select, name)}
+    backends = [name for name in _backends(suite, locked) if not choice.backends or name in choice.backends]
+    return [CellSpec(suite.path.absolute(), locked.suite, name, suite.timeout_s, tests) for name in backends]
+
+
+def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:
+    declared = tuple(locked.backends) or ("default",)
+    for wanted in suite.backends:
+        if wanted not in declared:
+            raise UsageError(_unknown("backend", wanted, declared, str(suite.path)))
+    return suite.backends or declared
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Hash names and bytes of files, compiled ones left out; the order is the caller's."""
+    digest = hashlib.sha256()
+    for path in paths:
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _rerun(profile: str, choice: Choice) -> str:
+    words = ["nightproof", "run", "--profile", profile]
+    words += [word for name in choice.backends for word in ("--backend", name)]
+    words += [word for name in choice.suites for word in ("--suite", name)]
+    words += ["--keep-resources"] if choice.keep_resources else []
+    return shlex.join(words)

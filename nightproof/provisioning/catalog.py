@@ -1,0 +1,92 @@
+"""Checks of the Quilt catalog: its configuration, sign-in, and that signer and verifier of tokens agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import httpx
+import jwt
+
+from nightproof.provisioning.finding import CheckFailed
+
+if TYPE_CHECKING:
+    from nightproof.profile import Check
+    from nightproof.target import Target
+
+TIMEOUT_S: Final = 15
+ME: Final = {"query": "{ me { name } }"}
+CONFIG_KEYS: Final = ("registryUrl", "region", "mode")
+
+
+def configuration(target: Target, _check: Check) -> str:
+    """The catalog answers with a configuration that names its registry."""
+    if not target.catalog_url:
+        raise CheckFailed("the profile names no catalog", "Set [endpoints] catalog in the profile.")
+    url = f"{target.catalog_url}/config.json"
+    answer = httpx.get(url, timeout=TIMEOUT_S)
+    remedy = "Point [endpoints] catalog at the address that people open in a browser."
+    if answer.status_code != httpx.codes.OK:
+        raise CheckFailed(f"{url} answers {answer.status_code}", remedy, transient=answer.is_server_error)
+    try:
+        config = answer.json()
+    except ValueError as error:
+        raise CheckFailed(f"{url} is not JSON", remedy) from error
+    missing = [key for key in CONFIG_KEYS if not config.get(key)]
+    if missing:
+        raise CheckFailed(f"{url} lacks {', '.join(missing)}", remedy)
+    return f"registry {config['registryUrl']}, stack {config.get('stackVersion', 'unknown')}"
+
+
+def jwt_preflight(target: Target, _check: Check) -> str:
+    """Sign in as the test user; with `mint_jwt`, the same claims signed by us must be accepted too."""
+    user = target.profile.names.user
+    token = _access_token(target, user)
+    name = _who_is(target, token)
+    if name != user:
+        raise CheckFailed(
+            f"the refresh token signs in as `{name}`, not `{user}`", "Correct [names] user in the profile."
+        )
+    if "mint_jwt" not in target.profile.offers:
+        return f"signed in as {user}; tokens are not minted here"
+    _require_same_secret(target, token, user)
+    return f"signed in as {user}; signer and verifier agree"
+
+
+def _access_token(target: Target, user: str) -> str:
+    refresh = target.refresh_token(user)
+    if not refresh:
+        raise CheckFailed(f"there is no refresh token of `{user}`", "Set NIGHTPROOF_REFRESH_TOKEN.")
+    answer = httpx.post(f"{target.registry_url}/api/token", data={"refresh_token": refresh}, timeout=TIMEOUT_S)
+    given: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+    if "access_token" not in given:
+        detail = f"the catalog refuses the refresh token of `{user}`: {answer.status_code}"
+        remedy = "Get a new refresh token from the catalog's code page and set NIGHTPROOF_REFRESH_TOKEN."
+        raise CheckFailed(detail, remedy, transient=answer.is_server_error)
+    return str(given["access_token"])
+
+
+def _who_is(target: Target, token: str) -> str:
+    answer = _ask_me(target, token)
+    if answer.status_code != httpx.codes.OK:
+        detail = f"the catalog does not accept the token that it issued: {answer.status_code}"
+        raise CheckFailed(detail, "Check the catalog's clock and its signing secret.", transient=answer.is_server_error)
+    return str((answer.json().get("data", {}).get("me") or {}).get("name", "nobody"))
+
+
+def _require_same_secret(target: Target, token: str, user: str) -> None:
+    remedy = "Set NIGHTPROOF_JWT_SECRET to the catalog's signing secret, or take `mint_jwt` from the profile's needs."
+    if not target.jwt_secret:
+        raise CheckFailed("the profile declares `mint_jwt` and there is no signing secret", remedy)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    minted = jwt.encode(claims, target.jwt_secret, algorithm="HS256")
+    status = _ask_me(target, minted).status_code
+    if status != httpx.codes.OK:
+        detail = f"our signing secret is not the catalog's: a token of `{user}` signed by us is refused ({status})"
+        raise CheckFailed(detail, remedy)
+
+
+def _ask_me(target: Target, token: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.post(f"{target.registry_url}/graphql", json=ME, headers=headers, timeout=TIMEOUT_S)

@@ -1,0 +1,92 @@
+"""The registry of checks: one plain function per kind, each giving a detail or raising CheckFailed."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from typing import TYPE_CHECKING
+from typing import Final
+
+import httpx
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
+from nightproof.errors import UsageError
+from nightproof.provisioning import aws
+from nightproof.provisioning import catalog
+from nightproof.provisioning import machine
+from nightproof.provisioning.finding import CheckFailed
+from nightproof.records import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+
+    from nightproof.profile import Check
+    from nightproof.target import Target
+
+KINDS: Final[dict[str, Callable[[Target, Check], str]]] = {
+    "aws-endpoint": aws.endpoint,
+    "aws-identity": aws.identity,
+    "buckets": aws.buckets,
+    "role-limits": aws.role_limits,
+    "catalog": catalog.configuration,
+    "jwt-preflight": catalog.jwt_preflight,
+    "clock-skew": machine.clock_skew,
+    "versions": machine.versions,
+    "http": machine.http,
+}
+
+
+def title(check: Check) -> str:
+    """Name a check for people: its own name, else its kind with what it is about."""
+    return check.name or " ".join(part for part in (check.kind, check.url) if part)
+
+
+def probe(target: Target, check: Check) -> str:
+    """Ask once; return the detail, or raise CheckFailed with a remedy. An unknown kind is a UsageError."""
+    require_known((check,))
+    try:
+        return KINDS[check.kind](target, check)
+    except (httpx.HTTPError, BotoCoreError) as error:
+        detail = f"no answer: {error or type(error).__name__}"
+        raise CheckFailed(detail, "Start the system, or correct its address in the profile.", transient=True) from error
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        detail = f"{error.operation_name} was refused: {said.get('Code')}: {said.get('Message')}"
+        remedy = "Give the identity of the harness the permission for this call, or correct its keys."
+        raise CheckFailed(detail, remedy) from error
+
+
+def failed(check: Check, finding: CheckFailed, started: float) -> CheckResult:
+    """Turn a finding into the record of the night; `started` is on the monotonic clock."""
+    took = max(0.0, time.monotonic() - started)
+    return CheckResult(
+        title(check), check.required, ok=False, detail=finding.detail, remedy=finding.remedy, duration_s=took
+    )
+
+
+def verify_strictly(target: Target, check: Check) -> CheckResult:
+    """Ask once; return the record when the check holds, raise CheckFailed otherwise, for callers that retry."""
+    started = time.monotonic()
+    detail = probe(target, check)
+    took = time.monotonic() - started
+    return CheckResult(title(check), check.required, ok=True, detail=detail, remedy="", duration_s=took)
+
+
+def verify(target: Target, check: Check) -> CheckResult:
+    """Ask once and record what was found."""
+    started = time.monotonic()
+    try:
+        return verify_strictly(target, check)
+    except CheckFailed as finding:
+        return failed(check, finding, started)
+
+
+def require_known(checks: Iterable[Check]) -> None:
+    """Raise UsageError for a check of a kind that does not exist."""
+    for check in checks:
+        if check.kind not in KINDS:
+            near = difflib.get_close_matches(check.kind, KINDS, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise UsageError(f"There is no check `{check.kind}`.{hint} Valid kinds: {', '.join(KINDS)}.")

@@ -1,0 +1,72 @@
+"""Checks of this machine against the world: clock, installed versions, and plain URLs of foreign suites."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+from typing import TYPE_CHECKING
+from typing import Final
+
+import httpx
+from packaging.requirements import Requirement
+
+from nightproof.provisioning.finding import CheckFailed
+
+if TYPE_CHECKING:
+    from nightproof.profile import Check
+    from nightproof.target import Target
+
+TIMEOUT_S: Final = 15
+MOST_SKEW_S: Final = 30.0  # tokens are judged without leeway, and live for minutes where tests shorten them
+
+
+def clock_skew(target: Target, check: Check) -> str:
+    """The systems' clocks agree with ours, as far as an HTTP date can tell (to the second)."""
+    urls = [url for url in (check.url, target.catalog_url, target.aws_url) if url]
+    if not urls:
+        raise CheckFailed("there is no URL to ask for the time", "Give the check a `url` in the profile.")
+    worst = 0.0
+    for url in urls:
+        stated = httpx.get(url, timeout=TIMEOUT_S).headers.get("date")
+        if stated is None:
+            continue
+        skew = abs((datetime.now(UTC) - parsedate_to_datetime(stated)).total_seconds())
+        worst = max(worst, skew)
+        if skew > MOST_SKEW_S:
+            raise CheckFailed(f"{url} is {skew:.0f} s away from our clock", "Synchronise the clocks of both machines.")
+    return f"at most {worst:.0f} s apart"
+
+
+def versions(_target: Target, _check: Check) -> str:
+    """What is installed satisfies what this project was verified with."""
+    wrong = []
+    required = [Requirement(line) for line in metadata.requires("nightproof") or ()]
+    for requirement in required:
+        installed = _installed(requirement.name)
+        if installed is None or not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} {installed or 'missing'} (wanted {requirement.specifier or 'any'})")
+    if wrong:
+        raise CheckFailed("; ".join(wrong), "Run `uv sync --frozen`.")
+    return f"{len(required)} packages as pinned"
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def http(_target: Target, check: Check) -> str:
+    """A URL of a foreign suite answers 200."""
+    if not check.url:
+        raise CheckFailed("the check has no `url`", "Give the check a `url` in the profile.")
+    answer = httpx.get(check.url, timeout=TIMEOUT_S, follow_redirects=True)
+    if answer.status_code != httpx.codes.OK:
+        detail = f"{check.url} answers {answer.status_code}"
+        raise CheckFailed(
+            detail, "Start the system, or correct the URL in the profile.", transient=answer.is_server_error
+        )
+    return f"{check.url} answers 200"

@@ -1,0 +1,254 @@
+"""What both backends do alike: everything that is asked of the catalog or of AWS and not of packages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from nightproof.quilt import exceptions as errors
+from nightproof.quilt.aws import IssuedKeys
+from nightproof.quilt.aws import code_of
+from nightproof.quilt.catalog import Catalog
+from nightproof.quilt.contract import QuiltOps
+from nightproof.quilt.records import Auth_Status
+from nightproof.quilt.records import Bucket_Info
+from nightproof.quilt.records import Catalog_Config
+from nightproof.quilt.records import Credentials
+from nightproof.quilt.records import Timeouts
+from nightproof.quilt.validation import Rules
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+CONFIG_FIELDS: Final = {
+    "region": "region",
+    "apiGatewayEndpoint": "api_gateway_endpoint",
+    "registryUrl": "registry_url",
+    "analyticsBucket": "analytics_bucket",
+}
+PROBE: Final = ".quilt/nightproof-probe"
+SORTED_DIFF: Final = ("added", "removed", "modified")
+Entry = tuple[str, str, int]
+
+
+class CatalogOps(QuiltOps):
+    """Sign-in, configuration, buckets, GraphQL and AWS clients."""
+
+    backend_type: str
+
+    def __init__(
+        self,
+        *,
+        catalog_url: str | None,
+        registry: str | None,
+        credentials: Credentials | None,
+        timeouts: Timeouts | None,
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self.catalog = Catalog(self.backend_type, credentials, self.timeouts)
+        self.keys = IssuedKeys(self.catalog)
+        self._registry_given = registry
+        self._config: Catalog_Config | None = None
+        self._default_registry: str | None = None
+        self._url = catalog_url.rstrip("/") if catalog_url else ""
+
+    def rules(self, operation: str) -> Rules:
+        """Give the argument rules of one operation."""
+        return Rules(self.backend_type, operation)
+
+    def connect(self, operation: str) -> Catalog:
+        """Give the catalog's client, reading its configuration at first use."""
+        if self._config is None:
+            if not self._url:
+                raise errors.BackendError(
+                    "No catalog is configured. Call configure_catalog first.",
+                    self.catalog.base(operation) | {"kind": "bad_config", "original_exception": "no catalog_url"},
+                )
+            self._adopt(self._url, self._read_config(operation, self._url))
+        return self.catalog
+
+    def get_auth_status(self) -> Auth_Status:
+        """Ask the server who is signed in."""
+        catalog = self.connect("get_auth_status")
+        found = catalog.data("get_auth_status", "query AuthStatus { me { name } }", {}, name="AuthStatus")
+        me = found.get("me") or catalog.refuse("get_auth_status", "invalid")
+        config = self._config
+        return Auth_Status(
+            is_authenticated=True,
+            logged_in_url=self._url,
+            catalog_name=self._catalog_name(),
+            registry_url=catalog.registry_url,
+            region=config.region if config else None,
+            tabulator_data_catalog=config.tabulator_data_catalog if config else None,
+            user_name=me["name"],
+        )
+
+    def _catalog_name(self) -> str | None:
+        return urlsplit(self._url).hostname
+
+    def get_graphql_endpoint(self) -> str:
+        """Give the GraphQL URL."""
+        return f"{self.connect('get_graphql_endpoint').registry_url}/graphql"
+
+    def get_graphql_auth_headers(self) -> dict[str, str]:
+        """Give exactly the Authorization header."""
+        operation = "get_graphql_auth_headers"
+        return {"Authorization": f"Bearer {self.connect(operation).token(operation)}"}
+
+    def execute_graphql_query(
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        registry: str | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        """Send a document as it is."""
+        operation = "execute_graphql_query"
+        if registry is not None:
+            self.rules(operation).bucket(registry)
+        return self.connect(operation).graphql(operation, query, variables, timeout_s=timeout_s)
+
+    def list_buckets(self) -> list[Bucket_Info]:
+        """List the catalog's buckets with region and rights from S3 itself."""
+        operation = "list_buckets"
+        found = self.connect(operation).data(
+            operation, "query ListBuckets { bucketConfigs { name } }", {}, name="ListBuckets"
+        )
+        s3 = self.keys.client("s3", None, self.rules(operation), operation)
+        return [self._bucket(s3, name) for name in sorted(item["name"] for item in found["bucketConfigs"])]
+
+    def _bucket(self, s3: Any, name: str) -> Bucket_Info:
+        region = s3.get_bucket_location(Bucket=name).get("LocationConstraint") or "us-east-1"
+        level: Literal["read", "read_write"] = "read"
+        try:
+            # Never writes: no object has this ETag. Refused means read only, a failed condition means that we might.
+            s3.put_object(Bucket=name, Key=PROBE, IfMatch='"0"', Body=b"")
+        except ClientError as error:
+            level = "read" if code_of(error) in {"AccessDenied", "403"} else "read_write"
+        return Bucket_Info(name, region, level)
+
+    def get_catalog_config(self, catalog_url: str) -> Catalog_Config:
+        """Read a catalog's configuration."""
+        operation = "get_catalog_config"
+        if not re.match(r"https?://[^/]+", catalog_url):
+            self.rules(operation).refuse("catalog_url", catalog_url, "an http or https URL")
+        return self._read_config(operation, catalog_url.rstrip("/"))
+
+    def configure_catalog(self, catalog_url: str) -> None:
+        """Use a catalog from now on, and choose the default registry by relevance."""
+        config = self.get_catalog_config(catalog_url)
+        self._adopt(catalog_url.rstrip("/"), config)
+        self._default_registry = None
+
+    def get_registry_url(self) -> str | None:
+        """Give the constructor's registry where the catalog has it, else its most relevant bucket."""
+        if not self._url:
+            return None
+        if self._default_registry is None:
+            operation = "get_registry_url"
+            document = "query DefaultRegistry { bucketConfigs { name relevanceScore } }"
+            found = self.connect(operation).data(operation, document, {}, name="DefaultRegistry")["bucketConfigs"]
+            names = {item["name"] for item in found}
+            given = (self._registry_given or "").removeprefix("s3://").rstrip("/")
+            ranked = sorted(found, key=lambda item: (-item["relevanceScore"], item["name"]))
+            chosen = given if given in names else ranked[0]["name"] if ranked else None
+            self._default_registry = f"s3://{chosen}" if chosen else None
+        return self._default_registry
+
+    def get_boto3_client(self, service_name: str, region: str | None = None) -> Any:
+        """Make a client with issued keys; an unknown service is refused before keys are fetched."""
+        operation = "get_boto3_client"
+        import botocore.session  # noqa: PLC0415 - loads its data folder
+
+        if service_name not in botocore.session.get_session().get_available_services():
+            self.rules(operation).refuse("service_name", service_name, "a service that botocore knows")
+        self.connect(operation)
+        return self.keys.client(service_name, region, self.rules(operation), operation)
+
+    def diff_packages(
+        self,
+        package1_name: str,
+        package2_name: str,
+        registry: str,
+        package1_hash: str | None = None,
+        package2_hash: str | None = None,
+    ) -> dict[str, list[str]]:
+        """Compare entries of two revisions by hash and size."""
+        rules = self.rules("diff_packages")
+        rules.name(package1_name, "package1_name")
+        rules.name(package2_name, "package2_name")
+        bucket = rules.bucket(registry)
+        first_hash = rules.top_hash(package1_hash, "package1_hash")
+        second_hash = rules.top_hash(package2_hash, "package2_hash")
+        first = self._entries("diff_packages", package1_name, bucket, first_hash)
+        second = self._entries("diff_packages", package2_name, bucket, second_hash)
+        return {
+            "added": sorted(second.keys() - first.keys()),
+            "removed": sorted(first.keys() - second.keys()),
+            "modified": sorted(key for key in first.keys() & second.keys() if first[key] != second[key]),
+        }
+
+    def _entries(self, operation: str, name: str, bucket: str, top_hash: str) -> dict[str, Entry]:
+        """Give hash value, hash type and size of every entry."""
+        raise NotImplementedError
+
+    def not_found(
+        self, operation: str, resource: str, identifier: str, where: str, hint: str = ""
+    ) -> errors.NotFoundError:
+        """Make the error of a missing thing."""
+        context = {"resource_type": resource, "identifier": identifier, "search_location": where}
+        message = f"The {resource} `{identifier}` does not exist in `{where}`. {hint or 'Check its name.'}"
+        return errors.NotFoundError(message, self.catalog.base(operation) | context)
+
+    def missing_package(
+        self, operation: str, name: str, bucket: str, top_hash: str, hint: str = ""
+    ) -> errors.NotFoundError:
+        """Make the error of a missing package or revision."""
+        identifier = name if top_hash == "latest" else f"{name}@{top_hash}"
+        return self.not_found(operation, "package", identifier, f"s3://{bucket}", hint)
+
+    def exists_already(self, operation: str, name: str) -> None:
+        """Refuse a name that is taken."""
+        self.rules(operation).refuse(
+            "package_name",
+            name,
+            "package must not exist; use update_package_revision",
+            message=f"The package `{name}` exists already. Use update_package_revision to change it.",
+        )
+
+    def _read_config(self, operation: str, url: str) -> Catalog_Config:
+        found = self.catalog.config(operation, url)
+        for field in CONFIG_FIELDS:
+            if not found.get(field):
+                raise errors.BackendError(
+                    f"The configuration of `{url}` lacks `{field}`. Check the catalog's deployment.",
+                    self.catalog.base(operation)
+                    | {"kind": "bad_config", "original_exception": f"missing field {field}"},
+                )
+        values = {ours: str(found[theirs]) for theirs, ours in CONFIG_FIELDS.items()}
+        bucket = values["analytics_bucket"]
+        prefix = re.split("-analyticsbucket", bucket, maxsplit=1, flags=re.IGNORECASE)[0]
+        prefix = prefix if prefix != bucket else bucket.split("-", 1)[0]
+        return Catalog_Config(**values, stack_prefix=prefix, tabulator_data_catalog=f"quilt-{prefix}-tabulator")
+
+    def _adopt(self, url: str, config: Catalog_Config) -> None:
+        self._url, self._config = url, config
+        self.catalog.url, self.catalog.registry_url = url, config.registry_url
+
+
+def tags_of(metadata: dict[str, Any]) -> tuple[str, ...]:
+    """Give a package's tags: metadata `tags` where that is a list of text."""
+    tags = metadata.get("tags")
+    is_text = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+    return tuple(tags) if is_text and isinstance(tags, list) else ()
+
+
+def description_of(metadata: dict[str, Any]) -> str | None:
+    """Give a package's description: metadata `description` where that is text."""
+    found = metadata.get("description")
+    return found if isinstance(found, str) else None

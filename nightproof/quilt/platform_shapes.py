@@ -1,0 +1,55 @@
+"""The platform's wire shapes, to and from the contract's records."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nightproof.quilt.base import description_of
+from nightproof.quilt.base import tags_of
+from nightproof.quilt.records import Content_Info
+from nightproof.quilt.records import Package_Info
+
+
+def content(item: dict[str, Any], modified: str) -> Content_Info:
+    """Describe a file or directory of the wire as Content_Info."""
+    meta = (item.get("metadata") or {}).get("user_meta") if item.get("metadata") else None
+    if "size" in item:
+        return Content_Info(item["path"], size(item["size"]), "file", modified, None, meta)
+    return Content_Info(f"{item['path']}/", None, "directory", modified, None, meta)
+
+
+def size(value: float) -> int:
+    """Turn the wire's float into whole bytes."""
+    if value != int(value):
+        raise ValueError(f"a size is a whole number of bytes, not {value}")
+    return int(value)
+
+
+def params(
+    bucket: str, name: str, message: str, metadata: dict[str, Any] | None, workflow: str | None
+) -> dict[str, Any]:
+    """Write PackagePushParams."""
+    params: dict[str, Any] = {"bucket": bucket, "name": name, "message": message or None, "userMeta": metadata}
+    return params | ({"workflow": workflow} if workflow else {})
+
+
+def entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """Write a PackageConstructEntry."""
+    meta = entry.get("full_meta") or ({"user_meta": entry["meta"]} if entry.get("meta") is not None else None)
+    return {"logicalKey": entry["logical_key"], "physicalKey": entry["physical_key"], "meta": meta}
+
+
+def hit(hit: dict[str, Any]) -> Package_Info:
+    """Describe a search hit as Package_Info."""
+    metadata = json.loads(hit["meta"] or "null") or {}
+    return Package_Info(
+        name=hit["name"],
+        description=description_of(metadata),
+        tags=tags_of(metadata),
+        modified_date=hit["modified"],
+        registry=f"s3://{hit['bucket']}",
+        bucket=hit["bucket"],
+        top_hash=hit["hash"],
+        message=hit["comment"] or None,
+    )

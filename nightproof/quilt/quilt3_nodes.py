@@ -1,0 +1,64 @@
+"""quilt3's package tree, and its answers as the contract's records."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from quilt3.packages import PackageEntry
+
+from nightproof.quilt.base import description_of
+from nightproof.quilt.base import tags_of
+from nightproof.quilt.records import Content_Info
+from nightproof.quilt.records import Package_Info
+
+
+def text(answer: Any) -> str:
+    """Read an object's body as text."""
+    return str(answer["Body"].read().decode().strip())
+
+
+def quoted(uri: str) -> str:
+    """Write an S3 URI the way quilt3 parses it: percent-encoded."""
+    path, mark, version = uri.removeprefix("s3://").partition("?versionId=")
+    bucket, _, key = path.partition("/")
+    return f"s3://{bucket}/{quote(key)}{mark}{version}"
+
+
+def node(package: Any, path: str) -> Any:
+    """Walk to a node of a package, None when there is none."""
+    node = package
+    for part in filter(None, path.split("/")):
+        if isinstance(node, PackageEntry) or part not in node._children:  # noqa: SLF001 - walking as quilt3's own browse
+            return None
+        node = node._children[part]  # noqa: SLF001 - as above
+    return node
+
+
+def children(node: Any) -> list[tuple[str, Any]]:
+    """List the nodes one level below."""
+    return list(node._children.items())  # noqa: SLF001 - quilt3 lists keys, not nodes
+
+
+def content(path: str, node: Any, modified: str) -> Content_Info:
+    """Describe a node as Content_Info."""
+    meta = dict(node.meta) or None
+    if isinstance(node, PackageEntry):
+        return Content_Info(path, int(node.size), "file", modified, None, meta)
+    return Content_Info(f"{path}/", None, "directory", modified, None, meta)
+
+
+def hit(source: dict[str, Any], bucket: str) -> Package_Info:
+    """Describe a search hit as Package_Info."""
+    metadata = json.loads(source.get("metadata") or "null") or {}
+    return Package_Info(
+        name=source["ptr_name"],
+        description=description_of(metadata),
+        tags=tags_of(metadata),
+        modified_date=source["ptr_last_modified"],
+        registry=f"s3://{bucket}",
+        bucket=bucket,
+        top_hash=source["top_hash"],
+        message=source.get("comment") or None,
+    )

@@ -1,0 +1,100 @@
+"""The rules of arguments, the same for both backends, checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from typing import Final
+from typing import NoReturn
+
+from nightproof.quilt.exceptions import ValidationError
+
+NAME_RULE: Final = "[A-Za-z0-9_-]+/[A-Za-z0-9_-]+, at most 255 characters"
+NAME: Final = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
+HASH: Final = re.compile(r"[0-9a-f]{6,64}")
+REGISTRY: Final = re.compile(r"s3://[^/]+/?")
+OBJECT: Final = re.compile(r"s3://[^/?]+/[^?]*[^/?](\?versionId=.+)?", re.DOTALL)
+ENTRY_KEYS: Final = {"physical_key", "logical_key", "meta"}
+LONGEST_NAME: Final = 255
+
+
+class Rules:
+    """Checks arguments of one operation of one backend."""
+
+    def __init__(self, backend_type: str, operation: str) -> None:
+        self._base = {"backend_type": backend_type, "operation": operation}
+
+    def refuse(self, field: str, value: Any, rule: str, index: int | None = None, message: str = "") -> NoReturn:
+        """Raise the ValidationError of one argument."""
+        context = {**self._base, "field_name": field, "field_value": value, "validation_rule": rule}
+        if index is not None:
+            context["index"] = index
+        raise ValidationError(message or f"The value {str(value)[:120]!r} of `{field}` is refused: {rule}.", context)
+
+    def name(self, value: str, field: str = "package_name") -> str:
+        """Accept a package name."""
+        if not isinstance(value, str) or not NAME.fullmatch(value) or len(value) > LONGEST_NAME:
+            self.refuse(field, value, NAME_RULE)
+        return value
+
+    def bucket(self, registry: str) -> str:
+        """Accept a registry and give its bucket."""
+        if not isinstance(registry, str) or not REGISTRY.fullmatch(registry):
+            self.refuse("registry", registry, "s3://<bucket> without a key")
+        return registry.removeprefix("s3://").rstrip("/")
+
+    def top_hash(self, value: str | None, field: str = "top_hash") -> str:
+        """Accept a hash or prefix; None means latest."""
+        if value in {None, "latest"}:
+            return "latest"
+        if not isinstance(value, str) or not HASH.fullmatch(value):
+            self.refuse(field, value, "64 lower-case hex digits, a prefix of at least 6, or `latest`")
+        return value
+
+    def path(self, value: str, field: str = "path", index: int | None = None) -> str:
+        """Accept a logical path, `""` included, and give it without a trailing slash."""
+        bare = value.removesuffix("/") if isinstance(value, str) else value
+        if (
+            not isinstance(bare, str)
+            or value.startswith("/")
+            or (bare and any(part in {"", ".", ".."} for part in bare.split("/")))
+        ):
+            self.refuse(field, value, "a path relative to the package root without empty, `.` or `..` parts", index)
+        return bare
+
+    def query(self, value: str) -> str:
+        """Accept a search text."""
+        if not isinstance(value, str) or not value.strip():
+            self.refuse("query", value, "not empty")
+        return value.strip()
+
+    def entries(self, entries: list[dict[str, Any]], *, auto_organize: bool) -> list[dict[str, Any]]:
+        """Accept entries and give them with their logical keys."""
+        seen: set[str] = set()
+        directories: set[str] = set()
+        checked = []
+        for index, entry in enumerate(entries):
+            for key in entry.keys() - ENTRY_KEYS:
+                self.refuse(key, entry[key], "an entry has physical_key, logical_key and meta only", index)
+            physical = entry.get("physical_key")
+            if physical is None:
+                self.refuse("physical_key", None, "physical_key is required: s3://bucket/key", index)
+            if not isinstance(physical, str) or not OBJECT.fullmatch(physical):
+                self.refuse("physical_key", physical, "s3://bucket/key[?versionId=v]", index)
+            logical = self._logical(entry, physical, index, auto_organize=auto_organize)
+            parts = logical.split("/")
+            above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+            if logical in seen or logical in directories or above & seen:
+                self.refuse("logical_key", logical, "one entry per key, and no file that is also a directory", index)
+            seen.add(logical)
+            directories |= above
+            checked.append({"logical_key": logical, "physical_key": physical, "meta": entry.get("meta")})
+        return checked
+
+    def _logical(self, entry: dict[str, Any], physical: str, index: int, *, auto_organize: bool) -> str:
+        logical = entry.get("logical_key")
+        if logical is None and auto_organize:
+            return physical.removeprefix("s3://").split("/", 1)[1].split("?versionId=", 1)[0]
+        if not isinstance(logical, str) or not logical or logical.endswith("/"):
+            self.refuse("logical_key", logical, "a file's path within the package", index)
+        return self.path(logical, "logical_key", index)

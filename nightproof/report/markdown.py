@@ -1,0 +1,154 @@
+"""Write the night as Markdown for job summaries, at most 1 MiB, and read its numbers back."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.records import utc_text
+from nightproof.report import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nightproof.records import RunReport
+    from nightproof.records import TestVerdict
+
+SIZE_LIMIT: Final = 1024 * 1024  # above it a GitHub job summary fails to upload
+_SPECIAL: Final = re.compile(r"([\\`*|\[\]#~])")
+
+
+def render(report: RunReport) -> str:
+    """Give the page; the longest list is cut until the page fits."""
+    tests = words.worst_first(report.tests)
+    page = _page(report, tests)
+    while len(page.encode()) > SIZE_LIMIT and tests:
+        tests = tests[: len(tests) // 2]
+        page = _page(report, tests)
+    return page
+
+
+def parse(page: str) -> tuple[dict[str, int], str, str]:
+    """Give totals, colour and headline as the page shows them."""
+    first = re.search(r"^# \S+ (\S+): (.*)$", page, re.MULTILINE)
+    rows = re.findall(r"^\| total: (\w+) \| (\d+) \|$", page, re.MULTILINE)
+    totals = {name: int(number) for name, number in rows}
+    return totals, first[1] if first else "", unescape(first[2]) if first else ""
+
+
+def escape(text: str) -> str:
+    """Make text inert in Markdown and its HTML."""
+    flat = " ".join(words.scrub(text).split())
+    return _SPECIAL.sub(r"\\\1", html.escape(flat, quote=False))
+
+
+def unescape(text: str) -> str:
+    """Undo `escape`."""
+    return html.unescape(re.sub(r"\\([\\`*|\[\]#~])", r"\1", text))
+
+
+def _page(report: RunReport, tests: Sequence[TestVerdict]) -> str:
+    return "\n".join(
+        [
+            f"# {_icon(report)} {words.colour_word(report)}: {escape(words.headline(report))}",
+            "",
+            (
+                f"Run `{report.run_id}`, profile {escape(report.profile)} ({report.target}), "
+                f"{utc_text(report.started)} to {utc_text(report.ended)}."
+            ),
+            (
+                f"Pass rate: first attempt {words.fraction(report.pass_rate.first_attempt)}, "
+                f"after retry {words.fraction(report.pass_rate.after_retry)} "
+                f"({report.totals.unsupported} unsupported are left out)."
+            ),
+            "",
+            *_table(("count", "tests"), [(f"total: {name}", str(n)) for name, n in words.totals_pairs(report.totals)]),
+            *_violations(report),
+            "## Cells",
+            "",
+            *_table(("suite", "backend", "declared", *(v.value for v in words.SYMBOLS), "time"), _cells(report)),
+            *_checks(report),
+            "## Gates",
+            "",
+            *_table(("gate", "where", "value", "limit", "state"), _gates(report)),
+            "## Tests",
+            "",
+            *_table(("", "verdict", "test", "backend", "tier", "age", "reason"), [_test(test) for test in tests]),
+            *(
+                [f"… +{len(report.tests) - len(tests)} more in the report", ""]
+                if len(tests) < len(report.tests)
+                else []
+            ),
+            *_footer(report),
+        ]
+    )
+
+
+def _icon(report: RunReport) -> str:
+    return {"GREEN": "🟢", "AMBER": "🟠", "RED": "🔴", "BLOCKED": "⛔"}.get(words.colour_word(report), "⏹")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""]
+
+
+def _violations(report: RunReport) -> list[str]:
+    if report.reconciliation.ok:
+        return []
+    return ["## This report does not add up", "", *[f"- {escape(v)}" for v in report.reconciliation.violations], ""]
+
+
+def _cells(report: RunReport) -> list[tuple[str, ...]]:
+    return [
+        (
+            escape(cell.suite),
+            escape(cell.backend),
+            str(cell.declared),
+            *(str(getattr(cell, verdict.value)) for verdict in words.SYMBOLS),
+            words.duration(cell.duration_s),
+        )
+        for cell in report.cells
+    ]
+
+
+def _checks(report: RunReport) -> list[str]:
+    failed = [check for check in report.checks if not check.ok]
+    lines = [f"- ✗ {escape(check.name)}: {escape(check.detail)} {escape(check.remedy)}" for check in failed]
+    return ["## Checks that failed", "", *lines, ""] if failed else []
+
+
+def _gates(report: RunReport) -> list[tuple[str, ...]]:
+    return [
+        (
+            gate.name,
+            escape(f"{gate.suite} / {gate.backend}") if gate.suite else "whole run",
+            words.quantity(gate.value),
+            words.quantity(gate.limit),
+            gate.state.replace("_", " "),
+        )
+        for gate in report.gates
+    ]
+
+
+def _test(test: TestVerdict) -> tuple[str, ...]:
+    age = f"{test.age_nights}{' new' if test.new else ''}"
+    reason = escape(test.reason[:300])
+    symbol = words.SYMBOLS[test.verdict]
+    return symbol, test.verdict.value, escape(test.id), escape(test.backend), test.tier.value, age, reason
+
+
+def _footer(report: RunReport) -> list[str]:
+    ledger = report.ledger
+    return [
+        (
+            f"Ledger: created {ledger.created} = deleted {ledger.deleted} + kept {ledger.kept} "
+            f"+ leaked {ledger.leaked}; "
+            f"unknown {ledger.unknown}; swept {ledger.swept}. Cost: {words.money(report.cost.night_usd)}."
+        ),
+        "",
+        f"Again: `{report.rerun}`",
+        "",
+    ]

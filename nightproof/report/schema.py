@@ -1,0 +1,31 @@
+"""Generate docs/report.schema.json from the records; `python -m nightproof.report.schema` writes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from nightproof.records import REPORT
+from nightproof.report.files import write_atomic
+
+PATH: Final = Path(__file__).parents[2] / "docs" / "report.schema.json"
+
+
+def schema_text() -> str:
+    """Give the schema of report.json as the text of the committed file."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **REPORT.json_schema(mode="serialization")}
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def update(path: Path = PATH) -> bool:
+    """Write the committed schema; say whether it changed."""
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if old == schema_text():
+        return False
+    write_atomic(path, schema_text())
+    return True
+
+
+if __name__ == "__main__":
+    update()

@@ -1,0 +1,128 @@
+"""Prepare the sections of the page: what changed, the matrix, the causes, the money, the debt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.history.nights import counted
+from nightproof.records import STAGES
+from nightproof.records import RunReport
+from nightproof.records import TestVerdict
+from nightproof.records import Verdict
+from nightproof.report import words
+from nightproof.verdict.clusters import FAILURES
+from nightproof.verdict.clusters import Cluster
+from nightproof.verdict.clusters import clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nightproof.history.nights import Night
+
+SLOWEST: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What differs from the last counted night."""
+
+    since: str
+    new: tuple[TestVerdict, ...]
+    known: tuple[TestVerdict, ...]
+    fixed: tuple[TestVerdict, ...]
+    newly_flaky: tuple[TestVerdict, ...]
+
+
+def changes(report: RunReport, past: Sequence[Night]) -> Changes:
+    """Split tonight's failures into new and known, and find what was mended."""
+    last = next(iter(counted(past)), None)
+    failing = [test for test in report.tests if test.verdict in (*FAILURES, Verdict.BLOCKED)]
+    before = last.verdicts if last else {}
+    fixed = [
+        test
+        for test in report.tests
+        if test.verdict is Verdict.PASSED and before.get((test.id, test.backend)) in FAILURES
+    ]
+    return Changes(
+        since=last.run_id if last else "",
+        new=tuple(test for test in failing if test.new),
+        known=tuple(sorted((test for test in failing if not test.new), key=lambda test: -test.age_nights)),
+        fixed=tuple(fixed),
+        newly_flaky=tuple(test for test in report.tests if test.verdict is Verdict.FLAKY and test.new),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One category: per column the counts of its verdicts, worst first."""
+
+    category: str
+    columns: tuple[tuple[tuple[Verdict, int], ...], ...]
+
+
+def matrix(report: RunReport) -> tuple[tuple[str, ...], tuple[MatrixRow, ...]]:
+    """Give the columns (suite and backend) and the rows (categories) of the matrix."""
+    cells = [(cell.suite, cell.backend) for cell in report.cells]
+    several = len({suite for suite, _ in cells}) > 1
+    heads = tuple(f"{suite} · {backend}" if several else backend for suite, backend in cells)
+    rows = []
+    for category in sorted({test.category for test in report.tests}):
+        columns = []
+        for key in cells:
+            found = Counter(
+                test.verdict for test in report.tests if (test.suite, test.backend) == key and test.category == category
+            )
+            columns.append(tuple((verdict, found[verdict]) for verdict in words.WORST_FIRST if found[verdict]))
+        rows.append(MatrixRow(category, tuple(columns)))
+    return heads, tuple(rows)
+
+
+def causes(report: RunReport) -> tuple[Cluster, ...]:
+    """Give the clusters of failures, largest first."""
+    return clusters(report.tests)
+
+
+def revenue(report: RunReport) -> dict[str, float]:
+    """Give the monthly revenue by state, printed separately, and in total."""
+    known = [journey for journey in report.journeys if journey.mrr_usd is not None]
+    states = {s: sum(j.mrr_usd or 0 for j in known if j.state == s) for s in ("protected", "at_risk", "unknown")}
+    return {**states, "total": sum(states.values())} if known else {}
+
+
+def with_verdicts(report: RunReport, *verdicts: Verdict) -> list[TestVerdict]:
+    """Give the tests with these verdicts, oldest first."""
+    return sorted((test for test in report.tests if test.verdict in verdicts), key=lambda test: -test.age_nights)
+
+
+def unsupported(report: RunReport) -> list[tuple[str, list[TestVerdict]]]:
+    """Give the unsupported tests by reason, most frequent first."""
+    by_reason: dict[str, list[TestVerdict]] = {}
+    for test in report.tests:
+        if test.verdict is Verdict.UNSUPPORTED:
+            by_reason.setdefault(test.reason, []).append(test)
+    return sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+
+
+def stage_bars(report: RunReport) -> list[tuple[str, float, float]]:
+    """Give name, seconds and share in per cent of each stage, in the night's order."""
+    total = sum(report.stages.values()) or 1.0
+    return [
+        (name.replace("_", " "), report.stages[name], 100 * report.stages[name] / total)
+        for name in STAGES
+        if name in report.stages
+    ]
+
+
+def slowest(report: RunReport) -> list[tuple[TestVerdict, float]]:
+    """Give the slowest tests with the seconds of all their attempts."""
+    timed = [(test, sum(attempt.duration_s for attempt in test.attempts)) for test in report.tests if test.attempts]
+    return sorted(timed, key=lambda pair: -pair[1])[:SLOWEST]
+
+
+def evidence_path(test: TestVerdict) -> str:
+    """Give the folder, relative to the page, that keeps the evidence of a test that did not pass."""
+    return f"evidence/{hashlib.sha256(test.id.encode()).hexdigest()[:16]}-{test.backend}/"

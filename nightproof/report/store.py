@@ -1,0 +1,46 @@
+"""Copy a run directory to the artifact store, a directory or `s3://bucket/prefix`, and give its link."""
+
+from __future__ import annotations
+
+import mimetypes
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nightproof.errors import UsageError
+
+
+def copy_run(run_dir: Path, store: str, base_url: str = "", s3_client: Any = None) -> str:
+    """Copy every file below `run_dir` to `<store>/<run id>/`; give the link of report.html, if there is one.
+
+    Safe to repeat: files are overwritten. `s3_client` is a boto3 S3 client, required for an s3:// store.
+    """
+    if not store:
+        return link(run_dir, "", base_url)
+    if store.startswith("s3://"):
+        _to_bucket(run_dir, store, s3_client)
+    else:
+        shutil.copytree(run_dir, Path(store) / run_dir.name, dirs_exist_ok=True)
+    return link(run_dir, store, base_url)
+
+
+def link(run_dir: Path, store: str, base_url: str) -> str:
+    """Give the address under which a reader opens report.html: the served URL, else the place itself."""
+    if base_url:
+        return f"{base_url.rstrip('/')}/{run_dir.name}/report.html"
+    if store:
+        return f"{store.rstrip('/')}/{run_dir.name}/report.html"
+    return str(run_dir / "report.html")
+
+
+def _to_bucket(run_dir: Path, store: str, s3_client: Any) -> None:
+    if s3_client is None:
+        raise UsageError(f"The artifact store `{store}` needs AWS credentials. Set them, or name a directory instead.")
+    bucket, _, prefix = store.removeprefix("s3://").partition("/")
+    for path in sorted(run_dir.rglob("*")):
+        if path.is_file():
+            key = "/".join(
+                part for part in (prefix.strip("/"), run_dir.name, path.relative_to(run_dir).as_posix()) if part
+            )
+            kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+            s3_client.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": kind})

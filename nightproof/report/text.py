@@ -1,0 +1,44 @@
+"""Write the summary that a terminal shows at the end of a night: colour, cause, counts per cell, the report's path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.records import Verdict
+from nightproof.report import words
+
+if TYPE_CHECKING:
+    from nightproof.records import Cell
+    from nightproof.records import RunReport
+
+LISTED_TESTS: Final = 10
+
+
+def render(report: RunReport, report_path: str = "") -> str:
+    """Give the summary as plain lines; colour is a word, so that a log file carries it too."""
+    listed = [
+        f"  {words.SYMBOLS[test.verdict]} {test.verdict.value:<8} {test.id} [{test.backend}]{' new' * test.new}"
+        for test in words.unpassed(report)
+        if test.verdict is not Verdict.BLOCKED and not (report.interrupted and test.verdict is Verdict.NOT_RUN)
+    ]
+    lines = [
+        f"{words.colour_word(report)}: {words.headline(report)}",
+        *[_cell(cell) for cell in report.cells],
+        *[f"  {line.strip()}" for line in words.middle_cut(listed, LISTED_TESTS)],
+        f"  total: {words.totals_line(report.totals)}",
+        (
+            f"  first attempt {words.fraction(report.pass_rate.first_attempt)}, "
+            f"after retry {words.fraction(report.pass_rate.after_retry)}, "
+            f"{words.duration((report.ended - report.started).total_seconds())}"
+        ),
+        *[f"  report check: {violation}" for violation in report.reconciliation.violations],
+        *([f"  report: {report_path}"] if report_path else []),
+    ]
+    return "\n".join(words.scrub(line) for line in lines) + "\n"
+
+
+def _cell(cell: Cell) -> str:
+    counts = [(verdict.value, getattr(cell, verdict.value)) for verdict in Verdict]
+    told = ", ".join(f"{number} {name}" for name, number in counts if number)
+    return f"  {cell.suite} on {cell.backend}: {cell.declared} declared: {told or 'none'}"

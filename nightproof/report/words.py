@@ -1,0 +1,145 @@
+"""The words and symbols that every writer shares, so that terminal, Slack, Markdown and HTML say the same."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.records import Colour
+from nightproof.records import Rate
+from nightproof.records import RunReport
+from nightproof.records import TestVerdict
+from nightproof.records import Verdict
+from nightproof.verdict.assemble import COUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    from nightproof.records import Totals
+
+# One symbol per state, no reuse: a matrix must tell failing, timing out, unsupported and not run apart.
+SYMBOLS: Final = {
+    Verdict.PASSED: "✓",
+    Verdict.FLAKY: "≈",
+    Verdict.FAILED: "✗",
+    Verdict.ERROR: "!",
+    Verdict.TIMEOUT: "⧖",
+    Verdict.HOLLOW: "○",
+    Verdict.BLOCKED: "■",
+    Verdict.UNSUPPORTED: "–",
+    Verdict.QUARANTINED: "◐",
+    Verdict.NOT_RUN: "?",
+}
+# What a reader must act on comes first.
+WORST_FIRST: Final = (
+    Verdict.HOLLOW,
+    Verdict.NOT_RUN,
+    Verdict.FAILED,
+    Verdict.ERROR,
+    Verdict.TIMEOUT,
+    Verdict.BLOCKED,
+    Verdict.FLAKY,
+    Verdict.QUARANTINED,
+    Verdict.UNSUPPORTED,
+    Verdict.PASSED,
+)
+INTERRUPTED: Final = "INTERRUPTED"
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+def scrub(text: str) -> str:
+    """Drop what no output can carry: control characters and lone surrogates."""
+    return _UNPRINTABLE.sub("", text)
+
+
+def colour_word(report: RunReport) -> str:
+    """Give the colour as a word; an interrupted night has none and says so."""
+    return report.colour.value if report.colour else INTERRUPTED
+
+
+def fraction(rate: Rate) -> str:
+    """Give a rate with its denominator, never a bare percentage."""
+    return f"{rate.n} of {rate.of}"
+
+
+def headline(report: RunReport) -> str:
+    """Give the first line of every output: the cause, or over how many tests a GREEN speaks."""
+    if report.cause:
+        return report.cause
+    rate = report.pass_rate.after_retry
+    left_out = [f"{report.totals.declared} declared", f"{report.totals.unsupported} unsupported"]
+    where = " on this live target" if report.target == "live" else ""
+    return f"{fraction(rate)} tests passed{where} ({', '.join(left_out)})."
+
+
+def totals_pairs(totals: Totals) -> list[tuple[str, int]]:
+    """Give declared, reported and the ten counts, in the order of the contract."""
+    return [(name, int(getattr(totals, name))) for name in COUNTS]
+
+
+def totals_line(totals: Totals) -> str:
+    """Give all counts as one line that a reader and `parse_totals` understand alike."""
+    return " · ".join(f"{name} {number}" for name, number in totals_pairs(totals))
+
+
+def parse_totals(text: str) -> dict[str, int]:
+    """Read the counts back from the first line that `totals_line` made."""
+    match = re.search(r"declared \d+ · .*", text)
+    found = re.findall(r"(\w+) (\d+)", match[0]) if match else []
+    return {name: int(number) for name, number in found}
+
+
+def worst_first(tests: Iterable[TestVerdict]) -> list[TestVerdict]:
+    """Order tests by what needs action, then by name."""
+    return sorted(tests, key=lambda test: (WORST_FIRST.index(test.verdict), test.id, test.backend))
+
+
+def unpassed(report: RunReport) -> list[TestVerdict]:
+    """Give the tests that ask for action: neither passed, unsupported nor quarantined."""
+    quiet = (Verdict.PASSED, Verdict.UNSUPPORTED, Verdict.QUARANTINED)
+    return worst_first(test for test in report.tests if test.verdict not in quiet)
+
+
+def duration(seconds: float) -> str:
+    """Give a duration the way people read it."""
+    if seconds < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def size(number: float) -> str:
+    """Give bytes with a unit."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:  # noqa: PLR2004 - decimal units
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def money(usd: float | None) -> str:
+    """Give an amount, or say that nothing measured it."""
+    return "not measured" if usd is None else f"{usd:,.2f} USD"
+
+
+def middle_cut(lines: Sequence[str], limit: int) -> list[str]:
+    """Keep at most `limit` lines: the first ones, a count of what is left out, the last one."""
+    if len(lines) <= limit:
+        return list(lines)
+    kept = max(1, limit - 2)
+    return [*lines[:kept], f"… +{len(lines) - kept - 1} more in the report", lines[-1]]
+
+
+def is_bad(colour: Colour | None) -> bool:
+    """Say whether a night of this colour raises an alarm."""
+    return colour in (Colour.RED, Colour.BLOCKED)
+
+
+def quantity(value: Rate | float | None) -> str:
+    """Give a gate's value or limit."""
+    if value is None:
+        return "not measured"
+    return fraction(value) if isinstance(value, Rate) else f"{value:g}"

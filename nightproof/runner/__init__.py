@@ -1,0 +1,1 @@
+"""Owns the child processes of cells and reads their event logs."""

@@ -1,0 +1,196 @@
+"""Run one cell: a suite on one backend, in child processes that are started again without a test that hung."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.errors import SuiteError
+from nightproof.evidence.eventlog import EXIT_LOG_LOST
+from nightproof.evidence.eventlog import EventLog
+from nightproof.evidence.eventlog import utc_now
+from nightproof.runner.command import base_environment
+from nightproof.runner.command import project_root
+from nightproof.runner.groups import GroupRegistry
+from nightproof.runner.groups import ProcessGroup
+from nightproof.runner.output import OutputStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Collection
+    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+__all__ = ["CellPlan", "GroupRegistry", "run_cell", "second_pass"]
+
+MAX_PROCESSES: Final = 5
+POLL_S: Final = 0.05
+GRACE_S: Final = 5.0
+# The launcher is a module of ours, so pytest cannot rewrite its package; a suite that turns warnings into errors must
+# not fail for that.
+QUIET: Final = "ignore:Module already imported so cannot be rewritten; nightproof:pytest.PytestAssertRewriteWarning"
+Lines = list[str]
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """What one cell is; `timeout_s` limits each of its processes, `redact` stands before everything it writes."""
+
+    suite_path: Path
+    suite: str
+    backend: str
+    cell_dir: Path
+    env: Mapping[str, str]
+    timeout_s: float
+    test_ids: tuple[str, ...]
+    redact: Callable[[str], str] = field(default=_unchanged, repr=False)
+    grace_s: float = GRACE_S
+
+
+def run_cell(plan: CellPlan, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> None:
+    """Run every test of a cell once; raise SuiteError when its event log cannot be written."""
+    _run_pass(plan, 1, plan.test_ids, on_lines, groups)
+
+
+def second_pass(
+    plan: CellPlan, failed_ids: Iterable[str], on_lines: Callable[[Lines], None], groups: GroupRegistry
+) -> None:
+    """Run some tests of a cell once more, in a fresh process, into a log of their own."""
+    _run_pass(plan, 2, tuple(failed_ids), on_lines, groups)
+
+
+def _run_pass(
+    plan: CellPlan, number: int, test_ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry
+) -> None:
+    remaining = set(test_ids)
+    for process in range(1, MAX_PROCESSES + 1):
+        if not remaining or groups.is_stopping:
+            return
+        run = _Process(plan, number, process)
+        exit_code = run.run(remaining, on_lines, groups)
+        if exit_code == EXIT_LOG_LOST:
+            raise SuiteError(
+                f"The event log `{run.log_path}` could not be written: free space or correct permissions there."
+            )
+        started = run.started_tests()
+        remaining -= started.keys()
+        if not any(is_open for is_open in started.values()):
+            return  # it ended by itself, or died where no test is to blame and none could be left out
+
+
+class _Process:
+    """One process of a pass."""
+
+    def __init__(self, plan: CellPlan, number: int, process: int) -> None:
+        self._plan = plan
+        self._number = number
+        self._process = process
+        self.log_path = plan.cell_dir / ("events.jsonl" if number == 1 else f"events.{number}.jsonl")
+        plan.cell_dir.mkdir(parents=True, exist_ok=True)
+        self._offset = self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def run(self, ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
+        """Start, stream, limit and reap the process; give its exit code."""
+        plan = self._plan
+        command = [sys.executable, "-m", "nightproof.runner.launcher", *_arguments(plan)]
+        group = groups.start(command, self._environment(ids), project_root(plan.suite_path))
+        output = OutputStream(group.output, plan.cell_dir / "output.log", plan.redact, on_lines)
+        try:
+            was_late = self._watch(group, output)
+        finally:
+            # Whatever ended the wait (an exception of a caller's callback included), no process outlives it.
+            exit_code = group.reap()
+            groups.forget(group)
+            with group.output:
+                output.close()
+        if exit_code != EXIT_LOG_LOST:
+            self._note_end(exit_code, "timer" if was_late else "cancel" if groups.is_stopping else "signal")
+        return exit_code
+
+    def _watch(self, group: ProcessGroup, output: OutputStream) -> bool:
+        deadline = time.monotonic() + self._plan.timeout_s
+        was_late = False
+        while not group.has_ended():
+            output.pump()
+            if not was_late and time.monotonic() >= deadline:
+                was_late = True
+                group.stop(self._plan.grace_s)
+            time.sleep(POLL_S)
+        return was_late
+
+    def _note_end(self, exit_code: int, reason: str) -> None:
+        running = next((test for test, is_open in self.started_tests().items() if is_open), "")
+        try:
+            log = EventLog(self.log_path)
+            if running or reason == "timer" or exit_code < 0:
+                log.write("CellKilled", reason=reason, id=running, exit=exit_code, time=utc_now())
+            log.write("ProcessExit", exit=exit_code, time=utc_now())
+            log.close()
+        except OSError as error:
+            raise SuiteError(
+                f"The event log `{self.log_path}` could not be written ({error.strerror}): "
+                "free space or correct permissions there."
+            ) from error
+
+    def started_tests(self) -> dict[str, bool]:
+        """Give the tests that this process started, and whether each was left open when it ended."""
+        started: dict[str, bool] = {}
+        if not self.log_path.exists():
+            return started
+        with self.log_path.open("rb") as file:
+            file.seek(self._offset)
+            for raw in file:
+                try:
+                    line = json.loads(raw)
+                except ValueError:
+                    continue
+                if line.get("$report_type") in {"TestStart", "TestEvidence"}:
+                    started[line["id"]] = line["$report_type"] == "TestStart"
+        return started
+
+    def _environment(self, ids: Collection[str]) -> dict[str, str]:
+        plan = self._plan
+        select = plan.cell_dir / f"select.{self._number}.{self._process}.json"
+        select.write_text(json.dumps(sorted(ids)), encoding="utf-8")
+        own = {
+            "NIGHTPROOF_PASS": str(self._number),
+            "NIGHTPROOF_PROCESS": str(self._process),
+            "NIGHTPROOF_SUITE": plan.suite,
+            "NIGHTPROOF_SUITE_PATH": str(plan.suite_path.absolute()),
+            "NIGHTPROOF_SELECT": str(select.absolute()),
+            "NIGHTPROOF_EVENT_LOG": str(self.log_path.absolute()),
+            "NIGHTPROOF_LEDGER": str((plan.cell_dir / "ledger.jsonl").absolute()),
+            "NIGHTPROOF_EVIDENCE_DIR": str((plan.cell_dir.parent.parent / "evidence").absolute()),
+        }
+        defaults = {"PYTHONUNBUFFERED": "1"}
+        return base_environment() | defaults | dict(plan.env) | _home(plan.cell_dir.absolute()) | own
+
+
+def _home(cell_dir: Path) -> dict[str, str]:
+    home = cell_dir / "home"
+    folders = {
+        "HOME": home,
+        "XDG_DATA_HOME": home / ".local" / "share",
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_CONFIG_HOME": home / ".config",
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return {name: str(folder) for name, folder in folders.items()}
+
+
+def _arguments(plan: CellPlan) -> list[str]:
+    """Give pytest's arguments; one module that cannot be imported must not hide the others."""
+    backend = [] if plan.backend == "default" else ["--backend", plan.backend]
+    quiet = ["-p", "no:cacheprovider", "--continue-on-collection-errors", "-v", "--color=no", "-W", QUIET]
+    return [str(plan.suite_path.absolute()), *backend, *quiet]

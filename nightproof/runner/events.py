@@ -1,0 +1,180 @@
+"""Read the event log of a cell: the only truth about a test run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof.records import Attempt
+from nightproof.records import Exchanges
+from nightproof.records import Outcome
+from nightproof.runner.attempts import Running
+from nightproof.runner.attempts import skip_reason
+from nightproof.runner.attempts import to_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOGS: Final = ("events.jsonl", "events.2.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class CellEvents:
+    """What the logs of a cell say; `reported` are the tests that started, `torn_lines` counts unreadable lines."""
+
+    suite: str
+    backend: str
+    started: datetime | None
+    ended: datetime | None
+    exit: int | None
+    attempts: dict[str, tuple[Attempt, ...]]
+    unsupported: dict[str, str]
+    reported: frozenset[str]
+    skips: dict[str, str]
+    torn_lines: int
+    collected: tuple[str, ...]
+
+
+def read_cell(cell_dir: Path) -> CellEvents:
+    """Read both passes of a cell; a missing file says nothing, a torn line is counted."""
+    reader = _Reader()
+    for number, name in enumerate(LOGS, start=1):
+        reader.read(cell_dir / name, number)
+    return reader.result()
+
+
+@dataclass(slots=True)
+class _Reader:
+    suite: str = ""
+    backend: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    exit: int | None = None
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    unsupported: dict[str, str] = field(default_factory=dict)
+    reported: set[str] = field(default_factory=set)
+    skips: dict[str, str] = field(default_factory=dict)
+    torn_lines: int = 0
+    collected: dict[str, None] = field(default_factory=dict)
+    running: Running | None = None
+    number: int = 1
+
+    def read(self, path: Path, number: int) -> None:
+        """Read the log of one pass."""
+        self.number = number
+        for line in self._lines(path):
+            handler = getattr(self, f"on_{line.get('$report_type')}", None)
+            if handler:
+                try:
+                    handler(line)
+                except (KeyError, TypeError, ValueError):
+                    self.torn_lines += 1  # JSON by chance, and still not a line of ours
+        self._close("the log ends in mid-test", Outcome.ERROR, None)
+
+    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
+        if not path.is_file():
+            return
+        for raw in path.read_bytes().splitlines():
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                line = None
+            if isinstance(line, dict):
+                yield line
+            elif raw.strip():
+                self.torn_lines += 1
+
+    def on_CellStart(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Begin a process; what the one before left open died with it."""
+        self._close("the process ended in mid-test", Outcome.ERROR, None)
+        self.suite, self.backend = line["suite"], line["backend"]
+        self.started = self.started or datetime.fromisoformat(line["time"])
+
+    def on_Collected(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note what was collected and asked for."""
+        self.collected.update(dict.fromkeys(line["ids"]))
+
+    def on_Unsupported(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note a test that is not executed here."""
+        self.unsupported[line["id"]] = line["reason"]
+
+    def on_TestStart(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Open an attempt."""
+        self._close("the process ended in mid-test", Outcome.ERROR, None)
+        self.running = Running(line["id"], line["nodeid"], datetime.fromisoformat(line["time"]))
+        self.reported.add(line["id"])
+
+    def on_TestReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Add a phase to the open attempt."""
+        if self.running is not None and line["nodeid"] == self.running.nodeid:
+            self.running.reports.append(line)
+
+    def on_TestEvidence(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Close the attempt with its evidence."""
+        if self.running is not None and line["id"] == self.running.id:
+            Exchanges(**line["exchanges"])  # refuses a damaged line before it counts
+            self.running.evidence = line
+            self._close("", Outcome.ERROR, datetime.fromisoformat(line["time"]))
+
+    def on_CellEnd(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note how pytest ended."""
+        self._end(line)
+
+    def on_CellKilled(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note who ended the process, and charge the test that ran."""
+        reason = line["reason"]
+        outcome = Outcome.TIMEOUT if reason == "timer" else Outcome.ERROR
+        why = _KILLED.get(reason, f"the process was ended: {reason}")
+        if reason == "signal":
+            why += f" with exit code {line.get('exit')}"
+        self._close(why, outcome, datetime.fromisoformat(line["time"]))
+
+    def on_ProcessExit(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note the exit code that the runner saw."""
+        ended = datetime.fromisoformat(line["time"])
+        self._close(f"the process ended in mid-test with exit code {line['exit']}", Outcome.ERROR, ended)
+        self._end(line)
+
+    def _end(self, line: dict[str, Any]) -> None:
+        self.ended = datetime.fromisoformat(line["time"])
+        if self.number == 1:
+            self.exit = int(line["exit"])
+
+    def _close(self, why: str, outcome: Outcome, ended: datetime | None) -> None:
+        running, self.running = self.running, None
+        if running is None:
+            return
+        attempts = self.attempts.setdefault(running.id, [])
+        attempts.append(to_attempt(running, len(attempts) + 1, why, outcome, ended))
+        if reason := skip_reason(running):
+            self.skips[running.id] = reason
+
+    def result(self) -> CellEvents:
+        """Give what was read."""
+        return CellEvents(
+            suite=self.suite,
+            backend=self.backend,
+            started=self.started,
+            ended=self.ended,
+            exit=self.exit,
+            attempts={test: tuple(found) for test, found in self.attempts.items()},
+            unsupported=self.unsupported,
+            reported=frozenset(self.reported),
+            skips=self.skips,
+            torn_lines=self.torn_lines,
+            collected=tuple(self.collected),
+        )
+
+
+_KILLED: Final = {
+    "timer": "ended by the cell's kill timer",
+    "lifeline": "the harness died and took the process along",
+    "cancel": "the night was interrupted",
+    "signal": "the process died in mid-test",
+}

@@ -1,0 +1,136 @@
+"""Own the process groups of cells: start, end, and a lifeline whose end takes the group along with us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import IO
+from typing import TYPE_CHECKING
+from typing import Final
+
+from nightproof.errors import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from pathlib import Path
+
+LIFELINE: Final = "NIGHTPROOF_LIFELINE_FD"
+POLL_S: Final = 0.02
+
+
+class ProcessGroup:
+    """A child in its own session with everything it starts; its methods may be called from any thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int) -> None:
+        self._process = process
+        self._lifeline = lifeline
+        self._lock = threading.Lock()  # nobody may signal a group id after its leader is reaped
+
+    @property
+    def pid(self) -> int:
+        """The leader's process id, which is the group's id as well."""
+        return self._process.pid
+
+    @property
+    def output(self) -> IO[bytes]:
+        """What the group writes on stdout and stderr."""
+        if self._process.stdout is None:
+            raise RuntimeError("The group was started without a pipe for its output.")
+        return self._process.stdout
+
+    def has_ended(self) -> bool:
+        """Say whether the leader ended; it stays unreaped, so that its group id stays ours."""
+        with self._lock:
+            if self._process.returncode is not None:
+                return True
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+    def stop(self, grace_s: float) -> None:
+        """End the group: SIGTERM, a grace period, SIGKILL; safe to repeat."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while not self.has_ended() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        self._signal(signal.SIGKILL)
+
+    def reap(self) -> int:
+        """End what is left of the group, wait for the leader and give its exit code, negative for a signal."""
+        self._signal(signal.SIGKILL)
+        while not self.has_ended():
+            time.sleep(POLL_S)
+        with self._lock:
+            code = self._process.wait()
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+                self._lifeline = -1
+        return code
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._lock:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, number)
+
+
+class GroupRegistry:
+    """The live groups of a night, so that any thread can end them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._groups: set[ProcessGroup] = set()
+        self._is_stopping = False
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether everything was told to end; nothing is started any more."""
+        return self._is_stopping
+
+    def start(self, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> ProcessGroup:
+        """Start a child in its own session with a lifeline to this process; raise Interrupted after `stop_all`."""
+        read_end, write_end = os.pipe()
+        try:
+            with self._lock:
+                self._refuse_when_stopping()
+                process = subprocess.Popen(
+                    command,
+                    env={**env, LIFELINE: str(read_end)},
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(read_end,),
+                    start_new_session=True,
+                )
+                group = ProcessGroup(process, write_end)
+                self._groups.add(group)
+        except BaseException:
+            os.close(write_end)
+            raise
+        finally:
+            os.close(read_end)
+        return group
+
+    def _refuse_when_stopping(self) -> None:
+        if self._is_stopping:
+            raise Interrupted("cancelled")
+
+    def forget(self, group: ProcessGroup) -> None:
+        """Take a reaped group off the list."""
+        with self._lock:
+            self._groups.discard(group)
+
+    def stop_all(self, grace_s: float) -> None:
+        """End every group at once and refuse new ones; their owners reap them."""
+        with self._lock:
+            self._is_stopping = True
+            groups = tuple(self._groups)
+        threads = [threading.Thread(target=group.stop, args=(grace_s,)) for group in groups]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()

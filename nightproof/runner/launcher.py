@@ -1,0 +1,48 @@
+"""The first code of a cell's process: hold on to the lifeline, then become pytest."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Final
+
+import pytest
+
+from nightproof.evidence.eventlog import EventLog
+from nightproof.evidence.eventlog import utc_now
+from nightproof.runner.groups import LIFELINE
+
+BLOCK_BYTES: Final = 4096
+
+
+def watch_parent(fd: int) -> None:
+    """Wait for the runner's death, which closes the pipe, and take the whole group along."""
+    while os.read(fd, BLOCK_BYTES):
+        pass
+    try:
+        _note_death()
+    finally:
+        os.killpg(0, signal.SIGKILL)
+
+
+def _note_death() -> None:
+    path = os.environ.get("NIGHTPROOF_EVENT_LOG")
+    if path:
+        from pathlib import Path  # noqa: PLC0415 - the process is about to end
+
+        EventLog(Path(path)).write("CellKilled", reason="lifeline", id="", time=utc_now())
+
+
+def main() -> int:
+    """Run pytest with the arguments given; its exit code is ours."""
+    fd = os.environ.pop(LIFELINE, "")
+    if fd:
+        os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's signature
+        threading.Thread(target=watch_parent, args=(int(fd),), name="lifeline", daemon=True).start()
+    return int(pytest.main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

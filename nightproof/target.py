@@ -1,0 +1,235 @@
+"""The target of a night: the embedded testbed as a process of ours, or live systems by configuration.
+
+Either way it gives addresses, the keys that seed and clean up, and the values that must never be written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import boto3
+import httpx
+from botocore.config import Config
+
+from nightproof.errors import Blocked
+from nightproof.errors import UsageError
+from nightproof.waiting import await_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from types_boto3_s3 import S3Client
+
+    from nightproof.profile import Profile
+    from nightproof.profile import Secrets
+
+ROOT: Final = Path(__file__).parent.parent
+START_DEADLINE_S: Final = 90.0
+STOP_GRACE_S: Final = 15.0
+EXIT_USAGE: Final = 3
+PASSED_ON: Final = (
+    "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CA_BUNDLE", "SSL_CERT_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)  # fmt: skip
+S3_CONFIG: Final = Config(
+    retries={"mode": "standard", "max_attempts": 8}, signature_version="s3v4", max_pool_connections=32
+)
+
+
+@dataclass(slots=True)
+class Target:
+    """What a night runs against; `facts` is the testbed's own description, empty on a live target."""
+
+    profile: Profile
+    secrets: Secrets
+    state_dir: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    lifeline: int | None = None
+    _config: dict[str, Any] | None = None
+
+    @property
+    def catalog_url(self) -> str:
+        """Where the catalog answers, empty when the profile has none."""
+        return str(self.facts["services"]["catalog"]["url"]) if self.facts else self.profile.endpoints.catalog
+
+    @property
+    def aws_url(self) -> str:
+        """The AWS endpoint, empty for real AWS."""
+        return str(self.facts["services"]["aws"]["url"]) if self.facts else self.profile.endpoints.aws
+
+    @property
+    def registry_url(self) -> str:
+        """The registry that the catalog's configuration names; empty while the catalog does not say."""
+        return str(self.catalog_config().get("registryUrl", "")).rstrip("/")
+
+    @property
+    def jwt_secret(self) -> str:
+        """The signing secret: the environment's first, so that a wrong one is found out by the preflight."""
+        given = self.secrets.jwt_secret
+        if given is not None:
+            return given.get_secret_value()
+        return str(self.facts.get("jwt_secret", ""))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The builds under test, as the testbed or the catalog states them."""
+        stated = {str(name): str(version) for name, version in self.facts.get("versions", {}).items()}
+        stack = self.catalog_config().get("stackVersion")
+        return stated | ({"catalog": str(stack)} if stack else {})
+
+    def refresh_token(self, user: str) -> str:
+        """Give the refresh token of a user by its name in the profile; empty when there is none."""
+        if self.facts:
+            return str(self.facts["refresh_tokens"].get(user, ""))
+        names, secrets = self.profile.names, self.secrets
+        by_user = {
+            names.user: secrets.refresh_token,
+            names.admin: secrets.admin_refresh_token,
+            names.readonly: secrets.readonly_refresh_token,
+        }
+        secret = by_user.get(user)
+        return secret.get_secret_value() if secret else ""
+
+    def catalog_config(self) -> dict[str, Any]:
+        """Read the catalog's config.json once; empty when there is no catalog or it does not answer in JSON."""
+        if not self._config and self.catalog_url:
+            try:
+                answer = httpx.get(f"{self.catalog_url}/config.json", timeout=10)
+                self._config = dict(answer.json()) if answer.status_code == httpx.codes.OK else None
+            except (httpx.HTTPError, ValueError):
+                self._config = None
+        return self._config or {}
+
+    def aws_client(self, service: str, identity: str, region: str = "") -> Any:
+        """Make a client of one service as `ci-runner` or `ci-seeder`; live targets know the caller's own keys only."""
+        keys = self.facts.get("credentials", {}).get(identity, {})
+        session: Any = boto3.session.Session()  # the stubs know service names only as literals
+        return session.client(
+            service,
+            endpoint_url=self.aws_url or None,
+            region_name=region or self.profile.names.region,
+            aws_access_key_id=keys.get("access_key_id"),
+            aws_secret_access_key=keys.get("secret_access_key"),
+            config=S3_CONFIG,
+        )
+
+    def seeder_s3(self) -> S3Client:
+        """Make an S3 client with the keys that seed and clean up."""
+        client: S3Client = self.aws_client("s3", "ci-seeder")
+        return client
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Give every value that the redactor must know."""
+        given = [value.get_secret_value() for _, value in self.secrets if value is not None]
+        keys = [str(pair["secret_access_key"]) for pair in self.facts.get("credentials", {}).values()]
+        tokens = [str(token) for token in self.facts.get("refresh_tokens", {}).values()]
+        own = [str(self.facts.get(name, "")) for name in ("control_token", "jwt_secret")]
+        ambient = [os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+        return tuple(value for value in (*given, *keys, *tokens, *own, *ambient) if value)
+
+    def deaths(self) -> tuple[str, ...]:
+        """Name the testbed's systems whose process is gone."""
+        services = self.facts.get("services", {})
+        return tuple(sorted(name for name, service in services.items() if not _is_alive(int(service["pid"]))))
+
+    def stop(self) -> None:
+        """End the testbed: ask, wait, then close its lifeline, which ends what is left."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_GRACE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+        if self.lifeline is not None:
+            os.close(self.lifeline)
+            self.lifeline = None
+
+
+def open_target(profile: Profile, secrets: Secrets, progress: Callable[[str], None] = lambda _line: None) -> Target:
+    """Start the testbed and wait until it serves, or point at the live systems; raise Blocked or UsageError."""
+    state_dir = profile.state_dir.absolute()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    target = Target(profile, secrets, state_dir)
+    if profile.target == "embedded":
+        _start_testbed(target, progress)
+    return target
+
+
+def _start_testbed(target: Target, progress: Callable[[str], None]) -> None:
+    folder = target.state_dir / "testbed"
+    folder.mkdir(exist_ok=True)
+    ready = folder / "testbed.json"
+    ready.unlink(missing_ok=True)
+    log = folder / "testbed.log"
+    reader, target.lifeline = os.pipe()
+    try:
+        with log.open("wb") as output:
+            target.process = subprocess.Popen(
+                _command(target.profile, folder),
+                cwd=ROOT,
+                env=os.environ | {"NIGHTPROOF_LIFELINE_FD": str(reader)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(reader,),
+                start_new_session=True,
+            )
+    finally:
+        os.close(reader)
+    progress("waiting for the testbed")
+    try:
+        target.facts = await_value(lambda: _description(target, ready, log), START_DEADLINE_S)
+    except TimeoutError as error:
+        target.stop()
+        raise Blocked(
+            f"The testbed did not serve within {START_DEADLINE_S:.0f} s: {_tail(log)} Read `{log}`."
+        ) from error
+    except BaseException:
+        # Whatever ends the waiting, a signal included, must not leave the testbed behind.
+        target.stop()
+        raise
+
+
+def _command(profile: Profile, folder: Path) -> list[str]:
+    ports = [
+        "--aws-port", str(profile.testbed_aws_port), "--catalog-port", str(profile.testbed_catalog_port),
+    ]  # fmt: skip
+    return [sys.executable, "-m", "testbed", "--state-dir", str(folder), *ports]
+
+
+def _description(target: Target, ready: Path, log: Path) -> dict[str, Any] | None:
+    """Give testbed.json once it is there; raise when the process has ended instead."""
+    code = target.process.poll() if target.process else None
+    if code == EXIT_USAGE:
+        raise UsageError(_tail(log))
+    if code is not None:
+        raise Blocked(f"The testbed ended while starting, exit {code}: {_tail(log)} Read `{log}`.")
+    return dict(json.loads(ready.read_bytes())) if ready.is_file() else None
+
+
+def _tail(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it wrote nothing."
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

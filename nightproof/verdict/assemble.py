@@ -1,0 +1,252 @@
+"""Turn the facts of a night into its report: pure, so that the same facts give the same report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import Literal
+
+from nightproof.history.nights import Night
+from nightproof.history.nights import age_nights
+from nightproof.history.nights import counted
+from nightproof.history.nights import is_new
+from nightproof.records import Cell
+from nightproof.records import CheckResult
+from nightproof.records import Colour
+from nightproof.records import Cost
+from nightproof.records import Gate
+from nightproof.records import LedgerAudit
+from nightproof.records import PassRate
+from nightproof.records import Rate
+from nightproof.records import Reconciliation
+from nightproof.records import RunReport
+from nightproof.records import SeedResult
+from nightproof.records import SlackDelivery
+from nightproof.records import TestVerdict
+from nightproof.records import Totals
+from nightproof.records import Verdict
+from nightproof.verdict.cause import CauseFacts
+from nightproof.verdict.cause import cause
+from nightproof.verdict.colour import decide
+from nightproof.verdict.gates import run_gates
+from nightproof.verdict.gates import tier_gates
+from nightproof.verdict.journeys import journeys
+from nightproof.verdict.outcomes import judge
+from nightproof.verdict.quarantine import QuarantineEntry
+from nightproof.verdict.quarantine import overdue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from nightproof.profile import Profile
+    from nightproof.runner.events import CellEvents
+    from nightproof.verdict.catalogue import CatalogueTest
+
+COUNTS = tuple(f.name for f in fields(Totals))
+
+
+@dataclass(frozen=True, slots=True)
+class CellFacts:
+    """One planned cell: its declared tests and what its event log says (None: it never started)."""
+
+    suite: str
+    backend: str
+    tests: Mapping[str, CatalogueTest]
+    events: CellEvents | None = None
+    blocked: str = ""
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Everything that is known when the night is judged.
+
+    `blocked` is a sentence when something other than a required check stopped the night (a seed, the testbed, a
+    secret). `ledger` is None when no audit took place. `system_deaths` names testbed systems that ended by themselves.
+    """
+
+    run_id: str
+    profile: Profile
+    started: datetime
+    ended: datetime
+    cells: tuple[CellFacts, ...]
+    interrupted: Literal["SIGINT", "SIGTERM", "cancelled"] | None = None
+    blocked: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    seeds: tuple[SeedResult, ...] = ()
+    ledger: LedgerAudit | None = None
+    stages: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    builds: Mapping[str, str] = field(default_factory=dict)
+    suite_hash: str = ""
+    seed_hash: str = ""
+    run_key: str = ""
+    rerun: str = ""
+    cost: Cost = field(default_factory=Cost)
+    slack: SlackDelivery = field(default_factory=SlackDelivery)
+    nights: tuple[Night, ...] = ()
+    quarantine: tuple[QuarantineEntry, ...] = ()
+    system_deaths: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+
+
+def build_report(facts: RunFacts) -> RunReport:
+    """Judge the night: verdicts, totals, gates, journeys, colour and cause."""
+    blocked = "" if facts.interrupted else blocked_cause(facts)
+    tests = _with_history(_judged(facts, blocked), facts, blocked)
+    gates = _gates(facts, tests, blocked)
+    violated = bool(facts.violations)
+    colour, exit_code = decide(interrupted=facts.interrupted, blocked=bool(blocked), violated=violated, gates=gates)
+    cells = tuple(_cell(cell, tests, facts) for cell in facts.cells)
+    totals = Totals(**{name: sum(getattr(cell, name) for cell in cells) for name in COUNTS})
+    return RunReport(
+        run_id=facts.run_id,
+        profile=facts.profile.name,
+        environment=facts.profile.environment,
+        target=facts.profile.target,
+        started=facts.started,
+        ended=facts.ended,
+        interrupted=facts.interrupted,
+        colour=colour,
+        cause=cause(_cause_facts(facts, colour, tests, gates, blocked)),
+        exit_code=exit_code,
+        builds=dict(facts.builds),
+        suite_hash=facts.suite_hash,
+        seed_hash=facts.seed_hash,
+        run_key=facts.run_key,
+        totals=totals,
+        pass_rate=pass_rate(totals),
+        cells=cells,
+        tests=tests,
+        checks=facts.checks,
+        seeds=facts.seeds,
+        journeys=journeys(tests, facts.profile.journeys),
+        gates=gates,
+        ledger=facts.ledger or LedgerAudit(),
+        stages=dict(facts.stages),
+        cost=facts.cost,
+        slack=facts.slack,
+        reconciliation=Reconciliation(not violated, facts.violations),
+        versions=dict(facts.versions),
+        rerun=facts.rerun,
+    )
+
+
+def declared(facts: RunFacts) -> dict[tuple[str, str], frozenset[str]]:
+    """Give the declared test ids by (suite, backend): what reconciliation holds the report against."""
+    return {(cell.suite, cell.backend): frozenset(cell.tests) for cell in facts.cells}
+
+
+def blocked_cause(facts: RunFacts) -> str:
+    """Give the sentence that blocks the night: failed required checks first, then the given one; empty if neither."""
+    failed = [check for check in facts.checks if check.required and not check.ok]
+    if not failed:
+        return facts.blocked
+    required = sum(check.required for check in facts.checks)
+    first = failed[0]
+    return f"{len(failed)} of {required} required checks failed: {first.name}: {first.detail}"
+
+
+def pass_rate(totals: Totals) -> PassRate:
+    """Give both rates over declared minus unsupported."""
+    of = totals.declared - totals.unsupported
+    return PassRate(Rate(totals.passed, of), Rate(totals.passed + totals.flaky, of))
+
+
+def violate(report: RunReport, violations: Sequence[str]) -> RunReport:
+    """Give the report as it reads once its own checks are violated: RED, unless BLOCKED or interrupted."""
+    colour, exit_code = decide(
+        interrupted=report.interrupted, blocked=report.colour is Colour.BLOCKED, violated=True, gates=report.gates
+    )
+    text = report.cause
+    if colour is Colour.RED:
+        text = cause(CauseFacts(colour, report.tests, report.gates, violations=violations))
+    reconciliation = Reconciliation(ok=False, violations=tuple(violations))
+    return replace(report, colour=colour, exit_code=exit_code, cause=text, reconciliation=reconciliation)
+
+
+def _judged(facts: RunFacts, blocked: str) -> list[TestVerdict]:
+    return [
+        verdict
+        for cell in facts.cells
+        for verdict in judge(
+            cell.suite,
+            cell.backend,
+            cell.tests,
+            cell.events,
+            blocked=blocked or cell.blocked,
+            offers=facts.profile.offers,
+            quarantine=facts.quarantine,
+        )
+    ]
+
+
+def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tuple[TestVerdict, ...]:
+    nights = counted(facts.nights)
+    counts = not blocked and not facts.interrupted
+    return tuple(
+        replace(
+            test,
+            owner=test.owner or facts.profile.owner,
+            new=is_new((test.id, test.backend), test.verdict, nights),
+            age_nights=age_nights((test.id, test.backend), test.verdict, nights, tonight_counts=counts),
+        )
+        for test in tests
+    )
+
+
+def _gates(facts: RunFacts, tests: tuple[TestVerdict, ...], blocked: str) -> tuple[Gate, ...]:
+    limits = facts.profile.gates
+    whole = run_gates(
+        tests,
+        limits,
+        ledger=facts.ledger,
+        overdue=len(overdue(facts.quarantine, facts.started.date())),
+        night_usd=facts.cost.night_usd,
+        wall_s=(facts.ended - facts.started).total_seconds(),
+        asked=not blocked,
+    )
+    return (*tier_gates(tests, limits, asked=not blocked), *whole)
+
+
+def _cell(cell: CellFacts, tests: Sequence[TestVerdict], facts: RunFacts) -> Cell:
+    mine = [test for test in tests if (test.suite, test.backend) == (cell.suite, cell.backend)]
+    counts = {verdict.value: sum(test.verdict is verdict for test in mine) for verdict in Verdict}
+    events = cell.events
+    seen = events.reported if events else frozenset[str]()
+    started = events.started if events else None
+    ended = (events.ended or facts.ended) if events and started else None
+    return Cell(
+        declared=len(cell.tests),
+        reported=sum(test.id in seen and test.verdict is not Verdict.BLOCKED for test in mine),
+        **counts,
+        suite=cell.suite,
+        backend=cell.backend,
+        started=started,
+        ended=ended,
+        duration_s=max(0.0, (ended - started).total_seconds()) if started and ended else 0.0,
+        exit=events.exit if events else None,
+        log=cell.log,
+    )
+
+
+def _cause_facts(
+    facts: RunFacts, colour: Colour | None, tests: tuple[TestVerdict, ...], gates: tuple[Gate, ...], blocked: str
+) -> CauseFacts:
+    return CauseFacts(
+        colour=colour,
+        tests=tests,
+        gates=gates,
+        interrupted=facts.interrupted,
+        blocked=blocked,
+        violations=facts.violations,
+        system_deaths=facts.system_deaths,
+        unknown=facts.unknown,
+        build=", ".join(f"{system} {build}" for system, build in sorted(facts.builds.items()))[:40],
+    )

@@ -1,0 +1,183 @@
+"""The catalogue: what tests a suite declares, as collected and as committed in the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof.errors import UsageError
+from nightproof.evidence.suite import load_suite
+from nightproof.runner.command import base_environment
+from nightproof.runner.command import project_root
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA: Final = 1
+LOCK_NAME: Final = "catalogue.lock.json"
+COLLECT_TIMEOUT_S: Final = 120
+SHOWN_LINES: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueTest:
+    """One declared test."""
+
+    id: str
+    tier: str = "normal"
+    category: str = "general"
+    type: str = "e2e"
+    needs: tuple[str, ...] = ()
+    wire: str = "subject"
+    wire_reason: str = ""
+    owner: str = ""
+    journey: str = ""
+    unsupported: dict[str, str] = field(default_factory=dict)
+    serial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteCatalogue:
+    """The declared tests of one suite, by id."""
+
+    suite: str
+    backends: tuple[str, ...]
+    tests: dict[str, CatalogueTest]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How what was collected differs from the lock, by test id."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+def lock_path(suite_path: Path) -> Path:
+    """Give the lock of a suite: one for all suites of a folder `suites`, else one in the suite's own folder."""
+    suite_path = suite_path.absolute()
+    return (suite_path.parent if suite_path.parent.name == "suites" else suite_path) / LOCK_NAME
+
+
+def collect(suite_path: Path, env: Mapping[str, str] | None = None) -> SuiteCatalogue:
+    """Collect a suite in a child process; raise UsageError with pytest's own words when that fails."""
+    suite_path = suite_path.absolute()
+    config = load_suite(suite_path)
+    with tempfile.TemporaryDirectory(prefix="nightproof-collect-") as folder:
+        out = Path(folder) / "tests.json"
+        given = base_environment() | dict(env or {})
+        given |= {"NIGHTPROOF_CATALOGUE_OUT": str(out), "NIGHTPROOF_SUITE_PATH": str(suite_path)}
+        given.pop("NIGHTPROOF_EVENT_LOG", None)
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(suite_path)]
+        _run(command, given, suite_path)
+        found = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(found.items())}
+    return SuiteCatalogue(config.name, config.backends, tests)
+
+
+def _run(command: list[str], env: dict[str, str], suite_path: Path) -> None:
+    root = project_root(suite_path)
+    try:
+        done = subprocess.run(
+            command, env=env, cwd=root, capture_output=True, text=True, timeout=COLLECT_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"Collecting `{suite_path}` took over {COLLECT_TIMEOUT_S} s: import nothing slow at module level."
+        ) from error
+    if done.returncode not in (0, 5):  # 5: no tests, an empty catalogue
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-SHOWN_LINES:])
+        raise UsageError(
+            f"pytest could not collect `{suite_path}` (exit {done.returncode}): correct what it names.\n{said}"
+        )
+
+
+def read_lock(suite_path: Path) -> SuiteCatalogue:
+    """Read a suite's part of its lock; raise UsageError when it is missing or damaged."""
+    path = lock_path(suite_path)
+    name = load_suite(suite_path.absolute()).name
+    suites = _read(path)["suites"]
+    if name not in suites:
+        raise UsageError(f"`{path}` lacks the suite `{name}`: run `nightproof catalogue --update {suite_path}`.")
+    try:
+        part = suites[name]
+        tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(part["tests"].items())}
+        return SuiteCatalogue(name, tuple(part["backends"]), tests)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"the suite `{name}` is incomplete ({error})") from error
+
+
+def write_lock(suite_path: Path, catalogue: SuiteCatalogue) -> Path:
+    """Write a suite's part of its lock, atomically, and leave the other suites' parts as they are."""
+    path = lock_path(suite_path)
+    lock: dict[str, Any] = _read(path) if path.exists() else {"schema": SCHEMA, "suites": {}}
+    tests = {test_id: _fields(test) for test_id, test in catalogue.tests.items()}
+    lock["suites"][catalogue.suite] = {"backends": list(catalogue.backends), "tests": tests}
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    fresh.replace(path)
+    return path
+
+
+def compare(locked: SuiteCatalogue, collected: SuiteCatalogue) -> Drift:
+    """Say how a suite differs from its lock."""
+    before, now = locked.tests, collected.tests
+    return Drift(
+        added=tuple(sorted(now.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - now.keys())),
+        changed=tuple(sorted(test_id for test_id in now.keys() & before.keys() if now[test_id] != before[test_id])),
+    )
+
+
+def check_catalogue(suite_path: Path, env: Mapping[str, str] | None = None) -> Drift:
+    """Compare a suite with its lock; raise UsageError naming the tests that the lock lacks."""
+    drift = compare(read_lock(suite_path), collect(suite_path, env))
+    if drift.added:
+        names = ", ".join(f"`{name}`" for name in drift.added)
+        raise UsageError(f"The catalogue lacks {names}: run `nightproof catalogue --update {suite_path}`.")
+    return drift
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        lock = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no `{path}`: write it with `nightproof catalogue --update`.") from error
+    except ValueError as error:
+        raise _damaged(path, f"it is not JSON ({error})") from error
+    if not isinstance(lock, dict) or not isinstance(lock.get("suites"), dict):
+        raise _damaged(path, "it holds no `suites`")
+    if lock.get("schema") != SCHEMA:
+        raise _damaged(path, f"its schema is {lock.get('schema')!r}, not {SCHEMA}")
+    return lock
+
+
+def _damaged(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"The catalogue `{path}` is damaged: {why}. Restore it from version control, or delete it and run "
+        "`nightproof catalogue --update`."
+    )
+
+
+def _test(test_id: str, fields: dict[str, Any]) -> CatalogueTest:
+    return CatalogueTest(id=test_id, **(fields | {"needs": tuple(fields.get("needs", ()))}))
+
+
+def _fields(test: CatalogueTest) -> dict[str, Any]:
+    fields = asdict(test)
+    del fields["id"]
+    return fields

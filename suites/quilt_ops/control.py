@@ -1,0 +1,84 @@
+"""The testbed's control surface: what the servers saw, and faults that a test switches on and off."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from typing import Final
+
+import requests
+
+from nightproof.evidence import channel
+from nightproof.evidence.state import RECORDING
+
+TIMEOUT_S: Final = 10
+AWS: Final = "aws"
+CATALOG: Final = "catalog"
+
+
+class Control:
+    """Talks to `/_nightproof/` of every embedded service on the control channel."""
+
+    def __init__(self) -> None:
+        pairs = os.environ.get("NIGHTPROOF_CONTROL_URLS", "").split()
+        self.urls: dict[str, str] = dict(pair.split("=", 1) for pair in pairs)
+        self._headers = {"Authorization": f"Bearer {os.environ.get('NIGHTPROOF_CONTROL_TOKEN', '')}"}
+
+    def request(self, method: str, service: str, path: str, **more: Any) -> Any:
+        """Send one control request and give its JSON answer; raise on any refusal."""
+        url = f"{self.urls[service]}/_nightproof/{path}"
+        with channel("control"):
+            answer = requests.request(method, url, headers=self._headers, timeout=TIMEOUT_S, **more)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that a service answered."""
+
+    service: str
+    operation: str
+    status: int
+    user: str | None
+
+
+class CallLog:
+    """What the services logged of the running test's subject requests."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def calls(self, service: str | None = None, *, phase: str = "call") -> list[Call]:
+        """Give the subject requests of one phase, in order of time."""
+        if RECORDING.test is None:
+            raise RuntimeError("No test runs: read the call log inside a test.")
+        found: list[tuple[float, Call]] = []
+        for name in [service] if service else sorted(self._control.urls):
+            lines = self._control.request("GET", name, "calls", params={"test": RECORDING.test.prefix})
+            found += [
+                (float(line["time"]), Call(name, line["operation"], int(line["status"]), line.get("user")))
+                for line in lines
+                if line["channel"] == "subject" and line["phase"] == phase
+            ]
+        return [call for _, call in sorted(found, key=lambda pair: pair[0])]
+
+
+class Faults:
+    """Sets faults and remembers them, so that every one is reset."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._active: list[tuple[str, str]] = []
+
+    def set(self, service: str, name: str, **parameters: Any) -> None:
+        """Switch a fault on until the test ends."""
+        self._active.append((service, name))
+        self._control.request("PUT", service, f"faults/{name}", json=parameters)
+
+    def reset(self) -> None:
+        """Switch off all that was switched on."""
+        while self._active:
+            service, name = self._active.pop()
+            self._control.request("DELETE", service, f"faults/{name}")

@@ -1,0 +1,43 @@
+"""Run one step in a child process: quilt3 fixes its paths at import, and peak memory only ever grows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+DEADLINE_S: Final = 60
+SCRIPT: Final = Path(__file__).with_name("isolated_step.py")
+INHERITED_SECRETS: Final = ("QUILT_TEST_", "QUILT_API_KEY", "QUILT_REFRESH_TOKEN")
+
+
+class Isolated:
+    """Starts steps of `isolated_step.py` and gives what they answer."""
+
+    def __init__(self, backend: str, catalog_url: str, registry_url: str, registry: str) -> None:
+        self._known = {
+            "backend": backend, "catalog_url": catalog_url, "registry_url": registry_url, "registry": registry,
+        }  # fmt: skip
+
+    def run(self, step: str, home: Path | None = None, **arguments: Any) -> dict[str, Any]:
+        """Run a step; with `home`, in that home and without any token in the environment."""
+        env = dict(os.environ) if home is None else _environment_of(home)
+        request = json.dumps(self._known | {"step": step} | arguments)
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT)], input=request, capture_output=True, text=True, env=env, timeout=DEADLINE_S,
+            check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise ChildProcessError(f"The step `{step}` ended with {done.returncode}: {done.stderr[-2000:]}")
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
+
+
+def _environment_of(home: Path) -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(INHERITED_SECRETS)}
+    folders = {"XDG_DATA_HOME": "data", "XDG_CACHE_HOME": "cache", "XDG_CONFIG_HOME": "config"}
+    return env | {"HOME": str(home)} | {name: str(home / folder) for name, folder in folders.items()}

@@ -1,0 +1,101 @@
+"""One step of a test in a process of its own; reads a JSON request, writes a JSON answer as its last line."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+from nightproof import quilt
+
+KILOBYTE: Final = 1024
+SERVER_FAR_FUTURE: Final = 4_000_000_000
+
+
+def main() -> None:
+    """Run the step that the request names."""
+    request = json.load(sys.stdin)
+    answer = STEPS[request["step"]](request)
+    sys.stdout.write(f"\n{json.dumps(answer)}\n")
+
+
+def construct(request: dict[str, Any]) -> quilt.QuiltOps:
+    """Make an instance as the request says; an empty set of credentials means none."""
+    given = request.get("credentials")
+    return quilt.create_quilt_ops(
+        request["backend"],
+        catalog_url=request["catalog_url"],
+        registry=request["registry"],
+        credentials=quilt.Credentials(**given) if given else None,
+        timeouts=None,
+    )
+
+
+def status(request: dict[str, Any]) -> dict[str, Any]:
+    """Sign quilt3 in as a person would, then ask an instance without credentials who it is."""
+    if request.get("refresh_token"):
+        import quilt3  # noqa: PLC0415 - the precondition is a session that quilt3 itself made
+
+        quilt3.config(request["catalog_url"])
+        quilt3.session.login_with_token(request["refresh_token"])
+    return asdict(construct(request).get_auth_status())
+
+
+def missing(request: dict[str, Any]) -> dict[str, Any]:
+    """Construct without any session and give the error."""
+    if request["backend"] == "quilt3":
+        _write_local_state(request)
+    return _error_of(lambda: construct(request))
+
+
+def stale(request: dict[str, Any]) -> dict[str, Any]:
+    """Construct with a given access token, which must succeed, then give the error of the first operation."""
+    if request["backend"] == "quilt3":
+        _write_local_state(request, access_token=request["access_token"])
+    else:
+        request = request | {"credentials": {"access_token": request["access_token"]}}
+    ops = construct(request)
+    return _error_of(ops.list_buckets)
+
+
+def browse(request: dict[str, Any]) -> dict[str, Any]:
+    """Browse one level of a package and measure time and growth of peak memory."""
+    ops = construct(request)
+    ops.list_all_packages(request["registry"])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    items = ops.browse_content(request["package"], request["registry"], request["path"])
+    seconds = time.monotonic() - began
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * KILOBYTE
+    return {"items": [asdict(item) for item in items], "seconds": seconds, "grown_bytes": grown}
+
+
+def _error_of(act: Any) -> dict[str, Any]:
+    try:
+        act()
+    except quilt.QuiltOpsError as error:
+        return {"class": type(error).__name__, "message": error.message, "context": error.context}
+    return {"class": None}
+
+
+def _write_local_state(request: dict[str, Any], access_token: str | None = None) -> None:
+    """Write quilt3's configuration and, with a token, its session: far from its end, with a dead refresh token."""
+    folder = Path(os.environ["XDG_DATA_HOME"]) / "Quilt"
+    folder.mkdir(parents=True)
+    config = {"navigator_url": request["catalog_url"], "registryUrl": request["registry_url"]}
+    (folder / "config.yml").write_text(json.dumps(config), encoding="utf-8")
+    if access_token is not None:
+        session = {"access_token": access_token, "refresh_token": "revoked", "expires_at": SERVER_FAR_FUTURE}
+        (folder / "auth.json").write_text(json.dumps({request["registry_url"]: session}), encoding="utf-8")
+
+
+STEPS: Final = {"status": status, "missing": missing, "stale": stale, "browse": browse}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The independent reader: boto3 with the harness's own keys, on the observer channel."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import boto3
+import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from nightproof.evidence import channel
+from suites.quilt_ops.hashes import top_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+POINTERS: Final = ".quilt/named_packages"
+MANIFESTS: Final = ".quilt/packages"
+TIMEOUT_S: Final = 10
+
+
+class Manifest:
+    """A stored manifest: its first line, its entries, and the hash that its content has."""
+
+    def __init__(self, text: str) -> None:
+        lines = [json.loads(line) for line in text.splitlines()]
+        self.header: dict[str, Any] = lines[0]
+        self.entries: dict[str, dict[str, Any]] = {
+            line["logical_key"]: line for line in lines[1:] if "physical_keys" in line
+        }
+
+    @property
+    def computed_hash(self) -> str:
+        """Give the top hash, computed from the content."""
+        return top_hash(self.header, list(self.entries.values()))
+
+
+class Observer:
+    """Reads registries and objects directly, and puts sources there; never through the system under test."""
+
+    def __init__(self) -> None:
+        self._s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
+        self._sts = boto3.client("sts")
+
+    def config_json(self, catalog_url: str) -> dict[str, Any]:
+        """Read the catalog's public configuration."""
+        with channel("observer"):
+            answer = requests.get(f"{catalog_url}/config.json", timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def account(self) -> str:
+        """Give the account that the harness's keys belong to."""
+        with channel("observer"):
+            return self._sts.get_caller_identity()["Account"]
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """Read one object."""
+        with channel("observer"):
+            return self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def put(self, bucket: str, key: str, data: bytes) -> str:
+        """Put one object and give its URI."""
+        with channel("observer"):
+            self._s3.put_object(Bucket=bucket, Key=key, Body=data)
+        return f"s3://{bucket}/{key}"
+
+    def latest(self, bucket: str, package: str) -> tuple[str, datetime]:
+        """Give the body of the `latest` pointer and when it was written."""
+        with channel("observer"):
+            found = self._s3.get_object(Bucket=bucket, Key=f"{POINTERS}/{package}/latest")
+            return found["Body"].read().decode(), found["LastModified"]
+
+    def exists(self, bucket: str, package: str) -> bool:
+        """Tell whether a `latest` pointer stands there."""
+        try:
+            self.latest(bucket, package)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return False
+            raise
+        return True
+
+    def pointer_times(self, bucket: str, package: str) -> list[int]:
+        """Give the seconds of a package's revision pointers, ascending."""
+        names = [key.rsplit("/", 1)[1] for key in self.inventory(bucket, f"{POINTERS}/{package}/")]
+        return sorted(int(name) for name in names if name != "latest")
+
+    def manifest(self, bucket: str, stored_under: str) -> Manifest:
+        """Read the manifest that is stored under a hash."""
+        return Manifest(self.read(bucket, f"{MANIFESTS}/{stored_under}").decode())
+
+    def registry_state(self, bucket: str, package: str) -> dict[str, str]:
+        """Give pointers of a package with their content's tag: equal before and after means unchanged."""
+        return self.inventory(bucket, f"{POINTERS}/{package}/")
+
+    def inventory(self, bucket: str, prefix: str) -> dict[str, str]:
+        """List objects below a prefix with tag and time."""
+        with channel("observer"):
+            return {found["Key"]: f"{found['ETag']} {found['LastModified']}" for found in self._list(bucket, prefix)}
+
+    def remove(self, bucket: str, prefix: str) -> None:
+        """Delete every version below a prefix that the test made."""
+        with channel("observer"):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                    self._s3.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+
+    def _list(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from page.get("Contents", [])  # type: ignore[misc]  # the stub's typed dict is a dict

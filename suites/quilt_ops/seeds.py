@@ -1,0 +1,63 @@
+"""The seed manifest: what stands in the seeded buckets, to the byte."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Seeds:
+    """Reads manifest.json and placement.json; a value that is missing raises KeyError and so fails the test."""
+
+    def __init__(self, folder: Path, placement: Path) -> None:
+        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        self.checksums: dict[str, str] = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))["files"]
+        self._placement = placement
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """Where the seeds landed on this target: version ids and pointer times."""
+        found: dict[str, Any] = json.loads(self._placement.read_text(encoding="utf-8"))
+        return found
+
+    def entries(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """Give the files of a dataset by path."""
+        return {entry["path"]: entry for entry in self.manifest["datasets"][dataset]["entries"]}
+
+    def size(self, dataset: str, path: str) -> int:
+        """Give the size of one file in bytes."""
+        return int(self.entries(dataset)[path]["bytes"])
+
+    def sha256(self, dataset: str, path: str) -> str:
+        """Give the SHA-256 of one file in hex."""
+        return str(self.entries(dataset)[path]["sha256"])
+
+    def version_id(self, dataset: str, path: str) -> str:
+        """Give the object version that holds the true bytes of a file."""
+        return str(self.placement[f"{dataset}/{path}"]["version_id"])
+
+    @property
+    def package_names(self) -> list[str]:
+        """The baseline packages, ascending."""
+        registry = self.manifest["packages"]["test-user/simple-csv"]["registry"]
+        return sorted(name for name, package in self.manifest["packages"].items() if package["registry"] == registry)
+
+    def package(self, name: str) -> dict[str, Any]:
+        """Give a baseline package: registry, message, metadata, revisions."""
+        found: dict[str, Any] = self.manifest["packages"][name]
+        return found
+
+    def top_hash(self, name: str, label: str | None = None) -> str:
+        """Give the hash of a labelled revision, or of the newest."""
+        revisions = self.package(name)["revisions"]
+        chosen = next(revision for revision in revisions if revision["label"] == label) if label else revisions[-1]
+        return str(chosen["top_hash"])
+
+    def newest_first(self, names: set[str]) -> list[str]:
+        """Order packages as a search must: by the time of their newest pointer on this target, then by name."""
+        packages = self.placement["packages"]
+        return sorted(names, key=lambda name: (-max(int(second) for second in packages[name]["pointers"]), name))

@@ -1,0 +1,31 @@
+"""Sessions on the system under test: who signs in, and with what."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from typing import Any
+
+from nightproof.quilt import Credentials
+from nightproof.quilt import create_quilt_ops
+from suites.quilt_ops.settings import settings
+
+if TYPE_CHECKING:
+    from nightproof.quilt import QuiltOps
+
+
+def sign_in(backend: str, user: str) -> QuiltOps:
+    """Give the instance of a user of the target, by that user's refresh token."""
+    return with_credentials(backend, {"refresh_token": settings().refresh_token(user)})
+
+
+def with_credentials(backend: str, given: dict[str, str], **more: Any) -> QuiltOps:
+    """Give an instance on the target's catalog with exactly these credentials; none at all when empty."""
+    known = {"catalog_url": settings().catalog_url, "registry": settings().registry} | more
+    credentials = Credentials(**given) if given else None
+    return create_quilt_ops(backend, credentials=credentials, timeouts=None, **known)
+
+
+def default_data_home() -> str:
+    """Name the folder in which quilt3 keeps the session of this process."""
+    return os.environ.get("XDG_DATA_HOME", os.path.expanduser("~/.local/share"))  # noqa: PTH111 - quilt3 does so

@@ -1,0 +1,71 @@
+"""What the environment says about the target: addresses, names, tokens and time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from dataclasses import field
+from functools import cache
+from pathlib import Path
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise LookupError(f"The variable `{name}` is not set: export what `nightproof testbed` prints, then run again.")
+    return value
+
+
+def _named(name: str) -> str:
+    return field(default_factory=lambda: _required(name))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One target; tests take every name from here and none from their own text."""
+
+    catalog_url: str = _named("QUILT_TEST_CATALOG_URL")
+    registry: str = _named("QUILT_TEST_REGISTRY_URL")
+    work_registry: str = _named("QUILT_TEST_WORK_REGISTRY_URL")
+    user: str = _named("QUILT_TEST_USER")
+    admin_user: str = _named("QUILT_TEST_ADMIN_USER")
+    data: str = _named("QUILT_TEST_BUCKET_DATA")
+    scratch: str = _named("QUILT_TEST_BUCKET_SCRATCH")
+    packages: str = _named("QUILT_TEST_BUCKET_PACKAGES")
+    work: str = _named("QUILT_TEST_BUCKET_WORK")
+    perf: str = _named("QUILT_TEST_BUCKET_PERF")
+    private: str = _named("QUILT_TEST_BUCKET_PRIVATE")
+    west: str = _named("QUILT_TEST_BUCKET_WEST")
+    glue_database: str = _named("QUILT_TEST_GLUE_DATABASE")
+    seeds: Path = field(default_factory=lambda: Path(_required("NIGHTPROOF_SEEDS")))
+    placement: Path = field(default_factory=lambda: Path(_required("NIGHTPROOF_PLACEMENT")))
+    region: str = field(default_factory=lambda: os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+    time_factor: float = field(default_factory=lambda: float(os.environ.get("NIGHTPROOF_TIME_FACTOR", "1")))
+
+    @property
+    def visible_buckets(self) -> set[str]:
+        """The buckets that the test user's role may read."""
+        return {self.data, self.scratch, self.packages, self.work, self.perf, self.west}
+
+    @property
+    def all_buckets(self) -> set[str]:
+        """The buckets of the catalog, as an admin sees them."""
+        return self.visible_buckets | {self.private}
+
+    def refresh_token(self, user: str) -> str:
+        """Give the long-lived token of one of the target's users."""
+        variable = {
+            self.user: "QUILT_TEST_REFRESH_TOKEN",
+            self.admin_user: "QUILT_TEST_ADMIN_REFRESH_TOKEN",
+        }.get(user, "QUILT_TEST_READONLY_REFRESH_TOKEN")
+        return _required(variable)
+
+    def jwt_secret(self) -> str:
+        """Give the key that signs tokens on this target; only tests that need `mint_jwt` ask."""
+        return _required("QUILT_TEST_JWT_SECRET")
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment once, and not before a test asks: collection needs no target."""
+    return Settings()

@@ -1,0 +1,124 @@
+"""Finding packages: search, list and information."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof import quilt
+from nightproof.evidence import case
+from nightproof.evidence import observe
+
+if TYPE_CHECKING:
+    from suites.quilt_ops.control import CallLog
+    from suites.quilt_ops.observer import Observer
+    from suites.quilt_ops.seeds import Seeds
+    from suites.quilt_ops.settings import Settings
+
+JOURNEY = "find-data"
+PATTERN = "[A-Za-z0-9_-]+/[A-Za-z0-9_-]+"
+BAD_NAMES = ("invalid-format", "a/b/c", "a.b/c", "/x", "x/", "a/b\n")
+
+
+@case(tier="critical", category="discovery", journey=JOURNEY)
+def test_search_by_keyword(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, target: Settings) -> None:
+    """A search folds case, joins its terms by OR and gives every hit once, newest first, with all its fields."""
+    csv = set(seeds.manifest["search"]["csv"])
+    hits = quilt_ops.search_packages("csv", test_registry)
+    assert [hit.name for hit in hits] == seeds.newest_first(csv)
+    assert quilt_ops.search_packages("CSV", test_registry) == hits
+    either = quilt_ops.search_packages("nested csv", test_registry)
+    assert [hit.name for hit in either] == seeds.newest_first(csv | {"test-user/nested-structure"})
+    for hit in either:
+        metadata = seeds.package(hit.name)["metadata"]
+        assert hit.top_hash == seeds.top_hash(hit.name)
+        assert hit.description == metadata["description"]
+        assert hit.tags == tuple(metadata["tags"])
+        assert (hit.registry, hit.bucket) == (test_registry, target.packages)
+    observe("names", [hit.name for hit in hits])
+
+
+@case(tier="high", category="discovery", needs=("call_log",), journey=JOURNEY)
+def test_search_without_hits(quilt_ops: quilt.QuiltOps, test_registry: str, call_log: CallLog) -> None:
+    """A search for what nobody wrote gives an empty list, after the server was asked once."""
+    assert quilt_ops.search_packages("nonexistent-xyz-123", test_registry) == []
+    searches = [call for call in call_log.calls("catalog") if "search" in call.operation.lower()]
+    assert [call.status for call in searches] == [200]
+
+
+@case(tier="critical", category="discovery", journey=JOURNEY)
+def test_list_all_packages(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds) -> None:
+    """The list is exactly the baseline, in order, without the package that was deleted."""
+    names = quilt_ops.list_all_packages(test_registry)
+    assert names == seeds.package_names
+    assert len(names) == 10
+    assert "test-user/deleted-pkg" not in names
+    observe("names", names)
+
+
+@case(tier="critical", category="discovery", journey=JOURNEY)
+def test_package_info(
+    quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, observer: Observer, target: Settings
+) -> None:
+    """Information about a package is that of its newest revision, to the second and the letter."""
+    versioned = quilt_ops.get_package_info("test-user/versioned-data", test_registry)
+    assert versioned.top_hash == seeds.top_hash("test-user/versioned-data", "v2")
+    assert versioned.message == seeds.package("test-user/versioned-data")["message"]
+    name = "test-user/metadata-rich"
+    info, seed = quilt_ops.get_package_info(name, test_registry), seeds.package(name)
+    body, written = observer.latest(target.packages, name)
+    assert (info.name, info.registry, info.bucket) == (name, test_registry, target.packages)
+    assert info.top_hash == seeds.top_hash(name) == body
+    modified = datetime.fromisoformat(info.modified_date)
+    assert modified.utcoffset() == UTC.utcoffset(None)
+    assert modified.replace(microsecond=0) == written.replace(microsecond=0)
+    assert info.description == seed["metadata"]["description"]
+    assert info.tags == tuple(seed["metadata"]["tags"])
+    assert info.message == seed["message"]
+    observe("hash", info.top_hash)
+
+
+@case(tier="critical", category="discovery", journey=JOURNEY)
+def test_package_info_not_found(quilt_ops: quilt.QuiltOps, test_registry: str, backend: str) -> None:
+    """A package that does not exist is an error that names it and where it was looked for."""
+    with pytest.raises(quilt.NotFoundError) as caught:
+        quilt_ops.get_package_info("nonexistent/package", test_registry)
+    assert caught.type is quilt.NotFoundError
+    assert caught.value.context == {
+        "backend_type": backend,
+        "operation": "get_package_info",
+        "resource_type": "package",
+        "identifier": "nonexistent/package",
+        "search_location": test_registry,
+    }
+
+
+@case(
+    tier="high",
+    category="discovery",
+    needs=("call_log",),
+    wire="none",
+    wire_reason="A bad name is refused before anything is sent.",
+    journey=JOURNEY,
+)
+def test_package_info_invalid_name(
+    quilt_ops: quilt.QuiltOps, test_registry: str, backend: str, call_log: CallLog
+) -> None:
+    """A name that no registry could hold is refused before anything is sent."""
+    for name in BAD_NAMES:
+        with pytest.raises(quilt.ValidationError) as caught:
+            quilt_ops.get_package_info(name, test_registry)
+        assert caught.type is quilt.ValidationError
+        rule = caught.value.context["validation_rule"]
+        assert PATTERN in rule
+        assert caught.value.context == {
+            "backend_type": backend,
+            "operation": "get_package_info",
+            "field_name": "package_name",
+            "field_value": name,
+            "validation_rule": rule,
+        }
+    assert call_log.calls() == []

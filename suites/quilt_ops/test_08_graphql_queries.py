@@ -1,0 +1,145 @@
+"""Asking the catalog's GraphQL interface directly."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from nightproof import quilt
+from nightproof.evidence import case
+from suites.quilt_ops.tokens import claims_of
+from suites.quilt_ops.tokens import sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from suites.quilt_ops.control import CallLog
+    from suites.quilt_ops.control import Faults
+    from suites.quilt_ops.seeds import Seeds
+    from suites.quilt_ops.settings import Settings
+
+JOURNEY = "find-data"
+BUCKETS = "{ bucketConfigs { name } }"
+PACKAGE = """
+query PackageFacts($bucket: String!, $name: String!) {
+  package(bucket: $bucket, name: $name) {
+    name
+    revision(hashOrTag: "latest") { hash message userMeta totalEntries totalBytes }
+  }
+}
+"""
+NESTED = """
+query NestedPackages($bucket: String!) {
+  packages(bucket: $bucket, filter: "perf/") {
+    total
+    page(number: 1, perPage: 100) {
+      name
+      revisions { page(number: 1, perPage: 1) { hash dir(path: "") { path } } }
+    }
+  }
+}
+"""
+NESTED_LIMIT_S = 30
+STALL_S = 5.0
+PATIENCE_S = 2.0
+
+
+@case(tier="critical", category="graphql", journey=JOURNEY)
+def test_simple_query(quilt_ops: quilt.QuiltOps, admin_ops: quilt.QuiltOps, target: Settings) -> None:
+    """A query answers with data only, and each user sees the buckets of the own role."""
+    answer = quilt_ops.execute_graphql_query(BUCKETS)
+    assert set(answer) == {"data"}
+    visible = [bucket["name"] for bucket in answer["data"]["bucketConfigs"]]
+    assert sorted(visible) == sorted(target.visible_buckets)
+    every = admin_ops.execute_graphql_query(BUCKETS)
+    assert sorted(bucket["name"] for bucket in every["data"]["bucketConfigs"]) == sorted(target.all_buckets)
+
+
+@case(tier="critical", category="graphql", journey=JOURNEY)
+def test_query_with_variables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
+    """Variables reach the query, and its answer holds the facts of the seeded packages."""
+
+    def ask(name: str) -> dict[str, object]:
+        body = quilt_ops.execute_graphql_query(PACKAGE, {"bucket": target.packages, "name": name})
+        assert body["data"]["package"]["name"] == name
+        revision: dict[str, object] = body["data"]["package"]["revision"]
+        return revision
+
+    simple = seeds.package("test-user/simple-csv")
+    assert ask("test-user/simple-csv") == {
+        "hash": seeds.top_hash("test-user/simple-csv"),
+        "message": simple["message"],
+        "userMeta": simple["metadata"],
+        "totalEntries": 5,
+        "totalBytes": 1_000_000,
+    }
+    assert ask("test-user/versioned-data")["hash"] == seeds.top_hash("test-user/versioned-data", "v2")
+
+
+@case(tier="high", category="graphql", needs=("call_log",), journey=JOURNEY)
+def test_invalid_query_returns_errors(quilt_ops: quilt.QuiltOps, target: Settings, call_log: CallLog) -> None:
+    """A document that the server rejects comes back with its errors, not as an exception."""
+    unknown = quilt_ops.execute_graphql_query("{ invalid_field { x } }")
+    broken = quilt_ops.execute_graphql_query("{ bucketConfigs { name ")
+    wrong = quilt_ops.execute_graphql_query(PACKAGE, {"bucket": 7, "name": [target.packages]})
+    for answer in (unknown, broken, wrong):
+        assert answer["errors"] != []
+        assert {type(error["message"]) for error in answer["errors"]} == {str}
+        assert answer.get("data") is None
+    assert "invalid_field" in unknown["errors"][0]["message"]
+    assert [call.status for call in call_log.calls("catalog")] == [400, 400, 400]
+
+
+@case(tier="critical", category="graphql", needs=("mint_jwt", "fault"), journey="secure-access")
+def test_unauthenticated_query(
+    quilt_ops: quilt.QuiltOps,
+    make_ops: Callable[..., quilt.QuiltOps],
+    target: Settings,
+    fault: Faults,
+    backend: str,
+) -> None:
+    """A token that was revoked after construction opens nothing."""
+    token = sign(claims_of(target.user, lives_s=3600), target.jwt_secret())
+    ops = make_ops({"access_token": token})
+    assert set(ops.execute_graphql_query(BUCKETS)) == {"data"}
+    fault.set("catalog", "revoke-token", token=token)
+    with pytest.raises(quilt.AuthenticationError) as caught:
+        ops.execute_graphql_query(BUCKETS)
+    assert caught.type is quilt.AuthenticationError
+    context = caught.value.context
+    assert context == {
+        "backend_type": backend,
+        "operation": "execute_graphql_query",
+        "auth_method": "local" if backend == "quilt3" else "jwt",
+        "reason": "revoked",
+        "remediation": context["remediation"],
+    }
+    headers = {"Authorization": f"Bearer {token}"}
+    refused = requests.post(quilt_ops.get_graphql_endpoint(), json={"query": BUCKETS}, headers=headers, timeout=10)
+    assert refused.status_code == 401
+    assert "data" not in refused.json()
+
+
+@case(tier="high", category="graphql", needs=("fault", "call_log"), journey=JOURNEY, serial=True)
+def test_expensive_query_or_timeout(
+    quilt_ops: quilt.QuiltOps, target: Settings, fault: Faults, call_log: CallLog, backend: str
+) -> None:
+    """An expensive query ends within its limit, and a stalled one is given up at the limit that was set."""
+    variables = {"bucket": target.perf}
+    began = time.monotonic()
+    answer = quilt_ops.execute_graphql_query(NESTED, variables)
+    assert time.monotonic() - began < NESTED_LIMIT_S * target.time_factor
+    names = [package["name"] for package in answer["data"]["packages"]["page"]]
+    assert sorted(names) == [f"perf/pkg-{number:03}" for number in range(100)]
+    stall, patience = STALL_S * target.time_factor, PATIENCE_S * target.time_factor
+    fault.set("catalog", "latency", operation="NestedPackages", seconds=stall)
+    with pytest.raises(quilt.BackendError) as caught:
+        quilt_ops.execute_graphql_query(NESTED, variables, timeout_s=patience)
+    context = caught.value.context
+    assert (context["backend_type"], context["operation"]) == (backend, "execute_graphql_query")
+    assert (context["kind"], context["timeout_s"]) == ("timeout", patience)
+    assert patience <= context["elapsed_s"] < 2 * patience
+    assert "NestedPackages" in {call.operation for call in call_log.calls("catalog")}

@@ -1,0 +1,26 @@
+"""Wait for what becomes true later: always by polling, always with a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+from typing import TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Found = TypeVar("Found")
+
+
+def wait_for(what: str, ask: Callable[[], Found | None], *, deadline_s: float, every_s: float = 0.5) -> Found:
+    """Ask until the answer is neither None nor False; raise TimeoutError that names what did not come."""
+    end = time.monotonic() + deadline_s
+    pause = threading.Event()
+    while True:
+        found = ask()
+        if found is not None and found is not False:
+            return found
+        if time.monotonic() >= end:
+            raise TimeoutError(f"Waited {deadline_s} s for {what}, and it did not come.")
+        pause.wait(every_s)

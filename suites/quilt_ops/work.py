@@ -1,0 +1,104 @@
+"""Packages and objects that a test makes: named by run, written down first, spaced in time, and taken away."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import Protocol
+
+from suites.quilt_ops.waiting import wait_for
+
+if TYPE_CHECKING:
+    from nightproof.quilt import QuiltOps
+    from suites.quilt_ops.observer import Observer
+
+SPACING_S: Final = 1.1  # revision pointers are named by whole seconds
+SPACING_DEADLINE_S: Final = 5
+
+
+class Ledger(Protocol):
+    """What a test needs of the plugin's write-ahead ledger."""
+
+    @property
+    def tag(self) -> str:
+        """Give the characters that every name of this run carries."""
+        ...
+
+    def intent(self, kind: str, locator: dict[str, Any], test_id: str = "") -> str:
+        """Write down a resource that is about to be made."""
+        ...
+
+    def confirmed(self, resource_id: str) -> None:
+        """Note that the resource exists."""
+        ...
+
+    def deleted(self, resource_id: str) -> None:
+        """Note that the resource was deleted."""
+        ...
+
+
+class Work:
+    """Makes names and sources for one test, and removes what was made under them."""
+
+    def __init__(
+        self, *, ledger: Ledger, observer: Observer, ops: QuiltOps, bucket: str, label: str, test_id: str
+    ) -> None:
+        self._ledger = ledger
+        self._observer = observer
+        self._ops = ops
+        self.bucket = bucket
+        self.registry = f"s3://{bucket}"
+        self._label = label
+        self._test_id = test_id
+        self._packages: dict[str, str] = {}
+        self._prefixes: dict[str, tuple[str, str]] = {}
+
+    def package_name(self, short: str) -> str:
+        """Give a new package name, already in the ledger."""
+        number = len(self._packages)
+        pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
+        name = f"np-{self._ledger.tag}/{short}-{self._label}{pass_number}-{number}"
+        intent = self._ledger.intent("package", {"registry": self.registry, "name": name}, self._test_id)
+        self._packages[name] = intent
+        return name
+
+    def put(self, short: str, file: str, data: bytes) -> str:
+        """Put a source object into the versioned work bucket and give its URI."""
+        pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
+        prefix = f"np-{self._ledger.tag}/sources/{short}-{self._label}{pass_number}/"
+        if prefix not in self._prefixes:
+            intent = self._ledger.intent("prefix", {"bucket": self.bucket, "prefix": prefix}, self._test_id)
+            self._prefixes[prefix] = (self.bucket, intent)
+        return self._observer.put(self.bucket, f"{prefix}{file}", data)
+
+    def create(self, short: str, entries: list[dict[str, Any]], **more: Any) -> str:
+        """Create a package through the interface and give its name."""
+        name = self.package_name(short)
+        self._ops.create_package_revision(name, self.registry, entries, **more)
+        self._ledger.confirmed(self._packages[name])
+        return name
+
+    def await_next_second(self, name: str) -> None:
+        """Wait until a further write to the package gets a pointer of its own."""
+        newest = max(self._observer.pointer_times(self.bucket, name))
+        wait_for(
+            f"a second after the newest pointer of {name}",
+            lambda: time.time() >= newest + 1 + (SPACING_S - 1),
+            deadline_s=SPACING_DEADLINE_S,
+            every_s=0.05,
+        )
+
+    def remove(self) -> None:
+        """Delete through the interface what exists, and note it in the ledger once it is seen to be gone."""
+        for name, intent in self._packages.items():
+            if self._observer.exists(self.bucket, name):
+                self._ops.delete_package(name, self.registry)
+            if not self._observer.exists(self.bucket, name):
+                self._ledger.deleted(intent)
+        for prefix, (bucket, intent) in self._prefixes.items():
+            self._observer.remove(bucket, prefix)
+            if not self._observer.inventory(bucket, prefix):
+                self._ledger.deleted(intent)

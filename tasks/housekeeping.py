@@ -1,0 +1,48 @@
+"""The ad hoc cleanup as a task, with its plan as an artifact."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
+from prefect.states import Failed
+
+from nightproof import profile as profiles
+from nightproof.housekeeping import CleanupResult
+from nightproof.housekeeping import clean_earlier
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+LISTED: Final = 40
+
+
+@task(name="clean earlier runs", cache_policy=NO_CACHE)
+def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry_run: bool) -> CleanupResult:
+    """Plan, and unless it is a dry run delete; show the plan."""
+    result = clean_earlier(
+        profiles.load(environment),
+        profiles.load_secrets(profiles.find(environment)),
+        run_id=run_id,
+        min_age=timedelta(hours=min_age_hours),
+        dry_run=dry_run,
+    )
+    create_markdown_artifact(_page(result), key="cleanup", description=result.sentence)
+    return result
+
+
+def cleanup_state(result: CleanupResult) -> State[Any]:
+    """Fail when something that should be gone is still there."""
+    return Failed(message=result.sentence) if result.leaked else Completed(message=result.sentence)
+
+
+def _page(result: CleanupResult) -> str:
+    lines = [f"- delete `{title}`" for title in result.planned] + [f"- refuse {title}" for title in result.refused]
+    more = [f"- and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
+    return "\n".join([result.sentence, "", *lines[:LISTED], *more])

@@ -1,0 +1,36 @@
+"""Put the seeds in place, one task per dataset or package set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from nightproof.errors import Blocked
+from nightproof.progress import announce
+from nightproof.seeds import seed_jobs
+
+if TYPE_CHECKING:
+    from nightproof.night import Night
+    from nightproof.records import SeedResult
+    from nightproof.seeds import SeedJob
+
+
+def seed(night: Night) -> None:
+    """Run the seed jobs in dependency order; raise Blocked when one fails, for tests then ask for what is not there."""
+    with night.stage("seed"):
+        jobs = seed_jobs(night)
+        for done, job in enumerate(jobs, start=1):
+            announce("seed", job.name, done, len(jobs))
+            found = plant(job, job.name, return_state=True).result(raise_on_failure=False)
+            if isinstance(found, Exception):
+                raise Blocked(f"The seed `{job.name}` failed: {found}") from found
+            night.seeds.append(found)
+
+
+@task(name="seed", task_run_name="seed {label}", retries=1, retry_delay_seconds=1, cache_policy=NO_CACHE)
+def plant(job: SeedJob, label: str) -> SeedResult:
+    """Put one seed in place; content-addressed, so that a repetition uploads what is missing and nothing else."""
+    del label  # names the task run
+    return job.run()

@@ -1,0 +1,125 @@
+"""Run the suites: one task per cell, each in a thread that waits for its own process group."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from typing import Final
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact
+from prefect.artifacts import update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from nightproof.cells import first_pass
+from nightproof.cells import repeat
+from nightproof.conclusion import cell_dir
+from nightproof.progress import announce
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nightproof.night import Night
+    from nightproof.plan import CellSpec
+
+UPDATE_EVERY_S: Final = 1.0  # an artifact update costs 30-46 ms on the server
+CHUNK_LINES: Final = 100
+DONE_MARK: Final = b'"$report_type": "TestEvidence"'
+
+
+def run_suites(night: Night) -> None:
+    """Run all cells side by side and wait for every one of them, whatever happens to the others."""
+    with night.stage("suites"):
+        running = [run_cell.submit(night, cell, cell.key) for cell in night.plan.cells]
+        ends = [future.result(raise_on_failure=False) for future in running]
+        night.system_deaths = night.systems.deaths()
+    night.note_faults(ends)
+
+
+def repeat_failures(night: Night) -> None:
+    """Run once more, in fresh processes, what did not pass."""
+    with night.stage("second_pass"):
+        running = [repeat_cell.submit(night, cell, cell.key) for cell in night.plan.cells]
+        ends = [future.result(raise_on_failure=False) for future in running]
+    night.note_faults(ends)
+
+
+@task(name="cell", task_run_name="cell {key}", cache_policy=NO_CACHE)
+def run_cell(night: Night, cell: CellSpec, key: str) -> None:
+    """Run one suite on one backend."""
+    feed = Feed(night, cell, key)
+    first_pass(night, cell, feed.take)
+    feed.flush()
+
+
+@task(name="second pass", task_run_name="second pass {key}", cache_policy=NO_CACHE)
+def repeat_cell(night: Night, cell: CellSpec, key: str) -> int:
+    """Run one cell's unpassed tests again."""
+    feed = Feed(night, cell, key, counts=False)
+    number = repeat(night, cell, feed.take)
+    feed.flush()
+    return number
+
+
+class Feed:
+    """Carries a cell's output to Prefect in chunks, and its progress to an artifact and the terminal.
+
+    One log record per line would cost more than the tests; the full output is a file in the run directory.
+    """
+
+    def __init__(self, night: Night, cell: CellSpec, key: str, *, counts: bool = True) -> None:
+        self._redact = night.redactor.text
+        self._log = get_run_logger()
+        self._name = key
+        self._of = len(cell.tests)
+        self._events = cell_dir(night, cell) / "events.jsonl"
+        self._counter = DoneCounter(self._events)
+        self._lines: list[str] = []
+        self._sent = time.monotonic()
+        self._artifact = _progress_artifact(key, self._of) if counts else None
+
+    def take(self, lines: list[str]) -> None:
+        """Keep lines until there are enough of them or a second has passed."""
+        self._lines += lines
+        if len(self._lines) >= CHUNK_LINES or time.monotonic() - self._sent >= UPDATE_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was kept, and how far the cell is."""
+        if self._lines:
+            self._log.info("%s", self._redact("\n".join(self._lines)))
+        self._lines.clear()
+        self._sent = time.monotonic()
+        if self._artifact is not None:
+            done = min(self._counter.count(), self._of)
+            announce("suites", self._name, done, self._of)
+            update_progress_artifact(self._artifact, progress=100.0 * done / self._of if self._of else 100.0)
+
+
+class DoneCounter:
+    """Counts finished tests in an event log, reading only what was added since the last time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._done = 0
+
+    def count(self) -> int:
+        """Give the number of tests that have finished so far; a half-written line counts the next time."""
+        if not self._path.is_file():
+            return 0
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            added = file.read()
+        whole = added[: added.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        self._done += whole.count(DONE_MARK)
+        return self._done
+
+
+def _progress_artifact(key: str, tests: int) -> UUID | None:
+    slug = "".join(letter if letter.isalnum() else "-" for letter in key.lower())
+    made = create_progress_artifact(progress=0.0, key=f"cell-{slug}", description=f"{key}: {tests} tests")
+    return made if isinstance(made, UUID) else None

@@ -1,0 +1,50 @@
+"""`python -m testbed --state-dir DIR`: start the embedded systems and stay until told to end."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
+from testbed.aws.selftest import SelfTestError
+from testbed.serving import watch_lifeline
+from testbed.supervisor import StartError
+from testbed.supervisor import Testbed
+from testbed.supervisor import say
+from testbed.supervisor import write_private
+
+
+def main() -> int:
+    """Start, write testbed.json, wait, stop; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m testbed", description="The embedded systems of nightproof.")
+    parser.add_argument("--state-dir", type=Path, required=True, help="keeps objects, catalog and keys between starts")
+    parser.add_argument("--aws-port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--catalog-port", type=int, default=0, help="0: any free port")
+    given = parser.parse_args()
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    watch_lifeline(ended.set)
+    ready = given.state_dir / "testbed.json"
+    ready.unlink(missing_ok=True)
+    testbed = Testbed(given.state_dir.absolute(), {"aws": given.aws_port, "catalog": given.catalog_port})
+    try:
+        write_private(ready, testbed.start())
+        say("ready")
+        testbed.wait(ended)
+    except (StartError, SelfTestError, ClientError, BotoCoreError) as error:
+        say(str(error))
+        return 3 if "is in use" in str(error) else 1
+    finally:
+        testbed.stop()
+        ready.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

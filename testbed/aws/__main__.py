@@ -1,0 +1,57 @@
+"""Serve the AWS service: `python -m testbed.aws`, configured by the supervisor through the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.faults.control import CallLog
+from testbed.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def main() -> None:
+    """Set ministack's environment before its import, then serve it inside our layers."""
+    state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
+    os.environ |= {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "AUTH": "true",
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "ministack"),
+        "LOG_LEVEL": os.environ.get("TESTBED_LOG_LEVEL", "ERROR"),
+    }
+    from ministack.app import app as ministack  # noqa: PLC0415 - it reads the environment at import
+
+    from testbed.aws.app import build  # noqa: PLC0415 - after the environment is set
+    from testbed.aws.app import new_faults  # noqa: PLC0415 - as above
+
+    calls = CallLog(state / "calls" / "aws.jsonl")
+    app = build(ministack, os.environ["TESTBED_CONTROL_TOKEN"], calls, new_faults(), owner_lookup(state / "keys.json"))
+    sys.exit(serve(app, port))
+
+
+def owner_lookup(path: Path) -> Callable[[str], str]:
+    """Name the IAM user of an access key for the log; the file is read again when a key is new."""
+    known: dict[str, str] = {}
+
+    def owner(access_key: str) -> str:
+        if access_key not in known:
+            keys = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            known.update({key["access_key_id"]: name for name, key in keys.items()})
+            known.setdefault(access_key, "session" if access_key.startswith("ASIA") else access_key[:4])
+        return known[access_key]
+
+    return owner
+
+
+if __name__ == "__main__":
+    main()

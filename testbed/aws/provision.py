@@ -1,0 +1,191 @@
+"""Make the account what the inventory declares, at every start: a killed server forgets versioning, IAM and Glue.
+
+Every step may be repeated, and every property that AWS would keep is read back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from testbed.aws import inventory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from types_boto3_glue import GlueClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_s3 import S3Client
+
+    from testbed.aws.inventory import Bucket
+
+Keys = dict[str, dict[str, str]]
+COLUMNS = (("id", "int"), ("name", "string"), ("value", "double"), ("timestamp", "timestamp"))
+
+
+class ProvisioningError(Exception):
+    """A property of the account does not read back as it was set."""
+
+
+def client(url: str, service: str, region: str = "us-east-1", key: dict[str, str] | None = None) -> Any:
+    """Give a boto3 client of the embedded account, as its root unless keys are given."""
+    keys = key or {"access_key_id": "test", "secret_access_key": "test"}
+    return boto3.client(
+        service,  # type: ignore[call-overload]  # a name at run time
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id=keys["access_key_id"],
+        aws_secret_access_key=keys["secret_access_key"],
+        config=Config(signature_version="s3v4", retries={"mode": "standard", "total_max_attempts": 3})
+        if service == "s3"
+        else Config(retries={"mode": "standard", "total_max_attempts": 3}),
+    )
+
+
+def provision(url: str, keys_path: Path) -> Keys:
+    """Bring buckets, identities and Glue up to the inventory; return the users' keys."""
+    account = client(url, "sts").get_caller_identity()["Account"]
+    for bucket in inventory.BUCKETS:
+        _bucket(client(url, "s3", bucket.region), bucket)
+    iam = client(url, "iam")
+    keys = _users(iam, account, keys_path)
+    _roles(iam, account)
+    _glue(client(url, "glue"))
+    _workgroup(client(url, "athena"))
+    return keys
+
+
+def _bucket(s3: S3Client, bucket: Bucket) -> None:
+    with _already_there("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+        if bucket.region == "us-east-1":
+            s3.create_bucket(Bucket=bucket.name)
+        else:
+            where: Any = {"LocationConstraint": bucket.region}
+            s3.create_bucket(Bucket=bucket.name, CreateBucketConfiguration=where)
+    for name, value in _properties(bucket).items():
+        getattr(s3, f"put_{name}")(Bucket=bucket.name, **value)
+    if bucket.is_versioned and s3.get_bucket_versioning(Bucket=bucket.name).get("Status") != "Enabled":
+        raise ProvisioningError(f"The bucket `{bucket.name}` does not read back as versioned.")
+    tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket.name)["TagSet"]}
+    if tags.get("Purpose") != inventory.PURPOSE:
+        raise ProvisioningError(f"The bucket `{bucket.name}` does not read back its tags: {tags}.")
+
+
+def _properties(bucket: Bucket) -> dict[str, dict[str, Any]]:
+    tags = {"Purpose": inventory.PURPOSE, "DataType": bucket.data_type, "Mutable": str(bucket.is_mutable).lower()}
+    algorithm = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    blocks = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    found: dict[str, dict[str, Any]] = {
+        "bucket_tagging": {"Tagging": {"TagSet": [{"Key": k, "Value": v} for k, v in tags.items()]}},
+        "bucket_encryption": {"ServerSideEncryptionConfiguration": {"Rules": [algorithm]}},
+        "public_access_block": {"PublicAccessBlockConfiguration": blocks},
+    }
+    if bucket.is_versioned:
+        found["bucket_versioning"] = {"VersioningConfiguration": {"Status": "Enabled"}}
+    if rules := _lifecycle(bucket):
+        found["bucket_lifecycle_configuration"] = {"LifecycleConfiguration": {"Rules": rules}}
+    return found
+
+
+def _lifecycle(bucket: Bucket) -> list[dict[str, Any]]:
+    base: dict[str, Any] = {"Status": "Enabled", "Filter": {"Prefix": ""}}
+    if bucket.noncurrent_days:
+        return [base | {"ID": "noncurrent", "NoncurrentVersionExpiration": {"NoncurrentDays": bucket.noncurrent_days}}]
+    if bucket.expire_days:
+        abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": bucket.expire_days}}
+        return [base | {"ID": "expire", "Expiration": {"Days": bucket.expire_days}} | abort]
+    return []
+
+
+def _users(iam: IAMClient, account: str, keys_path: Path) -> Keys:
+    known: Keys = json.loads(keys_path.read_text(encoding="utf-8")) if keys_path.is_file() else {}
+    keys = {
+        name: _user(iam, name, statements, known.get(name))
+        for name, statements in inventory.policies_of_users(account).items()
+    }
+    keys_path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = keys_path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(keys), encoding="utf-8")
+    os.replace(fresh, keys_path)  # noqa: PTH105 - the atomic one
+    return keys
+
+
+def _user(iam: IAMClient, name: str, statements: list[dict[str, Any]], known: dict[str, str] | None) -> dict[str, str]:
+    with _already_there("EntityAlreadyExists"):
+        iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="nightproof", PolicyDocument=_document(statements))
+    held = [key["AccessKeyId"] for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]]
+    if known and known["access_key_id"] in held:
+        return known
+    for stale in held:
+        iam.delete_access_key(UserName=name, AccessKeyId=stale)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
+
+
+def _roles(iam: IAMClient, account: str) -> None:
+    for name, (read, write) in inventory.ROLES.items():
+        statements = [*inventory.bucket_statements(read, write), *inventory.analytics_statements()]
+        _role(iam, f"nightproof-{name}", f"arn:aws:iam::{account}:user/catalog-service", statements)
+    runner = inventory.policies_of_users(account)["ci-runner"][:-1]
+    _role(iam, inventory.TEST_ROLE, f"arn:aws:iam::{account}:user/ci-runner", runner, "QuiltMCPTestAccess")
+
+
+def _role(
+    iam: IAMClient, name: str, trusted: str, statements: list[dict[str, Any]], policy: str = "nightproof"
+) -> None:
+    trust = _document([{"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole"}])
+    with _already_there("EntityAlreadyExists"):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=_document(statements))
+
+
+def _glue(glue: GlueClient) -> None:
+    location = "s3://quilt-mcp-test-data/athena/"
+    with _already_there("AlreadyExistsException"):
+        glue.create_database(DatabaseInput={"Name": inventory.DATABASE, "LocationUri": location})
+    with _already_there("AlreadyExistsException"):
+        glue.create_table(
+            DatabaseName=inventory.DATABASE,
+            TableInput={
+                "Name": "test_table_1",
+                "TableType": "EXTERNAL_TABLE",
+                "StorageDescriptor": {
+                    "Columns": [{"Name": name, "Type": kind} for name, kind in COLUMNS],
+                    "Location": f"{location}test_table_1/",
+                    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+                },
+            },
+        )
+    names = [table["Name"] for table in glue.get_tables(DatabaseName=inventory.DATABASE)["TableList"]]
+    if "test_table_1" not in names:
+        raise ProvisioningError(f"The Glue database `{inventory.DATABASE}` does not read back `test_table_1`: {names}.")
+
+
+def _workgroup(athena: Any) -> None:
+    output = {"OutputLocation": "s3://quilt-mcp-test-scratch/athena-results/"}
+    with _already_there("InvalidRequestException"):
+        athena.create_work_group(Name=inventory.WORKGROUP, Configuration={"ResultConfiguration": output})
+    athena.get_work_group(WorkGroup=inventory.WORKGROUP)
+
+
+def _document(statements: list[dict[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+@contextlib.contextmanager
+def _already_there(*codes: str) -> Any:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in codes:
+            raise

@@ -1,0 +1,54 @@
+"""Serve the catalog: `python -m testbed.catalog`, configured by the supervisor through the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from testbed.catalog.app import KNOBS
+from testbed.catalog.app import Catalog
+from testbed.catalog.auth import Tokens
+from testbed.catalog.browsing import Browsing
+from testbed.catalog.database import open_database
+from testbed.catalog.registry import Registry
+from testbed.catalog.search import SearchIndex
+from testbed.faults.control import CallLog
+from testbed.faults.control import Faults
+from testbed.serving import serve
+
+
+def main() -> None:
+    """Put the parts together and serve them."""
+    state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
+    faults = Faults(KNOBS, {})
+    engine = open_database(state / "catalog.sqlite")
+    tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults)
+    tokens.register_seeds(json.loads(os.environ["TESTBED_SEED_REFRESH_TOKENS"]))
+    config = Config(signature_version="s3v4", max_pool_connections=32, retries={"mode": "standard", "max_attempts": 3})
+    registry = Registry(boto3.client("s3", config=config))
+    index = SearchIndex(engine, registry, faults)
+    threading.Thread(target=index.watch, daemon=True).start()
+    catalog = Catalog(
+        url=f"http://127.0.0.1:{port}",
+        aws_url=os.environ["AWS_ENDPOINT_URL"],
+        engine=engine,
+        tokens=tokens,
+        registry=registry,
+        index=index,
+        browsing=Browsing(engine, registry),
+        calls=CallLog(state / "calls" / "catalog.jsonl"),
+        faults=faults,
+    )
+    code = serve(catalog.app(os.environ["TESTBED_CONTROL_TOKEN"]), port)
+    index.stop()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Tokens: who asks, and whether the token still counts."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import jwt
+import sqlalchemy as sa
+
+from testbed.catalog import database as db
+from testbed.catalog.people import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Engine
+
+    from testbed.faults.control import Faults
+
+LIFE_S: Final = 3600
+# exp only: any other claim is ignored, whatever it says
+CHECKED: Final[Any] = {"require": ["exp"]} | dict.fromkeys(
+    ("verify_iat", "verify_nbf", "verify_aud", "verify_iss", "verify_sub", "verify_jti"), False
+)
+ROTATION_GRACE_S: Final = 60  # an answer with the new refresh token may get lost
+
+
+class AuthError(Exception):
+    """The request carries no token that counts; `code` is one of the wire's codes."""
+
+    def __init__(self, code: str, message: str, expires_at: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.expires_at = expires_at
+
+
+class ForbiddenError(Exception):
+    """The caller may not do this; says what would be required and what the caller has."""
+
+    def __init__(self, required: str, role: str, level: str) -> None:
+        super().__init__(f"The role `{role}` lacks {required}.")
+        self.extensions = {"code": "FORBIDDEN", "required": [required], "role": role, "level": level}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in user with the rights of its role."""
+
+    name: str
+    email: str
+    role: str
+    is_admin: bool
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """Buckets the role may read."""
+        return ROLES[self.role][0]
+
+    def level(self, bucket: str) -> str:
+        """Give `none`, `read` or `read_write`."""
+        reads, writes = ROLES[self.role]
+        return "read_write" if bucket in writes else "read" if bucket in reads else "none"
+
+    def require(self, bucket: str, action: str) -> None:
+        """Raise ForbiddenError unless the role may `read` or `write` the bucket."""
+        level = self.level(bucket)
+        if level == "none" or (action == "write" and level != "read_write"):
+            raise ForbiddenError(f"s3:{action}:{bucket}", self.role, level)
+
+    def require_admin(self) -> None:
+        """Raise ForbiddenError unless the caller is an admin."""
+        if not self.is_admin:
+            highest = "read_write" if ROLES[self.role][1] else "read"
+            raise ForbiddenError("admin", self.role, highest)
+
+
+class Tokens:
+    """Issues and checks tokens."""
+
+    def __init__(self, engine: Engine, secret: str, faults: Faults) -> None:
+        self._engine = engine
+        self._secret = secret
+        self._faults = faults
+
+    def register_seeds(self, tokens: Mapping[str, str]) -> None:
+        """Make the testbed's own refresh tokens valid; they never end."""
+        for user, token in tokens.items():
+            self._store(token, user, None)
+
+    def exchange(self, refresh_token: str) -> dict[str, Any]:
+        """Give new tokens for a refresh token, always a new one; raise AuthError when it does not count."""
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                sa.select(db.refresh_tokens).where(db.refresh_tokens.c.hash == _hash(refresh_token))
+            ).first()
+        if row is None or (row.ends is not None and row.ends < time.time()):
+            raise AuthError("token_invalid", "The refresh token is unknown. Sign in again.")
+        user = self._user(row.user)
+        fresh = secrets.token_urlsafe(32)
+        self._store(fresh, user.name, time.time() + 90 * 86400)
+        with self._engine.begin() as connection:
+            if row.ends is not None:
+                ends = min(row.ends, time.time() + ROTATION_GRACE_S)
+                connection.execute(
+                    db.refresh_tokens.update().where(db.refresh_tokens.c.hash == row.hash).values(ends=ends)
+                )
+            now = datetime.now(UTC).isoformat()
+            connection.execute(db.users.update().where(db.users.c.name == user.name).values(last_login=now))
+        expires = int(time.time()) + LIFE_S
+        return {"refresh_token": fresh, "access_token": self._sign(user, expires), "expires_at": expires}
+
+    def caller(self, authorization: str) -> Caller | None:
+        """Give who asks, None without any token; raise AuthError for a token that does not count."""
+        scheme, _, token = authorization.partition(" ")
+        if not token:
+            return None
+        if scheme.lower() != "bearer":
+            raise AuthError("token_invalid", "The Authorization header is not a bearer token.")
+        claims = self._claims(token)
+        user = self._user(str(claims.get("id", "")), str(claims.get("uuid", "")))
+        if self._is_revoked(token, claims):
+            raise AuthError("token_revoked", "The token was revoked. Sign in again.")
+        return Caller(user.name, user.email, user.role, user.is_admin)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(token, self._secret, algorithms=["HS256"], options=CHECKED)
+        except jwt.ExpiredSignatureError as error:
+            unchecked = jwt.decode(token, options={"verify_signature": False})
+            moment = datetime.fromtimestamp(unchecked["exp"], UTC).isoformat()
+            raise AuthError("token_expired", f"The token expired at {moment}. Sign in again.", moment) from error
+        except jwt.InvalidTokenError as error:
+            raise AuthError("token_invalid", "The token is not valid. Sign in again.") from error
+        return claims
+
+    def _user(self, name: str, uuid_given: str | None = None) -> Any:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(db.users).where(db.users.c.name == name)).first()
+        if row is None or (uuid_given is not None and row.uuid != uuid_given):
+            raise AuthError("token_invalid", "The token names no user. Sign in again.")
+        if not row.is_active:
+            raise AuthError("user_inactive", f"The user `{name}` is not active. Ask an admin.")
+        return row
+
+    def _is_revoked(self, token: str, claims: dict[str, Any]) -> bool:
+        revoked = self._faults.get("revoke-token") or {}
+        named = {revoked.get("token"), revoked.get("jti"), *revoked.get("tokens", ())} - {None}
+        return token in named or claims.get("jti") in named
+
+    def _sign(self, user: Any, expires: int) -> str:
+        claims = {"id": user.name, "uuid": user.uuid, "exp": expires, "iat": int(time.time()), "jti": uuid.uuid4().hex}
+        return jwt.encode(claims, self._secret, "HS256")
+
+    def _store(self, token: str, user: str, ends: float | None) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(db.refresh_tokens.delete().where(db.refresh_tokens.c.hash == _hash(token)))
+            connection.execute(db.refresh_tokens.insert().values(hash=_hash(token), user=user, ends=ends))
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

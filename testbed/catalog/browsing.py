@@ -1,0 +1,103 @@
+"""Browsing sessions: a user's right to read the files of one revision for a while."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import sqlalchemy as sa
+
+from testbed.catalog import database as db
+from testbed.catalog.manifest import split_physical_key
+from testbed.catalog.registry import InputError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from testbed.catalog.auth import Caller
+    from testbed.catalog.registry import Registry
+
+SCOPE: Final = re.compile(r"s3://(?P<bucket>[^#/]+)#package=(?P<name>[^&]+)&hash=(?P<hash>[0-9a-f]{64})")
+TTL: Final = range(30, 86401)
+URL_LIFE: Final = range(1, 3601)
+
+
+class GoneError(Exception):
+    """The session has ended."""
+
+
+class Browsing:
+    """Creates, extends, ends and uses sessions."""
+
+    def __init__(self, engine: Engine, registry: Registry) -> None:
+        self._engine = engine
+        self._registry = registry
+
+    def create(self, caller: Caller, scope: str, ttl: int) -> dict[str, Any]:
+        """Open a session on one revision."""
+        found = SCOPE.fullmatch(scope)
+        if found is None:
+            raise InputError("scope", "InvalidScope", f"`{scope}` is not s3://<bucket>#package=<name>&hash=<hash>.")
+        caller.require(found["bucket"], "read")
+        expires = self._expiry(ttl)
+        session = secrets.token_urlsafe(16)
+        with self._engine.begin() as connection:
+            connection.execute(
+                db.sessions.insert().values(id=session, user=caller.name, expires=expires, **found.groupdict())
+            )
+        return _answer(session, expires)
+
+    def refresh(self, caller: Caller, session: str, ttl: int) -> dict[str, Any]:
+        """Extend a session."""
+        self._session(caller, session)
+        expires = self._expiry(ttl)
+        with self._engine.begin() as connection:
+            connection.execute(db.sessions.update().where(db.sessions.c.id == session).values(expires=expires))
+        return _answer(session, expires)
+
+    def dispose(self, caller: Caller, session: str) -> dict[str, Any]:
+        """End a session."""
+        self._session(caller, session)
+        with self._engine.begin() as connection:
+            connection.execute(db.sessions.update().where(db.sessions.c.id == session).values(expires=0))
+        return {"__typename": "Ok"}
+
+    def url(self, caller: Caller, session: str, path: str, expires_in: int) -> str | None:
+        """Presign the file a path names, or give nothing when the revision has no such file."""
+        row = self._session(caller, session)
+        manifest = self._registry.manifest(row.bucket, row.hash)
+        entry = manifest.entries.get(path) if manifest else None
+        if entry is None:
+            return None
+        bucket, key, version = split_physical_key(entry["physical_keys"][0])
+        target: dict[str, str] = {"Bucket": bucket, "Key": key}
+        if version and version != "null":
+            target["VersionId"] = version
+        life = max(URL_LIFE.start, min(expires_in, URL_LIFE.stop - 1))
+        return str(self._registry.s3.generate_presigned_url("get_object", Params=target, ExpiresIn=life))
+
+    def _session(self, caller: Caller, session: str) -> Any:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(db.sessions).where(db.sessions.c.id == session)).first()
+        if row is None or row.user != caller.name or row.expires < time.time():
+            raise GoneError(f"The browsing session `{session}` has ended. Create a new one.")
+        return row
+
+    @staticmethod
+    def _expiry(ttl: int) -> float:
+        if ttl not in TTL:
+            raise InputError(
+                "ttl", "InvalidTtl", f"The ttl {ttl} is not within {TTL.start} and {TTL.stop - 1} seconds."
+            )
+        return time.time() + ttl
+
+
+def _answer(session: str, expires: float) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(expires, UTC).isoformat()
+    return {"__typename": "BrowsingSession", "id": session, "expires": moment}

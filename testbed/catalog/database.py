@@ -1,0 +1,94 @@
+"""The catalog's SQL database: people, tokens, sessions, locks and the search index. Packages live in S3 only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import sqlalchemy as sa
+
+from testbed.catalog.people import JOINED
+from testbed.catalog.people import USERS
+from testbed.catalog.people import user_uuid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+METADATA: Final = sa.MetaData()
+users = sa.Table(
+    "users",
+    METADATA,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("uuid", sa.String),
+    sa.Column("email", sa.String, unique=True),
+    sa.Column("role", sa.String),
+    sa.Column("is_admin", sa.Boolean),
+    sa.Column("is_service", sa.Boolean),
+    sa.Column("is_active", sa.Boolean),
+    sa.Column("joined", sa.String),
+    sa.Column("last_login", sa.String),
+)
+refresh_tokens = sa.Table(
+    "refresh_tokens",
+    METADATA,
+    sa.Column("hash", sa.String, primary_key=True),
+    sa.Column("user", sa.String),
+    sa.Column("ends", sa.Float, nullable=True),
+)
+sessions = sa.Table(
+    "browsing_sessions",
+    METADATA,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("user", sa.String),
+    sa.Column("bucket", sa.String),
+    sa.Column("name", sa.String),
+    sa.Column("hash", sa.String),
+    sa.Column("expires", sa.Float),
+)
+index = sa.Table(
+    "package_index",
+    METADATA,
+    sa.Column("bucket", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("stamp", sa.String),
+    sa.Column("hash", sa.String),
+    sa.Column("modified", sa.String),
+    sa.Column("comment", sa.String),
+    sa.Column("meta", sa.String),
+    sa.Column("size", sa.Float),
+    sa.Column("entries", sa.Integer),
+    sa.Column("indexed", sa.Float),
+)
+
+
+def open_database(path: Path) -> Engine:
+    """Open or create the database and put the declared people into it; what is there stays."""
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a kill
+
+    METADATA.create_all(engine)
+    with engine.begin() as connection:
+        known = set(connection.scalars(sa.select(users.c.name)))
+        for name, (email, role, is_admin, is_service) in USERS.items():
+            if name not in known:
+                connection.execute(
+                    users.insert().values(
+                        name=name,
+                        uuid=user_uuid(name),
+                        email=email,
+                        role=role,
+                        is_admin=is_admin,
+                        is_service=is_service,
+                        is_active=True,
+                        joined=JOINED,
+                        last_login=JOINED,
+                    )
+                )
+    return engine

@@ -1,0 +1,192 @@
+"""Packages, read from and written to their S3 registry; a push by quilt3 and a construct here are one registry."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from testbed.catalog import manifest as manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from types_boto3_s3 import S3Client
+
+    from testbed.catalog.manifest import Manifest
+
+POINTERS: Final = ".quilt/named_packages/"
+MANIFESTS: Final = ".quilt/packages/"
+KEPT_MANIFESTS: Final = 300
+WORKERS: Final = 16
+FULL_HASH: Final = 64
+SHORTEST_PREFIX: Final = 6
+
+
+class InputError(Exception):
+    """The caller's input is refused; becomes an InvalidInput arm."""
+
+    def __init__(self, path: str, name: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.name = name
+
+
+class OperationError(Exception):
+    """The operation cannot be done now; becomes an OperationError arm."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """One pointer of a package: `latest` or a Unix second."""
+
+    key: str
+    tag: str
+    etag: str
+    modified: datetime
+
+
+class Registry:
+    """Reads pointers fresh and manifests once: a manifest never changes under its hash."""
+
+    def __init__(self, s3: S3Client) -> None:
+        self.s3 = s3
+        self._manifests: OrderedDict[tuple[str, str], Manifest] = OrderedDict()
+        self._bodies: dict[tuple[str, str, str], str] = {}
+        self._lock = threading.Lock()
+        self._package_locks: dict[tuple[str, str], threading.Lock] = {}
+        self.pool = ThreadPoolExecutor(WORKERS)
+
+    def names(self, bucket: str) -> list[str]:
+        """List the packages of a bucket by name."""
+        found = {"/".join(p.key.removeprefix(POINTERS).split("/")[:2]) for p in self._list(bucket, POINTERS)}
+        return sorted(name for name in found if "/" in name)
+
+    def latest_pointers(self, bucket: str) -> dict[str, Pointer]:
+        """Give the `latest` pointer of every package of a bucket."""
+        return {
+            "/".join(p.key.removeprefix(POINTERS).split("/")[:2]): p
+            for p in self._list(bucket, POINTERS)
+            if p.tag == "latest"
+        }
+
+    def pointers(self, bucket: str, name: str) -> list[Pointer]:
+        """List the pointers of a package."""
+        return self._list(bucket, f"{POINTERS}{name}/")
+
+    def latest(self, bucket: str, name: str) -> tuple[str, datetime] | None:
+        """Give hash and time of the latest revision, or nothing when there is no such package."""
+        try:
+            found = self.s3.get_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404", "NoSuchBucket"}:
+                return None
+            raise
+        return found["Body"].read().decode().strip(), found["LastModified"]
+
+    def read_pointer(self, bucket: str, pointer: Pointer) -> str:
+        """Give the hash a pointer names."""
+        known = self._bodies.get((bucket, pointer.key, pointer.etag))
+        if known is None:
+            known = self.s3.get_object(Bucket=bucket, Key=pointer.key)["Body"].read().decode().strip()
+            self._bodies[bucket, pointer.key, pointer.etag] = known
+        return known
+
+    def resolve(self, bucket: str, name: str, hash_or_tag: str) -> str | None:
+        """Give the full hash that `latest`, a timestamp, a hash or a unique prefix means."""
+        if hash_or_tag == "latest":
+            found = self.latest(bucket, name)
+            return found[0] if found else None
+        if hash_or_tag.isdigit() and len(hash_or_tag) < FULL_HASH:
+            for pointer in self.pointers(bucket, name):
+                if pointer.tag == hash_or_tag:
+                    return self.read_pointer(bucket, pointer)
+        if len(hash_or_tag) == FULL_HASH:
+            return hash_or_tag if self.manifest(bucket, hash_or_tag) else None
+        if len(hash_or_tag) < SHORTEST_PREFIX:
+            return None
+        keys = [p.key.removeprefix(MANIFESTS) for p in self._list(bucket, MANIFESTS + hash_or_tag)]
+        return keys[0] if len(keys) == 1 else None
+
+    def manifest(self, bucket: str, top_hash: str) -> Manifest | None:
+        """Read a manifest, or give nothing when there is none."""
+        with self._lock:
+            if found := self._manifests.get((bucket, top_hash)):
+                self._manifests.move_to_end((bucket, top_hash))
+                return found
+        try:
+            body = self.s3.get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404", "NoSuchBucket"}:
+                return None
+            raise
+        return self._remember(bucket, top_hash, manifests.parse(body))
+
+    @contextmanager
+    def locked(self, bucket: str, name: str) -> Iterator[None]:
+        """Hold a package while it is checked and written."""
+        with self._lock:
+            lock = self._package_locks.setdefault((bucket, name), threading.Lock())
+        with lock:
+            yield
+
+    def write(self, bucket: str, name: str, manifest: Manifest) -> str:
+        """Store a revision in push order: manifest, time pointer, latest."""
+        top_hash = manifests.top_hash(manifest)
+        body = top_hash.encode()
+        self.s3.put_object(Bucket=bucket, Key=MANIFESTS + top_hash, Body=manifests.dump(manifest))
+        self.s3.put_object(Bucket=bucket, Key=f"{POINTERS}{name}/{int(time.time())}", Body=body)
+        self.s3.put_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest", Body=body)
+        self._remember(bucket, top_hash, manifest)
+        return top_hash
+
+    def delete_revision(self, bucket: str, name: str, top_hash: str) -> None:
+        """Remove the pointers with that hash; `latest` moves to the newest left, and goes with the last one."""
+        stamped = [p for p in self.pointers(bucket, name) if p.tag != "latest"]
+        gone = [p for p in stamped if self.read_pointer(bucket, p) == top_hash]
+        current = self.latest(bucket, name)
+        is_latest = current is not None and current[0] == top_hash
+        if not gone and not is_latest:
+            raise OperationError("RevisionNotFound", f"The package `{name}` has no revision `{top_hash}`.")
+        for pointer in gone:
+            self.s3.delete_object(Bucket=bucket, Key=pointer.key)
+        left = sorted((p for p in stamped if p not in gone), key=lambda p: int(p.tag))
+        if is_latest and left:
+            body = self.read_pointer(bucket, left[-1]).encode()
+            self.s3.put_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest", Body=body)
+        elif is_latest:
+            self.s3.delete_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest")
+
+    def _list(self, bucket: str, prefix: str) -> list[Pointer]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [
+            Pointer(item["Key"], item["Key"].rsplit("/", 1)[-1], item["ETag"], item["LastModified"])
+            for page in pages
+            for item in page.get("Contents", [])
+        ]
+
+    def _remember(self, bucket: str, top_hash: str, manifest: Manifest) -> Manifest:
+        with self._lock:
+            self._manifests[bucket, top_hash] = manifest
+            while len(self._manifests) > KEPT_MANIFESTS:
+                self._manifests.popitem(last=False)
+        return manifest
+
+
+def header_of(message: str | None, user_meta: dict[str, Any] | None) -> dict[str, Any]:
+    """Give a manifest's first line; user_meta is absent when there is none."""
+    header: dict[str, Any] = {"version": "v0", "message": message}
+    return header | ({"user_meta": user_meta} if user_meta is not None else {})

@@ -1,0 +1,41 @@
+"""The GraphQL schema in its two search dialects, over one set of resolvers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+from graphql import GraphQLScalarType
+from graphql import GraphQLSchema
+from graphql import build_schema
+
+_TEXT: Final = (Path(__file__).parent / "schema.graphql").read_text(encoding="utf-8")
+_NEW_FIRST_PAGE: Final = "firstPage(size: Int = 30, ordering: PackageOrdering): PackagesFirstPageResult!"
+_OLD_FIRST_PAGE: Final = "firstPage(size: Int = 30, order: SearchResultOrder): PackagesSearchResultSetPage!"
+
+
+def build(dialect: str) -> GraphQLSchema:
+    """Build the schema of the `new` or the `old` dialect."""
+    schema = build_schema(_TEXT if dialect == "new" else _TEXT.replace(_NEW_FIRST_PAGE, _OLD_FIRST_PAGE))
+    for name in ("Json", "JsonRecord", "PackageContentsFlatMap", "Datetime", "PackageOrdering"):
+        scalar = schema.get_type(name)
+        if isinstance(scalar, GraphQLScalarType):
+            scalar.serialize = _as_is  # type: ignore[method-assign]  # plain data already
+    for union in ("PackagePushResult", "PackagesSearchResult", "PackagesFirstPageResult", "PackageEntry"):
+        schema.type_map[union].resolve_type = _type_name  # type: ignore[attr-defined]  # every union member says what it is
+    for union in ("PackageRevisionDeleteResult", "BrowsingSessionResult", "DisposeResult", "SwitchRoleResult", "Role"):
+        schema.type_map[union].resolve_type = _type_name  # type: ignore[attr-defined]  # as above
+    return schema
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _type_name(value: Any, *_: Any) -> str:
+    return str(value["__typename"])
+
+
+NEW: Final = build("new")
+OLD: Final = build("old")

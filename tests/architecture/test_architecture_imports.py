@@ -1,0 +1,75 @@
+"""The arrows between the rooms, read from the source."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("deployments", "flows", "tasks", "nightproof", "suites", "testbed", "tests", "docs", "bench")
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "deployments": ("deployments", "flows", "nightproof"),
+    "flows": ("flows", "tasks", "nightproof"),
+    "tasks": ("tasks", "nightproof"),
+    "nightproof": ("nightproof",),
+    "suites": ("suites", "nightproof.quilt", "nightproof.assistant", "nightproof.evidence"),
+    "testbed": ("testbed",),
+}
+MAY_USE_PREFECT = ("deployments", "flows", "tasks")
+
+
+def sources(room: str) -> list[Path]:
+    """Give the Python files of a room."""
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Give the full names of what a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def is_inside(name: str, packages: tuple[str, ...]) -> bool:
+    """Tell whether a name is one of the packages or lies in one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_room_imports_only_what_its_arrow_allows(room: str) -> None:
+    """No file imports a room that its own room must not know."""
+    forbidden = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources(room)
+        for name in imported(path)
+        if is_inside(name, ROOMS) and not is_inside(name, MAY_IMPORT[room])
+    ]
+    assert forbidden == []
+
+
+@pytest.mark.parametrize("room", sorted(set(MAY_IMPORT) - set(MAY_USE_PREFECT)))
+def test_the_domain_does_not_know_prefect(room: str) -> None:
+    """Only the rooms that start and wrap the work import Prefect."""
+    users = [path for path in sources(room) if any(is_inside(name, ("prefect",)) for name in imported(path))]
+    assert users == []
+
+
+def test_the_import_reader_sees_every_form(tmp_path: Path) -> None:
+    """Plain, aliased, nested and member imports are all seen, so that none is a way round the rule."""
+    source = tmp_path / "sample.py"
+    source.write_text(
+        "import a.b as c\nfrom d import e\ndef f():\n    from nightproof import quilt\n", encoding="utf-8"
+    )
+    assert sorted(imported(source)) == ["a.b", "d.e", "nightproof.quilt"]
+    assert is_inside("nightproof.quilt", MAY_IMPORT["suites"])
+    assert not is_inside("nightproof.ledger", MAY_IMPORT["suites"])
+    assert not is_inside("nightproof.quilt_other", MAY_IMPORT["suites"])

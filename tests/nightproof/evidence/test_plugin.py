@@ -1,0 +1,125 @@
+"""The plugin in real pytest processes: bare runs, foreign runs, children and evidence folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.nightproof.evidence.wire import Server
+
+HONEST = """
+    import os, requests
+    def test_it(): assert requests.get(os.environ["SHOP"]).status_code == 200
+"""
+CHILD = """
+    import os, subprocess, sys
+    CODE = "import urllib.request; print(urllib.request.urlopen('" + os.environ["SHOP"] + "').status)"
+    def test_it(): assert subprocess.check_output([sys.executable, "-c", CODE], text=True) == "200\\n"
+"""
+FAILING = """
+    import os, requests
+    def test_it():
+        signed = os.environ["SHOP"] + "/?X-Amz-Signature=abcdef"
+        answer = requests.get(signed, headers={"Authorization": "Bearer tok-123"})
+        assert answer.json() == {}
+"""
+
+
+def _pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTPROOF_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
+    return subprocess.run(command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:
+    if is_suite:
+        (folder / "suite.toml").write_text('name = "shop"\n')
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_it.py").write_text(dedent(source))
+    return folder
+
+
+def test_bare_pytest_gathers_evidence_and_prints_it(tmp_path: Path, server: Server) -> None:
+    """A person without a run sees one line per test and finds the log below .nightproof/adhoc."""
+    done = _pytest(_suite(tmp_path, HONEST), SHOP=server.url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shop/test_it::test_it: 1 assertions, exchanges: http 1" in done.stdout
+    (log,) = (tmp_path / ".nightproof" / "adhoc").glob("adhoc-*/events.jsonl")
+    kinds = [json.loads(line)["$report_type"] for line in log.read_text().splitlines()]
+    assert kinds[:3] == ["CellStart", "Collected", "TestStart"]
+    assert kinds[-2:] == ["TestEvidence", "CellEnd"]
+
+
+def test_plugin_is_inert_outside_suites(tmp_path: Path, server: Server) -> None:
+    """Another project's pytest sends no header, writes nothing and loads nothing of ours."""
+    source = (
+        HONEST + "\n    import sys\n    def test_loaded(): assert 'nightproof.evidence.session' not in sys.modules\n"
+    )
+    done = _pytest(_suite(tmp_path, source, is_suite=False), SHOP=server.url)
+    assert done.returncode == 0, done.stdout
+    assert "evidence" not in done.stdout
+    assert "X-Test-Id" not in server.headers_seen[0]
+    assert not (tmp_path / ".nightproof").exists()
+
+
+def test_stale_bytecode_does_not_hide_assertions(tmp_path: Path, server: Server) -> None:
+    """A module that pytest cached without assertion counting is rewritten for us."""
+    _suite(tmp_path, HONEST, is_suite=False)
+    _pytest(tmp_path, SHOP=server.url)
+    (tmp_path / "suite.toml").write_text('name = "shop"\n')
+    assert "1 assertions" in _pytest(tmp_path, SHOP=server.url).stdout
+
+
+def test_child_process_of_a_test_counts(tmp_path: Path, server: Server) -> None:
+    """A child inherits the id and the recorders, and its exchange is the test's."""
+    done = _pytest(_suite(tmp_path, CHILD), SHOP=server.url)
+    assert "exchanges: http 1" in done.stdout, done.stdout
+    assert server.headers_seen[0]["X-Test-Id"].endswith(":subject:call")
+
+
+def test_child_started_by_the_observer_is_no_evidence(tmp_path: Path, server: Server) -> None:
+    """A child inherits the channel of the block that started it."""
+    observed = "from nightproof.evidence import channel\n    @channel('observer')\n    def test_it():"
+    source = CHILD.replace("def test_it():", observed)
+    done = _pytest(_suite(tmp_path, source), SHOP=server.url)
+    assert "1 assertions, exchanges: none" in done.stdout, done.stdout
+    assert server.headers_seen[0]["X-Test-Id"].endswith(":observer:call")
+
+
+def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server: Server) -> None:
+    """Request and answer are kept, credentials masked by header, parameter and field; the rerun command is there."""
+    done = _pytest(_suite(tmp_path, FAILING), "--backend", "blue", SHOP=server.url)
+    assert done.returncode == 1
+    (folder,) = (tmp_path / ".nightproof" / "adhoc").glob("adhoc-*/evidence/*-blue")
+    text = (folder / "exchanges.json").read_text()
+    (pair,) = json.loads(text)
+    assert pair["response"]["status"] == 200
+    assert '"ok": true' in pair["response"]["body"]
+    assert not [secret for secret in ("tok-123", "abcdef", "planted-secret") if secret in text]
+    assert (folder / "rerun.txt").read_text() == "python -m pytest test_it.py::test_it --backend blue\n"
+
+
+@pytest.mark.parametrize(("args", "words"), [(["-n", "2"], "without `-n`"), (["--assert=plain"], "--assert=plain")])
+def test_what_would_falsify_evidence_is_refused(args: list[str], words: str, tmp_path: Path) -> None:
+    """Several workers and uncounted assertions are usage errors."""
+    done = _pytest(_suite(tmp_path, HONEST), *args)
+    assert done.returncode == 4
+    assert words in done.stderr
+
+
+def test_ledger_fixture_writes_before_the_resource_exists(tmp_path: Path) -> None:
+    """The fixture appends to the cell's ledger."""
+    source = 'def test_it(ledger): assert ledger.intent("object", {"bucket": "b", "key": "k"})'
+    path = tmp_path / "cells" / "ledger.jsonl"
+    done = _pytest(_suite(tmp_path, source), NIGHTPROOF_LEDGER=str(path))
+    assert done.returncode == 0, done.stdout
+    assert json.loads(path.read_text())["event"] == "intent"

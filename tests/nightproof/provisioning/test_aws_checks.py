@@ -1,0 +1,195 @@
+"""The checks of AWS, against a server that enforces permissions."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from nightproof.profile import Check
+from nightproof.profile import Profile
+from nightproof.profile import Secrets
+from nightproof.provisioning import verify
+from nightproof.target import Target
+from nightproof.waiting import await_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ALLOWED = ["arn:aws:s3:::quilt-mcp-test-work/*"]
+OPEN = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+
+
+def _client(url: str, service: str) -> Any:
+    session: Any = boto3.session.Session()
+    return session.client(
+        service, endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    """Start an AWS server that enforces policies."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR", "AUTH": "true"}
+    server = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, stdout=subprocess.DEVNULL)
+    try:
+        await_value(lambda: _answers(url), 30)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(httpx.get(url).status_code)
+    except httpx.HTTPError:
+        return False
+
+
+def _user(url: str, name: str, actions: list[str], resources: list[str]) -> dict[str, str]:
+    iam = _client(url, "iam")
+    iam.create_user(UserName=name)
+    statement = [{"Effect": "Allow", "Action": actions, "Resource": resources}]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
+
+
+@pytest.fixture(scope="module")
+def identities(aws: str) -> dict[str, dict[str, str]]:
+    """Make the identities: one that is limited, one that may all of S3."""
+    return {
+        "ci-runner": _user(aws, "ci-runner", ["s3:PutObject", "s3:GetObject"], ALLOWED),
+        "ci-seeder": _user(aws, "ci-seeder", ["s3:*"], ["*"]),
+    }
+
+
+@pytest.fixture(scope="module")
+def buckets(aws: str) -> None:
+    """Make the buckets as the suites expect them."""
+    for short in ("data", "scratch", "packages", "work", "perf", "private", "west"):
+        name, region = f"quilt-mcp-test-{short}", "us-west-2" if short == "west" else "us-east-1"
+        session: Any = boto3.session.Session()
+        s3 = session.client(
+            "s3", endpoint_url=aws, region_name=region, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        place = {"CreateBucketConfiguration": {"LocationConstraint": region}} if short == "west" else {}
+        s3.create_bucket(Bucket=name, **place)
+        if short != "scratch":
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+        s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=OPEN)
+
+
+@pytest.fixture
+def target(aws: str, identities: dict[str, dict[str, str]], buckets: None, tmp_path: Path) -> Target:
+    """Give an embedded target on that server."""
+    del buckets
+    facts = {"services": {"aws": {"url": aws, "pid": os.getpid()}, "catalog": {"url": "", "pid": os.getpid()}}}
+    profile = Profile.model_validate({"target": "embedded"})
+    return Target(profile, Secrets(), tmp_path, facts | {"credentials": dict(identities), "refresh_tokens": {}})
+
+
+def test_the_endpoint_answers(target: Target) -> None:
+    """Any answer that is not a server error will do."""
+    assert verify(target, Check(kind="aws-endpoint")).ok
+
+
+def test_the_identities_are_users(target: Target) -> None:
+    """Both users are named, and neither is the root."""
+    detail = verify(target, Check(kind="aws-identity")).detail
+
+    assert "user/ci-runner" in detail
+    assert "user/ci-seeder" in detail
+
+
+def test_the_root_is_refused_as_an_identity(target: Target) -> None:
+    """A night as root would prove nothing about permissions."""
+    target.facts["credentials"] = {"ci-runner": {"access_key_id": "test", "secret_access_key": "test"}} | {
+        name: keys for name, keys in target.facts["credentials"].items() if name != "ci-runner"
+    }
+
+    assert ":root" in verify(target, Check(kind="aws-identity")).detail
+
+
+def test_the_buckets_are_as_expected(target: Target) -> None:
+    """All seven exist with region, versioning, encryption and public access block."""
+    assert verify(target, Check(kind="buckets")).detail == "7 buckets as expected"
+
+
+def test_a_missing_bucket_is_named(target: Target) -> None:
+    """The remedy names bucket and profile section."""
+    names = target.profile.names.model_copy(update={"bucket_perf": "nobody-made-this"})
+    target.profile = target.profile.model_copy(update={"names": names})
+
+    result = verify(target, Check(kind="buckets"))
+
+    assert not result.ok
+    assert "`nobody-made-this`" in result.detail
+    assert "[names]" in result.remedy
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends", "said"),
+    [
+        (
+            lambda s3, b: s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Suspended"}),
+            lambda s3, b: s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Enabled"}),
+            "has versioning Suspended",
+        ),
+        (
+            lambda s3, b: s3.delete_public_access_block(Bucket=b),
+            lambda s3, b: s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration=OPEN),
+            "lacks BlockPublicAcls, IgnorePublicAcls",
+        ),
+    ],
+    ids=["versioning", "public-access"],
+)
+def test_a_wrong_property_is_named(target: Target, aws: str, breaks: Any, mends: Any, said: str) -> None:
+    """What was changed by hand is found before a test stumbles over it."""
+    s3 = _client(aws, "s3")
+    breaks(s3, "quilt-mcp-test-data")
+    try:
+        result = verify(target, Check(kind="buckets"))
+    finally:
+        mends(s3, "quilt-mcp-test-data")
+
+    assert said in result.detail
+
+
+def test_the_limits_of_the_role_hold_and_nothing_is_written(target: Target, aws: str) -> None:
+    """Writing is allowed where it should be and refused where it must be, without leaving an object."""
+    assert verify(target, Check(kind="role-limits")).ok
+
+    for bucket in ("quilt-mcp-test-work", "quilt-mcp-test-data"):
+        assert "Contents" not in _client(aws, "s3").list_objects_v2(Bucket=bucket)
+
+
+def test_a_role_that_may_too_much_is_found(target: Target) -> None:
+    """Tests that run with the seeder's keys could destroy the baseline."""
+    target.facts["credentials"] = dict.fromkeys(target.facts["credentials"], target.facts["credentials"]["ci-seeder"])
+
+    assert "may write to `quilt-mcp-test-data`" in verify(target, Check(kind="role-limits")).detail
+
+
+def test_a_role_that_may_too_little_is_found(target: Target, aws: str) -> None:
+    """The positive case comes first: a role without any right does not pass for a limited one."""
+    target.facts["credentials"]["ci-runner"] = _user(aws, "powerless", ["s3:GetObject"], ["arn:aws:s3:::x/*"])
+
+    assert "cannot write to `quilt-mcp-test-work`" in verify(target, Check(kind="role-limits")).detail

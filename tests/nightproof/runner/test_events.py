@@ -1,0 +1,75 @@
+"""The reader of event logs, on a small real log cut at every byte."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.records import Outcome
+from nightproof.runner.cell import GroupRegistry
+from nightproof.runner.cell import run_cell
+from nightproof.runner.events import read_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nightproof.runner.cell import CellPlan
+
+SOURCE = """
+    def test_good(): assert True
+    def test_bad(): assert False
+"""
+
+
+def test_log_cut_at_every_byte_never_invents_a_pass(make_cell: Callable[..., CellPlan], tmp_path: Path) -> None:
+    """Whatever byte a log ends at, it is readable, and a test passes only with its whole evidence."""
+    plan = make_cell(SOURCE, "test_good", "test_bad")
+    run_cell(plan, lambda _lines: None, GroupRegistry())
+    whole = (plan.cell_dir / "events.jsonl").read_bytes()
+    complete = whole.index(b"\n", whole.index(b'"TestEvidence"'))
+    cut_dir = tmp_path / "cut"
+    cut_dir.mkdir()
+    for size in range(len(whole)):
+        (cut_dir / "events.jsonl").write_bytes(whole[:size])
+        events = read_cell(cut_dir)
+        good = events.attempts.get("shop/test_it::test_good", ())
+        assert [a.outcome is Outcome.PASSED for a in good] == ([size >= complete] if good else []), size
+        assert all(a.outcome is not Outcome.PASSED for a in events.attempts.get("shop/test_it::test_bad", ())), size
+        assert events.torn_lines <= 1
+
+
+def test_missing_log_says_nothing(tmp_path: Path) -> None:
+    """A cell that never started has no attempts and no exit code."""
+    events = read_cell(tmp_path)
+    assert (events.attempts, events.exit, events.started, events.torn_lines) == ({}, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    "junk", [b"[1, 2]", b"\xff\xfe", b'{"$report_type": "TestStart"}', b'{"$report_type": "CellEnd"}']
+)
+def test_damaged_line_is_counted_and_passed_over(junk: bytes, tmp_path: Path) -> None:
+    """A line that is no event of ours spoils no other."""
+    start = {"$report_type": "CellStart", "suite": "s", "backend": "b", "time": "2026-11-20T02:00:00+00:00"}
+    (tmp_path / "events.jsonl").write_bytes(junk + b"\n" + json.dumps(start).encode() + b"\n")
+    events = read_cell(tmp_path)
+    assert (events.torn_lines, events.suite) == (1, "s")
+
+
+def test_damaged_evidence_is_no_evidence(tmp_path: Path) -> None:
+    """A negative count is refused, and the test left without an outcome."""
+    lines = [
+        {"$report_type": "TestStart", "id": "s/t::x", "nodeid": "t.py::x", "time": "2026-11-20T02:00:00+00:00"},
+        {
+            "$report_type": "TestEvidence",
+            "id": "s/t::x",
+            "exchanges": {"http": -1},
+            "time": "2026-11-20T02:00:01+00:00",
+        },
+    ]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    events = read_cell(tmp_path)
+    assert events.torn_lines == 1
+    assert [attempt.outcome for attempt in events.attempts["s/t::x"]] == [Outcome.ERROR]

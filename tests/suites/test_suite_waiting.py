@@ -1,0 +1,19 @@
+"""Waiting with a deadline, as the suites do it."""
+
+from __future__ import annotations
+
+import pytest
+
+from suites.quilt_ops.waiting import wait_for
+
+
+def test_waiting_ends_with_the_first_answer() -> None:
+    """None and False mean not yet; anything else, even zero, is the answer."""
+    answers = iter([None, False, 0])
+    assert wait_for("a number", lambda: next(answers), deadline_s=5, every_s=0.001) == 0
+
+
+def test_waiting_names_what_did_not_come() -> None:
+    """At its deadline a wait fails with the name of the thing."""
+    with pytest.raises(TimeoutError, match=r"Waited 0\.01 s for the index"):
+        wait_for("the index", lambda: None, deadline_s=0.01, every_s=0.001)
