@@ -37,8 +37,13 @@ def cell_environment(target: Target) -> dict[str, str]:
     return {name: value for name, value in parts.items() if value}
 
 
-def _aws(target: Target) -> dict[str, str]:
-    keys: dict[str, Any] = target.facts.get("credentials", {}).get("ci-runner", {})
+def seeder_environment(target: Target) -> dict[str, str]:
+    """Give what a quilt3 child of the seeding needs: AWS with the keys that seed."""
+    return _aws(target, "ci-seeder") | {"QUILT_DISABLE_USAGE_METRICS": "1", "QUILT_MINIMIZE_STDOUT": "true"}
+
+
+def _aws(target: Target, identity: str = "ci-runner") -> dict[str, str]:
+    keys: dict[str, Any] = target.facts.get("credentials", {}).get(identity, {})
     region = target.profile.names.region
     own = {
         "AWS_ACCESS_KEY_ID": keys.get("access_key_id", ""),

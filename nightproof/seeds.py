@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx
+
+from nightproof.datasets import plan
+from nightproof.datasets.placement import Placement
+from nightproof.datasets.push import Catalog
+from nightproof.datasets.put import Storage
+from nightproof.environment import seeder_environment
+from nightproof.errors import Blocked
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +34,25 @@ def jobs_of(target: Target) -> tuple[SeedJob, ...]:
     """Give the jobs of a target in dependency order."""
     if not target.profile.datasets:
         return ()
-    raise NotImplementedError
+    storage = Storage(target.seeder_s3(), target.profile.names, Placement(target.state_dir / "placement.json"))
+    signed_in: list[Catalog] = []
+
+    def catalog() -> Catalog:
+        if not signed_in:
+            signed_in.append(_sign_in(target))
+        return signed_in[0]
+
+    return tuple(SeedJob(name, run) for name, run in plan.jobs(storage, catalog, target.profile.datasets))
+
+
+def _sign_in(target: Target) -> Catalog:
+    """Exchange the admin's refresh token, and put together what a quilt3 child needs."""
+    answer = httpx.post(
+        f"{target.registry_url}/api/token", data={"refresh_token": target.refresh_token(target.profile.names.admin)}
+    )
+    if not answer.is_success:
+        raise Blocked(f"The catalog refused the admin's refresh token with HTTP {answer.status_code}: renew the token.")
+    return Catalog(target.registry_url, answer.json()["access_token"], seeder_environment(target))
 
 
 def seed_jobs(night: Night) -> tuple[SeedJob, ...]:

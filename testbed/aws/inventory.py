@@ -10,7 +10,14 @@ PURPOSE: Final = "QuiltMCP-E2E-Testing"
 DATABASE: Final = "quilt_mcp_test_db"
 WORKGROUP: Final = "quilt-mcp-test-workgroup"
 TEST_ROLE: Final = "quilt-mcp-test-role"
-READ: Final = ["s3:GetObject*", "s3:ListBucket*", "s3:GetBucket*", "s3:ListMultipartUploadParts"]
+READ: Final = [
+    "s3:GetObject*",
+    "s3:ListBucket*",
+    "s3:GetBucket*",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:ListMultipartUploadParts",
+]
 WRITE: Final = ["s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload"]
 
 

@@ -1,0 +1,112 @@
+"""What is pushed where: the packages of the seeds with their entries, messages and metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof.datasets.generators import FILES
+from nightproof.datasets.hashing import top_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nightproof.profile import Names
+
+Pin = tuple[str, int]
+RICH: Final[dict[str, Any]] = {
+    "version": "2.1.0",
+    "description": "Rich metadata for round trips",
+    "tags": ["test", "e2e", "metadata", "complex", "baseline"],
+    "authors": [{"name": "Ada Test", "email": "ada@test.com"}, {"name": "Bo Test", "email": "bo@test.com"}],
+    "license": "CC-BY-4.0",
+    "created": "2024-01-01T00:00:00+00:00",
+    "schema": {"fields": [{"name": "id", "type": "integer", "constraints": {"required": True, "minimum": 0}}]},
+    "provenance": {"source": "generated", "method": "sha-256 counter stream", "seed": "nightproof:1.0.0:metadata-rich"},
+    "custom_fields": {"experiment_id": "EXP-001", "nested": {"absent": None}, "none_yet": [], "unicode": "größe 測試",
+                      "small": 1e-7, "large": 9007199254740991},
+}  # fmt: skip
+TEXTS: Final = {
+    "empty-package": "A package without entries",
+    "large-package": "One hundred chunks",
+    "mixed-formats": "JSON, csv, Parquet and images",
+    "nested-structure": "Files in nested folders",
+    "package-a": "First of a pair",
+    "package-b": "Second of a pair",
+    "simple-csv": "Five small tables",
+    "single-file": "One csv table",
+    "versioned-data": "Two revisions",
+}
+BY_QUILT3: Final = frozenset({"large-package", "mixed-formats", "package-a", "simple-csv", "versioned-data"})
+BASELINE: Final = (
+    "empty-package", "large-package", "metadata-rich", "mixed-formats", "nested-structure", "package-a", "package-b",
+    "simple-csv", "single-file", "versioned-data",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision to push: logical keys to `<dataset>/<path>` of the seeds."""
+
+    package: str
+    label: str
+    bucket: str
+    message: str
+    metadata: dict[str, Any] | None
+    entries: Mapping[str, str] = field(repr=False)
+    by_quilt3: bool = False
+
+    def expected(self, pins: Mapping[str, Pin]) -> str:
+        """Give the top hash it must have."""
+        return top_hash(self.message, self.metadata, {key: pins[source] for key, source in self.entries.items()})
+
+
+def baseline(names: Names) -> tuple[Revision, ...]:
+    """Give the baseline revisions in seeding order."""
+    found: list[Revision] = []
+    for dataset in BASELINE:
+        for label, entries in _entries(dataset).items():
+            metadata = RICH if dataset == "metadata-rich" else {"description": TEXTS[dataset], "tags": ["baseline"]}
+            found.append(
+                Revision(f"test-user/{dataset}", label, names.bucket_packages, f"Baseline: {dataset}", metadata,
+                         entries,
+                         by_quilt3=dataset in BY_QUILT3)
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _entries(dataset: str) -> dict[str, dict[str, str]]:
+    paths = list(FILES.get(dataset, {}))
+    if dataset == "versioned-data":
+        return {v: {p.split("/", 1)[1]: f"{dataset}/{p}" for p in paths if p.startswith(v)} for v in ("v1", "v2")}
+    entries = {path: f"{dataset}/{path}" for path in paths}
+    if dataset == "package-b":
+        entries["shared_same.csv"] = "package-a/shared_same.csv"
+    return {"latest": entries}
+
+
+def others(names: Names) -> tuple[Revision, ...]:
+    """Give the performance packages and the hidden one."""
+    perf = [
+        Revision(f"perf/pkg-{n:03d}", "latest", names.bucket_perf, f"Performance: {n:03d}", {"tags": ["perfpkg"]},
+                 {"data.txt": f"perf/pkg-{n:03d}/data.txt"})
+        for n in range(100)
+    ]  # fmt: skip
+    hidden = Revision(
+        "secret/hidden", "latest", names.bucket_private, "Hidden", None, {"hidden.txt": "secret/hidden.txt"}
+    )
+    return (*perf, hidden)
+
+
+def bucket_of(dataset: str, names: Names) -> str:
+    """Give the bucket a dataset lies in."""
+    special = {"west": names.bucket_west, "secret": names.bucket_private, "perf": names.bucket_perf}
+    return special.get(dataset, names.bucket_data)
+
+
+def key_of(dataset: str, path: str) -> str:
+    """Give a file's key: below its dataset's name, and west.txt at the root of its bucket."""
+    return path if dataset == "west" else f"{dataset}/{path}"

@@ -1,0 +1,119 @@
+"""manifest.json and checksums.json: the pinned content of every seed, hashed into the run key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+from nightproof.datasets.catalogue import Pin
+from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.generators import CONTENT_PINNED
+from nightproof.datasets.generators import DATASETS
+from nightproof.datasets.generators import FILES
+from nightproof.datasets.generators import generate
+from nightproof.datasets.hashing import chunked
+from nightproof.datasets.stream import DATA_VERSION
+from nightproof.datasets.stream import seed_text
+from nightproof.profile import Names
+
+FOLDER: Final = Path(__file__).parent
+MANIFEST: Final = FOLDER / "manifest.json"
+CHECKSUMS: Final = FOLDER / "checksums.json"
+GENERATED: Final = "2024-01-01T00:00:00Z"
+
+
+@cache
+def read_manifest() -> dict[str, Any]:
+    """Read the committed manifest."""
+    found: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def pinned() -> dict[str, dict[str, Any]]:
+    """Give the pinned facts of every file by `<dataset>/<path>`."""
+    sections = read_manifest()["datasets"] | read_manifest()["extras"]
+    return {f"{name}/{entry['path']}": entry for name, section in sections.items() for entry in section["entries"]}
+
+
+def pins() -> dict[str, Pin]:
+    """Give chunked hash and size of every file by `<dataset>/<path>`."""
+    return {key: (entry["sha2_256_chunked"], entry["bytes"]) for key, entry in pinned().items()}
+
+
+def seed_hash() -> str:
+    """Hash both committed files."""
+    return hashlib.sha256(MANIFEST.read_bytes() + CHECKSUMS.read_bytes()).hexdigest()
+
+
+def update() -> None:
+    """Generate every file anew and write both committed files; review the difference like code."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = {(name, path): pool.submit(describe, name, path) for name, files in FILES.items() for path in files}
+        facts = {key: job.result() for key, job in jobs.items()}
+    sections = {name: _section(name, facts) for name in FILES}
+    by_key = {f"{name}/{path}": fact for (name, path), fact in facts.items()}
+    datasets = {name: sections[name] for name in DATASETS}
+    manifest = {
+        "format": 1, "data_version": DATA_VERSION, "generated": GENERATED, "datasets": datasets,
+        "extras": {name: section for name, section in sections.items() if name not in DATASETS},
+        "total_files": sum(section["files"] for section in datasets.values()),
+        "total_bytes": sum(section["bytes"] for section in datasets.values()),
+        "packages": _packages({key: (fact["sha2_256_chunked"], fact["bytes"]) for key, fact in by_key.items()}),
+        "search": {"csv": ["test-user/single-file", "test-user/simple-csv", "test-user/mixed-formats"]},
+        "diff": {"a_b": {"added": ["only_b.csv"], "removed": ["only_a.csv"], "modified": ["shared_changed.csv"]}},
+    }  # fmt: skip
+    files = {("west.txt" if key == "west/west.txt" else key): fact["sha256"] for key, fact in sorted(by_key.items())}
+    checksums = {"format": 1, "algorithm": "sha256", "files": files}
+    for path, content in ((MANIFEST, manifest), (CHECKSUMS, checksums)):
+        path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def describe(dataset: str, path: str) -> dict[str, Any]:
+    """Generate one file and give its facts."""
+    data = generate(dataset, path)
+    pin = "content" if path.endswith(CONTENT_PINNED) else "bytes"
+    return {
+        "path": path, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+        "sha2_256_chunked": chunked(data), "pin": pin,
+    }  # fmt: skip
+
+
+def _section(name: str, facts: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    entries = sorted((fact for (owner, _), fact in facts.items() if owner == name), key=lambda fact: fact["path"])
+    return {
+        "seed": seed_text(name),
+        "files": len(entries),
+        "bytes": sum(e["bytes"] for e in entries),
+        "entries": entries,
+    }
+
+
+def _packages(facts: dict[str, Pin]) -> dict[str, Any]:
+    packages: dict[str, Any] = {}
+    for revision in baseline(Names()):
+        package = packages.setdefault(
+            revision.package,
+            {
+                "registry": f"s3://{revision.bucket}",
+                "message": revision.message,
+                "metadata": revision.metadata,
+                "revisions": [],
+            },
+        )
+        total = sum(facts[source][1] for source in revision.entries.values())
+        package["revisions"].append({
+            "label": revision.label, "top_hash": revision.expected(facts), "file_count": len(revision.entries),
+            "total_bytes": total,
+        })  # fmt: skip
+    return packages
+
+
+if __name__ == "__main__":
+    update()

@@ -1,0 +1,42 @@
+"""The seed jobs of a target, in dependency order: datasets first, then the packages that point at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import others
+from nightproof.datasets.generators import DATASETS
+from nightproof.datasets.generators import FILES
+from nightproof.datasets.push import create_and_delete
+from nightproof.datasets.push import put_packages
+from nightproof.datasets.put import put_dataset
+from nightproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from nightproof.datasets.push import Catalog
+    from nightproof.datasets.put import Storage
+    from nightproof.records import SeedResult
+
+Job = tuple[str, "Callable[[], SeedResult]"]
+
+
+def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[str]) -> tuple[Job, ...]:
+    """Give the jobs; the catalog is asked for at the first package job only."""
+    unknown = sorted(set(datasets) - set(DATASETS))
+    if unknown:
+        raise UsageError(f"There is no dataset `{unknown[0]}`: give some of {', '.join(DATASETS)}.")
+    wanted = [*datasets, *(name for name in FILES if name not in DATASETS)]
+    found: list[Job] = [(name, lambda name=name: put_dataset(storage, name)) for name in wanted]  # type: ignore[misc]
+
+    def seed_baseline() -> SeedResult:
+        create_and_delete(storage, catalog(), storage.names.bucket_packages)
+        return put_packages(storage, catalog(), "baseline-packages", baseline(storage.names), in_order=True)
+
+    def seed_others() -> SeedResult:
+        return put_packages(storage, catalog(), "other-packages", others(storage.names), in_order=False)
+
+    return (*found, ("baseline-packages", seed_baseline), ("other-packages", seed_others))
