@@ -26,7 +26,7 @@ RICH: Final[dict[str, Any]] = {
     "created": "2024-01-01T00:00:00+00:00",
     "schema": {"fields": [{"name": "id", "type": "integer", "constraints": {"required": True, "minimum": 0}}]},
     "provenance": {"source": "generated", "method": "sha-256 counter stream", "seed": "nightproof:1.0.0:metadata-rich"},
-    "custom_fields": {"experiment_id": "EXP-001", "nested": {"absent": None}, "none_yet": [], "unicode": "größe 測試",
+    "custom_fields": {"experiment_id": "EXP-001", "inner": {"absent": None}, "none_yet": [], "unicode": "größe 測試",
                       "small": 1e-7, "large": 9007199254740991},
 }  # fmt: skip
 TEXTS: Final = {

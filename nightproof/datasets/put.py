@@ -101,9 +101,9 @@ def digest(storage: Storage, dataset: str, path: str, version: str) -> str:
     sha = hashlib.sha256()
     bucket = bucket_of(dataset, storage.names)
     try:
-        with storage.s3.get_object(Bucket=bucket, Key=key_of(dataset, path), VersionId=version)["Body"] as body:
-            for chunk in body.iter_chunks(1024 * 1024):
-                sha.update(chunk)
+        body = storage.s3.get_object(Bucket=bucket, Key=key_of(dataset, path), VersionId=version)["Body"]
+        for chunk in body.iter_chunks(1024 * 1024):
+            sha.update(chunk)
     except (ClientError, BotoCoreError):
         return ""
     return sha.hexdigest()

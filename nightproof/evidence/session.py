@@ -159,7 +159,8 @@ class EvidenceSession:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Stand around a test: its first line before anything of it runs, its evidence after the last teardown."""
         test_id = self.tests[item.nodeid].id
-        prefix = f"{run_id()}:{self.pass_number}:{hex16(test_id)}"
+        # The cells of a night run side by side: without the backend two tests would answer for each other's requests.
+        prefix = f"{run_id()}:{self.pass_number}:{hex16(f'{self.backend}:{test_id}')}"
         self._write("TestStart", id=test_id, nodeid=item.nodeid, time=utc_now())
         self.server, self.has_passed = None, True
         state = RECORDING.test = TestState(test_id, prefix)

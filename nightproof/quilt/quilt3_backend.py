@@ -310,7 +310,7 @@ class Quilt3Ops(CatalogOps):
             uri = entry["physical_key"]
             bucket = uri.removeprefix("s3://").split("/", 1)[0]
             try:
-                package.set(entry["logical_key"], nodes.quoted(uri), meta=entry["meta"])
+                package.set(entry["logical_key"], uri, meta=entry["meta"])
             except (ClientError, QuiltException) as error:
                 if isinstance(error, ClientError) and code_of(error) not in MISSING:
                     raise_s3(

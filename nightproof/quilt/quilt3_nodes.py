@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 from quilt3.packages import PackageEntry
 
@@ -17,13 +16,6 @@ from nightproof.quilt.records import Package_Info
 def text(answer: Any) -> str:
     """Read an object's body as text."""
     return str(answer["Body"].read().decode().strip())
-
-
-def quoted(uri: str) -> str:
-    """Write an S3 URI the way quilt3 parses it: percent-encoded."""
-    path, mark, version = uri.removeprefix("s3://").partition("?versionId=")
-    bucket, _, key = path.partition("/")
-    return f"s3://{bucket}/{quote(key)}{mark}{version}"
 
 
 def node(package: Any, path: str) -> Any:

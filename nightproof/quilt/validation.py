@@ -6,6 +6,7 @@ import re
 from typing import Any
 from typing import Final
 from typing import NoReturn
+from urllib.parse import unquote
 
 from nightproof.quilt.exceptions import ValidationError
 
@@ -94,7 +95,7 @@ class Rules:
     def _logical(self, entry: dict[str, Any], physical: str, index: int, *, auto_organize: bool) -> str:
         logical = entry.get("logical_key")
         if logical is None and auto_organize:
-            return physical.removeprefix("s3://").split("/", 1)[1].split("?versionId=", 1)[0]
+            return unquote(physical.removeprefix("s3://").split("/", 1)[1].split("?versionId=", 1)[0])
         if not isinstance(logical, str) or not logical or logical.endswith("/"):
             self.refuse("logical_key", logical, "a file's path within the package", index)
         return self.path(logical, "logical_key", index)

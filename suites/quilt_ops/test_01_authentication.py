@@ -47,7 +47,7 @@ def test_local_session_is_recognised(
         "region": target.region,
         "tabulator_data_catalog": status["tabulator_data_catalog"],
     }
-    assert [call.user for call in call_log.calls("catalog") if call.operation == "me"] == [target.user]
+    assert [call.user for call in call_log.calls("catalog") if call.operation == "AuthStatus"] == [target.user]
 
 
 @case(tier="critical", category="authentication", needs=("call_log",), journey=JOURNEY, unsupported=JWT_ONLY)
@@ -65,7 +65,7 @@ def test_jwt_session_is_recognised(
     assert status.region == target.region
     stack = config["analyticsBucket"].removesuffix("-analyticsbucket")
     assert status.tabulator_data_catalog == f"quilt-{stack}-tabulator"
-    assert [call.user for call in call_log.calls("catalog") if call.operation == "me"] == [target.user]
+    assert [call.user for call in call_log.calls("catalog") if call.operation == "AuthStatus"] == [target.user]
 
 
 @case(
