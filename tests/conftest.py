@@ -13,6 +13,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from nightproof.profile import Profile
+from nightproof.profile import Secrets
+from nightproof.target import Target
+from nightproof.target import open_target
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -66,3 +71,12 @@ def s3(s3_url: str) -> Iterator[S3Client]:
     )
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Start one testbed for the session: both systems, provisioned, nothing seeded."""
+    profile = Profile.model_validate({"target": "embedded", "state_dir": str(tmp_path_factory.mktemp("testbed"))})
+    target = open_target(profile, Secrets())
+    yield target
+    target.stop()
