@@ -117,19 +117,25 @@ class Ledger:
 
 
 def read_entries(paths: Iterable[Path]) -> tuple[Entry, ...]:
-    """Fold journals into one entry per resource, in order of intent; unreadable lines are left out."""
+    """Fold journals into one entry per resource, in order of time; unreadable lines are left out.
+
+    The order is by time and not by file: a cleanup settles in the run's journal what the cells' journals began.
+    """
+    records = [record for path in paths for line in path.read_bytes().splitlines() if (record := _record(line))]
     entries: dict[str, Entry] = {}
-    for path in paths:
-        for line in path.read_bytes().splitlines():
-            _fold(entries, line)
+    for record in sorted(records, key=lambda record: record.at):
+        _fold(entries, record)
     return tuple(entries.values())
 
 
-def _fold(entries: dict[str, Entry], line: bytes) -> None:
+def _record(line: bytes) -> ResourceRecord | None:
     try:
-        record = RESOURCE.validate_json(line)
+        return RESOURCE.validate_json(line)
     except ValidationError:
-        return  # torn: the process died before the line, and so before the resource, was made
+        return None  # torn: the process died before the line, and so before the resource, was made
+
+
+def _fold(entries: dict[str, Entry], record: ResourceRecord) -> None:
     known = entries.get(record.id)
     if known is None:
         known = Entry(record.id, record.run_id, record.kind, record.locator, record.at, record.event)

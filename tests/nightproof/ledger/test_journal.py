@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from datetime import datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nightproof.ledger import Ledger
@@ -67,3 +68,14 @@ def test_every_truncation_keeps_the_lines_before_it(tmp_path: Path) -> None:
 def test_tag_is_day_and_random_part() -> None:
     """The tag in names leads a person back to the run."""
     assert run_tag(RUN) == "20k3f9qa"
+
+
+def test_journals_fold_by_time_whatever_their_order(tmp_path: Path) -> None:
+    """What the run's journal says after the cell's stands, although its file is read first."""
+    own, cell = tmp_path / "ledger.jsonl", tmp_path / "cells" / "ledger.jsonl"
+    locator = {"registry": "s3://w", "name": "np-20k3f9qa/p"}
+    made = Ledger(cell, RUN, lambda: clock() + timedelta(seconds=1))
+    made.deleted(made.intent("package", locator))
+    (entry,) = read_entries([cell])
+    Ledger(own, RUN, lambda: clock() + timedelta(seconds=2)).adopt(entry, "kept", "by request")
+    assert [(entry.state, entry.detail) for entry in read_entries([own, cell])] == [("kept", "by request")]
