@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import sys
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -23,10 +25,37 @@ def stop_supervisor(state_dir: Path, deadline_s: float = DEADLINE_S) -> str:
     if note is None:
         return "No supervisor is running."
     os.kill(note.pid, signal.SIGTERM)
-    try:
-        await_value(lambda: read_note(state_dir) is None, deadline_s, 0.2)
-    except TimeoutError as error:
+    if not _has_ended(note.pid, deadline_s):
         raise NightproofError(
             f"The supervisor (process {note.pid}) did not end within {deadline_s:.0f} s: look at {note.url}."
-        ) from error
+        )
     return "Stopped."
+
+
+def _has_ended(pid: int, deadline_s: float) -> bool:
+    """Wait for the end of a process that is not our child."""
+    if sys.platform != "linux":
+        return _has_vanished(pid, deadline_s)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], deadline_s)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _has_vanished(pid: int, deadline_s: float) -> bool:
+    try:
+        return await_value(lambda: not _exists(pid), deadline_s, 0.2)
+    except TimeoutError:
+        return False
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

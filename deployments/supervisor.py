@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from deployments.server import Server
     from nightproof.profile import Profile
 
+PROFILE_VARIABLE: Final = "NIGHTPROOF_PROFILE"  # the flows' default environment, read at their import
 POOL: Final = "nightproof"
 ROUND_S: Final = 5.0
 WORKER_GRACE_S: Final = 20.0
@@ -52,7 +53,7 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
         ends.callback(note_path(state_dir).unlink, missing_ok=True)  # goes last: `down` waits for it
         ends.callback(server.stop)
         write_note(state_dir, SupervisorNote(os.getpid(), server.url))
-        os.environ.update(_environment(server))
+        os.environ.update(_environment(server) | {PROFILE_VARIABLE: _from_anywhere(profile_given)})
         _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         _prefect("deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
         supervisor = Supervisor(profile, profile_given, server)
@@ -128,6 +129,12 @@ class Supervisor:
 
     def _log_path(self) -> Path:
         return self.server.home / "worker.log"
+
+
+def _from_anywhere(profile_given: str) -> str:
+    """Give the profile as the worker's processes find it: a name stays, a path becomes absolute."""
+    path = profiles.find(profile_given)
+    return path.stem if path.parent == profiles.PROFILES else str(path.absolute())
 
 
 def _environment(server: Server) -> dict[str, str]:

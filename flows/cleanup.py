@@ -7,24 +7,20 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect resolves annotations at run time
-from pydantic import Field
 
-from flows.nightly import DEFAULT
-from flows.nightly import Environment
+from flows.form import DEFAULT
+from flows.form import Environment
+from flows.form import labelled
 from tasks.housekeeping import clean_earlier_runs
 from tasks.housekeeping import cleanup_state
 
 
 @flow(name="cleanup")
 def cleanup(
-    environment: Annotated[
-        Environment, Field(title="Environment", description="Profile whose leftovers are meant.")
-    ] = DEFAULT,
-    run_id: Annotated[str, Field(title="Run id", description="Only this run; empty: every earlier run.")] = "",
-    min_age_hours: Annotated[
-        int, Field(title="Minimum age (hours)", description="Younger runs are left alone.", ge=1, le=8760)
-    ] = 24,
-    dry_run: Annotated[bool, Field(title="Dry run", description="Only show what would be deleted.")] = True,  # noqa: FBT002
+    environment: Annotated[Environment, labelled("Environment", "Profile whose leftovers are meant.")] = DEFAULT,
+    run_id: Annotated[str, labelled("Run id", "Only this run; empty: every earlier run.")] = "",
+    min_age_hours: Annotated[int, labelled("Minimum age (hours)", "Younger runs are left alone.", ge=1, le=8760)] = 24,
+    dry_run: Annotated[bool, labelled("Dry run", "Only show what would be deleted.")] = True,  # noqa: FBT002
 ) -> State[Any]:
     """Delete what earlier runs left behind, by their ledgers; the plan with its counts is an artifact."""
     result = clean_earlier_runs(str(environment), run_id, min_age_hours, dry_run=dry_run)

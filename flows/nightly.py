@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from typing import Annotated
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect resolves annotations at run time
 from prefect.runtime import flow_run
-from pydantic import Field
 
+from flows.form import DEFAULT
+from flows.form import Environment
+from flows.form import labelled
 from nightproof.errors import Blocked
 from nightproof.night import Night
 from nightproof.night import open_night
 from nightproof.plan import RUN_ID
 from nightproof.plan import Choice
 from nightproof.plan import new_run_id
-from nightproof.profile import PROFILES
 from tasks.cleanup import sweep
 from tasks.concluding import conclude
 from tasks.concluding import final_state
@@ -28,14 +28,6 @@ from tasks.provisioning import start
 from tasks.seeding import seed
 from tasks.suites import repeat_failures
 from tasks.suites import run_suites
-
-if TYPE_CHECKING:
-    Environment = str
-else:
-    # The form offers the committed profiles; the command line may also give a path.
-    Environment = StrEnum("Environment", {path.stem: path.stem for path in sorted(PROFILES.glob("*.toml"))})
-
-DEFAULT = Environment("embedded")
 
 
 class Backend(StrEnum):
@@ -47,17 +39,13 @@ class Backend(StrEnum):
 
 @flow(name="nightly", flow_run_name=new_run_id)
 def nightly(
-    environment: Annotated[
-        Environment, Field(title="Environment", description="Profile: which systems, suites and gates.")
-    ] = DEFAULT,
-    backends: Annotated[list[Backend], Field(title="Backends", description="Empty: all.")] = [],  # noqa: B006
-    suites: Annotated[
-        str, Field(title="Suites", description="Folder names separated by commas; empty: all of the profile.")
-    ] = "",
+    environment: Annotated[Environment, labelled("Environment", "Profile: which systems, suites and gates.")] = DEFAULT,
+    backends: Annotated[list[Backend], labelled("Backends", "Empty: all.")] = [],  # noqa: B006
+    suites: Annotated[str, labelled("Suites", "Folder names separated by commas; empty: all of the profile.")] = "",
     keep_resources: Annotated[  # noqa: FBT002 - a toggle of the form
-        bool, Field(title="Keep resources", description="Leave what the tests made, for a look at it.")
+        bool, labelled("Keep resources", "Leave what the tests made, for a look at it.")
     ] = False,
-    notify: Annotated[bool, Field(title="Notify", description="Send the Slack message.")] = True,  # noqa: FBT002 - as above
+    notify: Annotated[bool, labelled("Notify", "Send the Slack message.")] = True,  # noqa: FBT002 - as above
 ) -> State[Any]:
     """Verify the systems of one environment from end to end, clean up, report and notify."""
     night = begin(environment, Choice(tuple(backends), _names(suites), keep_resources, notify))
