@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nightproof.conclusion import cell_dir
 from nightproof.environment import cell_environment
+from nightproof.errors import SuiteError
 from nightproof.records import Outcome
 from nightproof.runner import cell as runner
 from nightproof.runner.events import read_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterator
 
     from nightproof.night import Night
     from nightproof.plan import CellSpec
@@ -22,14 +25,16 @@ Lines = list[str]
 
 def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None]) -> None:
     """Run every test of one cell; a killed cell goes on without the test that hung it."""
-    runner.run_cell(_plan(night, cell), on_lines, night.groups)
+    with _told(night, cell):
+        runner.run_cell(_plan(night, cell), on_lines, night.groups)
 
 
 def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None]) -> int:
     """Run once more what failed, errored or timed out; return how many tests that were."""
     again = to_repeat(night, cell)
     if again:
-        runner.second_pass(_plan(night, cell), again, on_lines, night.groups)
+        with _told(night, cell):
+            runner.second_pass(_plan(night, cell), again, on_lines, night.groups)
     return len(again)
 
 
@@ -44,6 +49,18 @@ def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
         test for test, attempts in events.attempts.items() if attempts and attempts[-1].outcome is not Outcome.PASSED
     }
     return tuple(sorted((bad | silent) & set(cell.tests)))
+
+
+@contextmanager
+def _told(night: Night, cell: CellSpec) -> Iterator[None]:
+    """Say in one sentence that the disk is full or closed to us; the cell's processes are dead by then."""
+    try:
+        yield
+    except OSError as error:
+        raise SuiteError(
+            f"`{error.filename or cell_dir(night, cell)}` could not be written ({error.strerror}): "
+            "free space or correct permissions there."
+        ) from error
 
 
 def _plan(night: Night, cell: CellSpec) -> CellPlan:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
+from sqlalchemy.exc import SQLAlchemyError
 
 from nightproof import ledger
 from nightproof.errors import NightproofError
+from nightproof.errors import UsageError
 from nightproof.history.index import History
 from nightproof.history.index import default_url
 from nightproof.history.nights import last_alarm
@@ -46,6 +49,7 @@ log = logging.getLogger(__name__)
 
 def settle(night: Night) -> None:
     """Delete what the ledger claims, then audit by a fresh listing; without a target nothing is proved."""
+    _drop_homes(night, night.run_dir)
     context = night.clean_context()
     if context is None:
         return
@@ -55,9 +59,23 @@ def settle(night: Night) -> None:
 
 def sweep(night: Night) -> None:
     """Close the ledgers of earlier runs; what cannot be deleted stays theirs and is swept again."""
+    for earlier in night.run_dir.parent.glob("*"):
+        if not earlier.is_symlink() and earlier != night.run_dir:
+            _drop_homes(night, earlier)
     context = night.clean_context()
     if context is not None:
         night.swept = ledger.sweep(night.run_dir.parent, night.plan.run_id, context)
+
+
+def _drop_homes(night: Night, run_dir: Path) -> None:
+    """Delete the cells' homes: clients keep sign-in sessions there, and run directories are copied and shown."""
+    for home in run_dir.glob("cells/*/home"):
+        try:
+            shutil.rmtree(home)
+        except OSError as error:
+            night.violations.append(
+                f"`{home}` may hold sign-in sessions and could not be deleted ({error.strerror}): delete it by hand."
+            )
 
 
 def judge(night: Night) -> RunReport:
@@ -72,8 +90,7 @@ def publish_night(night: Night) -> None:
     night.report = publish(
         build_report(facts), night.run_dir, declared(facts), redact=night.redactor.text, nights=earlier
     )
-    with History(_history_url(night)) as history:
-        history.add(night.report)
+    _index(night, night.report)
 
 
 def notify(night: Night) -> None:
@@ -94,8 +111,7 @@ def finish(night: Night) -> None:
     profile = night.plan.profile
     delivery = night.slack or SlackDelivery(error="notification was not asked for")
     night.report = patch_delivery(night.run_dir, delivery, _stages(night), now(), redact=night.redactor.text)
-    with History(_history_url(night)) as history:
-        history.add(night.report, (night.run_dir / "report.json").stat().st_mtime_ns)
+    _index(night, night.report, (night.run_dir / "report.json").stat().st_mtime_ns)
     try:
         s3 = night.target.seeder_s3() if night.target else None
         store.copy_run(night.run_dir, profile.artifact_store, profile.report_base_url, s3)
@@ -158,13 +174,37 @@ def _history_url(night: Night) -> str:
     return night.plan.profile.history_url or default_url(night.plan.state_dir)
 
 
+def _index(night: Night, report: RunReport, stamp: int = 0) -> None:
+    """Add a report to the history; an index that fails can be rebuilt and costs the night nothing."""
+    try:
+        with History(_history_url(night)) as history:
+            history.add(report, stamp)
+    except (SQLAlchemyError, UsageError) as error:
+        _tell_of_history(night, error)
+
+
 def _earlier(night: Night) -> tuple[EarlierNight, ...]:
+    """Give the nights before this one; without a readable history tonight counts as the first."""
     plan = night.plan
-    with History(_history_url(night)) as history:
-        for damaged in history.sync(night.run_dir.parent):
-            announce("verdict", damaged)
-        nights = history.nights(plan.profile.name, plan.profile.target, before=plan.started)
+    try:
+        with History(_history_url(night)) as history:
+            for damaged in history.sync(night.run_dir.parent):
+                announce("verdict", damaged)
+            nights = history.nights(plan.profile.name, plan.profile.target, before=plan.started)
+    except (SQLAlchemyError, UsageError) as error:
+        _tell_of_history(night, error)
+        return ()
     return tuple(found for found in nights if found.run_id != plan.run_id)
+
+
+def _tell_of_history(night: Night, error: Exception) -> None:
+    why = str(getattr(error, "orig", None) or error)
+    sentence = (
+        f"The history `{_history_url(night)}` cannot be used: {why}. Mend or remove it, then run "
+        "`nightproof history --rebuild`."
+    )
+    log.warning("%s", night.redactor.text(sentence))
+    announce("verdict", night.redactor.text(sentence))
 
 
 def _notifier(night: Night) -> Notifier:

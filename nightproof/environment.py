@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import Final
 
 from nightproof.plan import SEEDS
@@ -43,13 +42,9 @@ def seeder_environment(target: Target) -> dict[str, str]:
 
 
 def _aws(target: Target, identity: str = "ci-runner") -> dict[str, str]:
-    keys: dict[str, Any] = target.facts.get("credentials", {}).get(identity, {})
+    keys = target.aws_keys(identity)
     region = target.profile.names.region
-    own = {
-        "AWS_ACCESS_KEY_ID": keys.get("access_key_id", ""),
-        "AWS_SECRET_ACCESS_KEY": keys.get("secret_access_key", ""),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    own = keys | {"AWS_EC2_METADATA_DISABLED": "true"}
     # A cell has its own HOME, so the files of the AWS command line are named in full.
     passed_on = {name: str(path) for name, path in AWS_FILES.items() if path.is_file()}
     passed_on |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}

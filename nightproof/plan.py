@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.errors import UsageError
+from nightproof.progress import announce
 from nightproof.verdict import catalogue
 
 if TYPE_CHECKING:
@@ -138,8 +139,11 @@ def _uncatalogued(path: Path) -> list[str]:
     locked = catalogue.read_lock(path)
     try:
         return list(catalogue.compare(locked, catalogue.collect(path)).added)
-    except UsageError:
-        return []  # a module that cannot be imported tonight is a finding of the night: its tests become `not_run`
+    except UsageError as error:
+        # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
+        first, *said = str(error).splitlines()
+        announce("start", " ".join([first, *(line for line in said if line.startswith("E "))]))
+        return []
 
 
 def _chosen_suites(profile: Profile, choice: Choice) -> list[Suite]:

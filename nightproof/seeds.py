@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Final
 
 import httpx
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from nightproof.night import Night
     from nightproof.records import SeedResult
     from nightproof.target import Target
+
+SIGN_IN_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,21 @@ def jobs_of(target: Target) -> tuple[SeedJob, ...]:
 
 def _sign_in(target: Target) -> Catalog:
     """Exchange the admin's refresh token, and put together what a quilt3 child needs."""
-    answer = httpx.post(
-        f"{target.registry_url}/api/token", data={"refresh_token": target.refresh_token(target.profile.names.admin)}
-    )
+    admin = target.profile.names.admin
+    token = target.refresh_token(admin)
+    if not token:
+        raise Blocked(f"There is no refresh token of `{admin}`: set NIGHTPROOF_ADMIN_REFRESH_TOKEN.")
+    if not target.registry_url:
+        raise Blocked(
+            f"The catalog `{target.catalog_url}` does not say where its registry is: start the catalog, "
+            "or correct [endpoints] catalog in the profile."
+        )
+    try:
+        answer = httpx.post(f"{target.registry_url}/api/token", data={"refresh_token": token}, timeout=SIGN_IN_S)
+    except httpx.HTTPError as error:
+        raise Blocked(
+            f"The registry `{target.registry_url}` gave no answer ({error}): start it, then run again."
+        ) from error
     if not answer.is_success:
         raise Blocked(f"The catalog refused the admin's refresh token with HTTP {answer.status_code}: renew the token.")
     return Catalog(target.registry_url, answer.json()["access_token"], seeder_environment(target))

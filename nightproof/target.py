@@ -19,6 +19,7 @@ from typing import Final
 import boto3
 import httpx
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
@@ -57,6 +58,7 @@ class Target:
     process: subprocess.Popen[bytes] | None = None
     lifeline: int | None = None
     _config: dict[str, Any] | None = None
+    _lent: dict[str, str] | None = None
 
     @property
     def catalog_url(self) -> str:
@@ -113,16 +115,30 @@ class Target:
 
     def aws_client(self, service: str, identity: str, region: str = "") -> Any:
         """Make a client of one service as `ci-runner` or `ci-seeder`; live targets know the caller's own keys only."""
-        keys = self.facts.get("credentials", {}).get(identity, {})
+        keys = self.aws_keys(identity)
         session: Any = boto3.session.Session()  # the stubs know service names only as literals
         return session.client(
             service,
             endpoint_url=self.aws_url or None,
             region_name=region or self.profile.names.region,
-            aws_access_key_id=keys.get("access_key_id"),
-            aws_secret_access_key=keys.get("secret_access_key"),
+            aws_access_key_id=keys.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=keys.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=keys.get("AWS_SESSION_TOKEN"),
             config=S3_CONFIG,
         )
+
+    def aws_keys(self, identity: str) -> dict[str, str]:
+        """Give AWS keys by variable: the testbed's, or those that the catalog lends to a caller without own ones.
+
+        Empty on a live target whose caller has keys: they come by the usual ways of the AWS libraries.
+        """
+        if self.facts:
+            pair = self.facts["credentials"][identity]
+            return {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
+        if self._lent is None:
+            token = self.refresh_token(self.profile.names.user)
+            self._lent = {} if not token or _has_own_keys() else _lent_keys(self.registry_url, token)
+        return self._lent
 
     def seeder_s3(self) -> S3Client:
         """Make an S3 client with the keys that seed and clean up."""
@@ -133,10 +149,13 @@ class Target:
         """Give every value that the redactor must know."""
         given = [value.get_secret_value() for _, value in self.secrets if value is not None]
         keys = [str(pair["secret_access_key"]) for pair in self.facts.get("credentials", {}).values()]
+        lent = (
+            [] if self.facts else [v for name, v in self.aws_keys("ci-runner").items() if name != "AWS_ACCESS_KEY_ID"]
+        )
         tokens = [str(token) for token in self.facts.get("refresh_tokens", {}).values()]
         own = [str(self.facts.get(name, "")) for name in ("control_token", "jwt_secret")]
         ambient = [os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
-        return tuple(value for value in (*given, *keys, *tokens, *own, *ambient) if value)
+        return tuple(value for value in (*given, *keys, *lent, *tokens, *own, *ambient) if value)
 
     def deaths(self) -> tuple[str, ...]:
         """Name the testbed's systems whose process is gone."""
@@ -156,6 +175,26 @@ class Target:
         if self.lifeline is not None:
             os.close(self.lifeline)
             self.lifeline = None
+
+
+def _has_own_keys() -> bool:
+    """Say whether the caller's shell leads to AWS keys; a broken way, say an unknown AWS_PROFILE, is still a way."""
+    try:
+        return boto3.session.Session().get_credentials() is not None
+    except BotoCoreError:
+        return True
+
+
+def _lent_keys(registry_url: str, refresh_token: str) -> dict[str, str]:
+    """Ask the catalog for keys of the test user's role; empty when it lends none: the checks say what that costs."""
+    try:
+        signed = httpx.post(f"{registry_url}/api/token", data={"refresh_token": refresh_token}, timeout=10)
+        bearer = {"Authorization": f"Bearer {signed.json()['access_token']}"}
+        lent = httpx.get(f"{registry_url}/api/auth/get_credentials", headers=bearer, timeout=10).json()
+        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey"}
+        return {ours: str(lent[name]) for ours, name in (names | {"AWS_SESSION_TOKEN": "SessionToken"}).items()}
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def open_target(profile: Profile, secrets: Secrets, progress: Callable[[str], None] = lambda _line: None) -> Target:

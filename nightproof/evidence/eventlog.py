@@ -11,9 +11,14 @@ from typing import Any
 from typing import Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EXIT_LOG_LOST: Final = 74  # EX_IOERR of sysexits.h; no exit code of pytest
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def utc_now() -> str:
@@ -22,10 +27,14 @@ def utc_now() -> str:
 
 
 class EventLog:
-    """Appends to one file, as do other processes of the cell; raises OSError when a line is lost."""
+    """Appends to one file, as do other processes of the cell; raises OSError when a line is lost.
 
-    def __init__(self, path: Path) -> None:
+    `redact` masks secrets in a JSON value; it stands before the file, for a line that is written stays.
+    """
+
+    def __init__(self, path: Path, redact: Callable[[Any], Any] = _unchanged) -> None:
         self.path = path
+        self._redact = redact
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._mend()
@@ -36,7 +45,8 @@ class EventLog:
 
     def append(self, line: dict[str, Any]) -> None:
         """Append one line; what JSON cannot hold becomes its text."""
-        self._write((json.dumps(line, default=str) + "\n").encode())
+        plain = json.loads(json.dumps(line, default=str))  # what is not JSON is text only from here on
+        self._write((json.dumps(self._redact(plain)) + "\n").encode())
 
     def close(self) -> None:
         """Close the file; safe to repeat."""

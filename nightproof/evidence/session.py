@@ -276,7 +276,7 @@ class EvidenceSession:
 
     def _open(self) -> None:
         if self._log is None:
-            self._log = EventLog(self.log_path)
+            self._log = EventLog(self.log_path, self._redactor.data)
 
     def _append(self, report: Any) -> None:
         data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)

@@ -37,7 +37,7 @@ class IssuedKeys:
 
     def client(self, service: str, region: str | None, rules: Rules, operation: str) -> Any:
         """Make a new client; boto3 itself knows which services exist."""
-        keys = self._current(operation)
+        keys = self.current(operation)
         session = boto3.Session(
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
@@ -51,7 +51,8 @@ class IssuedKeys:
         except UnknownServiceError:
             rules.refuse("service_name", service, "a service that botocore knows")
 
-    def _current(self, operation: str) -> dict[str, str]:
+    def current(self, operation: str) -> dict[str, str]:
+        """Give keys that still last a while."""
         with self._lock:
             if not self._keys or _ends(self._keys) < datetime.now(UTC) + REFRESH_MARGIN:
                 self._keys = self._catalog.get_json(operation, "/api/auth/get_credentials")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from datetime import UTC
-from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 
 import quilt3
 from botocore.exceptions import ClientError
@@ -26,21 +24,34 @@ from nightproof.quilt.base import CatalogOps
 from nightproof.quilt.base import Entry
 from nightproof.quilt.base import description_of
 from nightproof.quilt.base import tags_of
+from nightproof.quilt.quilt3_session import sign_in
+from nightproof.quilt.quilt3_session import stored_session
 from nightproof.quilt.records import Content_Info
-from nightproof.quilt.records import Credentials
 from nightproof.quilt.records import Package_Creation_Result
 from nightproof.quilt.records import Package_Info
 from nightproof.quilt.records import Package_Revision
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nightproof.quilt.contract import Entries
+    from nightproof.quilt.records import Credentials
     from nightproof.quilt.records import Timeouts
 
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
 FULL_HASH: Final = 64
 MOST_HITS: Final = 1000
-_SWITCH: Final = threading.RLock()  # quilt3 keeps one signed-in user per process
+
+
+class Opened(NamedTuple):
+    """One revision of a package, and what `latest` is."""
+
+    bucket: str
+    top_hash: str
+    package: Any
+    latest_hash: str
+    latest_time: str
 
 
 class Quilt3Ops(CatalogOps):
@@ -56,7 +67,7 @@ class Quilt3Ops(CatalogOps):
         credentials: Credentials | None,
         timeouts: Timeouts | None,
     ) -> None:
-        given = credentials or _stored_session(catalog_url)
+        given = credentials or stored_session(catalog_url)
         super().__init__(catalog_url=catalog_url, registry=registry, credentials=given, timeouts=timeouts)
         if not self.catalog.has_credentials:
             self.catalog.refuse("create_quilt_ops", "missing")
@@ -75,21 +86,22 @@ class Quilt3Ops(CatalogOps):
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
         """Describe a revision from its pointer and manifest."""
         operation = "get_package_info"
-        bucket, found, modified, package = self._open(operation, package_name, registry, top_hash)
+        opened = self._open(operation, package_name, registry, top_hash)
+        package = opened.package
         return Package_Info(
             name=package_name,
             description=description_of(package.meta),
             tags=tags_of(package.meta),
-            modified_date=modified,
-            registry=f"s3://{bucket}",
-            bucket=bucket,
-            top_hash=found,
+            modified_date=opened.latest_time,
+            registry=f"s3://{opened.bucket}",
+            bucket=opened.bucket,
+            top_hash=opened.top_hash,
             message=package._meta.get("message"),  # noqa: SLF001 - quilt3 has no public way to the message
         )
 
     def get_package_metadata(self, package_name: str, registry: str, top_hash: str | None = None) -> dict[str, Any]:
         """Give the user metadata."""
-        package = self._open("get_package_metadata", package_name, registry, top_hash)[3]
+        package = self._open("get_package_metadata", package_name, registry, top_hash).package
         return dict(package.meta)
 
     def list_package_revisions(self, package_name: str, registry: str) -> list[Package_Revision]:
@@ -98,10 +110,10 @@ class Quilt3Ops(CatalogOps):
         bucket = self._named(operation, package_name, registry)
         s3 = self._s3(operation)
         revisions = []
-        for stamp, modified in sorted(self._stamps(s3, bucket, package_name), reverse=True):
+        for stamp in self._stamps(s3, bucket, package_name):
             top_hash = nodes.text(s3.get_object(Bucket=bucket, Key=f"{POINTERS}{package_name}/{stamp}"))
             header = json.loads(s3.get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"].readline())
-            revisions.append(Package_Revision(top_hash, modified.astimezone(UTC).isoformat(), header.get("message")))
+            revisions.append(Package_Revision(top_hash, nodes.moment(stamp), header.get("message")))
         if not revisions:
             raise self.missing_package(operation, package_name, bucket, "latest")
         return revisions
@@ -112,10 +124,11 @@ class Quilt3Ops(CatalogOps):
         """List the children of a node."""
         operation = "browse_content"
         bare = self.rules(operation).path(path)
-        bucket, _, modified, package = self._open(operation, package_name, registry, top_hash)
-        node = nodes.node(package, bare)
+        opened = self._open(operation, package_name, registry, top_hash)
+        node = nodes.node(opened.package, bare)
         if node is None or (isinstance(node, PackageEntry) and path.endswith("/")):
-            raise self.not_found(operation, "path", path, f"s3://{bucket}/{package_name}")
+            raise self.not_found(operation, "path", path, f"s3://{opened.bucket}/{package_name}")
+        modified = self._time_of(operation, package_name, opened)
         if isinstance(node, PackageEntry):
             return [nodes.content(bare, node, modified)]
         items = [
@@ -129,10 +142,10 @@ class Quilt3Ops(CatalogOps):
         """Presign the object behind an entry, its version pinned."""
         operation = "get_content_url"
         bare = self.rules(operation).path(path)
-        bucket, _, _, package = self._open(operation, package_name, registry, top_hash)
-        node = nodes.node(package, bare)
+        opened = self._open(operation, package_name, registry, top_hash)
+        node = nodes.node(opened.package, bare)
         if node is None:
-            raise self.not_found(operation, "file", path, f"s3://{bucket}/{package_name}")
+            raise self.not_found(operation, "file", path, f"s3://{opened.bucket}/{package_name}")
         if not isinstance(node, PackageEntry):
             self.rules(operation).refuse("path", path, "the path of a file, not of a directory")
         key = node.physical_key
@@ -198,8 +211,8 @@ class Quilt3Ops(CatalogOps):
         """Delete the pointers, or those of one revision."""
         operation = "delete_package"
         wanted = self.rules(operation).top_hash(top_hash)
-        bucket, found, _, _ = self._open(operation, package_name, registry, top_hash)
-        only = None if wanted == "latest" else found
+        opened = self._open(operation, package_name, registry, top_hash)
+        bucket, only = opened.bucket, None if wanted == "latest" else opened.top_hash
         with self._s3_errors(operation, "package", package_name, f"s3://{bucket}", bucket):
             self._quilt3(operation).delete_package(package_name, f"s3://{bucket}", top_hash=only)
 
@@ -220,7 +233,7 @@ class Quilt3Ops(CatalogOps):
         return sorted(hits, key=lambda hit: hit.modified_date, reverse=True)
 
     def _entries(self, operation: str, name: str, bucket: str, top_hash: str) -> dict[str, Entry]:
-        package = self._open(operation, name, f"s3://{bucket}", top_hash)[3]
+        package = self._open(operation, name, f"s3://{bucket}", top_hash).package
         return {key: (entry.hash["value"], entry.hash["type"], int(entry.size)) for key, entry in package.walk()}
 
     def _named(self, operation: str, name: str, registry: str) -> str:
@@ -231,20 +244,7 @@ class Quilt3Ops(CatalogOps):
     def _quilt3(self, operation: str) -> Any:
         """Give the library with this instance's user signed in."""
         catalog = self.connect(operation)
-        with _SWITCH:
-            keys = self.keys._current(operation)  # noqa: SLF001 - the same room; quilt3 stores them in its own files
-            mark = (catalog.url, keys["AccessKeyId"])
-            if [mark] != _SIGNED_IN:
-                quilt3.config(catalog.url)
-                stored = {
-                    "access_key": keys["AccessKeyId"],
-                    "secret_key": keys["SecretAccessKey"],
-                    "token": keys["SessionToken"],
-                    "expiry_time": keys["Expiration"],
-                }
-                quilt3.session._save_credentials(stored)  # noqa: SLF001 - login_with_token would rotate the user's token
-                _SIGNED_IN[:] = [mark]
-        return quilt3
+        return sign_in(catalog.url, self.keys.current(operation))
 
     def _s3(self, operation: str) -> Any:
         self.connect(operation)
@@ -269,27 +269,23 @@ class Quilt3Ops(CatalogOps):
             )
         return nodes.text(found), found["LastModified"]
 
-    def _stamps(self, s3: Any, bucket: str, name: str) -> list[tuple[int, datetime]]:
+    def _stamps(self, s3: Any, bucket: str, name: str) -> list[int]:
+        """List the seconds that name a package's pointers, newest first."""
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{POINTERS}{name}/")
-        items = [
-            (item["Key"].rsplit("/", 1)[-1], item["LastModified"])
-            for page in pages
-            for item in page.get("Contents", [])
-        ]
-        return [(int(stamp), modified) for stamp, modified in items if stamp.isdigit()]
+        tags = [item["Key"].rsplit("/", 1)[-1] for page in pages for item in page.get("Contents", [])]
+        return sorted((int(tag) for tag in tags if tag.isdigit()), reverse=True)
 
-    def _open(self, operation: str, name: str, registry: str, top_hash: str | None) -> tuple[str, str, str, Any]:
-        """Give bucket, full hash, time and content of a revision, or raise NotFoundError."""
+    def _open(self, operation: str, name: str, registry: str, top_hash: str | None) -> Opened:
+        """Open a revision, or raise NotFoundError."""
         bucket, wanted = self._named(operation, name, registry), self.rules(operation).top_hash(top_hash)
         latest = self._latest(operation, name, bucket)
         if latest is None:
             raise self.missing_package(operation, name, bucket, wanted)
         full = latest[0] if wanted == "latest" else self._full_hash(operation, name, bucket, wanted)
-        modified = latest[1] if full == latest[0] else self._time_of(operation, name, bucket, full) or latest[1]
         library = self._quilt3(operation)
         with self._s3_errors(operation, "package", f"{name}@{full}", f"s3://{bucket}", bucket):
             package = library.Package.browse(name, f"s3://{bucket}", top_hash=full)
-        return bucket, full, modified.astimezone(UTC).isoformat(), package
+        return Opened(bucket, full, package, latest[0], latest[1].astimezone(UTC).isoformat())
 
     def _full_hash(self, operation: str, name: str, bucket: str, wanted: str) -> str:
         found = self._s3(operation).list_objects_v2(Bucket=bucket, Prefix=MANIFESTS + wanted, MaxKeys=2)
@@ -298,12 +294,16 @@ class Quilt3Ops(CatalogOps):
             raise self.missing_package(operation, name, bucket, wanted)
         return str(keys[0])
 
-    def _time_of(self, operation: str, name: str, bucket: str, top_hash: str) -> datetime | None:
+    def _time_of(self, operation: str, name: str, opened: Opened) -> str:
+        """Give a revision's time: that of `latest`, or the second its newest pointer is named after."""
+        if opened.top_hash == opened.latest_hash:
+            return opened.latest_time
         s3 = self._s3(operation)
-        for stamp, modified in self._stamps(s3, bucket, name):
-            if nodes.text(s3.get_object(Bucket=bucket, Key=f"{POINTERS}{name}/{stamp}")) == top_hash:
-                return modified
-        return None
+        for stamp in self._stamps(s3, opened.bucket, name):
+            pointer = s3.get_object(Bucket=opened.bucket, Key=f"{POINTERS}{name}/{stamp}")
+            if nodes.text(pointer) == opened.top_hash:
+                return nodes.moment(stamp)
+        return opened.latest_time  # its pointer was lost to another push of the same second
 
     def _fill(self, operation: str, package: Any, entries: list[dict[str, Any]]) -> None:
         for entry in entries:
@@ -364,17 +364,3 @@ class _S3Errors:
         """Translate a ClientError, let everything else pass."""
         if isinstance(error, ClientError):
             raise_s3(error, self._ops.catalog, self._operation, **self._args)
-
-
-_SIGNED_IN: Final[list[tuple[str, str]]] = []
-
-
-def _stored_session(catalog_url: str | None) -> Credentials | None:
-    """Give the session that `quilt3 login` left in this home for the catalog, or nothing."""
-    stored = quilt3.session._load_auth()  # noqa: SLF001 - quilt3 has no public reader
-    if not catalog_url or not stored:
-        return None
-    found = next(iter(stored.values()))
-    if float(found.get("expires_at", 0)) > time.time():
-        return Credentials(access_token=found["access_token"])
-    return Credentials(refresh_token=found["refresh_token"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 from quilt3.packages import PackageEntry
@@ -16,6 +18,11 @@ from nightproof.quilt.records import Package_Info
 def text(answer: Any) -> str:
     """Read an object's body as text."""
     return str(answer["Body"].read().decode().strip())
+
+
+def moment(stamp: int) -> str:
+    """Give the time of a pointer named by its Unix second."""
+    return datetime.fromtimestamp(stamp, UTC).isoformat()
 
 
 def node(package: Any, path: str) -> Any:

@@ -19,15 +19,17 @@ FAILURES: Final = (Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLO
 SIMILAR: Final = 0.7
 _PLACEHOLDERS: Final = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"), "<time>"),
-    (re.compile(r"\d{8}T\d{6}Z-[a-z2-7]{6}"), "<run>"),
+    (re.compile(r"\d{8}T\d{6}Z-[a-z0-9]{6}"), "<run>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE), "<uuid>"),
     (re.compile(r"\b0x[0-9a-f]+\b", re.IGNORECASE), "<address>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "<hex>"),
     (re.compile(r"\b\d+(\.\d+){3}(:\d+)?\b|\blocalhost:\d+\b"), "<host>"),
-    (re.compile(r"\b\d+(\.\d+)?\s?(ms|s|seconds?|minutes?)\b"), "<duration>"),
-    (re.compile(r"(?<![\w<])(/[\w.@-]+){2,}"), "<path>"),
-    (re.compile(r"(?i)\b(request[ _-]?id\W+)\S+"), r"\1<id>"),
-    (re.compile(r"\d+"), "<n>"),
+    # With its comparison: "Timeout (>60.0s)" must not read "(><duration>)".
+    (re.compile(r"([<>]=?\s?)?\b\d+(\.\d+)?\s?(ms|s|seconds?|minutes?)\b"), "<duration>"),
+    # Not behind "s3:/" or "https:/": which bucket or host refused is part of the cause.
+    (re.compile(r"(?<![\w</:])(/[\w.@-]+){2,}"), "<path>"),
+    (re.compile(r"(?i)\b(request[ _-]?id[\s:=#\"']+)[^\s<]\S*"), r"\1<id>"),
+    (re.compile(r"(?<![A-Za-z\d])\d+"), "<n>"),  # not in words: s3, quilt3, sha256
 )
 
 

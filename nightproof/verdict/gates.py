@@ -32,6 +32,23 @@ def reaches(rate: Rate, limit: float) -> bool:
     return rate.n == rate.of or Fraction(rate.n, rate.of) > Fraction(str(limit))
 
 
+def tier_rate(tests: Iterable[TestVerdict]) -> Rate:
+    """Give the rate after retry of what gates: unsupported and quarantined tests are left out of it."""
+    counted = [test for test in tests if test.verdict not in _OUTSIDE_TIERS]
+    return Rate(sum(test.verdict in _GOOD for test in counted), len(counted))
+
+
+def is_broken(gate: Gate) -> bool:
+    """Say whether a measured gate's value passes its limit: a tier's rate falls to it, anything else exceeds it."""
+    if gate.value is None:
+        return False
+    if isinstance(gate.value, Rate):
+        if isinstance(gate.limit, Rate):
+            return gate.value.n > gate.limit.n
+        return not reaches(gate.value, gate.limit)
+    return gate.value > (gate.limit.n if isinstance(gate.limit, Rate) else gate.limit)
+
+
 def tier_gates(tests: Iterable[TestVerdict], limits: Gates, *, asked: bool = True) -> tuple[Gate, ...]:
     """Give one gate per suite, backend and tier that has tests; nothing asked means not measured."""
     groups: dict[tuple[str, str, Tier], list[TestVerdict]] = {}
@@ -45,10 +62,9 @@ def tier_gates(tests: Iterable[TestVerdict], limits: Gates, *, asked: bool = Tru
 def _tier_gate(
     suite: str, backend: str, tier: Tier, tests: Sequence[TestVerdict], limit: float, *, asked: bool
 ) -> Gate:
-    counted = [test for test in tests if test.verdict not in _OUTSIDE_TIERS]
-    if not asked or not counted:
+    rate = tier_rate(tests)
+    if not asked or not rate.of:
         return Gate(tier.value, suite, backend, None, limit, "not_measured", Colour.RED)
-    rate = Rate(sum(test.verdict in _GOOD for test in counted), len(counted))
     return Gate(tier.value, suite, backend, rate, limit, "ok" if reaches(rate, limit) else "broken", Colour.RED)
 
 

@@ -109,7 +109,7 @@ def _of_attempts(test: CatalogueTest, attempts: tuple[Attempt, ...]) -> tuple[Ve
     return Verdict.PASSED, ""
 
 
-def hollow_reason(test: CatalogueTest, attempt: Attempt) -> str:
+def hollow_reason(test: CatalogueTest | TestVerdict, attempt: Attempt) -> str:
     """Say which rule of evidence a passed attempt breaks; empty when it has evidence (DESIGN §6)."""
     client = attempt.exchanges.total
     server = attempt.server_exchanges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date  # noqa: TC003 - pydantic resolves annotations at run time
 from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
@@ -14,7 +15,6 @@ from nightproof.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
     from pathlib import Path
 
 
@@ -42,6 +42,10 @@ def read_quarantine(path: Path) -> tuple[QuarantineEntry, ...]:
         return ()
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
+        if unknown := sorted(data.keys() - {"test"}):
+            raise UsageError(
+                f"The quarantine file `{path}` holds the unknown key `{unknown[0]}`. Write each entry under [[test]]."
+            )
         return _ENTRIES.validate_python(data.get("test", []))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
         message = " ".join(str(error).split())

@@ -6,10 +6,12 @@ Every function gives one sentence per violation; no sentence at all means that t
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.errors import UsageError
 from nightproof.records import Outcome
 from nightproof.records import RunReport
 from nightproof.records import TestVerdict
@@ -19,7 +21,9 @@ from nightproof.report import junit
 from nightproof.report import markdown
 from nightproof.report import slack
 from nightproof.report import words
+from nightproof.report.files import read_report
 from nightproof.runner.events import read_cell
+from nightproof.verdict import invariants
 from nightproof.verdict.assemble import COUNTS
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ def reconcile(run_dir: Path, report: RunReport, declared: Mapping[tuple[str, str
     """Give every violated invariant; `declared` holds the declared ids by (suite, backend)."""
     events = _read_logs(run_dir, report)
     found: list[str] = []
-    for rule in (verdicts_sum, first_sums, cells_sum, attempts_fit, journeys_sum, ledger_sums, stages_fit, times_fit):
+    for rule in _RULES:
         found += rule(report)
     found += declared_once(report, declared)
     found += logs_in_catalogue(events, declared)
@@ -199,8 +203,20 @@ def outputs_agree(run_dir: Path, report: RunReport) -> list[str]:
             found.append(f"{name} was not written.")
             continue
         found += _agree(name, parse(path.read_text(encoding="utf-8")), report, sentence)
+    found += _json_agrees(run_dir, report)
     found += _agree("the Slack text", slack.parse(slack.render(report).text), report, headline)
     return [*found, *_recounts(run_dir, report)]
+
+
+def _json_agrees(run_dir: Path, report: RunReport) -> Iterable[str]:
+    try:
+        written = read_report(run_dir / "report.json")
+    except UsageError as error:
+        yield str(error)
+        return
+    wrong = [f.name for f in fields(report) if getattr(written, f.name) != getattr(report, f.name)]
+    if wrong:
+        yield f"report.json carries other facts than the report: {', '.join(wrong)}."
 
 
 def _agree(name: str, parsed: Parsed, report: RunReport, sentence: str) -> Iterable[str]:
@@ -221,6 +237,12 @@ def _recounts(run_dir: Path, report: RunReport) -> Iterable[str]:
         path = run_dir / name
         if path.is_file() and recount(path.read_text(encoding="utf-8")) != expected:
             yield f"The tests listed in {name} are not those that its totals count."
+
+
+_RULES: Final[tuple[Callable[[RunReport], list[str]], ...]] = (
+    verdicts_sum, first_sums, cells_sum, attempts_fit, journeys_sum, ledger_sums, stages_fit, times_fit,
+    invariants.evidence_fits, invariants.rates_fit, invariants.gates_fit, invariants.colour_fits, invariants.cause_fits,
+)  # fmt: skip
 
 
 def _read_logs(run_dir: Path, report: RunReport) -> dict[tuple[str, str], CellEvents]:

@@ -135,8 +135,7 @@ class Tokens:
         try:
             claims: dict[str, Any] = jwt.decode(token, self._secret, algorithms=["HS256"], options=CHECKED)
         except jwt.ExpiredSignatureError as error:
-            unchecked = jwt.decode(token, options={"verify_signature": False})
-            moment = datetime.fromtimestamp(unchecked["exp"], UTC).isoformat()
+            moment = _moment_of_end(token)
             raise AuthError("token_expired", f"The token expired at {moment}. Sign in again.", moment) from error
         except jwt.InvalidTokenError as error:
             raise AuthError("token_invalid", "The token is not valid. Sign in again.") from error
@@ -164,6 +163,15 @@ class Tokens:
         with self._engine.begin() as connection:
             connection.execute(db.refresh_tokens.delete().where(db.refresh_tokens.c.hash == _hash(token)))
             connection.execute(db.refresh_tokens.insert().values(hash=_hash(token), user=user, ends=ends))
+
+
+def _moment_of_end(token: str) -> str:
+    """Give an expired token's end in ISO; a second that no calendar has makes the token invalid."""
+    unchecked = jwt.decode(token, options={"verify_signature": False})
+    try:
+        return datetime.fromtimestamp(int(unchecked["exp"]), UTC).isoformat()
+    except (ValueError, OverflowError, OSError) as error:
+        raise AuthError("token_invalid", "The token is not valid. Sign in again.") from error
 
 
 def _hash(token: str) -> str:

@@ -117,8 +117,13 @@ def physical_key(bucket: str, key: str, version: str) -> str:
 
 def split_physical_key(uri: str) -> tuple[str, str, str | None]:
     """Read bucket, key and version of an S3 URI; raise ValueError when it is none."""
-    parts = urlsplit(uri)
-    key = unquote(parts.path).lstrip("/")
-    if parts.scheme != "s3" or not parts.netloc or not key or key.endswith("/"):
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise ValueError(f"`{uri}` is not an S3 object URI.") from error
+    key, query = unquote(parts.path[1:]), parse_qs(parts.query)
+    version = query.pop("versionId", [None])[0]
+    # an unescaped `?` or `#` in a key would else name another object in silence
+    if parts.scheme != "s3" or not parts.netloc or not key or key.endswith("/") or query or parts.fragment:
         raise ValueError(f"`{uri}` is not an S3 object URI.")
-    return parts.netloc, key, parse_qs(parts.query).get("versionId", [None])[0]
+    return parts.netloc, key, version

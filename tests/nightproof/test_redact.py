@@ -38,6 +38,10 @@ def test_a_registered_secret_is_masked_in_every_form(form: str) -> None:
         ("xoxb-1234567890-abcdef", "[redacted]"),
         ("post https://hooks.slack.com/services/T0/B0/xyz", "post https://hooks.slack.com/[redacted]"),
         ("body refresh_token=opaque-value-1", "body refresh_token=[redacted]"),
+        ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "Authorization: Basic [redacted]"),
+        ("{'Authorization': 'Basic dXNlcjpwYXNz'}", "{'Authorization': 'Basic [redacted]'}"),
+        ("get https://joe:hunter2@shop.test/x", "get https://joe:[redacted]@shop.test/x"),
+        ("get http://shop.test:8080/a@b", "get http://shop.test:8080/a@b"),
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_masked(line: str, kept: str) -> None:
@@ -60,3 +64,35 @@ def test_data_is_masked_inside_containers() -> None:
     found = Redactor(["topsecret"]).data({"topsecret": ["a topsecret", 1, None], "t": ("topsecret",)})
 
     assert found == {MASK: [f"a {MASK}", 1, None], "t": (MASK,)}
+
+
+def test_a_secret_of_several_lines_is_masked_in_each_of_them() -> None:
+    """A private key is written line by line, and every line of it stays out."""
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----"
+
+    shown = [Redactor([key]).text(line) for line in key.splitlines()]
+
+    assert shown == [MASK] * 4
+
+
+def test_a_secret_is_masked_in_a_python_literal() -> None:
+    """An assertion shows values as Python writes them, with escapes."""
+    secret = "it's\\a\tsecret"
+
+    assert Redactor([secret]).text(f"assert {secret!r} == 1") in {f'assert "{MASK}" == 1', f"assert '{MASK}' == 1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("E: refused <correct-horse-bat...", "E: refused <[redacted]..."),
+        ("assert 'correct-hor...ery-staple' == 1", "assert '[redacted]...[redacted]' == 1"),
+        ("cut: …tery-staple, correct-horse…", "cut: …[redacted], [redacted]…"),
+        ("correct-horses ... are no secret", "correct-horses ... are no secret"),
+        ("wait ... and see", "wait ... and see"),
+    ],
+    ids=["summary", "middle", "one-sign", "another-word", "dots"],
+)
+def test_what_is_left_of_a_shortened_secret_is_masked(text: str, shown: str) -> None:
+    """Pytest cuts long values to the width of a line; half a secret is still worth hiding."""
+    assert Redactor(["correct-horse-battery-staple", "another-secret"]).text(text) == shown

@@ -1,0 +1,139 @@
+"""The committed manifest and checksums: whole, in step with each other and with the generators."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from nightproof.datasets import manifest
+from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import others
+from nightproof.datasets.generators import DATASETS
+from nightproof.datasets.generators import FILES
+from nightproof.profile import Names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = ("single-file", "package-a", "package-b", "west", "athena")
+
+
+def committed(path: Path) -> Any:
+    """Read a committed file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", [manifest.MANIFEST, manifest.CHECKSUMS])
+def test_committed_files_are_in_their_one_form(path: Path) -> None:
+    """Keys are sorted, the indent is two, and the file ends in a newline, so that a difference reads like code."""
+    text = path.read_text(encoding="utf-8")
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def test_the_manifest_lists_exactly_the_generators_files() -> None:
+    """Every generated file has a pin and every pin a generator, ascending by path."""
+    found = manifest.read_manifest()
+    sections = found["datasets"] | found["extras"]
+    assert sorted(found["datasets"]) == sorted(DATASETS)
+    assert {name: [entry["path"] for entry in section["entries"]] for name, section in sections.items()} == {
+        name: sorted(files) for name, files in FILES.items()
+    }
+
+
+def test_sums_are_those_of_the_entries() -> None:
+    """File counts and bytes add up, per dataset and in all."""
+    found = manifest.read_manifest()
+    for section in (found["datasets"] | found["extras"]).values():
+        assert section["files"] == len(section["entries"])
+        assert section["bytes"] == sum(entry["bytes"] for entry in section["entries"])
+    assert found["total_files"] == 179 == sum(section["files"] for section in found["datasets"].values())
+    assert found["total_bytes"] == sum(section["bytes"] for section in found["datasets"].values())
+
+
+def test_checksums_repeat_the_manifest() -> None:
+    """Both files state the same hash for the same file."""
+    stated = committed(manifest.CHECKSUMS)["files"]
+    for key, fact in manifest.pinned().items():
+        assert stated["west.txt" if key == "west/west.txt" else key] == fact["sha256"], key
+
+
+def test_packages_are_those_that_will_be_pushed() -> None:
+    """Names, messages, metadata, hashes, counts and sizes come from the revisions themselves."""
+    packages, facts = manifest.read_manifest()["packages"], manifest.pins()
+    revisions = baseline(Names())
+    assert sorted(packages) == sorted({revision.package for revision in revisions})
+    for revision in revisions:
+        package = packages[revision.package]
+        stated = {entry["label"]: entry for entry in package["revisions"]}[revision.label]
+        assert package["message"] == revision.message
+        assert package["metadata"] == revision.metadata
+        assert package["registry"] == f"s3://{revision.bucket}"
+        assert stated["top_hash"] == revision.expected(facts)
+        assert stated["file_count"] == len(revision.entries)
+        assert stated["total_bytes"] == sum(facts[source][1] for source in revision.entries.values())
+
+
+def test_revisions_are_listed_oldest_first() -> None:
+    """The two revisions of the versioned package stand in the order of their pushes."""
+    labels = [
+        revision["label"] for revision in manifest.read_manifest()["packages"]["test-user/versioned-data"]["revisions"]
+    ]
+    assert labels == ["v1", "v2"]
+
+
+def test_search_words_are_where_they_are_promised() -> None:
+    """The word of the search test occurs in exactly the three packages, newest first, and `nested` in one."""
+
+    def holding(word: str) -> list[str]:
+        packages = manifest.read_manifest()["packages"]
+        return [
+            name
+            for name in packages
+            if word in json.dumps([name, packages[name]["message"], packages[name]["metadata"]])
+        ]
+
+    order = [revision.package for revision in baseline(Names())]
+    assert manifest.read_manifest()["search"]["csv"] == sorted(holding("csv"), key=order.index, reverse=True)
+    assert holding("nested") == ["test-user/nested-structure"]
+    assert all("baseline" in package["metadata"]["tags"] for package in manifest.read_manifest()["packages"].values())
+
+
+def test_the_difference_of_the_pair_is_its_content() -> None:
+    """What the manifest states of package-a and package-b follows from their entries."""
+    pair = {
+        revision.package[-1]: revision.entries
+        for revision in baseline(Names())
+        if "package-" in revision.package and revision.package[-2] == "-"
+    }
+    facts = manifest.pins()
+    both = pair["a"].keys() & pair["b"].keys()
+    assert manifest.read_manifest()["diff"]["a_b"] == {
+        "added": sorted(pair["b"].keys() - both),
+        "removed": sorted(pair["a"].keys() - both),
+        "modified": sorted(key for key in both if facts[pair["a"][key]] != facts[pair["b"][key]]),
+    }
+
+
+def test_half_of_the_packages_are_pushed_by_the_library() -> None:
+    """Five baseline packages come from quilt3 and five from the catalog; none elsewhere comes from quilt3."""
+    by_quilt3 = {revision.package for revision in baseline(Names()) if revision.by_quilt3}
+    assert len(by_quilt3) == 5
+    assert len({revision.package for revision in baseline(Names())}) == 10
+    assert not any(revision.by_quilt3 for revision in others(Names()))
+
+
+@pytest.mark.parametrize("dataset", SMALL)
+def test_a_description_is_the_committed_one(dataset: str) -> None:
+    """Describing a file anew gives its committed facts."""
+    for path in FILES[dataset]:
+        fact = manifest.describe(dataset, path)
+        committed_fact = manifest.pinned()[f"{dataset}/{path}"]
+        if fact["pin"] == "content":
+            fact, committed_fact = (
+                {k: v for k, v in each.items() if k in {"path", "content_sha256", "pin"}}
+                for each in (fact, committed_fact)
+            )
+        assert fact == committed_fact

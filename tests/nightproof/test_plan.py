@@ -1,0 +1,179 @@
+"""The plan of a run: its cells, its hashes, and one sentence for each wrong choice."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.errors import UsageError
+from nightproof.plan import RUN_ID
+from nightproof.plan import Choice
+from nightproof.plan import hash_files
+from nightproof.plan import make_plan
+from nightproof.plan import new_run_id
+from nightproof.plan import require_catalogued
+from nightproof.profile import Suite
+
+if TYPE_CHECKING:
+    from tests.nightproof.foreign import Foreign
+
+RUN = "20261120T020000Z-abcdef"
+
+
+def test_a_run_id_is_the_second_and_six_letters() -> None:
+    """Clock and randomness are the caller's; two ids of one second differ."""
+    made = new_run_id(lambda: datetime(2026, 11, 20, 2, 3, 4, tzinfo=UTC), lambda count: bytes(range(count)))
+
+    assert made == "20261120T020304Z-aaaqea"
+    assert RUN_ID.fullmatch(new_run_id())
+    assert new_run_id() != new_run_id()
+
+
+def test_a_plan_has_one_cell_per_backend(foreign: Foreign) -> None:
+    """Each backend that the suite declares is a cell over the same tests."""
+    foreign.write(backends=("fast", "slow"))
+
+    plan = make_plan(foreign.profile(), Choice(), RUN)
+
+    assert [cell.key for cell in plan.cells] == ["shop-fast", "shop-slow"]
+    assert all(set(cell.tests) == {"shop/test_it::test_front"} for cell in plan.cells)
+    assert plan.run_dir == foreign.state / "runs" / RUN
+    assert plan.cells[0].timeout_s == 30
+
+
+def test_a_suite_without_backends_has_the_default_one(foreign: Foreign) -> None:
+    """A foreign suite need not know what a backend is."""
+    plan = make_plan(foreign.profile(), Choice(), RUN)
+
+    assert [cell.key for cell in plan.cells] == ["shop-default"]
+
+
+def test_a_choice_narrows_the_plan_and_names_the_rerun(foreign: Foreign) -> None:
+    """What was chosen stands in the command that repeats the night, quoted for a shell."""
+    foreign.write(backends=("fast", "slow"))
+    choice = Choice(backends=("slow",), suites=("shop",), keep_resources=True)
+
+    plan = make_plan(foreign.profile(), choice, RUN, "my profile.toml")
+
+    assert [cell.key for cell in plan.cells] == ["shop-slow"]
+    assert plan.rerun == ("nightproof run --profile 'my profile.toml' --backend slow --suite shop --keep-resources")
+
+
+def test_a_profile_may_select_tests_by_name(foreign: Foreign) -> None:
+    """`select` is a regular expression on test ids."""
+    foreign.lock("test_front", "test_cart", "test_cart_again")
+    profile = foreign.profile(suite=(Suite(path=foreign.suite, select="cart$"),))
+
+    assert set(make_plan(profile, Choice(), RUN).cells[0].tests) == {"shop/test_it::test_cart"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (Choice(suites=("shpo",)), ["no suite `shpo`", "Did you mean `shop`?", "Give one of: shop."]),
+        (Choice(backends=("sloww",)), ["no backend `sloww`", "Did you mean `slow`?", "Give one of: fast, slow."]),
+        (Choice(backends=("xyz",)), ["no backend `xyz` in `shop`.", " Give one of: fast, slow."]),
+    ],
+    ids=["suite", "backend", "nothing-near"],
+)
+def test_an_unknown_choice_is_one_sentence(foreign: Foreign, choice: Choice, words: list[str]) -> None:
+    """The thing, the value and the valid ones are named, and the nearest when there is one."""
+    foreign.write(backends=("fast", "slow"))
+
+    with pytest.raises(UsageError) as caught:
+        make_plan(foreign.profile(), choice, RUN)
+
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_an_unknown_backend_of_the_profile_is_refused(foreign: Foreign) -> None:
+    """A backend that the suite does not have is not left out in silence."""
+    foreign.write(backends=("fast",))
+    profile = foreign.profile(suite=(Suite(path=foreign.suite, backends=("fats",)),))
+
+    with pytest.raises(UsageError, match=r"no backend `fats` in `.*shop`\. Did you mean `fast`\?"):
+        make_plan(profile, Choice(), RUN)
+
+
+@pytest.mark.parametrize("has_suite", [True, False], ids=["nothing-selected", "no-suite"])
+def test_a_plan_without_a_test_is_refused(foreign: Foreign, *, has_suite: bool) -> None:
+    """A night over no test would be green and mean nothing."""
+    suites = (Suite(path=foreign.suite, select="no_such_name"),) if has_suite else ()
+
+    with pytest.raises(UsageError, match="The profile `shop` selects no test: name a suite, or widen `select`"):
+        make_plan(foreign.profile(suite=suites), Choice(), RUN)
+
+
+def test_a_missing_suite_folder_is_named(foreign: Foreign) -> None:
+    """The remedy names the key of the profile."""
+    profile = foreign.profile(suite=(Suite(path=foreign.folder / "gone"),))
+
+    with pytest.raises(UsageError, match=r"no suite folder `.*gone`: correct \[\[suite\]\] path"):
+        make_plan(profile, Choice(), RUN)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{ not json", "it is not JSON"),
+        ('{"schema": 9, "suites": {}}', "its schema is 9, not 1"),
+        ('{"schema": 1}', "it holds no `suites`"),
+        ('{"schema": 1, "suites": {"shop": {"backends": []}}}', "is incomplete"),
+    ],
+    ids=["torn", "schema", "empty", "incomplete"],
+)
+def test_a_damaged_lock_is_one_sentence(foreign: Foreign, text: str, why: str) -> None:
+    """File, damage and remedy are named before anything starts."""
+    (foreign.suite / "catalogue.lock.json").write_text(text)
+
+    with pytest.raises(UsageError) as caught:
+        make_plan(foreign.profile(), Choice(), RUN)
+
+    assert f"`{foreign.suite / 'catalogue.lock.json'}` is damaged: " in str(caught.value)
+    assert why in str(caught.value)
+    assert "Restore it from version control" in str(caught.value)
+
+
+def test_equal_nights_have_equal_keys(foreign: Foreign) -> None:
+    """The key changes with a file of the suite and with a build, and with nothing else."""
+    first = make_plan(foreign.profile(), Choice(), RUN)
+    same = make_plan(foreign.profile(), Choice(), "20261121T020000Z-abcdef")
+    builds = {"catalog": "1.0"}
+    assert first.run_key(builds) == same.run_key(builds)
+    assert first.run_key(builds) != first.run_key({"catalog": "1.1"})
+
+    (foreign.suite / "test_it.py").write_text("def test_front(): assert 1 + 1 == 2\n")
+
+    assert make_plan(foreign.profile(), Choice(), RUN).run_key(builds) != first.run_key(builds)
+
+
+def test_compiled_files_do_not_change_a_hash(foreign: Foreign) -> None:
+    """A second collection of the same suite leaves its hash as it is."""
+    before = hash_files(sorted(foreign.suite.rglob("*")))
+    (foreign.suite / "__pycache__").mkdir()
+    (foreign.suite / "__pycache__" / "test_it.pyc").write_bytes(b"compiled")
+
+    assert hash_files(sorted(foreign.suite.rglob("*"))) == before
+
+
+def test_a_catalogued_suite_passes(foreign: Foreign) -> None:
+    """A declared test that is not there is a finding of the night, not wrong usage."""
+    foreign.lock("test_front", "test_gone")
+
+    require_catalogued(make_plan(foreign.profile(), Choice(), RUN))
+
+
+def test_uncatalogued_tests_are_refused_by_name(foreign: Foreign) -> None:
+    """Three names fit the sentence, the others are counted."""
+    foreign.write("\n".join(f"def test_{number}(): assert {number} < 9" for number in range(5)), "test_0")
+
+    with pytest.raises(UsageError) as caught:
+        require_catalogued(make_plan(foreign.profile(), Choice(), RUN))
+
+    assert "lacks `shop/test_it::test_1`, `shop/test_it::test_2`, `shop/test_it::test_3` and 1 more" in str(
+        caught.value
+    )
+    assert f"run `nightproof catalogue --update {foreign.suite}`" in str(caught.value)

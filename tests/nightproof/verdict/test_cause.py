@@ -1,0 +1,193 @@
+"""The cause: one deterministic sentence of at most 150 characters that says why the night has its colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightproof.records import CAUSE_LIMIT
+from nightproof.records import Colour
+from nightproof.records import Gate
+from nightproof.records import Rate
+from nightproof.records import TestVerdict
+from nightproof.records import Tier
+from nightproof.records import Verdict
+from nightproof.verdict.cause import CauseFacts
+from nightproof.verdict.cause import cause
+from nightproof.verdict.cause import fit
+from nightproof.verdict.cause import short_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BASE: Final = TestVerdict(
+    id="s/test_a::test_0", suite="s", backend="default", verdict=Verdict.FAILED, reason="KeyError: 'a'",
+    wire="subject", tier=Tier.NORMAL, category="general", type="e2e", journey=None, owner="",
+)  # fmt: skip
+REASONS: Final = ("KeyError: 'a'", "ConnectionError: refused by peer", "AssertionError: bytes differ here")
+
+
+def failed(number: int, reasons: Sequence[str] = REASONS[:1], **changes: Any) -> list[TestVerdict]:
+    """Give so many failed tests, whose reasons take turns."""
+    return [replace(BASE, id=f"s/test_a::test_{i}", reason=reasons[i % len(reasons)], **changes) for i in range(number)]
+
+
+def passed(number: int, **changes: Any) -> list[TestVerdict]:
+    """Give so many passed tests."""
+    return [replace(BASE, id=f"s/test_p::test_{i}", verdict=Verdict.PASSED, **changes) for i in range(number)]
+
+
+def red(tests: Sequence[TestVerdict], **facts: Any) -> str:
+    """Give the cause of a RED night."""
+    return cause(CauseFacts(Colour.RED, tests, **facts))
+
+
+def test_few_failures_are_named_with_their_cause() -> None:
+    """Up to three failing tests are named; what they share is said."""
+    assert red([*failed(2), *passed(8)]) == "2 of 10 tests failed: test_0, test_1: KeyError: 'a', none new."
+
+
+def test_few_failures_of_several_causes_are_named() -> None:
+    """Without one shared cause the names stand alone."""
+    assert red([*failed(3, REASONS), *passed(7)]) == "3 of 10 tests failed: test_0, test_1, test_2, none new."
+
+
+@pytest.mark.parametrize(
+    ("new", "build", "since"),
+    [
+        (0, "", ", none new."),
+        (1, "", ", 1 new."),
+        (2, "", ", all new."),
+        (2, "catalog 7", ", all new since build catalog 7."),
+        (1, "catalog 7", ", 1 new since build catalog 7."),
+    ],
+)
+def test_new_failures_are_told_from_known_ones(new: int, build: str, since: str) -> None:
+    """How many are new, and since which build, closes the sentence."""
+    tests = [replace(test, new=i < new) for i, test in enumerate(failed(2))]
+    assert red(tests, build=build).endswith(since)
+
+
+def test_one_new_failure_is_not_all() -> None:
+    """One of one is new, not `all new`."""
+    assert red(failed(1, new=True)) == "1 of 1 tests failed: test_0: KeyError: 'a', new."
+
+
+def test_one_cause_that_explains_most_failures_is_told() -> None:
+    """From 60 % on, one cause speaks for the night."""
+    tests = [*failed(4), *failed(5, REASONS[1:])]
+    assert red([*tests[:6], *passed(4)]) == "6 of 10 tests failed, one cause explains 4: KeyError: 'a', none new."
+
+
+def test_long_cause_is_cut_so_that_the_numbers_stay() -> None:
+    """The counts and the news survive; the message is cut in its middle."""
+    told = red([*failed(5, ["word " * 100]), *passed(5)])
+    assert told.startswith("5 of 10 tests failed, one cause explains 5: word word")
+    assert told.endswith("word, none new.")
+    assert len(told) <= CAUSE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"backend": "platform"}, "all on backend default"),
+        ({"category": "admin"}, "all on category general"),
+        ({}, "3 unrelated causes"),
+        ({"backend": "platform", "category": "admin"}, "all on backend default"),
+    ],
+)
+def test_failures_without_a_common_cause_are_placed(other: dict[str, str], told: str) -> None:
+    """One backend only, else one category only, else the number of causes: the first that holds."""
+    tests = [*failed(6, REASONS), *passed(4, **other)]
+    assert red(tests) == f"6 of 10 tests failed, {told}, none new."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [
+        (Verdict.FAILED, "failed"),
+        (Verdict.ERROR, "ended in error"),
+        (Verdict.TIMEOUT, "timed out"),
+        (Verdict.HOLLOW, "passed hollow"),
+        (Verdict.NOT_RUN, "not run"),
+    ],
+)
+def test_kind_of_failure_is_a_word(verdict: Verdict, state: str) -> None:
+    """One kind reads as a verb; unsupported tests are no part of the denominator."""
+    tests = [*failed(1, verdict=verdict), *passed(1), replace(BASE, verdict=Verdict.UNSUPPORTED)]
+    assert red(tests).startswith(f"1 of 2 tests {state}: ")
+
+
+def test_kinds_are_counted_when_they_differ() -> None:
+    """Several kinds are listed with their numbers, in the order of the verdicts."""
+    tests = [*failed(2), *failed(1, verdict=Verdict.NOT_RUN), *failed(1, verdict=Verdict.ERROR)]
+    assert red(tests).startswith("4 of 4 tests did not pass (2 failed, 1 error, 1 not run), ")
+
+
+def test_death_of_a_system_comes_before_its_consequences() -> None:
+    """A system that died during the night explains the failures."""
+    told = red([*failed(9, REASONS), *passed(1)], system_deaths=("catalog",))
+    assert told == "The catalog died during the night: 9 of 10 tests failed, none new."
+
+
+def test_names_too_long_for_the_sentence_are_counted() -> None:
+    """One name, cut, and how many more there are."""
+    tests = [replace(test, id=f"s/test_a::test_{i}_{'x' * 150}") for i, test in enumerate(failed(3, REASONS))]
+    assert red(tests) == f"3 of 3 tests failed: test_0_{'x' * 53}, +2 more."
+    assert red(tests[:1]) == f"1 of 1 tests failed: test_0_{'x' * 53}."
+
+
+def test_blocked_tests_of_a_night_that_ran_are_told() -> None:
+    """Where only a declared precondition failed, its reason is the cause."""
+    tests = failed(2, ["no mailbox"], verdict=Verdict.BLOCKED)
+    assert red([*tests, *passed(2)]) == "2 of 4 tests blocked: no mailbox"
+
+
+def test_night_without_a_colour_problem_gives_no_cause() -> None:
+    """GREEN says nothing, whatever is new."""
+    assert cause(CauseFacts(Colour.GREEN, failed(1))) == ""
+
+
+def test_several_reasons_of_an_amber_night_are_all_told_while_they_fit() -> None:
+    """AMBER lists what is broken; when that does not fit, the first one and the number of others."""
+    gates = [
+        Gate("flaky", None, None, Rate(3, 10), Rate(1, 10), "broken", Colour.AMBER),
+        Gate("leaked", None, None, 2.0, 0.0, "broken", Colour.AMBER),
+        Gate("quarantine_overdue", None, None, 2.0, 0.0, "broken", Colour.AMBER),
+        Gate("cost", None, None, 1.0, 2.0, "ok", Colour.AMBER),
+    ]
+    tests = [replace(BASE, verdict=Verdict.FLAKY), *passed(9)]
+    told = cause(CauseFacts(Colour.AMBER, tests, gates))
+    assert told == (
+        "3 of 10 tests flaky, 1 allowed: test_0; 2 resources leaked, left to the next sweep; "
+        "2 quarantine entries past the expiry date."
+    )
+    long = [replace(BASE, id=f"s/a::test_{'x' * 60}", verdict=Verdict.FLAKY), *passed(9)]
+    assert cause(CauseFacts(Colour.AMBER, long, gates)).endswith(f"1 allowed: test_{'x' * 60}; +2 more.")
+
+
+def test_short_name_carries_the_backend_where_there_are_several() -> None:
+    """The only backend of a suite is not worth a word."""
+    assert short_name(BASE) == "test_0"
+    assert short_name(replace(BASE, backend="quilt3", id="s/a::test_x[EUR]")) == "test_x[EUR] (quilt3)"
+
+
+@given(st.lists(st.text(), max_size=3))
+def test_sentence_always_fits(candidates: list[str]) -> None:
+    """Whatever the candidates, the result fits, is one line, and is the first candidate that does."""
+    told = fit(candidates, 40)
+    assert len(told) <= 40
+    assert "\n" not in told
+    flat = [" ".join(candidate.split()) for candidate in candidates]
+    assert told == next((text for text in flat if len(text) <= 40), told)
+
+
+def test_sentence_is_cut_in_its_middle() -> None:
+    """Beginning and end tell more than the middle."""
+    assert fit(["one two three four five six"], 15) == "one two … six"

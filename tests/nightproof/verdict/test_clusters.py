@@ -1,0 +1,124 @@
+"""Clusters: what differs from night to night becomes a placeholder, what is alike becomes one cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from nightproof.records import Outcome
+from nightproof.records import TestVerdict
+from nightproof.records import Tier
+from nightproof.records import Verdict
+from nightproof.verdict.clusters import FAILURES
+from nightproof.verdict.clusters import clusters
+from nightproof.verdict.clusters import failure_text
+from nightproof.verdict.clusters import normalise
+from tests.golden import samples
+
+
+def failure(
+    message: str, name: str = "test_b", verdict: Verdict = Verdict.FAILED, reason: str = "the reason"
+) -> TestVerdict:
+    """Give a test that failed twice, the second time with this message."""
+    attempts = (
+        samples.attempt(1, Outcome.FAILED, "AssertionError: first"),
+        samples.attempt(2, Outcome.FAILED, message),
+    )
+    return TestVerdict(
+        id=f"s/test_a::{name}", suite="s", backend="one", verdict=verdict, reason=reason, wire="subject",
+        tier=Tier.NORMAL, category="c", type="e2e", journey=None, owner="", attempts=attempts,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "normalised"),
+    [
+        ("Failed: Timeout (>60.0s) from pytest-timeout.", "Failed: Timeout (<duration>) from pytest-timeout."),
+        ("took 12 ms, allowed <= 10ms", "took <duration>, allowed <duration>"),
+        ("after 3 seconds or 1.5 minutes", "after <duration> or <duration>"),
+        ("at 2026-11-20T02:00:01.123Z", "at <time>"),
+        ("at 2026-11-20 02:00:01+00:00 it", "at <time> it"),
+        ("run 20261120T020000Z-k3f9qa", "run <run>"),
+        ("6fa459ea-ee8a-3ca4-894e-db77e160355e gone", "<uuid> gone"),
+        ("<Session object at 0x7f01A0>", "<Session object at <address>>"),
+        ("hash 9f86d081884c7d65 differs", "hash <hex> differs"),
+        ("connect to 127.0.0.1:41231: refused", "connect to <host>: refused"),
+        ("connect to localhost:41231: refused", "connect to <host>: refused"),
+        ("no file /tmp/run-1/a.csv", "no file <path>"),
+        ("no object s3://bucket/run/a.csv", "no object s3://bucket/run/a.csv"),
+        ("GET https://catalog.example.org/a/b: 503", "GET https://catalog.example.org/a/b: <n>"),
+        ("Request ID: ABC-77z/x refused", "Request ID: <id> refused"),
+        ('"RequestId": "77z"', '"RequestId": "<id>'),
+        ("sha256 of quilt3 on gw0: 12 items_3", "sha256 of quilt3 on gw0: <n> items_<n>"),
+        ("5 of 7\n\n  rows", "<n> of <n> rows"),
+        ("deadbeefs are words, facade too", "deadbeefs are words, facade too"),
+    ],
+)
+def test_what_differs_from_night_to_night_is_replaced(message: str, normalised: str) -> None:
+    """Times, ids, hosts, paths and numbers become placeholders; words, buckets and hosts by name stay."""
+    assert normalise(message) == normalised
+
+
+def test_normalising_twice_changes_nothing() -> None:
+    """A normalised message is its own normal form, so that a cluster's id is stable."""
+    for text in ("Failed: Timeout (>60.0s)", "at 2026-11-20T02:00:01Z from 10.0.0.1:80", "request id: 8", "/a/b/c 7"):
+        assert normalise(normalise(text)) == normalise(text)
+
+
+def test_same_cause_of_two_nights_has_one_id() -> None:
+    """Messages that differ in ids and times only are one cluster with one id, over tests and over nights."""
+    tonight = clusters(
+        [failure("HTTP 503 after 2.5 s from 10.0.0.1:8080"), failure("HTTP 503 after 3 s from 10.0.0.2:1")]
+    )
+    tomorrow = clusters([failure("HTTP 503 after 9.75 s from 10.1.1.1:99")])
+    assert [len(found.tests) for found in tonight] == [2]
+    assert tonight[0].id == tomorrow[0].id
+    assert tonight[0].text == "HTTP <n> after <duration> from <host>"
+
+
+def test_different_causes_stay_apart_and_the_largest_comes_first() -> None:
+    """Messages that share few words are several clusters, ordered by how many tests they explain."""
+    found = clusters(
+        [
+            failure("KeyError: 'bucket'"),
+            failure("ConnectionError: refused by peer"),
+            failure("ConnectionError: refused by peer"),
+        ]
+    )
+    assert [(cluster.text, len(cluster.tests)) for cluster in found] == [
+        ("ConnectionError: refused by peer", 2),
+        ("KeyError: 'bucket'", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "number"),
+    [
+        ("role reader may not put objects here today again", 1),
+        ("role writer may not put objects here tomorrow now", 2),
+    ],
+)
+def test_messages_alike_in_seven_words_of_ten_are_one_cause(other: str, number: int) -> None:
+    """Token similarity of at least 0.7 joins; below it, a cause is its own."""
+    assert len(clusters([failure("role reader may not put objects here today"), failure(other)])) == number
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_only_failures_are_clustered(verdict: Verdict) -> None:
+    """Failed, error, timeout, hollow and not run have a cause; flaky, blocked and the quiet ones are told elsewhere."""
+    assert bool(clusters([failure("no", verdict=verdict)])) == (verdict in FAILURES)
+
+
+def test_failure_text_is_the_first_line_of_the_last_failing_attempt() -> None:
+    """The newest failure speaks, with its first line that says anything."""
+    assert failure_text(failure("\n  AssertionError: last  \n  details")) == "AssertionError: last"
+
+
+def test_hollow_test_speaks_by_its_reason() -> None:
+    """A hollow test passed last: what an earlier attempt said is not why it counts as failed."""
+    assert failure_text(failure("HTTP 503", verdict=Verdict.HOLLOW)) == "the reason"
+
+
+def test_failure_without_a_message_speaks_by_reason_or_verdict() -> None:
+    """There is always a line: message, else reason, else the verdict itself."""
+    assert failure_text(failure(" \n ")) == "the reason"
+    assert failure_text(failure("", reason="")) == "failed"

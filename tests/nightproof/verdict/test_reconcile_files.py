@@ -1,0 +1,148 @@
+"""Reconciliation reads back what was written: every file of the run directory is held against the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Final
+
+import pytest
+
+from nightproof.evidence.eventlog import EventLog
+from nightproof.report.publish import write_all
+from nightproof.verdict.assemble import build_report
+from nightproof.verdict.assemble import declared
+from nightproof.verdict.reconcile import reconcile
+from tests.golden import samples
+from tests.golden.logs import write_logs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# file, what it says, what somebody makes of it, the sentence
+EDITS: Final = {
+    "count in HTML": (
+        "report.html",
+        'data-total="hollow">1<',
+        'data-total="hollow">0<',
+        "report.html carries other totals than the report: hollow.",
+    ),
+    "row of HTML": (
+        "report.html",
+        'class="verdict-word">hollow<',
+        'class="verdict-word">passed<',
+        "The tests listed in report.html are not those that its totals count.",
+    ),
+    "colour of HTML": ("report.html", ">RED<", ">GREEN<", "report.html carries the colour GREEN, the report RED."),
+    "cause of HTML": (
+        "report.html",
+        "did not pass (",
+        "passed (",
+        "report.html carries another cause than the report.",
+    ),
+    "count in Markdown": (
+        "report.md",
+        "total: failed | 2 |",
+        "total: failed | 0 |",
+        "report.md carries other totals than the report: failed.",
+    ),
+    "count left out of Markdown": (
+        "report.md",
+        "| total: failed | 2 |\n",
+        "",
+        "report.md carries other totals than the report: failed.",
+    ),
+    "colour of Markdown": ("report.md", " RED: ", " AMBER: ", "report.md carries the colour AMBER, the report RED."),
+    "heading of Markdown": ("report.md", "# ", "", "report.md carries the colour none, the report RED."),
+    "cause of Markdown": (
+        "report.md",
+        "did not pass (",
+        "passed (",
+        "report.md carries another cause than the report.",
+    ),
+    "count in JUnit": (
+        "junit.xml",
+        'name="timeout" value="1"',
+        'name="timeout" value="0"',
+        "junit.xml carries other totals than the report: timeout.",
+    ),
+    "case of JUnit": (
+        "junit.xml",
+        'name="verdict" value="timeout"',
+        'name="verdict" value="passed"',
+        "The tests listed in junit.xml are not those that its totals count.",
+    ),
+    "colour of JUnit": (
+        "junit.xml",
+        'value="RED"',
+        'value="GREEN"',
+        "junit.xml carries the colour GREEN, the report RED.",
+    ),
+    "cause of JUnit": ("junit.xml", "did not pass (", "passed (", "junit.xml carries another cause than the report."),
+    "report.json": (
+        "report.json",
+        '"declared": 24',
+        '"declared": 23',
+        "report.json carries other facts than the report: totals.",
+    ),
+}
+
+
+@pytest.fixture
+def red_night(tmp_path: Path) -> Path:
+    """Give the run directory of the red sample night, consistent in all its files."""
+    facts = samples.red()
+    write_logs(tmp_path, facts)
+    write_all(build_report(facts), tmp_path, nights=facts.nights)
+    return tmp_path
+
+
+def violations(run_dir: Path) -> tuple[str, ...]:
+    """Reconcile the red night with what lies in its directory now."""
+    facts = samples.red()
+    return reconcile(run_dir, build_report(facts), declared(facts))
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_edited_file_is_named(red_night: Path, edit: str) -> None:
+    """A number, colour or cause that one file tells differently is one violation that names the file."""
+    name, old, new, sentence = EDITS[edit]
+    path = red_night / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text, "the golden night no longer holds what this case edits"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert sentence in violations(red_night)
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md", "junit.xml"])
+def test_missing_file_is_named(red_night: Path, name: str) -> None:
+    """A file that was not written is no file that agrees."""
+    (red_night / name).unlink()
+    assert violations(red_night) == (f"{name} was not written.",)
+
+
+def test_damaged_report_json_is_named(red_night: Path) -> None:
+    """A torn report.json is a violation, not a traceback in the middle of publishing."""
+    path = red_night / "report.json"
+    path.write_text(path.read_text(encoding="utf-8")[:500], encoding="utf-8")
+    (sentence,) = violations(red_night)
+    assert f"The report `{path}` cannot be read" in sentence
+
+
+def test_undeclared_test_in_the_log_is_named(red_night: Path) -> None:
+    """What ran without being declared counts for nothing, and is said."""
+    log = EventLog(red_night / "cells" / "quilt_ops-quilt3" / "events.jsonl")
+    log.write("CellStart", suite="quilt_ops", backend="quilt3", time="2026-11-20T02:01:00+00:00")
+    log.write("TestStart", id="quilt_ops/test_x::test_y", nodeid="x", time="2026-11-20T02:01:00+00:00")
+    log.close()
+    assert violations(red_night) == (
+        "The event log of quilt_ops-quilt3 holds quilt_ops/test_x::test_y, which is not declared.",
+        "The event log of quilt_ops-quilt3 reports 12 tests, the report 11.",
+    )
+
+
+def test_lost_event_log_is_named(red_night: Path) -> None:
+    """Verdicts whose event log is gone have no truth behind them."""
+    (red_night / "cells" / "quilt_ops-platform" / "events.jsonl").unlink()
+    found = violations(red_night)
+    assert "The event log of quilt_ops-platform reports 0 tests, the report 11." in found
+    assert len([sentence for sentence in found if sentence.startswith("The log holds 0 attempts of")]) == 11
