@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
 
 import httpx
 
 from nightproof.datasets import plan
+from nightproof.datasets.locate import locate
 from nightproof.datasets.placement import Placement
 from nightproof.datasets.push import Catalog
 from nightproof.datasets.put import Storage
 from nightproof.environment import seeder_environment
 from nightproof.errors import Blocked
+from nightproof.errors import UsageError
+from nightproof.evidence.suite import load_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Sequence
 
     from nightproof.night import Night
+    from nightproof.profile import Profile
     from nightproof.records import SeedResult
     from nightproof.target import Target
 
@@ -34,10 +40,21 @@ class SeedJob:
 
 
 def jobs_of(target: Target) -> tuple[SeedJob, ...]:
-    """Give the jobs of a target in dependency order."""
-    if not target.profile.datasets:
-        return ()
-    storage = Storage(target.seeder_s3(), target.profile.names, Placement(target.state_dir / "placement.json"))
+    """Give a night's jobs in dependency order; what its profile does not let it write is looked for instead."""
+    if target.profile.datasets and "write" in target.profile.offers:
+        return _writing(target, target.profile.datasets)
+    wanted = _wanted(target.profile)
+    return (SeedJob("located", partial(_locate, target, wanted)),) if wanted else ()
+
+
+def _wanted(profile: Profile) -> tuple[str, ...]:
+    """Give the datasets that the profile lists and those that its suites read."""
+    read = (dataset for suite in profile.suite for dataset in load_suite(suite.path).datasets)
+    return tuple(dict.fromkeys([*profile.datasets, *read]))
+
+
+def _writing(target: Target, datasets: Sequence[str]) -> tuple[SeedJob, ...]:
+    storage = _storage(target)
     signed_in: list[Catalog] = []
 
     def catalog() -> Catalog:
@@ -45,7 +62,17 @@ def jobs_of(target: Target) -> tuple[SeedJob, ...]:
             signed_in.append(_sign_in(target))
         return signed_in[0]
 
-    return tuple(SeedJob(name, run) for name, run in plan.jobs(storage, catalog, target.profile.datasets))
+    return tuple(SeedJob(name, run) for name, run in plan.jobs(storage, catalog, datasets))
+
+
+def _locate(target: Target, datasets: Sequence[str]) -> SeedResult:
+    plan.require_known(datasets)
+    remedy = "put them there with `nightproof seed` under a profile that declares the need `write`."
+    return locate(_storage(target), datasets, remedy)
+
+
+def _storage(target: Target) -> Storage:
+    return Storage(target.seeder_s3(), target.profile.names, Placement(target.state_dir / "placement.json"))
 
 
 def _sign_in(target: Target) -> Catalog:
@@ -76,8 +103,12 @@ def seed_jobs(night: Night) -> tuple[SeedJob, ...]:
 
 
 def seed_target(target: Target, progress: Callable[[str, int, int], None]) -> tuple[SeedResult, ...]:
-    """Put every seed in place."""
-    jobs = jobs_of(target)
+    """Put every seed in place that the profile or its suites name; raise UsageError where it may not write."""
+    if "write" not in target.profile.offers:
+        raise UsageError(
+            f"The profile `{target.profile.name}` is read-only: add `write` to its `needs` to put seeds in place."
+        )
+    jobs = _writing(target, _wanted(target.profile))
     results = []
     for done, job in enumerate(jobs, start=1):
         progress(job.name, done, len(jobs))

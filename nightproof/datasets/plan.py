@@ -26,9 +26,7 @@ Job = tuple[str, "Callable[[], SeedResult]"]
 
 def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[str]) -> tuple[Job, ...]:
     """Give the jobs; the catalog is asked for at the first package job only."""
-    unknown = sorted(set(datasets) - set(DATASETS))
-    if unknown:
-        raise UsageError(f"There is no dataset `{unknown[0]}`: give some of {', '.join(DATASETS)}.")
+    require_known(datasets)
     wanted = [*datasets, *(name for name in FILES if name not in DATASETS)]
     found: list[Job] = [(name, lambda name=name: put_dataset(storage, name)) for name in wanted]  # type: ignore[misc]
 
@@ -40,3 +38,10 @@ def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[st
         return put_packages(storage, catalog(), "other-packages", others(storage.names), in_order=False)
 
     return (*found, ("baseline-packages", seed_baseline), ("other-packages", seed_others))
+
+
+def require_known(datasets: Sequence[str]) -> None:
+    """Raise UsageError for a dataset that no generator makes."""
+    unknown = sorted(set(datasets) - set(DATASETS))
+    if unknown:
+        raise UsageError(f"There is no dataset `{unknown[0]}`: give some of {', '.join(DATASETS)}.")

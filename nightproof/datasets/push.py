@@ -89,7 +89,7 @@ def put_packages(
     else:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda revision: _construct(storage, catalog, revision, facts), again))
-    _note_pointers(storage, revisions)
+    note_pointers(storage, revisions)
     damaged = [f"{revision.package}: {state}" for revision, state in wrong if state != "missing"]
     hashes = "".join(revision.expected(facts) for revision in revisions)
     return SeedResult(
@@ -102,7 +102,7 @@ def put_packages(
 def _state(storage: Storage, revision: Revision, facts: dict[str, tuple[str, int]]) -> str:
     """Say what is wrong with a revision: nothing, `missing`, or the damage in words."""
     expected = revision.expected(facts)
-    pointers = _pointers(storage, revision)
+    pointers = pointers_of(storage, revision)
     if not pointers:
         return "missing"
     newest = revision.label in {"latest", "v2"}
@@ -113,7 +113,8 @@ def _state(storage: Storage, revision: Revision, facts: dict[str, tuple[str, int
     return _manifest_state(storage, revision, expected)
 
 
-def _pointers(storage: Storage, revision: Revision) -> dict[str, str]:
+def pointers_of(storage: Storage, revision: Revision) -> dict[str, str]:
+    """Read the pointers of a revision's package: `latest` or a Unix second, to a top hash."""
     prefix = f"{POINTERS}{revision.package}/"
     listed = storage.s3.list_objects_v2(Bucket=revision.bucket, Prefix=prefix).get("Contents", [])
     return {item["Key"].removeprefix(prefix): _read(storage, revision.bucket, item["Key"]).decode() for item in listed}
@@ -201,11 +202,11 @@ def _uri(storage: Storage, source: str) -> str:
     return f"s3://{bucket_of(dataset, storage.names)}/{quote(key_of(dataset, path))}?versionId={version}"
 
 
-def _note_pointers(storage: Storage, revisions: Sequence[Revision]) -> None:
+def note_pointers(storage: Storage, revisions: Sequence[Revision]) -> None:
     """Keep the baseline's pointer times: the order of a search depends on them."""
     wanted = {revision.package: revision for revision in revisions if revision.package.startswith("test-user/")}
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda revision: (revision.package, _pointers(storage, revision)), wanted.values())
+        found = pool.map(lambda revision: (revision.package, pointers_of(storage, revision)), wanted.values())
         for package, pointers in found:
             storage.placement.put_pointers(package, {tag: value for tag, value in pointers.items() if tag != "latest"})
     storage.placement.save()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE: Final = "suite.toml"
-KEYS: Final = {"name": str, "backends": list, "test_timeout_s": int | float, "owner": str, "unsupported": dict}
+KEYS: Final = {
+    "name": str, "backends": list, "test_timeout_s": int | float, "owner": str, "datasets": list, "unsupported": dict,
+}  # fmt: skip
 DEFAULT_BACKENDS: Final = ("default",)
 DEFAULT_TEST_TIMEOUT_S: Final = 120.0
 
@@ -30,6 +32,7 @@ class SuiteConfig:
     backends: tuple[str, ...] = DEFAULT_BACKENDS
     test_timeout_s: float = DEFAULT_TEST_TIMEOUT_S
     owner: str = ""
+    datasets: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,6 +56,7 @@ def load_suite(path: Path) -> SuiteConfig:
         backends=tuple(given.get("backends", ())) or DEFAULT_BACKENDS,
         test_timeout_s=float(given.get("test_timeout_s", DEFAULT_TEST_TIMEOUT_S)),
         owner=given.get("owner", ""),
+        datasets=tuple(given.get("datasets", ())),
         unsupported=given.get("unsupported", {}),
     )
 

@@ -1,0 +1,128 @@
+"""Seeds that may not be written are looked for: what is there is noted, what is not blocks the night."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from nightproof import seeds
+from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.locate import locate
+from nightproof.datasets.manifest import pins
+from nightproof.datasets.placement import Placement
+from nightproof.datasets.put import Storage
+from nightproof.errors import Blocked
+from nightproof.errors import UsageError
+from nightproof.profile import Names
+from nightproof.profile import Profile
+from nightproof.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from types_boto3_s3 import S3Client
+
+DATASET = "single-file"
+REMEDY = "seed them."
+
+
+@pytest.fixture(scope="module")
+def target(embedded: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
+    """Give the testbed under a profile that writes its seeds, with a placement of its own."""
+    profile = embedded.profile.model_copy(update={"datasets": (DATASET,), "suite": ()})
+    return Target(profile, embedded.secrets, tmp_path_factory.mktemp("state"), embedded.facts)
+
+
+@pytest.fixture(scope="module")
+def seeded(target: Target) -> Iterator[Target]:
+    """Put the objects of one dataset in place, and pointers of the baseline packages as a push leaves them."""
+    seeds.jobs_of(target)[0].run()
+    s3 = target.seeder_s3()
+    made = []
+    for revision in baseline(Names()):
+        for tag in ("latest", {"v1": "1700000001"}.get(revision.label, "1700000002")):
+            made.append((revision.bucket, f".quilt/named_packages/{revision.package}/{tag}"))
+            s3.put_object(Bucket=made[-1][0], Key=made[-1][1], Body=revision.expected(pins()).encode())
+    yield target
+    for bucket, key in made:
+        s3.delete_object(Bucket=bucket, Key=key)
+
+
+@pytest.fixture
+def storage(seeded: Target, tmp_path: Path) -> Storage:
+    """Give the storage with nothing known of it."""
+    return Storage(seeded.seeder_s3(), Names(), Placement(tmp_path / "placement.json"))
+
+
+@pytest.fixture
+def altered(seeded: Target) -> Iterator[Any]:
+    """Replace one object by another body and bring the first back afterwards."""
+    s3: S3Client = seeded.seeder_s3()
+    kept: list[tuple[str, str, bytes]] = []
+
+    def alter(bucket: str, key: str, body: bytes | None) -> None:
+        kept.append((bucket, key, s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+        if body is None:
+            s3.delete_object(Bucket=bucket, Key=key)
+        else:
+            s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+    yield alter
+    for bucket, key, body in kept:
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def test_what_is_in_place_is_noted(seeded: Target, storage: Storage, tmp_path: Path) -> None:
+    """Versions and pointer times stand in the placement as the tests read them; nothing is uploaded."""
+    found = locate(storage, [DATASET], REMEDY)
+
+    noted = json.loads((tmp_path / "placement.json").read_text(encoding="utf-8"))
+    [version] = [entry["version_id"] for key, entry in noted.items() if key.startswith(f"{DATASET}/")]
+    listed = seeded.seeder_s3().list_object_versions(Bucket=Names().bucket_data, Prefix=f"{DATASET}/")["Versions"]
+    assert version == next(item["VersionId"] for item in listed if item["IsLatest"])
+    assert set(noted["packages"]["test-user/versioned-data"]["pointers"]) == {"1700000001", "1700000002"}
+    assert (found.files, found.uploaded_bytes, found.repaired) == (1 + len(baseline(Names())), 0, 0)
+
+
+@pytest.mark.parametrize(("body", "why"), [(None, "404"), (b"short", "5 bytes instead of")], ids=["gone", "other"])
+def test_an_object_that_is_not_as_pinned_blocks_the_night(
+    storage: Storage, altered: Any, body: bytes | None, why: str
+) -> None:
+    """The sentence names the object, how many are wrong, and the remedy."""
+    path = next(iter(pins_of(DATASET)))
+    altered(Names().bucket_data, f"{DATASET}/{path}", body)
+
+    with pytest.raises(Blocked, match=rf"^1 of 12 seeds .* `s3://.*/{DATASET}/{path}` \(.*{why}.*\): seed them\.$"):
+        locate(storage, [DATASET], REMEDY)
+
+
+def test_a_package_without_its_revision_blocks_the_night(storage: Storage, altered: Any) -> None:
+    """A baseline package that was pushed over is not the one that the tests know."""
+    pointer = ".quilt/named_packages/test-user/simple-csv"
+    altered(Names().bucket_packages, f"{pointer}/latest", b"0" * 64)
+    altered(Names().bucket_packages, f"{pointer}/1700000002", b"0" * 64)
+
+    with pytest.raises(Blocked, match=r"^1 of 12 seeds .*/test-user/simple-csv` \(no revision [0-9a-f]{12}\)"):
+        locate(storage, [DATASET], REMEDY)
+
+
+def test_a_read_only_profile_looks_and_never_writes(seeded: Target, tmp_path: Path) -> None:
+    """Without the need `write` a night has one job that only reads, and seeding it is refused."""
+    profile = Profile.model_validate({
+        "target": "live", "name": "ro", "datasets": [DATASET],
+        "endpoints": {"aws": seeded.aws_url, "catalog": seeded.catalog_url},
+    })  # fmt: skip
+    target = Target(profile, seeded.secrets, tmp_path)
+
+    assert [job.name for job in seeds.jobs_of(target)] == ["located"]
+    with pytest.raises(UsageError, match=r"The profile `ro` is read-only: add `write`"):
+        seeds.seed_target(target, lambda *_: None)
+
+
+def pins_of(dataset: str) -> list[str]:
+    """Give the paths of a dataset."""
+    return [key.removeprefix(f"{dataset}/") for key in pins() if key.startswith(f"{dataset}/")]
