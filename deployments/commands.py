@@ -33,6 +33,7 @@ from nightproof.verdict import catalogue as catalogues
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Hashable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nightproof.profile import Secrets
@@ -101,8 +102,9 @@ def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
 
 def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_json: bool) -> tuple[str, bool]:
     """Compare suites with their lock or write it; give text and whether lock and suites agree."""
-    chosen = paths or tuple(suite.path for suite in profiles.load(profile_given).suite)
-    found = {str(path): _catalogue_one(path, update=update) for path in chosen}
+    profile = profiles.load(profile_given)
+    chosen = paths or tuple(suite.path for suite in profile.suite)
+    found = {str(path): _catalogue_one(path, profile.collecting(path), update=update) for path in chosen}
     is_current = not any(lines for lines in found.values()) or update
     if as_json:
         return json.dumps(found, indent=2), is_current
@@ -110,8 +112,8 @@ def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_j
     return "\n".join(shown), is_current
 
 
-def _catalogue_one(path: Path, *, update: bool) -> list[str]:
-    collected = catalogues.collect(path)
+def _catalogue_one(path: Path, env: Mapping[str, str], *, update: bool) -> list[str]:
+    collected = catalogues.collect(path, env)
     if update:
         catalogues.write_lock(path, collected)
         return [f"wrote {len(collected.tests)} tests"]

@@ -70,7 +70,9 @@ def _plan(night: Night, cell: CellSpec) -> CellPlan:
         suite=cell.suite,
         backend=cell.backend,
         cell_dir=cell_dir(night, cell),
-        env=cell_environment(night.systems) | {"NIGHTPROOF_RUN_ID": night.plan.run_id},
+        env=cell_environment(night.systems)
+        | night.secrets.of_suite(cell.secrets)
+        | {"NIGHTPROOF_RUN_ID": night.plan.run_id},
         timeout_s=cell.timeout_s,
         test_ids=tuple(sorted(cell.tests)),
         redact=night.redactor.text,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Final
@@ -31,8 +30,7 @@ def cell_environment(target: Target) -> dict[str, str]:
         "NIGHTPROOF_SEEDS": str(SEEDS),
         "NIGHTPROOF_PLACEMENT": str(target.state_dir / "placement.json"),
     }
-    for name, url in profile.endpoints.urls.items():
-        parts[f"NIGHTPROOF_URL_{re.sub(r'[^A-Z0-9]+', '_', name.upper())}"] = url
+    parts |= profile.endpoints.variables
     return {name: value for name, value in parts.items() if value}
 
 

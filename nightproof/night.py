@@ -128,7 +128,7 @@ class Night:
 
 def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext | None:
     """Give what a cleanup works with on a target: the buckets that tests may write to, and the seeder's keys."""
-    if target is None or "write" not in target.profile.offers:
+    if target is None or not target.profile.has_buckets or "write" not in target.profile.offers:
         return None
     names = target.profile.names
     writable = frozenset({names.bucket_work, names.bucket_scratch})
@@ -140,7 +140,7 @@ def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
     """Plan the night, hold its environment and compare suites with their locks; raise UsageError, leaving nothing."""
     profile = profiles.load(profile_given)
     require_known(profile.checks)
-    secrets = profiles.load_secrets(profiles.find(profile_given))
+    secrets = profiles.load_secrets(profiles.find(profile_given), profile)
     plan = make_plan(profile, choice, run_id, profile_given)
     night = Night(plan, secrets)
     try:
@@ -159,7 +159,7 @@ def start_target(night: Night) -> None:
     night.target = open_target(night.plan.profile, night.secrets, lambda line: announce("start", line))
     night.redactor.register(*night.target.secret_values())
     profile = night.plan.profile
-    if profile.target == "live" and "write" in profile.offers:
+    if profile.target == "live" and profile.has_buckets and "write" in profile.offers:
         s3: Any = night.target.aws_client("s3", "ci-runner")
         night.held.enter_context(lease(s3, profile.names.bucket_scratch, night.plan.run_id))
     night.builds = night.target.versions

@@ -55,6 +55,7 @@ class CellSpec:
     suite: str
     backend: str
     timeout_s: float
+    secrets: tuple[str, ...]
     tests: Mapping[str, CatalogueTest] = field(repr=False)
 
     @property
@@ -125,7 +126,7 @@ def require_catalogued(plan: RunPlan) -> None:
     """Collect every suite and raise UsageError for a test that the lock lacks; the other way round is `not_run`."""
     paths = list(dict.fromkeys(cell.path for cell in plan.cells))
     with ThreadPoolExecutor(len(paths)) as pool:
-        drifts = list(pool.map(_uncatalogued, paths))
+        drifts = list(pool.map(lambda path: _uncatalogued(path, plan.profile.collecting(path)), paths))
     for path, names in zip(paths, drifts, strict=True):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
@@ -135,10 +136,10 @@ def require_catalogued(plan: RunPlan) -> None:
             )
 
 
-def _uncatalogued(path: Path) -> list[str]:
+def _uncatalogued(path: Path, env: Mapping[str, str]) -> list[str]:
     locked = catalogue.read_lock(path)
     try:
-        return list(catalogue.compare(locked, catalogue.collect(path)).added)
+        return list(catalogue.compare(locked, catalogue.collect(path, env)).added)
     except UsageError as error:
         # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
         first, *said = str(error).splitlines()
@@ -178,7 +179,9 @@ def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
     locked = catalogue.read_lock(suite.path)
     tests = {name: test for name, test in locked.tests.items() if re.search(suite.select, name)}
     backends = [name for name in _backends(suite, locked) if not choice.backends or name in choice.backends]
-    return [CellSpec(suite.path.absolute(), locked.suite, name, suite.timeout_s, tests) for name in backends]
+    return [
+        CellSpec(suite.path.absolute(), locked.suite, name, suite.timeout_s, suite.secrets, tests) for name in backends
+    ]
 
 
 def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:

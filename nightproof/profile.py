@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Annotated
 from typing import Any
 from typing import Final
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
+from pydantic import PrivateAttr
 from pydantic import SecretStr
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
 
 from nightproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Need = Literal[
     "write", "admin", "exact_inventory", "call_log", "fault", "mint_jwt", "mailbox", "athena", "db_readback",
@@ -45,6 +52,11 @@ class Endpoints(_Section):
     urls: dict[str, str] = Field(
         default_factory=dict, description="other URLs, by name, given to suites as NIGHTPROOF_URL_<NAME>"
     )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The other URLs as suites read them from their environment."""
+        return {f"NIGHTPROOF_URL_{re.sub(r'[^A-Z0-9]+', '_', name.upper())}": url for name, url in self.urls.items()}
 
 
 class Names(_Section):
@@ -85,6 +97,9 @@ class Suite(_Section):
     backends: tuple[str, ...] = Field(default=(), description="empty: all that its suite.toml declares")
     select: str = Field(default="", description="regular expression on test ids; empty: all")
     timeout_s: Annotated[float, Field(gt=0)] = 900
+    secrets: tuple[str, ...] = Field(
+        default=(), description="names of variables with secrets that this suite's tests read; no other suite sees them"
+    )
 
 
 class Gates(_Section):
@@ -135,6 +150,18 @@ class Profile(_Section):
     testbed_aws_port: int = Field(default=0, description="0: any free port")
     testbed_catalog_port: int = Field(default=0, description="0: any free port")
 
+    def collecting(self, suite_path: Path) -> dict[str, str]:
+        """Give what the modules of a suite may read at import: URLs, and words in the place of secrets."""
+        named = {
+            name for suite in self.suite if suite.path.absolute() == suite_path.absolute() for name in suite.secrets
+        }
+        return self.endpoints.variables | dict.fromkeys(sorted(named), "not-given-while-collecting")
+
+    @property
+    def has_buckets(self) -> bool:
+        """Whether the target has S3 buckets of ours at all; a shop's URL has none."""
+        return bool(self.target == "embedded" or self.endpoints.catalog or self.endpoints.aws or self.datasets)
+
     @property
     def offers(self) -> tuple[Need, ...]:
         """What tests may rely on here."""
@@ -152,6 +179,16 @@ class Secrets(BaseSettings):
     readonly_refresh_token: SecretStr | None = Field(default=None, description="refresh token of the read-only user")
     slack_token: SecretStr | None = Field(default=None, description="Slack bot token, chat:write")
     slack_webhook: SecretStr | None = Field(default=None, description="webhook for the supervisor's short alerts")
+    _of_suites: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+
+    def of_suite(self, names: Iterable[str]) -> dict[str, str]:
+        """Give the secrets that a suite names, as its environment."""
+        return {name: self._of_suites[name].get_secret_value() for name in names}
+
+    def values(self) -> tuple[str, ...]:
+        """Give every secret that is set, for the redactor."""
+        own = [value for _, value in self if value is not None]
+        return tuple(secret.get_secret_value() for secret in (*own, *self._of_suites.values()))
 
 
 def load(name_or_path: str) -> Profile:
@@ -175,10 +212,24 @@ def parse(data: dict[str, Any], path: Path) -> Profile:
     return profile.model_copy(update={"name": name, "environment": profile.environment or name, "suite": suites})
 
 
-def load_secrets(profile_path: Path | None = None) -> Secrets:
-    """Read secrets; the environment wins over the `.env` beside the profile."""
+def load_secrets(profile_path: Path | None = None, profile: Profile | None = None) -> Secrets:
+    """Read the secrets, those that the profile's suites name included; raise UsageError for one that is not set.
+
+    The environment wins over the `.env` beside the profile.
+    """
     env_file = profile_path.parent / ".env" if profile_path else None
-    return Secrets(_env_file=env_file)
+    secrets = Secrets(_env_file=env_file)
+    beside = dotenv_values(env_file) if env_file else {}
+    for suite in profile.suite if profile else ():
+        for name in suite.secrets:
+            value = os.environ.get(name) or beside.get(name)
+            if not value:
+                raise UsageError(
+                    f"The suite `{suite.path}` needs the secret `{name}`, which is not set: "
+                    f"export it, or write it into `{env_file}`."
+                )
+            secrets._of_suites[name] = SecretStr(value)  # noqa: SLF001 - this function is their constructor
+    return secrets
 
 
 def find(name_or_path: str) -> Path:

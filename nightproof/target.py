@@ -147,7 +147,6 @@ class Target:
 
     def secret_values(self) -> tuple[str, ...]:
         """Give every value that the redactor must know."""
-        given = [value.get_secret_value() for _, value in self.secrets if value is not None]
         keys = [str(pair["secret_access_key"]) for pair in self.facts.get("credentials", {}).values()]
         lent = (
             [] if self.facts else [v for name, v in self.aws_keys("ci-runner").items() if name != "AWS_ACCESS_KEY_ID"]
@@ -155,7 +154,7 @@ class Target:
         tokens = [str(token) for token in self.facts.get("refresh_tokens", {}).values()]
         own = [str(self.facts.get(name, "")) for name in ("control_token", "jwt_secret")]
         ambient = [os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
-        return tuple(value for value in (*given, *keys, *lent, *tokens, *own, *ambient) if value)
+        return tuple(value for value in (*self.secrets.values(), *keys, *lent, *tokens, *own, *ambient) if value)
 
     def deaths(self) -> tuple[str, ...]:
         """Name the testbed's systems whose process is gone."""

@@ -156,7 +156,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"There is no `{path}`: write it with `nightproof catalogue --update`.") from error
+        raise UsageError(
+            f"There is no `{path}`: write it with `nightproof catalogue --update`, and commit it."
+        ) from error
     except ValueError as error:
         raise _damaged(path, f"it is not JSON ({error})") from error
     if not isinstance(lock, dict) or not isinstance(lock.get("suites"), dict):

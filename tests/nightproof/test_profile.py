@@ -8,6 +8,7 @@ import pytest
 
 from nightproof.errors import UsageError
 from nightproof.profile import ALL_NEEDS
+from nightproof.profile import Profile
 from nightproof.profile import load
 from nightproof.profile import load_secrets
 from nightproof.profile import parse
@@ -78,3 +79,57 @@ def test_environment_wins_over_dotenv(tmp_path: Path, monkeypatch: pytest.Monkey
     assert secrets.slack_token is not None
     assert (secrets.jwt_secret.get_secret_value(), secrets.slack_token.get_secret_value()) == ("env-jwt", "file-slack")
     assert "file-slack" not in repr(secrets)
+
+
+def with_secret(folder: Path) -> Path:
+    """Write a profile of two suites, of which one names a secret."""
+    for name in ("shop", "bank"):
+        (folder / name).mkdir()
+    path = folder / "p.toml"
+    path.write_text(
+        'target = "live"\n[endpoints.urls]\nshop = "http://shop.test"\n[[suite]]\npath = "bank"\n'
+        '[[suite]]\npath = "shop"\nsecrets = ["SHOP_TOKEN"]\n'
+    )
+    return path
+
+
+def test_a_suites_secret_is_given_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes from the shell or from the file beside the profile, and the redactor learns its value."""
+    path = with_secret(tmp_path)
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    (tmp_path / ".env").write_text("SHOP_TOKEN=from-file\n")
+    assert load_secrets(path, load(str(path))).of_suite(["SHOP_TOKEN"]) == {"SHOP_TOKEN": "from-file"}
+    monkeypatch.setenv("SHOP_TOKEN", "from-shell")
+    secrets = load_secrets(path, load(str(path)))
+    assert secrets.of_suite(["SHOP_TOKEN"]) == {"SHOP_TOKEN": "from-shell"}
+    assert "from-shell" in secrets.values()
+    assert "from-shell" not in repr(secrets)
+
+
+def test_a_suites_secret_that_is_not_set_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names suite, variable and both places."""
+    path = with_secret(tmp_path)
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    with pytest.raises(UsageError, match=r"The suite `.*shop` needs the secret `SHOP_TOKEN`.*export it.*\.env`\."):
+        load_secrets(path, load(str(path)))
+
+
+def test_collecting_gives_urls_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that read their environment at import can be collected, and only the suite that asked sees the name."""
+    path = with_secret(tmp_path)
+    monkeypatch.setenv("SHOP_TOKEN", "from-shell")
+    profile = load(str(path))
+    assert profile.collecting(tmp_path / "bank") == {"NIGHTPROOF_URL_SHOP": "http://shop.test"}
+    assert profile.collecting(tmp_path / "shop").keys() == {"NIGHTPROOF_URL_SHOP", "SHOP_TOKEN"}
+    assert "from-shell" not in profile.collecting(tmp_path / "shop").values()
+
+
+@pytest.mark.parametrize(
+    ("fields", "has"),
+    [({"target": "live"}, False), ({"target": "live", "endpoints": {"catalog": "http://c.test"}}, True),
+     ({"target": "live", "endpoints": {"aws": "http://a.test"}}, True), ({"target": "embedded"}, True)],
+    ids=["shop", "catalog", "aws", "embedded"],
+)  # fmt: skip
+def test_only_targets_with_buckets_are_leased_and_cleaned(fields: dict[str, object], has: bool) -> None:  # noqa: FBT001
+    """A shop's URL has no bucket, whatever its suites may write."""
+    assert Profile.model_validate(fields).has_buckets is has
