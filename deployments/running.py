@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+import httpx
+
 from deployments import server
 from deployments.state import supervisor_api
 from nightproof import profile as profiles
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.locking import require_free
+from nightproof.night import RESERVE_BYTES
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.progress import announce
@@ -50,8 +54,15 @@ def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
     if not path.is_file():
         if ended:
             raise Interrupted(ended)
-        raise NightproofError(f"The night left no report. Read the flow run `{plan.run_id}` in Prefect.")
+        raise NightproofError(_no_report(plan))
     return read_report(path), path.with_name("report.html")
+
+
+def _no_report(plan: RunPlan) -> str:
+    free = shutil.disk_usage(plan.state_dir).free
+    if free < RESERVE_BYTES:
+        return f"The night left no report: `{plan.state_dir}` has {free} bytes left. Free some there, then run again."
+    return f"The night left no report. Read the flow run `{plan.run_id}` in Prefect."
 
 
 @contextmanager
@@ -89,6 +100,10 @@ def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
         return "SIGINT"
     except Interrupted as interrupted:
         return interrupted.signal_name
+    except httpx.HTTPError as error:
+        # The run's record in Prefect is lost; the report on disk is what counts, and its absence is told by the caller.
+        announce("prefect", f"the server failed: {str(error).splitlines()[0]}")
+        return ""
     fault = None if state.is_completed() else state.result(raise_on_failure=False)
     if isinstance(fault, NightproofError):
         raise fault

@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 
 def settle(night: Night) -> None:
     """Delete what the ledger claims, then audit by a fresh listing; without a target nothing is proved."""
+    night.release_reserve()
     _drop_homes(night, night.run_dir)
     context = night.clean_context()
     if context is None:
@@ -126,7 +127,7 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
         profile=plan.profile,
         started=plan.started,
         ended=now(),
-        cells=tuple(_cell_facts(night, cell) for cell in plan.cells),
+        cells=tuple(cell_facts(night.run_dir, cell) for cell in plan.cells),
         interrupted=night.interrupted,
         blocked=night.blocked,
         checks=tuple(night.checks),
@@ -141,17 +142,18 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
         rerun=plan.rerun,
         slack=SlackDelivery(channel=plan.profile.slack.channel or None),
         nights=earlier,
-        quarantine=_quarantine(plan.cells),
+        quarantine=quarantine(plan.cells),
         system_deaths=night.system_deaths,
         violations=tuple(night.violations),
     )
 
 
-def _cell_facts(night: Night, cell: CellSpec) -> CellFacts:
-    folder = cell_dir(night, cell)
+def cell_facts(run_dir: Path, cell: CellSpec) -> CellFacts:
+    """Give what the event logs of a planned cell say."""
+    folder = run_dir / "cells" / cell.key
     events = read_cell(folder) if (folder / "events.jsonl").is_file() else None
     output = folder / "output.log"
-    shown = os.path.relpath(output, night.run_dir) if output.is_file() else None
+    shown = os.path.relpath(output, run_dir) if output.is_file() else None
     return CellFacts(cell.suite, cell.backend, cell.tests, events, log=shown)
 
 
@@ -160,7 +162,7 @@ def cell_dir(night: Night, cell: CellSpec) -> Path:
     return night.run_dir / "cells" / cell.key
 
 
-def _quarantine(cells: tuple[CellSpec, ...]) -> tuple[QuarantineEntry, ...]:
+def quarantine(cells: tuple[CellSpec, ...]) -> tuple[QuarantineEntry, ...]:
     """Read the quarantine file of every suite; it lies in the suite's folder."""
     paths = dict.fromkeys(cell.path for cell in cells)
     return tuple(entry for path in paths for entry in read_quarantine(path / "quarantine.toml"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import shutil
 import time
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 Interruption = Literal["SIGINT", "SIGTERM", "cancelled"]
 STOP_GRACE_S: Final = 5.0
+RESERVE_BYTES: Final = 4 * 1024 * 1024
 REPORTED_VERSIONS: Final = ("nightproof", "prefect", "quilt3", "pytest", "boto3", "ministack")
 
 
@@ -109,6 +111,28 @@ class Night:
         faults = [end for end in ends if isinstance(end, BaseException)]
         self.violations += [f"The harness failed: {type(fault).__name__}: {fault}" for fault in faults]
 
+    def make_room(self) -> None:
+        """Make the run directory and hold room for the report, so that a disk which the night fills still takes it."""
+        try:
+            self.run_dir.mkdir(parents=True)
+            with self._reserved.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except OSError as error:
+            shutil.rmtree(self.run_dir, ignore_errors=True)
+            self.held.close()
+            raise UsageError(
+                f"`{self.run_dir}` cannot hold a report of {RESERVE_BYTES} bytes ({error.strerror}): "
+                "free space or correct permissions there, or set state_dir in the profile."
+            ) from error
+
+    def release_reserve(self) -> None:
+        """Give the room back to what is written last; safe to repeat."""
+        self._reserved.unlink(missing_ok=True)
+
+    @property
+    def _reserved(self) -> Path:
+        return self.run_dir / ".reserved"
+
     def void(self) -> None:
         """Take the night back: wrong usage leaves neither a report nor a run directory."""
         self.is_void = True
@@ -149,7 +173,7 @@ def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
     except BaseException:
         night.held.close()  # a signal while collecting must free the environment too
         raise
-    plan.run_dir.mkdir(parents=True)
+    night.make_room()
     _point_latest(plan.run_dir)
     return night
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nightproof import night as nights
+from nightproof.conclusion import settle
 from nightproof.errors import SuiteError
 from nightproof.errors import UsageError
 from nightproof.locking import environment_lock
+from nightproof.night import RESERVE_BYTES
 from nightproof.night import Night
 from nightproof.night import clean_context
 from nightproof.night import close_night
@@ -63,6 +67,31 @@ def test_an_open_night_holds_its_environment_and_is_the_latest(foreign: Foreign)
     later = open_night(str(foreign.profile_path), Choice(), LATER)
     assert (foreign.state / "runs" / "latest").resolve() == later.run_dir
     close_night(later)
+
+
+def test_the_reports_room_is_held_until_the_night_is_settled(foreign: Foreign) -> None:
+    """What the tests write cannot take it; afterwards nothing of it is left in the run directory."""
+    night = open_night(str(foreign.profile_path), Choice(), RUN_ID)
+    held = night.run_dir / ".reserved"
+    assert held.stat().st_blocks * 512 >= RESERVE_BYTES
+    settle(night)
+    assert not held.exists()
+    close_night(night)
+
+
+def test_a_disk_without_room_for_the_report_is_wrong_usage(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names place, size and remedy; neither lock nor run directory stays."""
+
+    def full(*_given: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        with pytest.raises(UsageError, match=rf"{RUN_ID}` cannot hold a report of \d+ bytes \(No space.*free space"):
+            open_night(str(foreign.profile_path), Choice(), RUN_ID)
+
+    assert not (foreign.state / "runs" / RUN_ID).exists()
+    close_night(open_night(str(foreign.profile_path), Choice(), LATER))
 
 
 @pytest.mark.parametrize("wrong", ["uncatalogued", "check", "profile"])
