@@ -210,11 +210,10 @@ def _start_testbed(target: Target, progress: Callable[[str], None]) -> None:
     folder = target.state_dir / "testbed"
     folder.mkdir(exist_ok=True)
     ready = folder / "testbed.json"
-    ready.unlink(missing_ok=True)
     log = folder / "testbed.log"
     reader, target.lifeline = os.pipe()
     try:
-        with log.open("wb") as output:
+        with log.open("ab") as output:  # a testbed that runs here already may be writing to it
             target.process = subprocess.Popen(
                 _command(target.profile, folder),
                 cwd=ROOT,
@@ -249,13 +248,14 @@ def _command(profile: Profile, folder: Path) -> list[str]:
 
 
 def _description(target: Target, ready: Path, log: Path) -> dict[str, Any] | None:
-    """Give testbed.json once it is there; raise when the process has ended instead."""
+    """Give testbed.json once this process has written it; raise when it has ended instead."""
     code = target.process.poll() if target.process else None
     if code == EXIT_USAGE:
         raise UsageError(_tail(log))
     if code is not None:
         raise Blocked(f"The testbed ended while starting, exit {code}: {_tail(log)} Read `{log}`.")
-    return dict(json.loads(ready.read_bytes())) if ready.is_file() else None
+    found: dict[str, Any] = json.loads(ready.read_bytes()) if ready.is_file() else {}
+    return found if target.process and found.get("pid") == target.process.pid else None
 
 
 def _tail(log: Path) -> str:
