@@ -10,6 +10,7 @@ from typing import Final
 
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.hashing import top_hash
+from nightproof.datasets.metadata import metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,30 +18,7 @@ if TYPE_CHECKING:
     from nightproof.profile import Names
 
 Pin = tuple[str, int]
-RICH: Final[dict[str, Any]] = {
-    "version": "2.1.0",
-    "description": "Rich metadata for round trips",
-    "tags": ["test", "e2e", "metadata", "complex", "baseline"],
-    "authors": [{"name": "Ada Test", "email": "ada@test.com"}, {"name": "Bo Test", "email": "bo@test.com"}],
-    "license": "CC-BY-4.0",
-    "created": "2024-01-01T00:00:00+00:00",
-    "schema": {"fields": [{"name": "id", "type": "integer", "constraints": {"required": True, "minimum": 0}}]},
-    "provenance": {"source": "generated", "method": "sha-256 counter stream", "seed": "nightproof:1.0.0:metadata-rich"},
-    "custom_fields": {"experiment_id": "EXP-001", "inner": {"absent": None}, "none_yet": [], "unicode": "größe 測試",
-                      "small": 1e-7, "large": 9007199254740991},
-}  # fmt: skip
-TEXTS: Final = {
-    "empty-package": "A package without entries",
-    "large-package": "One hundred chunks",
-    "mixed-formats": "JSON, csv, Parquet and images",
-    "nested-structure": "Files in nested folders",
-    "package-a": "First of a pair",
-    "package-b": "Second of a pair",
-    "simple-csv": "Five small tables",
-    "single-file": "One csv table",
-    "versioned-data": "Two revisions",
-}
-BY_QUILT3: Final = frozenset({"large-package", "mixed-formats", "package-a", "simple-csv", "versioned-data"})
+BY_QUILT3: Final = frozenset({"metadata-rich", "mixed-formats", "package-a", "simple-csv", "versioned-data"})
 BASELINE: Final = (
     "empty-package", "large-package", "metadata-rich", "mixed-formats", "nested-structure", "package-a", "package-b",
     "simple-csv", "single-file", "versioned-data",
@@ -59,6 +37,10 @@ class Revision:
     entries: Mapping[str, str] = field(repr=False)
     by_quilt3: bool = False
 
+    def sources(self) -> set[str]:
+        """Give the datasets that its entries lie in; an empty package is a dataset of its own."""
+        return {source.split("/", 1)[0] for source in self.entries.values()} or {self.package.rsplit("/", 1)[-1]}
+
     def expected(self, pins: Mapping[str, Pin]) -> str:
         """Give the top hash it must have."""
         return top_hash(self.message, self.metadata, {key: pins[source] for key, source in self.entries.items()})
@@ -69,11 +51,9 @@ def baseline(names: Names) -> tuple[Revision, ...]:
     found: list[Revision] = []
     for dataset in BASELINE:
         for label, entries in _entries(dataset).items():
-            metadata = RICH if dataset == "metadata-rich" else {"description": TEXTS[dataset], "tags": ["baseline"]}
             found.append(
-                Revision(f"test-user/{dataset}", label, names.bucket_packages, f"Baseline: {dataset}", metadata,
-                         entries,
-                         by_quilt3=dataset in BY_QUILT3)
+                Revision(f"test-user/{dataset}", label, names.bucket_packages, f"Baseline: {dataset}",
+                         metadata_of(dataset), entries, by_quilt3=dataset in BY_QUILT3)
             )  # fmt: skip
     return tuple(found)
 
@@ -108,5 +88,5 @@ def bucket_of(dataset: str, names: Names) -> str:
 
 
 def key_of(dataset: str, path: str) -> str:
-    """Give a file's key: below its dataset's name, and west.txt at the root of its bucket."""
-    return path if dataset == "west" else f"{dataset}/{path}"
+    """Give a file's key: below its dataset's name; documents lie beside the dataset their path names."""
+    return path if dataset in {"west", "documents"} else f"{dataset}/{path}"

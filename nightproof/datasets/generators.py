@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import sys
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from nightproof.datasets.content import FLAT
+from nightproof.datasets.metadata import DOCUMENT
+from nightproof.datasets.metadata import document
 from nightproof.datasets.stream import FRACTION
 from nightproof.datasets.stream import Numbers
 from nightproof.datasets.stream import stream
@@ -22,10 +28,10 @@ KB: Final = 1000
 MB: Final = 1_000_000
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 MARGIN: Final = 64
+SIZE_BYTES: Final = 8
 CHUNK: Final = 5 * MB
 PARQUET_ROWS: Final = 1_250_000
 PIXELS: Final = 1300
-FLAT: Final = (255, 200, 100)
 MONTHS: Final = ("2024-01", "2024-02", "2024-03", "2024-04")
 SPECIAL: Final = "data/special/a b+c#d%25 ü.csv"
 
@@ -180,6 +186,15 @@ def _versioned() -> dict[str, Callable[[str, str], bytes]]:
     return {f"{v}/data/{name}": sensors(size, shared.get(name, "")) for v, listed in names.items() for name in listed}
 
 
+def readme(_dataset: str, path: str) -> bytes:
+    """Give the description of a dataset, which people write."""
+    return (Path(__file__).parent / "readme" / path).read_bytes()
+
+
+DATASETS: Final = (
+    "simple-csv", "nested-structure", "large-package", "mixed-formats", "versioned-data", "metadata-rich",
+    "empty-package", "single-file",
+)  # fmt: skip
 FILES: Final[dict[str, dict[str, Callable[[str, str], bytes]]]] = {
     "simple-csv": {f"data{n}.csv": simple(200 * KB) for n in range(1, 6)},
     "nested-structure": _nested(),
@@ -203,10 +218,20 @@ FILES: Final[dict[str, dict[str, Callable[[str, str], bytes]]]] = {
     "west": {"west.txt": text(1 * KB, "West")},
     "secret": {"hidden.txt": text(1 * KB, "Hidden")},
     "perf": {f"pkg-{n:03d}/data.txt": raw(100) for n in range(100)},
+    "readme": {f"{name}.md": readme for name in DATASETS},
+    "documents": {f"{name}/{DOCUMENT}": document for name in ("empty-package", "metadata-rich")},
 }  # fmt: skip
-DATASETS: Final = (
-    "simple-csv", "nested-structure", "large-package", "mixed-formats", "versioned-data", "metadata-rich",
-    "empty-package", "single-file",
-)  # fmt: skip
 DECOYED: Final = frozenset({"simple-csv", "mixed-formats", "metadata-rich"})
-CONTENT_PINNED: Final = (".parquet", ".png", ".jpg")
+
+
+def main(dataset: str, *paths: str) -> None:
+    """Write files to stdout, each after its size; who closes the pipe ends it, without a traceback."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for path in paths:
+        data = generate(dataset, path)
+        sys.stdout.buffer.write(len(data).to_bytes(SIZE_BYTES, "big") + data)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PART: Final = 8 * 1024 * 1024
 MAX_PARTS: Final = 10_000
@@ -26,11 +30,19 @@ def top_hash(message: str | None, metadata: dict[str, Any] | None, entries: dict
     header: dict[str, Any] = {"version": "v0", "message": message}
     if metadata is not None:
         header["user_meta"] = metadata
-    digest = hashlib.sha256(_canonical(header))
+    lines = [header]
     for key in sorted(entries, key=lambda name: tuple(name.split("/"))):
         value, size = entries[key]
-        entry = {"hash": {"type": "sha2-256-chunked", "value": value}, "logical_key": key, "meta": {}, "size": size}
-        digest.update(_canonical(entry))
+        found = {"type": "sha2-256-chunked", "value": value}
+        lines.append({"hash": found, "logical_key": key, "meta": {}, "size": size})
+    return lines_hash(lines)
+
+
+def lines_hash(lines: Iterable[dict[str, Any]]) -> str:
+    """Give the hash of a manifest's lines in their order, without the places its entries lie at."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(_canonical(line))
     return digest.hexdigest()
 
 

@@ -5,27 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 from nightproof.datasets.catalogue import Pin
 from nightproof.datasets.catalogue import baseline
-from nightproof.datasets.generators import CONTENT_PINNED
+from nightproof.datasets.content import CONTENT_PINNED
+from nightproof.datasets.content import content_sha256
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.generators import generate
 from nightproof.datasets.hashing import chunked
+from nightproof.datasets.inventory import inventory
 from nightproof.datasets.stream import DATA_VERSION
 from nightproof.datasets.stream import seed_text
 from nightproof.profile import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FOLDER: Final = Path(__file__).parent
 MANIFEST: Final = FOLDER / "manifest.json"
 CHECKSUMS: Final = FOLDER / "checksums.json"
 GENERATED: Final = "2024-01-01T00:00:00Z"
+Facts = dict[tuple[str, str], dict[str, Any]]
 
 
 @cache
@@ -42,21 +50,44 @@ def pinned() -> dict[str, dict[str, Any]]:
     return {f"{name}/{entry['path']}": entry for name, section in sections.items() for entry in section["entries"]}
 
 
+@cache
 def pins() -> dict[str, Pin]:
     """Give chunked hash and size of every file by `<dataset>/<path>`."""
     return {key: (entry["sha2_256_chunked"], entry["bytes"]) for key, entry in pinned().items()}
 
 
-def seed_hash() -> str:
-    """Hash both committed files."""
-    return hashlib.sha256(MANIFEST.read_bytes() + CHECKSUMS.read_bytes()).hexdigest()
-
-
 def update() -> None:
     """Generate every file anew and write both committed files; review the difference like code."""
+    write(describe_all())
+
+
+def differences() -> list[str]:
+    """Generate every file anew and name what is not as committed; encoded files are compared by their content."""
+    facts = describe_all()
+    for key, committed in pinned().items():
+        name = tuple(key.split("/", 1))
+        if name in facts and committed["pin"] == "content":
+            same = facts[name]["content_sha256"] == committed["content_sha256"]
+            facts[name] = committed if same else facts[name]
+    wrong = [f"{name}/{path}" for (name, path), fact in facts.items() if pinned().get(f"{name}/{path}") != fact]
+    texts = zip((MANIFEST, CHECKSUMS), _texts(facts), strict=True)
+    return wrong + [path.name for path, text in texts if path.read_text(encoding="utf-8") != text]
+
+
+def describe_all() -> Facts:
+    """Generate every file, in parallel, and give their facts."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         jobs = {(name, path): pool.submit(describe, name, path) for name, files in FILES.items() for path in files}
-        facts = {key: job.result() for key, job in jobs.items()}
+        return {key: job.result() for key, job in jobs.items()}
+
+
+def write(facts: Facts) -> None:
+    """Write both committed files."""
+    for path, text in zip((MANIFEST, CHECKSUMS), _texts(facts), strict=True):
+        path.write_text(text, encoding="utf-8")
+
+
+def _texts(facts: Facts) -> tuple[str, str]:
     sections = {name: _section(name, facts) for name in FILES}
     by_key = {f"{name}/{path}": fact for (name, path), fact in facts.items()}
     datasets = {name: sections[name] for name in DATASETS}
@@ -68,24 +99,28 @@ def update() -> None:
         "packages": _packages({key: (fact["sha2_256_chunked"], fact["bytes"]) for key, fact in by_key.items()}),
         "search": {"csv": ["test-user/single-file", "test-user/simple-csv", "test-user/mixed-formats"]},
         "diff": {"a_b": {"added": ["only_b.csv"], "removed": ["only_a.csv"], "modified": ["shared_changed.csv"]}},
-    }  # fmt: skip
-    files = {("west.txt" if key == "west/west.txt" else key): fact["sha256"] for key, fact in sorted(by_key.items())}
-    checksums = {"format": 1, "algorithm": "sha256", "files": files}
-    for path, content in ((MANIFEST, manifest), (CHECKSUMS, checksums)):
-        path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    } | inventory(Names())  # fmt: skip
+    files = {("west.txt" if key == "west/west.txt" else key): fact["sha256"] for key, fact in by_key.items()}
+    files |= {f"{key}#content": fact["content_sha256"] for key, fact in by_key.items() if fact["pin"] == "content"}
+    return _text(manifest), _text({"format": 1, "algorithm": "sha256", "files": files})
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def describe(dataset: str, path: str) -> dict[str, Any]:
     """Generate one file and give its facts."""
     data = generate(dataset, path)
-    pin = "content" if path.endswith(CONTENT_PINNED) else "bytes"
-    return {
+    is_encoded = path.endswith(CONTENT_PINNED)
+    fact = {
         "path": path, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
-        "sha2_256_chunked": chunked(data), "pin": pin,
+        "sha2_256_chunked": chunked(data), "pin": "content" if is_encoded else "bytes",
     }  # fmt: skip
+    return fact | {"content_sha256": content_sha256(path, data)} if is_encoded else fact
 
 
-def _section(name: str, facts: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+def _section(name: str, facts: Facts) -> dict[str, Any]:
     entries = sorted((fact for (owner, _), fact in facts.items() if owner == name), key=lambda fact: fact["path"])
     return {
         "seed": seed_text(name),
@@ -115,5 +150,15 @@ def _packages(facts: dict[str, Pin]) -> dict[str, Any]:
     return packages
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Write both files, or with `--check` compare them with what the generators make now."""
+    if "--check" not in arguments:
+        update()
+        return 0
+    wrong = differences()
+    sys.stdout.write("".join(f"not as committed: {name}\n" for name in wrong) or "all pins reproduce\n")
+    return 1 if wrong else 0
+
+
 if __name__ == "__main__":
-    update()
+    sys.exit(main(sys.argv[1:]))

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 
 class Placement:
-    """Version ids by `<dataset>/<path>` and pointers by package; written in one step."""
+    """Version ids by `<dataset>/<path>` and pointers by package; written in one step.
+
+    A file that is lost or damaged is as good as empty: the seeding looks for everything and notes it again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        self._found.setdefault("packages", {})
+        found = _read(path)
+        self.is_damaged = found is None
+        self._found: dict[str, Any] = found or {"packages": {}}
 
     def version(self, dataset: str, path: str) -> str | None:
         """Give the version that holds the true bytes."""
@@ -30,6 +34,11 @@ class Placement:
         """Note a file's version."""
         with self._lock:
             self._found[f"{dataset}/{path}"] = {"version_id": version}
+
+    def pointers(self, package: str) -> dict[str, str] | None:
+        """Give a package's pointers as noted, or nothing when it was never in place."""
+        found: dict[str, str] | None = self._found["packages"].get(package, {}).get("pointers")
+        return found
 
     def put_pointers(self, package: str, pointers: dict[str, str]) -> None:
         """Note a package's pointers: Unix second to top hash."""
@@ -43,3 +52,20 @@ class Placement:
             fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
             fresh.write_text(json.dumps(self._found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             fresh.replace(self._path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read the file; give nothing when it is not what `save` writes, and an empty placement when there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        packages = found.pop("packages")
+        if all(isinstance(entry["version_id"], str) for entry in found.values()):
+            return {
+                **found,
+                "packages": {name: {"pointers": package["pointers"]} for name, package in packages.items()},
+            }
+    except FileNotFoundError:
+        return {"packages": {}}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass  # whatever stands there, it is rebuilt
+    return None

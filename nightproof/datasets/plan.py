@@ -8,8 +8,8 @@ from nightproof.datasets.catalogue import baseline
 from nightproof.datasets.catalogue import others
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
+from nightproof.datasets.packages import put_packages
 from nightproof.datasets.push import create_and_delete
-from nightproof.datasets.push import put_packages
 from nightproof.datasets.put import put_dataset
 from nightproof.errors import UsageError
 
@@ -32,7 +32,8 @@ def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[st
 
     def seed_baseline() -> SeedResult:
         create_and_delete(storage, catalog(), storage.names.bucket_packages)
-        return put_packages(storage, catalog(), "baseline-packages", baseline(storage.names), in_order=True)
+        known = [revision for revision in baseline(storage.names) if revision.sources() <= set(wanted)]
+        return put_packages(storage, catalog(), "baseline-packages", known, in_order=True)
 
     def seed_others() -> SeedResult:
         return put_packages(storage, catalog(), "other-packages", others(storage.names), in_order=False)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from typing import IO
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import Final
+from typing import cast
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError
@@ -18,22 +22,32 @@ from botocore.exceptions import ClientError
 
 from nightproof.datasets.catalogue import bucket_of
 from nightproof.datasets.catalogue import key_of
+from nightproof.datasets.content import content_sha256
 from nightproof.datasets.generators import DECOYED
 from nightproof.datasets.generators import FILES
+from nightproof.datasets.generators import SIZE_BYTES
 from nightproof.datasets.generators import generate
+from nightproof.datasets.history import Past
+from nightproof.datasets.history import past_of
 from nightproof.datasets.manifest import pinned
+from nightproof.errors import Blocked
+from nightproof.progress import announce
 from nightproof.records import SeedResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from types_boto3_s3 import S3Client
 
     from nightproof.datasets.placement import Placement
     from nightproof.profile import Names
 
 WORKERS: Final = 8
+STREAMS: Final = 4
 PART: Final = 8 * 1024 * 1024
 TRANSFER: Final = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
-GENERATORS: Final = 2
+MB: Final = 1_000_000
+WORTH_A_PROCESS: Final = 2 * MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,53 +61,79 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One file that is not as pinned; `was_there` tells damage from a first seeding."""
+    """One file that is not as noted; `was_there` tells damage from a first seeding, `intact` is a version to keep."""
 
     path: str
     reason: str
-    was_there: bool
+    was_there: bool = True
+    intact: str = ""
 
 
 def put_dataset(storage: Storage, dataset: str) -> SeedResult:
     """Bring one dataset to its pinned content and say what that took."""
     started = time.monotonic()
     findings = inspect(storage, dataset)
-    uploaded = _upload(storage, dataset, [finding.path for finding in findings])
-    damaged = [finding for finding in findings if finding.was_there]
+    missing = [finding.path for finding in findings if not finding.intact]
+    for finding in findings:
+        if finding.intact:
+            storage.placement.put(dataset, finding.path, finding.intact)
+    try:
+        uploaded = _upload(storage, dataset, missing)
+    finally:
+        if findings:
+            storage.placement.save()
     facts = [pinned()[f"{dataset}/{path}"] for path in FILES[dataset]]
-    digest = hashlib.sha256("".join(fact["sha256"] for fact in facts).encode()).hexdigest()
+    sha256 = hashlib.sha256("".join(fact["sha256"] for fact in facts).encode()).hexdigest()
     return SeedResult(
-        name=dataset, kind="dataset", files=len(facts), bytes=sum(fact["bytes"] for fact in facts), sha256=digest,
-        generated_bytes=sum(pinned()[f"{dataset}/{finding.path}"]["bytes"] for finding in findings),
-        uploaded_bytes=uploaded, repaired=len(damaged), duration_s=time.monotonic() - started,
-        repairs=tuple(f"{dataset}/{finding.path}: {finding.reason}" for finding in damaged),
+        name=dataset, kind="dataset", files=len(facts), bytes=sum(fact["bytes"] for fact in facts), sha256=sha256,
+        generated_bytes=_size(dataset, missing), uploaded_bytes=uploaded,
+        repaired=sum(finding.was_there for finding in findings), duration_s=time.monotonic() - started,
+        repairs=_repairs(storage, dataset, findings),
     )  # fmt: skip
 
 
+def _repairs(storage: Storage, dataset: str, findings: list[Finding]) -> tuple[str, ...]:
+    """Name every damaged object; those that are intact and were only not noted make one line."""
+    named = [f"{dataset}/{f.path}: {f.reason}" for f in findings if f.was_there and not f.intact]
+    noted = [finding for finding in findings if finding.intact]
+    why = "could not be read" if storage.placement.is_damaged else "did not name their versions"
+    line = f"{dataset}: placement.json {why}, {len(noted)} intact objects are noted again"
+    return (*named, line) if noted else tuple(named)
+
+
+def _size(dataset: str, paths: list[str]) -> int:
+    return sum(pinned()[f"{dataset}/{path}"]["bytes"] for path in paths)
+
+
 def inspect(storage: Storage, dataset: str) -> list[Finding]:
-    """Compare every file with its pin: newest version, size, and all bytes read back."""
-    bucket = bucket_of(dataset, storage.names)
-    prefix = "" if dataset == "west" else f"{dataset}/"
-    newest: dict[str, Any] = {}
-    for page in storage.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        newest |= {v["Key"]: v for v in page.get("Versions", []) if v["IsLatest"]}
+    """Compare every file with its pin: newest version, and all bytes read back."""
+    past = past_of(storage.s3, bucket_of(dataset, storage.names), [key_of(dataset, path) for path in FILES[dataset]])
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda path: _inspect_file(storage, dataset, path, newest), FILES[dataset])
+        found = pool.map(
+            lambda path: _inspect_file(storage, dataset, path, past[key_of(dataset, path)]), FILES[dataset]
+        )
         return [finding for finding in found if finding]
 
 
-def _inspect_file(storage: Storage, dataset: str, path: str, newest: dict[str, Any]) -> Finding | None:
+def _inspect_file(storage: Storage, dataset: str, path: str, past: Past) -> Finding | None:
     known = storage.placement.version(dataset, path)
-    version = newest.get(key_of(dataset, path))
-    if version is None:
-        return Finding(path, "the object was deleted", was_there=known is not None)
-    if known is None:
-        return Finding(path, "nothing is known of the object", was_there=False)
-    if version["VersionId"] != known:
-        return Finding(path, "the object was overwritten", was_there=True)
-    if digest(storage, dataset, path, known) != pinned()[f"{dataset}/{path}"]["sha256"]:
-        return Finding(path, "the stored bytes were changed", was_there=True)
-    return None
+    if past.newest is None:
+        return Finding(path, "the object was deleted", was_there=past.was_deleted or known is not None)
+    if digest(storage, dataset, path, past.newest) != pinned()[f"{dataset}/{path}"]["sha256"]:
+        return Finding(path, _damage(known, past))
+    if past.newest == known:
+        return None
+    if dataset in DECOYED and len(past.versions) == 1:
+        return Finding(path, "the older version with other bytes is gone")
+    return Finding(path, "its version was not noted", intact=past.newest)
+
+
+def _damage(known: str | None, past: Past) -> str:
+    if known == past.newest:
+        return "the stored bytes were changed"
+    if known and known not in past.versions:
+        return "the version with the true bytes was deleted"
+    return "the object was overwritten"
 
 
 def digest(storage: Storage, dataset: str, path: str, version: str) -> str:
@@ -101,34 +141,67 @@ def digest(storage: Storage, dataset: str, path: str, version: str) -> str:
     sha = hashlib.sha256()
     bucket = bucket_of(dataset, storage.names)
     try:
-        body = storage.s3.get_object(Bucket=bucket, Key=key_of(dataset, path), VersionId=version)["Body"]
-        for chunk in body.iter_chunks(1024 * 1024):
-            sha.update(chunk)
+        found = storage.s3.get_object(Bucket=bucket, Key=key_of(dataset, path), VersionId=version)
+        with closing(found["Body"]) as body:
+            for chunk in body.iter_chunks(1024 * 1024):
+                sha.update(chunk)
     except (ClientError, BotoCoreError):
         return ""
     return sha.hexdigest()
 
 
 def _upload(storage: Storage, dataset: str, paths: list[str]) -> int:
-    if not paths:
-        return 0
-    uploaded = 0
-    with ProcessPoolExecutor(GENERATORS) as makers, ThreadPoolExecutor(GENERATORS * 2) as senders:
-        made = makers.map(generate, [dataset] * len(paths), paths)
-        sent = [senders.submit(_send, storage, dataset, path, data) for path, data in zip(paths, made, strict=True)]
-        for path, job in zip(paths, sent, strict=True):
-            version, size = job.result()
+    """Generate and send in a few streams, each file after the other, so that memory stays small."""
+    tally = Tally(dataset, paths)
+
+    def send(share: list[str]) -> None:
+        for path, data in _made(dataset, share):
+            version, sent = _send(storage, dataset, path, data)
             storage.placement.put(dataset, path, version)
-            uploaded += size
-    storage.placement.save()
-    return uploaded
+            tally.add(path, sent)
+
+    with ThreadPoolExecutor(STREAMS) as pool:
+        list(pool.map(send, filter(None, (paths[stream::STREAMS] for stream in range(STREAMS)))))
+    return tally.sent
+
+
+class Tally:
+    """Counts what was sent, and tells it at every tenth of the files where they are worth a line."""
+
+    def __init__(self, dataset: str, paths: list[str]) -> None:
+        self.sent = 0
+        self._dataset = dataset
+        self._files, self._of_files = 0, len(paths)
+        self._bytes, self._of_bytes = 0, _size(dataset, paths)
+        self._lock = threading.Lock()
+
+    def add(self, path: str, sent: int) -> None:
+        """Count one file; decoys are sent, but they are not files."""
+        with self._lock:
+            before, self._files = self._files, self._files + 1
+            self.sent += sent
+            self._bytes += _size(self._dataset, [path])
+            is_next_tenth = 10 * self._files // self._of_files > 10 * before // self._of_files
+            if is_next_tenth and self._of_bytes >= MB:
+                text = f"{self._bytes / MB:.1f} of {self._of_bytes / MB:.1f} MB"
+                announce(f"seed {self._dataset}", text, self._files, self._of_files)
+
+
+def _made(dataset: str, paths: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Generate files: in a process of their own where there is much to make, which ends with its pipe."""
+    if _size(dataset, paths) < WORTH_A_PROCESS:
+        yield from ((path, generate(dataset, path)) for path in paths)
+        return
+    command = [sys.executable, "-m", "nightproof.datasets.generators", dataset, *paths]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
+        output = cast("IO[bytes]", child.stdout)
+        for path in paths:
+            yield path, output.read(int.from_bytes(output.read(SIZE_BYTES), "big"))
 
 
 def _send(storage: Storage, dataset: str, path: str, data: bytes) -> tuple[str, int]:
     """Upload one file, after a decoy where stale reads must show; return its version and the bytes sent."""
-    fact = pinned()[f"{dataset}/{path}"]
-    if fact["pin"] == "bytes" and hashlib.sha256(data).hexdigest() != fact["sha256"]:
-        raise ValueError(f"The generator of `{dataset}/{path}` does not give its pinned bytes: update the manifest.")
+    _require_pinned(dataset, path, data)
     bucket, key = bucket_of(dataset, storage.names), key_of(dataset, path)
     sent = 0
     bodies = [data[::-1], data] if dataset in DECOYED else [data]
@@ -139,3 +212,16 @@ def _send(storage: Storage, dataset: str, path: str, data: bytes) -> tuple[str, 
         sent += len(body)
     head = storage.s3.head_object(Bucket=bucket, Key=key)
     return head.get("VersionId", "null"), sent
+
+
+def _require_pinned(dataset: str, path: str, data: bytes) -> None:
+    """Raise Blocked where a generator gives other bytes: a package's hash covers them, also of encoded files."""
+    fact = pinned()[f"{dataset}/{path}"]
+    if hashlib.sha256(data).hexdigest() == fact["sha256"]:
+        return
+    if fact["pin"] == "content" and content_sha256(path, data) == fact["content_sha256"]:
+        raise Blocked(f"This encoder writes `{dataset}/{path}` in other bytes: install the locked versions (uv sync).")
+    raise Blocked(
+        f"The generator of `{dataset}/{path}` does not give its pinned bytes: undo its change, "
+        "or pin them with `python -m nightproof.datasets.manifest`."
+    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from nightproof.datasets.generators import CONTENT_PINNED
+from nightproof.datasets.content import CONTENT_PINNED
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.generators import generate
@@ -23,11 +24,16 @@ from nightproof.datasets.stream import Numbers
 from nightproof.datasets.stream import seed_text
 from nightproof.datasets.stream import stream
 
-SMALL = ("simple-csv", "single-file", "package-a", "package-b", "west", "secret", "perf", "nested-structure")
+SMALL = ("simple-csv", "single-file", "package-a", "package-b", "west", "secret", "perf", "readme", "documents")
 SPOT = (
+    ("nested-structure", "data/special/a b+c#d%25 ü.csv"),
+    ("nested-structure", "data/processed/summary.json"),
+    ("nested-structure", "docs/guide.md"),
     ("metadata-rich", "data/data_07.csv"),
     ("large-package", "chunk_042.bin"),
     ("versioned-data", "v1/data/file2.csv"),
+    ("mixed-formats", "data.parquet"),
+    ("mixed-formats", "image.png"),
 )
 
 
@@ -155,3 +161,25 @@ def test_another_process_in_another_place_gives_the_same_bytes() -> None:
     env = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Pacific/Auckland", "LC_ALL": "C"}
     child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert child.stdout.strip() == pinned()["single-file/data.csv"]["sha256"]
+
+
+def test_a_process_gives_files_until_its_pipe_closes() -> None:
+    """Each file comes after its size; who closes the pipe ends the process without a word."""
+    command = [
+        sys.executable,
+        "-m",
+        "nightproof.datasets.generators",
+        "large-package",
+        "chunk_007.bin",
+        "chunk_008.bin",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout
+        assert child.stderr
+        size = int.from_bytes(child.stdout.read(8), "big")
+        assert size == pinned()["large-package/chunk_007.bin"]["bytes"]
+        data = child.stdout.read(size)
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert hashlib.sha256(data).hexdigest() == pinned()["large-package/chunk_007.bin"]["sha256"]
+    assert child.returncode == -signal.SIGPIPE

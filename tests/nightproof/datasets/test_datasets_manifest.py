@@ -10,15 +10,17 @@ import pytest
 
 from nightproof.datasets import manifest
 from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import key_of
 from nightproof.datasets.catalogue import others
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
+from nightproof.datasets.generators import generate
 from nightproof.profile import Names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = ("single-file", "package-a", "package-b", "west", "athena")
+SMALL = ("single-file", "package-a", "package-b", "west", "athena", "readme", "documents")
 
 
 def committed(path: Path) -> Any:
@@ -56,8 +58,12 @@ def test_sums_are_those_of_the_entries() -> None:
 def test_checksums_repeat_the_manifest() -> None:
     """Both files state the same hash for the same file."""
     stated = committed(manifest.CHECKSUMS)["files"]
-    for key, fact in manifest.pinned().items():
-        assert stated["west.txt" if key == "west/west.txt" else key] == fact["sha256"], key
+    expected = {
+        "west.txt" if key == "west/west.txt" else key: fact["sha256"] for key, fact in manifest.pinned().items()
+    }
+    encoded = {key: fact for key, fact in manifest.pinned().items() if fact["pin"] == "content"}
+    assert len(encoded) == 4
+    assert stated == expected | {f"{key}#content": fact["content_sha256"] for key, fact in encoded.items()}
 
 
 def test_packages_are_those_that_will_be_pushed() -> None:
@@ -137,3 +143,93 @@ def test_a_description_is_the_committed_one(dataset: str) -> None:
                 for each in (fact, committed_fact)
             )
         assert fact == committed_fact
+
+
+def every_fact() -> manifest.Facts:
+    """Give the committed facts in the form in which they are written."""
+    keys = [(name, path) for name, files in FILES.items() for path in files]
+    return {(name, path): manifest.pinned()[f"{name}/{path}"] for name, path in keys}
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let both files be written elsewhere, and spare the generation of the big datasets."""
+    for name in ("MANIFEST", "CHECKSUMS"):
+        copy = tmp_path / getattr(manifest, name).name
+        copy.write_bytes(getattr(manifest, name).read_bytes())
+        monkeypatch.setattr(manifest, name, copy)
+    monkeypatch.setattr(manifest, "describe_all", every_fact)
+    return tmp_path
+
+
+def test_an_update_writes_what_is_committed(elsewhere: Path) -> None:
+    """Both files come out byte for byte as committed."""
+    before = {path.name: path.read_bytes() for path in elsewhere.iterdir()}
+    for path in elsewhere.iterdir():
+        path.write_text("lost")
+    assert manifest.main([]) == 0
+    assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == before
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_check_names_what_does_not_reproduce(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Changed bytes and a changed file fail; an encoder's other bytes of the same content do not."""
+    assert manifest.main(["--check"]) == 0
+    facts = every_fact()
+    facts["mixed-formats", "image.png"] = facts["mixed-formats", "image.png"] | {"sha256": "another encoder's"}
+    monkeypatch.setattr(manifest, "describe_all", lambda: facts)
+    assert manifest.main(["--check"]) == 0
+    facts["mixed-formats", "image.jpg"] = facts["mixed-formats", "image.jpg"] | {"content_sha256": "other pixels"}
+    facts["simple-csv", "data1.csv"] = facts["simple-csv", "data1.csv"] | {"sha256": "other bytes"}
+    capsys.readouterr()
+    assert manifest.main(["--check"]) == 1
+    names = [line.removeprefix("not as committed: ") for line in capsys.readouterr().out.splitlines()]
+    assert names == ["simple-csv/data1.csv", "mixed-formats/image.jpg", "manifest.json", "checksums.json"]
+
+
+def test_every_file_is_described_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The facts of all files come back under their names."""
+    monkeypatch.setattr(manifest, "FILES", {name: FILES[name] for name in ("readme", "west")})
+    found = manifest.describe_all()
+    assert set(found) == {("west", "west.txt"), *(("readme", f"{name}.md") for name in DATASETS)}
+    assert all(fact == manifest.pinned()[f"{name}/{path}"] for (name, path), fact in found.items())
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_readme_states_what_is_there(dataset: str) -> None:
+    """Name, seed, counts and the files that are not one of many stand in its description."""
+    text = (manifest.FOLDER / "readme" / f"{dataset}.md").read_text(encoding="utf-8")
+    section = manifest.read_manifest()["datasets"][dataset]
+    files = "1 file" if section["files"] == 1 else f"{section['files']} files"
+    assert text.startswith(f"# {dataset}\n")
+    assert f"- Size: {files}, {section['bytes']:,} bytes." in text
+    assert f"- Seed: `{section['seed']}`" in text
+    for name in (entry["path"].rsplit("/", 1)[-1] for entry in section["entries"]):
+        is_one_of_many = any(character.isdigit() for character in name)
+        assert is_one_of_many or f"{name}`" in text, name
+
+
+@pytest.mark.parametrize("dataset", ["metadata-rich", "empty-package"])
+def test_a_document_is_the_packages_metadata(dataset: str) -> None:
+    """The file beside a dataset says what its package says, and lies at the dataset's own prefix."""
+    path = f"{dataset}/quilt_metadata.json"
+    content = json.loads(generate("documents", path))
+    assert content == manifest.read_manifest()["packages"][f"test-user/{dataset}"]["metadata"]
+    assert key_of("documents", path) == path
+    assert path.split("/")[1] not in FILES[dataset]
+
+
+def test_rich_metadata_has_every_shape_of_value() -> None:
+    """What a round trip may lose is there: unicode, the absent, the empty, the tiny and the exact large."""
+    rich = manifest.read_manifest()["packages"]["test-user/metadata-rich"]["metadata"]
+    custom = rich["custom_fields"]
+    assert custom["experiment_id"] == "EXP-001"
+    assert (custom["small"], custom["large"]) == (1e-7, 2**53 - 1)
+    assert None in custom["inner"].values()
+    assert [] in custom.values()
+    assert not custom["unicode"].isascii()
+    assert len(rich["authors"]) == 2
+    assert rich["schema"]["fields"][0]["constraints"]
+    assert set(rich["provenance"]) == {"source", "method", "seed"}

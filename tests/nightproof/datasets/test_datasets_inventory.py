@@ -1,0 +1,89 @@
+"""What the manifest says of buckets, roles, users and tables, against the running systems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof import seeds
+from nightproof.datasets.inventory import inventory
+from nightproof.datasets.manifest import read_manifest
+from nightproof.profile import Names
+
+if TYPE_CHECKING:
+    from nightproof.datasets.push import Catalog
+    from nightproof.target import Target
+
+NAMES = Names()
+
+
+@pytest.fixture(scope="module")
+def catalog(embedded: Target) -> Catalog:
+    """Sign in as the admin."""
+    return seeds._sign_in(embedded)
+
+
+def test_the_manifest_holds_the_inventory() -> None:
+    """The committed sections are those that the code gives now."""
+    for section, content in inventory(NAMES).items():
+        assert read_manifest()[section] == content, section
+
+
+def test_buckets_are_as_stated(embedded: Target, catalog: Catalog) -> None:
+    """Region and versioning of each bucket, and its relevance in the catalog."""
+    s3 = embedded.seeder_s3()
+    answer = catalog.ask("query { bucketConfigs { name relevanceScore } }", {})["bucketConfigs"]
+    relevance = {bucket["name"]: bucket["relevanceScore"] for bucket in answer}
+    found = {
+        name: {
+            "region": s3.head_bucket(Bucket=name)["BucketRegion"],
+            "versioning": s3.get_bucket_versioning(Bucket=name).get("Status") == "Enabled",
+            "relevance": relevance[name],
+        }
+        for name in relevance
+    }
+    assert found == read_manifest()["buckets"]
+
+
+def test_users_are_as_stated(catalog: Catalog) -> None:
+    """Each user's address, role and rights; others may be there."""
+    query = """query { admin { user { list { name email isAdmin isService
+        role { ... on ManagedRole { name } ... on UnmanagedRole { name } } } } } }"""
+    found = {
+        user["name"]: {
+            "name": user["name"], "email": user["email"], "role": user["role"]["name"],
+            "is_admin": user["isAdmin"], "is_service": user["isService"],
+        }
+        for user in catalog.ask(query, {})["admin"]["user"]["list"]
+    }  # fmt: skip
+    stated = {user["name"]: user for user in read_manifest()["users"]}
+    assert len(stated) == 4
+    assert {name: found[name] for name in stated} == stated
+
+
+def test_roles_are_as_stated(catalog: Catalog) -> None:
+    """Each role's kind and what it may read and write."""
+    query = """query { roles { __typename ... on UnmanagedRole { name }
+        ... on ManagedRole { name permissions { level bucket { name } } } } }"""
+    found = {role["name"]: role for role in catalog.ask(query, {})["roles"]}
+    stated = read_manifest()["roles"]
+    assert [role["name"] for role in stated] == sorted(
+        ["admin", "analyst", "editor", "power-user", "service", "user", "viewer"]
+    )
+    for role in stated:
+        real = found[role["name"]]
+        assert real["__typename"] == ("ManagedRole" if role["managed"] else "UnmanagedRole")
+        if role["managed"]:
+            may = {grant["bucket"]["name"]: grant["level"] for grant in real["permissions"]}
+            assert sorted(may) == role["read"], role["name"]
+            assert sorted(name for name, level in may.items() if level == "READ_WRITE") == role["write"], role["name"]
+
+
+def test_the_table_is_as_stated(embedded: Target) -> None:
+    """Location and columns of the Glue table."""
+    [(name, stated)] = read_manifest()["tables"].items()
+    glue = embedded.aws_client("glue", "ci-seeder")
+    storage = glue.get_table(DatabaseName=stated["database"], Name=name)["Table"]["StorageDescriptor"]
+    assert storage["Location"] == stated["location"]
+    assert [[column["Name"], column["Type"]] for column in storage["Columns"]] == stated["columns"]
