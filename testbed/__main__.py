@@ -8,19 +8,14 @@ import sys
 import threading
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError
-from botocore.exceptions import ClientError
-
-from testbed.aws.selftest import SelfTestError
 from testbed.serving import watch_lifeline
-from testbed.supervisor import StartError
+from testbed.statedir import StartError
 from testbed.supervisor import Testbed
 from testbed.supervisor import say
-from testbed.supervisor import write_private
 
 
 def main() -> int:
-    """Start, write testbed.json, wait, stop; return the exit code."""
+    """Start, wait, stop; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m testbed", description="The embedded systems of nightproof.")
     parser.add_argument("--state-dir", type=Path, required=True, help="keeps objects, catalog and keys between starts")
     parser.add_argument("--aws-port", type=int, default=0, help="0: any free port")
@@ -30,19 +25,16 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     watch_lifeline(ended.set)
-    ready = given.state_dir / "testbed.json"
-    ready.unlink(missing_ok=True)
     testbed = Testbed(given.state_dir.absolute(), {"aws": given.aws_port, "catalog": given.catalog_port})
     try:
-        write_private(ready, testbed.start())
+        testbed.start()
         say("ready")
         testbed.wait(ended)
-    except (StartError, SelfTestError, ClientError, BotoCoreError) as error:
+    except StartError as error:
         say(str(error))
-        return 3 if "is in use" in str(error) else 1
+        return error.exit_code
     finally:
         testbed.stop()
-        ready.unlink(missing_ok=True)
     return 0
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import secrets
 import socket
 import subprocess
 import sys
@@ -16,21 +16,27 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
 from testbed.aws.provision import ProvisioningError
 from testbed.aws.provision import provision
+from testbed.aws.selftest import SelfTestError
 from testbed.aws.selftest import self_test
+from testbed.statedir import StartError
+from testbed.statedir import UsageError
+from testbed.statedir import hold
+from testbed.statedir import kept_secrets
+from testbed.statedir import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 START_DEADLINE_S: Final = 60
 STOP_DEADLINE_S: Final = 10
-USERS: Final = ("test-user", "test-admin", "test-readonly", "test-service")
+LAST_PORT: Final = 65535
 PACKAGES: Final = ("ministack", "graphql-core", "starlette", "uvicorn")
-
-
-class StartError(Exception):
-    """The testbed cannot start; the message is one sentence with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +57,50 @@ class Testbed:
         self.state = state
         self.ports = ports
         self.services: dict[str, Service] = {}
-        self._lifeline, self._held = os.pipe()
+        self._facts: dict[str, Any] = {}
+        self._open: list[int] = []
 
-    def start(self) -> dict[str, Any]:
-        """Start, provision and self-test everything; return what testbed.json holds."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        kept = _kept_secrets(self.state / "secrets.json")
+    @property
+    def _ready(self) -> Path:
+        return self.state / "testbed.json"
+
+    def start(self) -> None:
+        """Start, provision and self-test everything, then describe it in testbed.json."""
+        for name, port in self.ports.items():
+            _require_free(name, port)
+        lock = hold(self.state)
+        lifeline, held = os.pipe()
+        self._open = [lock, lifeline, held]
+        self._ready.unlink(missing_ok=True)
+        kept = kept_secrets(self.state / "secrets.json")
         control = {"TESTBED_CONTROL_TOKEN": kept["control_token"], "TESTBED_STATE_DIR": str(self.state)}
         say("starting aws")
         aws = self._spawn("aws", control)
-        try:
+        with _named("Provisioning"):
             keys = provision(aws.url, self.state / "keys.json")
-        except ProvisioningError as error:
-            raise StartError(f"Provisioning failed: {error}") from error
         say("starting catalog")
-        catalog = self._spawn("catalog", control | _catalog_environment(aws.url, keys["catalog-service"], kept))
+        self._spawn("catalog", control | _catalog_environment(aws.url, keys["catalog-service"], kept))
         say("self-test")
-        self_test(aws.url, keys)
-        return _document(self.services, kept, keys, [aws, catalog])
+        with _named("The self-test"):
+            self_test(aws.url, keys)
+        self._facts = _facts(kept, keys)
+        self._describe()
+
+    def _describe(self) -> None:
+        services = {
+            s.name: {"url": s.url, "pid": s.process.pid, "exit": s.process.returncode} for s in self.services.values()
+        }
+        write_private(self._ready, self._facts | {"services": services})
 
     def wait(self, ended: threading.Event) -> None:
-        """Stay until told to end; a service that dies is reported, the others go on."""
-        reported: set[str] = set()
+        """Stay until told to end; a service that dies is reported and written down, the others go on."""
+        living = dict(self.services)
         while not ended.wait(0.2):
-            for name, service in self.services.items():
-                if name not in reported and service.process.poll() is not None:
-                    reported.add(name)
+            for name, service in tuple(living.items()):
+                if service.process.poll() is not None:
+                    del living[name]
                     say(f"the service `{name}` ended with {service.process.returncode}")
+                    self._describe()
 
     def stop(self) -> None:
         """End the services, the catalog first: it speaks to the storage until the end."""
@@ -88,20 +111,25 @@ class Testbed:
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 service.process.wait()
+            if service.process.stdout:
+                service.process.stdout.close()
+        if self._open:  # a directory that another testbed holds keeps that one's description
+            self._ready.unlink(missing_ok=True)
+        while self._open:
+            os.close(self._open.pop())
 
     def _spawn(self, name: str, env: dict[str, str]) -> Service:
         port = self.ports.get(name) or free_port()
-        _require_free(name, port)
-        log = (self.state / f"{name}.log").open("a", encoding="utf-8")
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"testbed.{name}"],
-            env=os.environ | env | {"TESTBED_PORT": str(port), "NIGHTPROOF_LIFELINE_FD": str(self._lifeline)},
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            pass_fds=(self._lifeline,),
-        )
-        log.close()
+        lock, lifeline, _ = self._open
+        with (self.state / f"{name}.log").open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"testbed.{name}"],
+                env=os.environ | env | {"TESTBED_PORT": str(port), "NIGHTPROOF_LIFELINE_FD": str(lifeline)},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                pass_fds=(lock, lifeline),
+            )
         service = Service(name, f"http://127.0.0.1:{port}", process)
         self.services[name] = service
         _await_ready(service, self.state / f"{name}.log")
@@ -122,14 +150,25 @@ def free_port() -> int:
 
 
 def _require_free(name: str, port: int) -> None:
+    remedy = f"free it, or set testbed_{name}_port to 0."
+    if not 0 <= port <= LAST_PORT:
+        raise UsageError(f"The port {port} for the testbed's `{name}` is not one of 0 to {LAST_PORT}: {remedy}")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise StartError(
-                f"The port {port} for the testbed's `{name}` is in use: free it, or set testbed_{name}_port to 0."
-            ) from error
+            why = error.strerror or str(error)
+            raise UsageError(f"The port {port} for the testbed's `{name}` cannot be used ({why}): {remedy}") from error
+
+
+@contextlib.contextmanager
+def _named(step: str) -> Iterator[None]:
+    """Say which step failed, in one sentence."""
+    try:
+        yield
+    except (ProvisioningError, SelfTestError, ClientError, BotoCoreError) as error:
+        raise StartError(f"{step} failed: {error}") from error
 
 
 def _await_ready(service: Service, log: Path) -> None:
@@ -145,29 +184,6 @@ def _await_ready(service: Service, log: Path) -> None:
         raise StartError(f"The testbed's `{service.name}` did not start: {tail[0]} (log: {log}).")
 
 
-def _kept_secrets(path: Path) -> dict[str, Any]:
-    """Give the state directory's secrets, made at its first start and kept since."""
-    if path.is_file():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-    made = {
-        "control_token": secrets.token_urlsafe(24),
-        "jwt_secret": secrets.token_urlsafe(32),
-        "refresh_tokens": {user: secrets.token_urlsafe(32) for user in USERS},
-    }
-    write_private(path, made)
-    return made
-
-
-def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON in one step, readable by its owner only."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-    fresh.replace(path)
-
-
 def _catalog_environment(aws_url: str, key: dict[str, str], kept: dict[str, Any]) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": aws_url,
@@ -180,13 +196,10 @@ def _catalog_environment(aws_url: str, key: dict[str, str], kept: dict[str, Any]
     }
 
 
-def _document(
-    services: dict[str, Service], kept: dict[str, Any], keys: dict[str, dict[str, str]], started: list[Service]
-) -> dict[str, Any]:
+def _facts(kept: dict[str, Any], keys: dict[str, dict[str, str]]) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "started": time.time(),
-        "services": {s.name: {"url": s.url, "pid": s.process.pid} for s in started if s.name in services},
         "control_token": kept["control_token"],
         "credentials": {name: keys[name] for name in ("ci-runner", "ci-seeder")},
         "refresh_tokens": kept["refresh_tokens"],

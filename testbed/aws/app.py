@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 
 from starlette.routing import Router
@@ -19,10 +20,14 @@ from testbed.aws.asgi import Send
 from testbed.aws.asgi import collect
 from testbed.aws.asgi import deliver
 from testbed.aws.asgi import headers_of
+from testbed.aws.asgi import read_body
+from testbed.aws.asgi import replay
 from testbed.aws.asgi import s3_error
 from testbed.aws.corrections import Corrections
-from testbed.aws.defects import DEFECTS
+from testbed.aws.defects import SENTENCES
 from testbed.aws.defects import Defects
+from testbed.aws.exchange import Exchange
+from testbed.aws.internal import Internal
 from testbed.aws.operations import Operation
 from testbed.aws.operations import identify
 from testbed.faults.control import PREFIX
@@ -33,67 +38,104 @@ from testbed.faults.control import control_routes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+INJECTED: Final = "Injected by the control surface."
+QUERY_SERVICES: Final = frozenset({"iam", "sts"})  # of those that ministack answers and we use
+QUERY_ERROR: Final = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 KNOBS: Final = {
-    "latency": "delays an operation: {operation, seconds}; operation * means all",
-    "error": "answers an operation with an error: {operation, status, code}",
+    "latency": "delays an operation: {operation, bucket, seconds}; operation * means all, no bucket every one",
+    "error": "answers an operation with an error: {operation, bucket, status, code}",
 }
 
 
 def new_faults() -> Faults:
     """Give the switches of this service, all off."""
-    return Faults(KNOBS, DEFECTS)
+    return Faults(KNOBS, SENTENCES)
 
 
-def build(ministack: App, token: str, calls: CallLog, faults: Faults, user_of: Callable[[str], str]) -> App:
-    """Put the layers around ministack; `user_of` names the owner of an access key for the log."""
-    control = Router(control_routes(token, calls, faults))
-    corrections = Corrections(ministack)
-    defects = Defects(faults, ministack)
+class Layers:
+    """An ASGI app around ministack; `user_of` names the owner of an access key for the log."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, ministack: App, token: str, calls: CallLog, faults: Faults, user_of: Callable[[str], str]
+    ) -> None:
+        self._ministack = ministack
+        self._control = Router(control_routes(token, calls, faults))
+        self._calls = calls
+        self._faults = faults
+        self._user_of = user_of
+        self._corrections = Corrections(ministack)
+        self._defects = Defects(faults)
+        self._internal = Internal(ministack)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass the life of the server on."""
         if scope["type"] != "http":
-            await ministack(scope, receive, send)
-            return
-        if scope["path"].startswith(PREFIX):
-            await control(scope, receive, send)
-            return
-        headers = headers_of(scope)
-        operation = identify(scope["method"], scope["path"], scope["query_string"].decode(), headers)
-        started = time.time()
+            await self._ministack(scope, receive, send)
+        elif scope["path"].startswith(f"{PREFIX}/"):
+            await self._control(scope, receive, send)
+        else:
+            await self._noted(scope, receive, send)
+
+    async def _noted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Name the request and write it down before its answer leaves."""
+        started, headers = time.time(), headers_of(scope)
+        asked = scope["method"], scope["path"], scope["query_string"].decode(), headers
+        operation = identify(*asked)
+        if operation.service != "s3":
+            body = await read_body(receive)
+            receive, operation = replay(body), identify(*asked, body)
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                test = headers.get("x-test-id", "")
-                calls.add(test, operation.name, message["status"], user_of(operation.access_key), started)
+                user = self._user_of(operation.access_key)
+                self._calls.add(headers.get("x-test-id", ""), operation.name, message["status"], user, started)
+                # The server adds its own: a client that joins repeated headers could not read the time.
+                message["headers"] = [header for header in message["headers"] if header[0].lower() != b"date"]
             await send(message)
 
-        await _delay(faults, operation)
-        if refused := _refusal(faults, operation):
-            await deliver(refused, noting)
-        elif changed := await defects.answer(scope, receive, operation):
-            await deliver(changed, noting)
-        elif corrections.wants(scope, operation):
-            await deliver(await corrections.answer(scope, receive, operation), noting)
-        elif defects.wants(operation):
-            await deliver(defects.spoil(await collect(ministack, scope, receive), operation), noting)
-        else:
-            await ministack(scope, receive, noting)
+        await self._answer(scope, receive, noting, operation)
 
-    return app
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, operation: Operation) -> None:
+        await _delay(self._faults, operation)
+        defects = self._defects.of(operation)
+        if refused := _refusal(self._faults, operation):
+            await deliver(refused, send)
+        elif defects:
+            exchange = Exchange(operation, scope, self._internal, self._ministack)
+            answer = await self._corrected(scope, receive, operation)
+            await deliver(await self._defects.spoil(defects, exchange, answer), send)
+        elif self._corrections.wants(scope, operation):
+            await deliver(await self._corrections.answer(scope, receive, operation), send)
+        else:
+            await self._ministack(scope, receive, send)
+
+    async def _corrected(self, scope: Scope, receive: Receive, operation: Operation) -> Answer:
+        if self._corrections.wants(scope, operation):
+            return await self._corrections.answer(scope, receive, operation)
+        return await collect(self._ministack, scope, receive)
+
+
+def _is_meant(fault: dict[str, Any], operation: Operation) -> bool:
+    """Say whether a knob is on and names this operation, and this bucket if it names one."""
+    if fault.get("operation", "*") not in {"*", operation.name}:
+        return False
+    return str(fault.get("bucket", operation.bucket)) == operation.bucket
 
 
 async def _delay(faults: Faults, operation: Operation) -> None:
     latency = faults.get("latency")
-    if latency and latency.get("operation", "*") in {"*", operation.name}:
-        await asyncio.sleep(float(latency["seconds"]))
+    if latency and _is_meant(latency, operation):
+        await asyncio.sleep(latency["seconds"])
 
 
 def _refusal(faults: Faults, operation: Operation) -> Answer | None:
     error = faults.get("error")
-    if not error or error.get("operation") not in {"*", operation.name}:
+    if error is None or not _is_meant(error, operation):
         return None
     status, code = int(error.get("status", 503)), str(error.get("code", "SlowDown"))
     if operation.service == "s3":
-        return s3_error(status, code, "Injected by the control surface.")
-    body = json.dumps({"__type": code, "message": "Injected by the control surface."}).encode()
+        return s3_error(status, code, INJECTED)
+    if operation.service in QUERY_SERVICES:
+        return Answer(status, {"content-type": "text/xml"}, QUERY_ERROR.format(code, INJECTED).encode())
+    body = json.dumps({"__type": code, "message": INJECTED}).encode()
     return Answer(status, {"content-type": "application/x-amz-json-1.1", "content-length": str(len(body))}, body)

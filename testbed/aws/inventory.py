@@ -8,17 +8,21 @@ from typing import Final
 
 PURPOSE: Final = "QuiltMCP-E2E-Testing"
 DATABASE: Final = "quilt_mcp_test_db"
+TABLE: Final = "test_table_1"
 WORKGROUP: Final = "quilt-mcp-test-workgroup"
 TEST_ROLE: Final = "quilt-mcp-test-role"
-READ: Final = [
-    "s3:GetObject*",
-    "s3:ListBucket*",
-    "s3:GetBucket*",
-    "s3:GetEncryptionConfiguration",
-    "s3:GetLifecycleConfiguration",
-    "s3:ListMultipartUploadParts",
-]
-WRITE: Final = ["s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload"]
+LIST: Final = ("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads", "ListMultipartUploadParts")
+LOOK: Final = ("GetBucketLocation", "GetBucketVersioning", "GetBucketTagging")
+GET: Final = (
+    "GetObject", "GetObjectVersion", "GetObjectAttributes", "GetObjectVersionAttributes", "GetObjectTagging",
+    "GetObjectVersionTagging",
+)  # fmt: skip
+READ: Final = tuple(f"s3:{name}" for name in (*LIST, *LOOK, *GET))
+INSPECT: Final = ("s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration", "s3:GetBucketPublicAccessBlock")
+WRITE: Final = (
+    "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging", "s3:DeleteObject", "s3:DeleteObjectVersion",
+    "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging", "s3:AbortMultipartUpload",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,9 @@ def bucket_statements(read: tuple[str, ...], write: tuple[str, ...]) -> list[dic
     return [*statements, _allow(WRITE, write)] if write else statements
 
 
-def _allow(actions: list[str], buckets: tuple[str, ...]) -> dict[str, Any]:
+def _allow(actions: tuple[str, ...], buckets: tuple[str, ...]) -> dict[str, Any]:
     resources = [f"arn:aws:s3:::{name}{suffix}" for name in buckets for suffix in ("", "/*")]
-    return {"Effect": "Allow", "Action": actions, "Resource": resources}
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
 
 
 def analytics_statements(*, may_write: bool = False) -> list[dict[str, Any]]:
@@ -89,7 +93,11 @@ def policies_of_users(account: str) -> dict[str, list[dict[str, Any]]]:
             *analytics_statements(may_write=True),
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{account}:role/{TEST_ROLE}"},
         ],
-        "ci-seeder": [*bucket_statements(EVERYTHING, EVERYTHING), *analytics_statements(may_write=True)],
+        "ci-seeder": [
+            *bucket_statements(EVERYTHING, EVERYTHING),
+            _allow(INSPECT, EVERYTHING),
+            *analytics_statements(may_write=True),
+        ],
         "catalog-service": [
             *bucket_statements(EVERYTHING, EVERYTHING),
             *analytics_statements(),

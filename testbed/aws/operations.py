@@ -1,30 +1,25 @@
-"""Name the AWS operation of a request, as the service's own documentation does."""
+"""Name the AWS operation of a request, as the service's own model does."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 from typing import Final
 from urllib.parse import parse_qs
-from urllib.parse import unquote
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from botocore.model import OperationModel
+
 CREDENTIAL: Final = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
-SUBRESOURCES: Final = {
-    "versioning": "BucketVersioning",
-    "lifecycle": "BucketLifecycleConfiguration",
-    "encryption": "BucketEncryption",
-    "publicAccessBlock": "PublicAccessBlock",
-    "policy": "BucketPolicy",
-    "tagging": "Tagging",
-    "location": "BucketLocation",
-    "acl": "Acl",
-    "attributes": "ObjectAttributes",
-}
-VERBS: Final = {"GET": "Get", "PUT": "Put", "DELETE": "Delete", "HEAD": "Head", "POST": "Post"}
+FORM: Final = "application/x-www-form-urlencoded"
+NOWHERE: Final = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})  # served by other hosts than S3's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +33,73 @@ class Operation:
     key: str = ""
 
 
-def identify(method: str, path: str, query: str, headers: Mapping[str, str]) -> Operation:
-    """Tell the operation from signature scope, path, query and target header."""
-    asked = parse_qs(query, keep_blank_values=True)
-    signature = headers.get("authorization", "") or f"Credential={asked.get('X-Amz-Credential', [''])[0]}"
-    found = CREDENTIAL.search(signature)
-    access_key, service = (found[1], found[3]) if found else ("", "s3")
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a request must carry to be one operation of S3."""
+
+    name: str
+    query: frozenset[str]
+    headers: frozenset[str]
+
+
+def service_of(method: str, query: str, headers: Mapping[str, str]) -> tuple[str, str]:
+    """Tell the service and the access key from the signature; an unsigned form is for STS, all else unsigned for S3."""
+    credential = parse_qs(query).get("X-Amz-Credential", [""])[0]
+    found = CREDENTIAL.search(headers.get("authorization", "") or f"Credential={credential}")
+    if found:
+        return found[3], found[1]
+    return ("sts" if method == "POST" and headers.get("content-type", "").startswith(FORM) else "s3"), ""
+
+
+def identify(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes = b"") -> Operation:
+    """Tell the operation; `path` is decoded, `body` is needed for the services that name it there, so not for S3."""
+    service, access_key = service_of(method, query, headers)
     if service != "s3":
-        target = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        return Operation(f"{service}:{target or asked.get('Action', ['Query'])[0]}", service, access_key)
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
-    return Operation(_s3_name(method, key, asked, headers), "s3", access_key, bucket, key)
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1] or _action(query, body) or f"{method} {path}"
+        return Operation(f"{service}:{action}", service, access_key)
+    bucket, _, key = path.lstrip("/").partition("/")
+    asked = frozenset(parse_qs(query, keep_blank_values=True))
+    return Operation(_s3_name(method, bucket, key, asked, headers), "s3", access_key, bucket, key)
 
 
-def _s3_name(method: str, key: str, asked: Mapping[str, list[str]], headers: Mapping[str, str]) -> str:
-    if name := _multipart_name(method, key, asked, headers):
-        return name
-    for parameter, noun in SUBRESOURCES.items():
-        if parameter in asked:
-            return f"{VERBS.get(method, method)}{noun}"
-    if not key:
-        return _bucket_name(method, asked)
-    if method == "PUT" and "x-amz-copy-source" in headers:
-        return "CopyObject"
-    return f"{VERBS.get(method, method)}Object"
+def _action(query: str, body: bytes) -> str:
+    """Find the action of the query protocol."""
+    return parse_qs(query).get("Action", parse_qs(body.decode("latin-1")).get("Action", [""]))[0]
 
 
-def _multipart_name(method: str, key: str, asked: Mapping[str, list[str]], headers: Mapping[str, str]) -> str:
-    if "uploads" in asked:
-        return "CreateMultipartUpload" if key else "ListMultipartUploads"
-    if "uploadId" not in asked:
-        return ""
-    if method == "PUT":
-        return "UploadPartCopy" if "x-amz-copy-source" in headers else "UploadPart"
-    return {"POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}.get(method, "ListParts")
+def _s3_name(method: str, bucket: str, key: str, asked: frozenset[str], headers: Mapping[str, str]) -> str:
+    level = "key" if key else "bucket" if bucket else "account"
+    for shape in _s3_shapes().get((method, level), ()):
+        if shape.query <= asked and shape.headers <= headers.keys():
+            return shape.name
+    return "PostObject" if method == "POST" and level == "bucket" else f"{method} of {level}"
 
 
-def _bucket_name(method: str, asked: Mapping[str, list[str]]) -> str:
-    if method == "POST" and "delete" in asked:
-        return "DeleteObjects"
-    if method == "GET":
-        return (
-            "ListObjectVersions" if "versions" in asked else "ListObjectsV2" if "list-type" in asked else "ListObjects"
-        )
-    return {"PUT": "CreateBucket", "DELETE": "DeleteBucket"}.get(method, "HeadBucket")
+@cache
+def _s3_shapes() -> dict[tuple[str, str], list[Shape]]:
+    """Give S3's operations by method and level, those that ask for most first."""
+    model = ServiceModel(Loader().load_service_model("s3", "service-2"))
+    shapes: dict[tuple[str, str], list[Shape]] = {}
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        if not operation.deprecated and name not in NOWHERE:
+            shapes.setdefault((operation.http["method"], _level(operation)), []).append(_shape(operation))
+    for found in shapes.values():
+        found.sort(key=lambda shape: -len(shape.query) - len(shape.headers))
+    return shapes
+
+
+def _level(operation: OperationModel) -> str:
+    members = operation.input_shape.members if operation.input_shape else {}
+    return "key" if "{Key+}" in operation.http["requestUri"] else "bucket" if "Bucket" in members else "account"
+
+
+def _shape(operation: OperationModel) -> Shape:
+    query, headers = set(parse_qs(operation.http["requestUri"].partition("?")[2], keep_blank_values=True)), set()
+    asked = operation.input_shape
+    for member in [asked.members[name].serialization for name in asked.required_members] if asked else ():
+        if member.get("location") == "querystring":
+            query.add(member["name"])
+        elif member.get("location") == "header":
+            headers.add(member["name"].lower())
+    return Shape(operation.name, frozenset(query), frozenset(headers))

@@ -10,6 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 import boto3
 from botocore.config import Config
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from testbed.aws.inventory import Bucket
 
 Keys = dict[str, dict[str, str]]
-COLUMNS = (("id", "int"), ("name", "string"), ("value", "double"), ("timestamp", "timestamp"))
+POLICY: Final = "nightproof"
+COLUMNS: Final = (("id", "int"), ("name", "string"), ("value", "double"), ("timestamp", "timestamp"))
 
 
 class ProvisioningError(Exception):
@@ -52,10 +54,14 @@ def client(url: str, service: str, region: str = "us-east-1", key: dict[str, str
 def provision(url: str, keys_path: Path) -> Keys:
     """Bring buckets, identities and Glue up to the inventory; return the users' keys."""
     account = client(url, "sts").get_caller_identity()["Account"]
+    by_region = {region: client(url, "s3", region) for region in {bucket.region for bucket in inventory.BUCKETS}}
     for bucket in inventory.BUCKETS:
-        _bucket(client(url, "s3", bucket.region), bucket)
+        _bucket(by_region[bucket.region], bucket)
     iam = client(url, "iam")
     keys = _users(iam, account, keys_path)
+    for name, key in keys.items():
+        caller = client(url, "sts", key=key).get_caller_identity()["Arn"]
+        _require(f"keys of `{name}`: caller", caller, f"arn:aws:iam::{account}:user/{name}")
     _roles(iam, account)
     _glue(client(url, "glue"))
     _workgroup(client(url, "athena"))
@@ -69,13 +75,30 @@ def _bucket(s3: S3Client, bucket: Bucket) -> None:
         else:
             where: Any = {"LocationConstraint": bucket.region}
             s3.create_bucket(Bucket=bucket.name, CreateBucketConfiguration=where)
-    for name, value in _properties(bucket).items():
-        getattr(s3, f"put_{name}")(Bucket=bucket.name, **value)
-    if bucket.is_versioned and s3.get_bucket_versioning(Bucket=bucket.name).get("Status") != "Enabled":
-        raise ProvisioningError(f"The bucket `{bucket.name}` does not read back as versioned.")
-    tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket.name)["TagSet"]}
-    if tags.get("Purpose") != inventory.PURPOSE:
-        raise ProvisioningError(f"The bucket `{bucket.name}` does not read back its tags: {tags}.")
+    what = f"bucket `{bucket.name}`"
+    location = s3.get_bucket_location(Bucket=bucket.name).get("LocationConstraint")
+    _require(f"{what}: region", location, None if bucket.region == "us-east-1" else bucket.region)
+    for name, parameters in _properties(bucket).items():
+        getattr(s3, f"put_{name}")(Bucket=bucket.name, **parameters)
+        [(parameter, value)] = parameters.items()
+        answer = getattr(s3, f"get_{name}")(Bucket=bucket.name)
+        _require(f"{what}: {name.replace('_', ' ')}", answer.get(parameter, answer), value)
+    versioning = s3.get_bucket_versioning(Bucket=bucket.name).get("Status")
+    _require(f"{what}: versioning", versioning, "Enabled" if bucket.is_versioned else None)
+
+
+def _require(what: str, found: Any, given: Any) -> None:
+    """Compare what reads back with what was set; AWS may add members of its own."""
+    if not _holds(found, given):
+        raise ProvisioningError(f"The {what} reads back as {found!r} instead of {given!r}.")
+
+
+def _holds(found: Any, given: Any) -> bool:
+    if isinstance(given, dict):
+        return isinstance(found, dict) and all(_holds(found.get(name), value) for name, value in given.items())
+    if isinstance(given, list) and isinstance(found, list):
+        return len(found) == len(given) and all(any(_holds(f, g) for f in found) for g in given)
+    return bool(found == given)
 
 
 def _properties(bucket: Bucket) -> dict[str, dict[str, Any]]:
@@ -105,7 +128,7 @@ def _lifecycle(bucket: Bucket) -> list[dict[str, Any]]:
 
 
 def _users(iam: IAMClient, account: str, keys_path: Path) -> Keys:
-    known: Keys = json.loads(keys_path.read_text(encoding="utf-8")) if keys_path.is_file() else {}
+    known = _known_keys(keys_path)
     keys = {
         name: _user(iam, name, statements, known.get(name))
         for name, statements in inventory.policies_of_users(account).items()
@@ -118,10 +141,23 @@ def _users(iam: IAMClient, account: str, keys_path: Path) -> Keys:
     return keys
 
 
+def _known_keys(path: Path) -> Keys:
+    """Give the keys of earlier starts; damaged ones are made anew like those that the account forgot."""
+    try:
+        known: Keys = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known
+
+
 def _user(iam: IAMClient, name: str, statements: list[dict[str, Any]], known: dict[str, str] | None) -> dict[str, str]:
     with _already_there("EntityAlreadyExists"):
         iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="nightproof", PolicyDocument=_document(statements))
+    iam.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=json.dumps(_document(statements)))
+    what = f"IAM user `{name}`"
+    policy = iam.get_user_policy(UserName=name, PolicyName=POLICY)["PolicyDocument"]
+    _require(f"{what}: policy", policy, _document(statements))
+    _require(f"{what}: list of policies", iam.list_user_policies(UserName=name)["PolicyNames"], [POLICY])
     held = [key["AccessKeyId"] for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]]
     if known and known["access_key_id"] in held:
         return known
@@ -139,47 +175,58 @@ def _roles(iam: IAMClient, account: str) -> None:
     _role(iam, inventory.TEST_ROLE, f"arn:aws:iam::{account}:user/ci-runner", runner, "QuiltMCPTestAccess")
 
 
-def _role(
-    iam: IAMClient, name: str, trusted: str, statements: list[dict[str, Any]], policy: str = "nightproof"
-) -> None:
+def _role(iam: IAMClient, name: str, trusted: str, statements: list[dict[str, Any]], policy: str = POLICY) -> None:
     trust = _document([{"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole"}])
     with _already_there("EntityAlreadyExists"):
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
-    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=_document(statements))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(_document(statements)))
+    what = f"IAM role `{name}`"
+    _require(f"{what}: trust", iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"], trust)
+    found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    _require(f"{what}: policy", found, _document(statements))
 
 
 def _glue(glue: GlueClient) -> None:
     location = "s3://quilt-mcp-test-data/athena/"
+    database: Any = {"Name": inventory.DATABASE, "LocationUri": location}
+    table: Any = {
+        "Name": inventory.TABLE,
+        "TableType": "EXTERNAL_TABLE",
+        "StorageDescriptor": {
+            "Columns": [{"Name": name, "Type": kind} for name, kind in COLUMNS],
+            "Location": f"{location}{inventory.TABLE}/",
+            "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+        },
+    }
     with _already_there("AlreadyExistsException"):
-        glue.create_database(DatabaseInput={"Name": inventory.DATABASE, "LocationUri": location})
+        glue.create_database(DatabaseInput=database)
+    glue.update_database(Name=inventory.DATABASE, DatabaseInput=database)
     with _already_there("AlreadyExistsException"):
-        glue.create_table(
-            DatabaseName=inventory.DATABASE,
-            TableInput={
-                "Name": "test_table_1",
-                "TableType": "EXTERNAL_TABLE",
-                "StorageDescriptor": {
-                    "Columns": [{"Name": name, "Type": kind} for name, kind in COLUMNS],
-                    "Location": f"{location}test_table_1/",
-                    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-                },
-            },
-        )
-    names = [table["Name"] for table in glue.get_tables(DatabaseName=inventory.DATABASE)["TableList"]]
-    if "test_table_1" not in names:
-        raise ProvisioningError(f"The Glue database `{inventory.DATABASE}` does not read back `test_table_1`: {names}.")
+        glue.create_table(DatabaseName=inventory.DATABASE, TableInput=table)
+    glue.update_table(DatabaseName=inventory.DATABASE, TableInput=table)
+    found: Any = glue.get_database(Name=inventory.DATABASE)["Database"]
+    _require(f"Glue database `{inventory.DATABASE}`", found, database)
+    found = glue.get_table(DatabaseName=inventory.DATABASE, Name=inventory.TABLE)["Table"]
+    _require(f"Glue table `{inventory.TABLE}`", found, table)
 
 
 def _workgroup(athena: Any) -> None:
-    output = {"OutputLocation": "s3://quilt-mcp-test-scratch/athena-results/"}
+    output = {
+        "OutputLocation": "s3://quilt-mcp-test-scratch/athena-results/",
+        "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
+    }
+    rules = {"EnforceWorkGroupConfiguration": True, "PublishCloudWatchMetricsEnabled": True}
     with _already_there("InvalidRequestException"):
-        athena.create_work_group(Name=inventory.WORKGROUP, Configuration={"ResultConfiguration": output})
-    athena.get_work_group(WorkGroup=inventory.WORKGROUP)
+        athena.create_work_group(Name=inventory.WORKGROUP, Configuration={"ResultConfiguration": output} | rules)
+    updates = {"ResultConfigurationUpdates": output} | rules
+    athena.update_work_group(WorkGroup=inventory.WORKGROUP, ConfigurationUpdates=updates)
+    found = athena.get_work_group(WorkGroup=inventory.WORKGROUP)["WorkGroup"]["Configuration"]
+    _require(f"Athena workgroup `{inventory.WORKGROUP}`", found, {"ResultConfiguration": output} | rules)
 
 
-def _document(statements: list[dict[str, Any]]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 @contextlib.contextmanager

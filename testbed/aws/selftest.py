@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from testbed.aws import inventory
 from testbed.aws.provision import client
 
 if TYPE_CHECKING:
@@ -42,19 +44,28 @@ def self_test(url: str, keys: Keys) -> None:
     """Run every probe under a prefix of its own and clean it; raise SelfTestError at the first that fails."""
     s3: S3Client = client(url, "s3", key=keys["ci-seeder"])
     prefix = f".nightproof-selftest/{os.urandom(6).hex()}/"
-    probes: tuple[Callable[[S3Client, str], None], ...] = (
-        _put_and_copy,
-        _multipart,
-        _versions,
-        _bad_checksum,
-        lambda s, p: _rights(s, p, url, keys),
-        lambda s, p: _expired_url(s, p, url, keys),
-    )
+    probes: dict[str, Callable[[], None]] = {
+        "put and copy": lambda: _put_and_copy(s3, prefix),
+        "multipart": lambda: _multipart(s3, prefix),
+        "versions": lambda: _versions(s3, prefix),
+        "wrong checksum": lambda: _bad_checksum(s3, prefix),
+        "rights": lambda: _rights(prefix, url, keys),
+        "presigned URLs": lambda: _expired_url(s3, prefix, url, keys),
+        "regions": lambda: _regions(s3),
+        "databases": lambda: _databases(url, keys),
+    }
     try:
         with ThreadPoolExecutor(len(probes)) as pool:
-            list(pool.map(lambda probe: probe(s3, prefix), probes))
+            list(pool.map(_probe, probes, probes.values()))
     finally:
-        _clean(s3, prefix)
+        _probe("cleaning up", lambda: _clean(s3, prefix))
+
+
+def _probe(name: str, probe: Callable[[], None]) -> None:
+    try:
+        probe()
+    except (ClientError, BotoCoreError, KeyError) as error:
+        raise SelfTestError(f"The storage self-test of {name} ended with {type(error).__name__}: {error}.") from error
 
 
 def digest(data: bytes) -> str:
@@ -118,7 +129,7 @@ def _bad_checksum(s3: S3Client, prefix: str) -> None:
     _expect("wrong checksum", code, "BadDigest")
 
 
-def _rights(_s3: S3Client, prefix: str, url: str, keys: Keys) -> None:
+def _rights(prefix: str, url: str, keys: Keys) -> None:
     runner = client(url, "s3", key=keys["ci-runner"])
     runner.list_objects_v2(Bucket="quilt-mcp-test-data", MaxKeys=1)
     code = _code(lambda: runner.put_object(Bucket="quilt-mcp-test-data", Key=f"{prefix}denied", Body=b""))
@@ -130,6 +141,19 @@ def _expired_url(s3: S3Client, prefix: str, url: str, keys: Keys) -> None:
     s3.put_object(Bucket=BUCKET, Key=key, Body=SMALL)
     _expect("presigned URL", _get(_presign(url, key, keys, timedelta())), 200)
     _expect("expired presigned URL", _get(_presign(url, key, keys, timedelta(minutes=5))), 403)
+
+
+def _regions(s3: S3Client) -> None:
+    for bucket in inventory.BUCKETS:
+        location = s3.get_bucket_location(Bucket=bucket.name).get("LocationConstraint")
+        _expect(f"region of {bucket.name}", location, None if bucket.region == "us-east-1" else bucket.region)
+
+
+def _databases(url: str, keys: Keys) -> None:
+    athena = client(url, "athena", key=keys["ci-runner"])
+    found = athena.list_table_metadata(CatalogName="AwsDataCatalog", DatabaseName=inventory.DATABASE)
+    names = {table["Name"] for table in found["TableMetadataList"]}
+    _expect("tables seen by Athena", names & {inventory.TABLE}, {inventory.TABLE})
 
 
 def _presign(url: str, key: str, keys: Keys, age: timedelta) -> str:

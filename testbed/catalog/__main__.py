@@ -16,6 +16,9 @@ from testbed.catalog.app import Catalog
 from testbed.catalog.auth import Tokens
 from testbed.catalog.browsing import Browsing
 from testbed.catalog.database import open_database
+from testbed.catalog.defects import SENTENCES
+from testbed.catalog.defects import Defects
+from testbed.catalog.locks import Locks
 from testbed.catalog.registry import Registry
 from testbed.catalog.search import SearchIndex
 from testbed.faults.control import CallLog
@@ -26,13 +29,14 @@ from testbed.serving import serve
 def main() -> None:
     """Put the parts together and serve them."""
     state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
-    faults = Faults(KNOBS, {})
+    faults = Faults(KNOBS, SENTENCES)
+    defects = Defects(faults)
     engine = open_database(state / "catalog.sqlite")
-    tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults)
+    tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults, defects)
     tokens.register_seeds(json.loads(os.environ["TESTBED_SEED_REFRESH_TOKENS"]))
     config = Config(signature_version="s3v4", max_pool_connections=32, retries={"mode": "standard", "max_attempts": 3})
-    registry = Registry(boto3.client("s3", config=config))
-    index = SearchIndex(engine, registry, faults)
+    registry = Registry(boto3.client("s3", config=config), defects)
+    index = SearchIndex(engine, registry, defects)
     threading.Thread(target=index.watch, daemon=True).start()
     catalog = Catalog(
         url=f"http://127.0.0.1:{port}",
@@ -40,6 +44,7 @@ def main() -> None:
         engine=engine,
         tokens=tokens,
         registry=registry,
+        locks=Locks(engine),
         index=index,
         browsing=Browsing(engine, registry),
         calls=CallLog(state / "calls" / "catalog.jsonl"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from typing import TYPE_CHECKING
@@ -19,12 +20,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from testbed.catalog import graphql_route
+from testbed.catalog import limits
 from testbed.catalog import rest
+from testbed.catalog import sso
 from testbed.catalog.auth import AuthError
 from testbed.catalog.auth import Caller
 from testbed.catalog.auth import ForbiddenError
 from testbed.catalog.browsing import GoneError
+from testbed.catalog.documents import Objects
 from testbed.catalog.resolvers import Context
+from testbed.catalog.rest_search import RefusedError
+from testbed.catalog.rest_search import RestSearch
+from testbed.catalog.users import letters
+from testbed.faults.control import Control
 from testbed.faults.control import control_routes
 
 if TYPE_CHECKING:
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
 
     from testbed.catalog.auth import Tokens
     from testbed.catalog.browsing import Browsing
+    from testbed.catalog.locks import Locks
     from testbed.catalog.registry import Registry
     from testbed.catalog.search import SearchIndex
     from testbed.faults.control import CallLog
@@ -45,6 +54,8 @@ KNOBS: Final = {
     "latency": "delays {operation, seconds}; operation: *, read, search, construct, a field or an operation name",
     "error": "answers an operation with an error status: {operation, status}",
     "revoke-token": "access tokens that no longer count: {token} or {tokens}",
+    "introspection": "the schema may be asked by every caller, as it else may by admins only",
+    "time-limit": "how long a GraphQL request may take: {seconds}",
     "index-lag": "how much later a package becomes searchable: {seconds}",
 }
 
@@ -60,6 +71,7 @@ class Catalog:
         engine: Engine,
         tokens: Tokens,
         registry: Registry,
+        locks: Locks,
         index: SearchIndex,
         browsing: Browsing,
         calls: CallLog,
@@ -70,21 +82,27 @@ class Catalog:
         self.engine = engine
         self.tokens = tokens
         self.registry = registry
+        self.locks = locks
         self.index = index
         self.browsing = browsing
+        self.objects = Objects(registry)
+        self.rest_search = RestSearch(registry, index, self.objects)
         self.calls = calls
         self.faults = faults
+        self._bend = registry.defects.bend
 
     def app(self, control_token: str) -> Starlette:
         """Build the app."""
         routes = [
             Route("/config.json", self._logged("config.json", self._config)),
             Route("/registry/api/token", self._logged("token", self._token), methods=["POST"]),
+            Route("/registry/api/sso/exchange", self._logged("sso_exchange", self._exchange), methods=["POST"]),
             Route("/registry/api/auth/get_credentials", self._logged("get_credentials", self._credentials)),
             Route("/registry/api/search", self._logged("search", self._search)),
             Route("/registry/graphql", self._logged("graphql", self._graphql), methods=["POST"]),
             Route("/browse/{session}/{path:path}", self._logged("browse", self._browse)),
             *control_routes(control_token, self.calls, self.faults),
+            Control(control_token, self.calls, self.faults).route("mailbox", self._mailbox),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
 
@@ -100,12 +118,15 @@ class Catalog:
                 response = await answer(request)
             except AuthError as error:
                 expires = {"expires_at": error.expires_at} if error.expires_at else {}
-                response = JSONResponse({"message": str(error), "code": error.code} | expires, 401)
+                response = JSONResponse({"message": self._text(error), "code": error.code} | expires, 401)
             except ForbiddenError as error:
-                listed = [{"message": str(error), "path": [name], "extensions": error.extensions}]
-                response = JSONResponse({"message": str(error), "errors": listed}, 403)
+                text = self._text(error)
+                listed = [{"message": text, "path": [name], "extensions": error.extensions}]
+                response = JSONResponse({"message": text, "errors": listed}, 403)
+            except RefusedError as error:
+                response = JSONResponse({"message": str(error)}, error.status)
             except GoneError as error:
-                response = JSONResponse({"message": str(error)}, 410)
+                response = JSONResponse({"message": self._text(error)}, 410)
             except ValueError as error:
                 response = JSONResponse({"message": f"The request cannot be read: {error}"}, 400)
             except Exception:  # noqa: BLE001 - whatever a route meets, the client gets its `message` and the log its line
@@ -118,21 +139,24 @@ class Catalog:
 
         return route
 
+    def _text(self, error: Exception) -> str:
+        return str(self._bend("message", str(error)))
+
     async def _faulty(self, request: Request) -> Response | None:
         """Apply the latency and error knobs that name this request."""
-        latency, error = self.faults.get("latency"), self.faults.get("error")
-        if latency and latency.get("operation", "*") in request.state.labels:
-            await anyio.sleep(float(latency["seconds"]))
+        latency, error, labels = self.faults.get("latency"), self.faults.get("error"), request.state.labels
+        delay = float(latency["seconds"]) if latency and latency.get("operation", "*") in labels else 0.0
+        await anyio.sleep(self._bend("delay", delay, labels=labels))
+        if spoiled := self._bend("status", 0, labels=labels):
+            return JSONResponse({"message": "Internal Server Error"}, spoiled)
         if error and error.get("operation", "*") in request.state.labels:
             status = int(error.get("status", 500))
             retry = {"Retry-After": "1"} if status == 503 else {}  # noqa: PLR2004 - the overload status
             return JSONResponse({"message": "Injected by the control surface."}, status, retry)
         return None
 
-    async def _caller(self, request: Request, *, required: bool = True) -> Caller | None:
+    async def _caller(self, request: Request) -> Caller | None:
         caller = await run_in_threadpool(self.tokens.caller, request.headers.get("authorization", ""))
-        if caller is None and required:
-            raise AuthError("token_missing", "The request carries no token. Sign in first.")
         request.state.user = caller.name if caller else ""
         return caller
 
@@ -143,22 +167,35 @@ class Catalog:
         return caller
 
     async def _config(self, request: Request) -> Response:
-        return await self._faulty(request) or JSONResponse(rest.configuration(self.url, self.aws_url))
+        return await self._faulty(request) or JSONResponse(
+            self._bend("configuration", rest.configuration(self.url, self.aws_url))
+        )
 
     async def _token(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode())
+        form = parse_qs((await _body(request)).decode())
         given = form.get("refresh_token", [""])[0]
         return await self._faulty(request) or JSONResponse(await run_in_threadpool(self.tokens.exchange, given))
 
+    async def _exchange(self, request: Request) -> Response:
+        asked = json.loads(await _body(request))
+        if not isinstance(asked, dict) or not isinstance(asked.get("claims"), dict):
+            raise RefusedError(400, "The body is no object with an object `claims`.")
+        try:
+            found = await run_in_threadpool(sso.exchange, self.engine, asked["claims"])
+        except sso.NoRoleError as error:
+            raise RefusedError(403, str(error)) from error
+        return await self._faulty(request) or JSONResponse(found)
+
     async def _credentials(self, request: Request) -> Response:
         caller = await self._signed_in(request)
-        return await self._faulty(request) or JSONResponse(await run_in_threadpool(rest.credentials, caller))
+        role = self._bend("role of keys", caller.rights)
+        return await self._faulty(request) or JSONResponse(await run_in_threadpool(rest.credentials, caller, role))
 
     async def _search(self, request: Request) -> Response:
         caller = await self._signed_in(request)
         if injected := await self._faulty(request):
             return injected
-        return await run_in_threadpool(rest.search, caller, self.index, dict(request.query_params))
+        return await run_in_threadpool(self.rest_search.answer, caller, dict(request.query_params))
 
     async def _browse(self, request: Request) -> Response:
         caller = await self._signed_in(request)
@@ -172,22 +209,46 @@ class Catalog:
         return RedirectResponse(url, 302)
 
     async def _graphql(self, request: Request) -> Response:
-        body = await request.body()
-        if len(body) > graphql_route.MAX_BODY:
-            return JSONResponse(
-                {"message": f"The body has {len(body)} bytes, {graphql_route.MAX_BODY} are allowed."}, 413
-            )
+        kind = request.headers.get("content-type", "application/json")
+        if not kind.partition(";")[0].strip().lower().endswith("json"):
+            raise RefusedError(415, f"The content type `{kind}` is not supported: send application/json.")
+        body = await _body(request)
         asked = graphql_route.Asked(body)
         request.state.operation = asked.operation
         request.state.labels = asked.labels()
-        caller = await self._caller(request, required=not asked.asks_only_me)
+        caller = await (self._caller(request) if asked.asks_only_me else self._signed_in(request))
         if injected := await self._faulty(request):
             return injected
         return await run_in_threadpool(graphql_route.answer, asked, self._context(request, caller))
 
+    async def _mailbox(self, request: Request) -> list[dict[str, Any]]:
+        return await run_in_threadpool(letters, self.engine, request.query_params.get("user", ""))
+
     def _context(self, request: Request, caller: Caller | None) -> Context:
         headers: dict[str, Any] = dict(request.headers)
-        return Context(caller, headers, self.engine, self.registry, self.index, self.browsing)
+        return Context(
+            caller=caller,
+            headers=headers,
+            engine=self.engine,
+            registry=self.registry,
+            locks=self.locks,
+            index=self.index,
+            objects=self.objects,
+            browsing=self.browsing,
+            is_introspectable=self.faults.is_on("introspection"),
+            ends=time.monotonic() + float((self.faults.get("time-limit") or {}).get("seconds", limits.MAX_SECONDS)),
+        )
+
+
+async def _body(request: Request) -> bytes:
+    """Read a body, but never more than is allowed."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limits.MAX_BODY:
+            raise RefusedError(413, f"The body has more than {limits.MAX_BODY} bytes. Send less.")
+        parts.append(part)
+    return b"".join(parts)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import cast
 
 import jwt
 import sqlalchemy as sa
 
+from testbed.catalog import api_keys
 from testbed.catalog import database as db
 from testbed.catalog.people import ROLES
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from testbed.catalog.defects import Defects
     from testbed.faults.control import Faults
 
 LIFE_S: Final = 3600
@@ -59,15 +62,18 @@ class Caller:
     email: str
     role: str
     is_admin: bool
+    extra_roles: tuple[str, ...]
+    rights: str  # the role whose rights are checked and the flag that opens admin fields:
+    administers: bool  # the caller's own, unless a defect is active
 
     @property
     def readable(self) -> frozenset[str]:
         """Buckets the role may read."""
-        return ROLES[self.role][0]
+        return ROLES[self.rights][0]
 
     def level(self, bucket: str) -> str:
         """Give `none`, `read` or `read_write`."""
-        reads, writes = ROLES[self.role]
+        reads, writes = ROLES[self.rights]
         return "read_write" if bucket in writes else "read" if bucket in reads else "none"
 
     def require(self, bucket: str, action: str) -> None:
@@ -78,7 +84,7 @@ class Caller:
 
     def require_admin(self) -> None:
         """Raise ForbiddenError unless the caller is an admin."""
-        if not self.is_admin:
+        if not self.administers:
             highest = "read_write" if ROLES[self.role][1] else "read"
             raise ForbiddenError("admin", self.role, highest)
 
@@ -86,10 +92,11 @@ class Caller:
 class Tokens:
     """Issues and checks tokens."""
 
-    def __init__(self, engine: Engine, secret: str, faults: Faults) -> None:
+    def __init__(self, engine: Engine, secret: str, faults: Faults, defects: Defects) -> None:
         self._engine = engine
         self._secret = secret
         self._faults = faults
+        self._bend = defects.bend
 
     def register_seeds(self, tokens: Mapping[str, str]) -> None:
         """Make the testbed's own refresh tokens valid; they never end."""
@@ -105,10 +112,12 @@ class Tokens:
         if row is None or (row.ends is not None and row.ends < time.time()):
             raise AuthError("token_invalid", "The refresh token is unknown. Sign in again.")
         user = self._user(row.user)
-        fresh = secrets.token_urlsafe(32)
-        self._store(fresh, user.name, time.time() + 90 * 86400)
+        fresh = str(self._bend("fresh token", secrets.token_urlsafe(32), given=refresh_token))
+        is_rotated = fresh != refresh_token
+        if is_rotated:
+            self._store(fresh, user.name, time.time() + 90 * 86400)
         with self._engine.begin() as connection:
-            if row.ends is not None:
+            if is_rotated and row.ends is not None:
                 ends = min(row.ends, time.time() + ROTATION_GRACE_S)
                 connection.execute(
                     db.refresh_tokens.update().where(db.refresh_tokens.c.hash == row.hash).values(ends=ends)
@@ -125,15 +134,31 @@ class Tokens:
             return None
         if scheme.lower() != "bearer":
             raise AuthError("token_invalid", "The Authorization header is not a bearer token.")
-        claims = self._claims(token)
-        user = self._user(str(claims.get("id", "")), str(claims.get("uuid", "")))
-        if self._is_revoked(token, claims):
+        user = self._owner(token) if token.startswith(api_keys.PREFIX) else self._signed(token)
+        if self._bend("is revoked", self._is_revoked(token)):
             raise AuthError("token_revoked", "The token was revoked. Sign in again.")
-        return Caller(user.name, user.email, user.role, user.is_admin)
+        with self._engine.connect() as connection:
+            extra = db.extra_roles_of(connection, user.name)
+        caller = Caller(user.name, user.email, user.role, user.is_admin, extra, user.role, user.is_admin)
+        return cast("Caller", self._bend("caller", caller))
+
+    def _owner(self, secret: str) -> Any:
+        key = api_keys.used(self._engine, secret)
+        if key is None:
+            raise AuthError("token_invalid", "The API key is not valid. Make a new one.")
+        if key.expires <= time.time():
+            moment = api_keys.moment(key.expires)
+            raise AuthError("token_expired", f"The API key expired at {moment}. Make a new one.", moment)
+        return self._user(key.user)
+
+    def _signed(self, token: str) -> Any:
+        claims = self._claims(token)
+        return self._user(str(claims.get("id", "")), str(claims.get("uuid", "")))
 
     def _claims(self, token: str) -> dict[str, Any]:
         try:
-            claims: dict[str, Any] = jwt.decode(token, self._secret, algorithms=["HS256"], options=CHECKED)
+            checks = self._bend("token checks", CHECKED)
+            claims: dict[str, Any] = jwt.decode(token, self._secret, algorithms=["HS256"], options=checks)
         except jwt.ExpiredSignatureError as error:
             moment = _moment_of_end(token)
             raise AuthError("token_expired", f"The token expired at {moment}. Sign in again.", moment) from error
@@ -146,14 +171,13 @@ class Tokens:
             row = connection.execute(sa.select(db.users).where(db.users.c.name == name)).first()
         if row is None or (uuid_given is not None and row.uuid != uuid_given):
             raise AuthError("token_invalid", "The token names no user. Sign in again.")
-        if not row.is_active:
+        if not self._bend("is active", row.is_active):
             raise AuthError("user_inactive", f"The user `{name}` is not active. Ask an admin.")
         return row
 
-    def _is_revoked(self, token: str, claims: dict[str, Any]) -> bool:
+    def _is_revoked(self, token: str) -> bool:
         revoked = self._faults.get("revoke-token") or {}
-        named = {revoked.get("token"), revoked.get("jti"), *revoked.get("tokens", ())} - {None}
-        return token in named or claims.get("jti") in named
+        return token in {revoked.get("token"), *revoked.get("tokens", ())}
 
     def _sign(self, user: Any, expires: int) -> str:
         claims = {"id": user.name, "uuid": user.uuid, "exp": expires, "iat": int(time.time()), "jti": uuid.uuid4().hex}

@@ -72,10 +72,14 @@ class Browsing:
         """Presign the file a path names, or give nothing when the revision has no such file."""
         row = self._session(caller, session)
         manifest = self._registry.manifest(row.bucket, row.hash)
-        entry = manifest.entries.get(path) if manifest else None
+        if manifest is None:
+            return None
+        found = manifest.entries.get(path)
+        entry: Any = self._registry.defects.bend("session entry", found, manifest=manifest)
         if entry is None:
             return None
         bucket, key, version = split_physical_key(entry["physical_keys"][0])
+        caller.require(bucket, "read")
         target: dict[str, str] = {"Bucket": bucket, "Key": key}
         if version and version != "null":
             target["VersionId"] = version
@@ -85,7 +89,9 @@ class Browsing:
     def _session(self, caller: Caller, session: str) -> Any:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(db.sessions).where(db.sessions.c.id == session)).first()
-        if row is None or row.user != caller.name or row.expires < time.time():
+        if row is None or self._registry.defects.bend(
+            "session ended", row.user != caller.name or row.expires < time.time()
+        ):
             raise GoneError(f"The browsing session `{session}` has ended. Create a new one.")
         return row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -10,43 +10,61 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from testbed.catalog import manifest as manifests
+from testbed.catalog import workflows
 from testbed.catalog.manifest import Manifest
 from testbed.catalog.people import BUCKETS
 from testbed.catalog.registry import InputError
 from testbed.catalog.registry import OperationError
 from testbed.catalog.registry import header_of
+from testbed.catalog.registry import is_name
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from testbed.catalog.auth import Caller
+    from testbed.catalog.locks import Locks
     from testbed.catalog.registry import Registry
 
-WORKFLOWS: Final = ".quilt/workflows/config.yml"
-ABSENT: Final = frozenset({404, 405})  # 405: the version is a delete marker
-NAME: Final = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
+ABSENT: Final = frozenset({400, 404, 405})  # 400: no object can have that key or version; 405: a delete marker
 
 
 def construct(
-    registry: Registry, caller: Caller, params: dict[str, Any], entries: list[dict[str, Any]], headers: dict[str, str]
+    registry: Registry,
+    locks: Locks,
+    caller: Caller,
+    params: dict[str, Any],
+    entries: list[dict[str, Any]],
+    headers: dict[str, str],
 ) -> tuple[str, Manifest]:
     """Resolve every entry, write the revision, return its hash; raise InputError or OperationError, writing nothing."""
     bucket, name = params["bucket"], params["name"]
     require_known(bucket)
     caller.require(bucket, "write")
-    if not NAME.fullmatch(name):
-        raise InputError("params.name", "InvalidName", f"`{name}` is not a package name: use namespace/name.")
-    _check_workflow(registry, bucket, params.get("workflow"))
+    _check_name(name)
     _check_keys([entry["logicalKey"] for entry in entries])
     resolved = list(registry.pool.map(lambda pair: _resolve(registry, caller, *pair), enumerate(entries)))
-    by_key = {entry["logical_key"]: entry for entry in resolved}
-    ordered = {key: by_key[key] for key in sorted(by_key, key=manifests.walk_order)}
-    manifest = Manifest(header_of(params.get("message"), params.get("userMeta")), ordered, {})
-    with registry.locked(bucket, name):
+    resolved.sort(key=lambda entry: manifests.walk_order(entry["logical_key"]))
+    note = workflows.check(registry.s3, params, resolved)
+    header = header_of(params.get("message"), params.get("userMeta")) | ({"workflow": note} if note else {})
+    bend = registry.defects.bend
+    listed = bend("entries to write", resolved, registry=registry, bucket=bucket, name=name)
+    manifest = Manifest(bend("header", header), {entry["logical_key"]: entry for entry in listed}, {})
+    with _exclusive(registry, locks, bucket, name):
         _check_conditions(registry, bucket, name, headers)
         return registry.write(bucket, name, manifest), manifest
 
 
+def _exclusive(registry: Registry, locks: Locks, bucket: str, name: str) -> AbstractContextManager[None]:
+    return locks.held(bucket, name) if registry.defects.bend("exclusive", value=True) else nullcontext()
+
+
 def promote(
-    registry: Registry, caller: Caller, params: dict[str, Any], source: dict[str, Any], prefix: str | None
+    registry: Registry,
+    locks: Locks,
+    caller: Caller,
+    params: dict[str, Any],
+    source: dict[str, Any],
+    prefix: str | None,
 ) -> tuple[str, Manifest]:
     """Copy a revision's objects into the destination registry and write it there under an unchanged hash."""
     bucket, name = params["bucket"], params["name"]
@@ -54,26 +72,40 @@ def promote(
     require_known(source["bucket"], "src.bucket")
     caller.require(source["bucket"], "read")
     caller.require(bucket, "write")
+    _check_name(name)
     original = registry.manifest(source["bucket"], source["hash"])
     if original is None:
         raise OperationError("RevisionNotFound", f"There is no revision `{source['hash']}` in `{source['bucket']}`.")
     base = name if prefix is None else prefix.strip("/")
+    above = f"{base}/" if base else ""
 
     def copy(entry: dict[str, Any]) -> dict[str, Any]:
         from_bucket, key, version = manifests.split_physical_key(entry["physical_keys"][0])
         caller.require(from_bucket, "read")
-        target = f"{base}/{entry['logical_key']}"
+        target = above + entry["logical_key"]
         given: Any = {"Bucket": from_bucket, "Key": key} | (
             {"VersionId": version} if version not in {None, "null"} else {}
         )
-        answer = registry.s3.copy_object(Bucket=bucket, Key=target, CopySource=given, ChecksumAlgorithm="SHA256")
+        try:
+            answer = registry.s3.copy_object(Bucket=bucket, Key=target, CopySource=given, ChecksumAlgorithm="SHA256")
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in ABSENT:
+                raise
+            message = f"The object of `{entry['logical_key']}` cannot be copied to `{target}`."
+            raise OperationError("ObjectNotFound", message) from error
         return entry | {"physical_keys": [manifests.physical_key(bucket, target, answer.get("VersionId", "null"))]}
 
-    copied = list(registry.pool.map(copy, original.entries.values()))
+    entries = list(original.entries.values())
+    copied = list(registry.pool.map(copy, entries)) if registry.defects.bend("copies", value=True) else entries
     header = header_of(params.get("message"), params.get("userMeta"))
     manifest = Manifest(header, {entry["logical_key"]: entry for entry in copied}, original.directories)
-    with registry.locked(bucket, name):
+    with _exclusive(registry, locks, bucket, name):
         return registry.write(bucket, name, manifest), manifest
+
+
+def _check_name(name: str) -> None:
+    if not is_name(name):
+        raise InputError("params.name", "InvalidName", f"`{name}` is not a package name: use namespace/name.")
 
 
 def _check_keys(keys: list[str]) -> None:
@@ -107,9 +139,11 @@ def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str,
     try:
         head = registry.s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **extra)
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in ABSENT:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in ABSENT:
+            raise
+        head = registry.defects.bend("missing object", None)
+        if head is None:
             raise missing from error
-        raise
     size, pinned = head["ContentLength"], head.get("VersionId", "null")
     value = _hash(registry, {"Bucket": bucket, "Key": key} | extra, head.get("ChecksumSHA256", ""), size)
     return {
@@ -123,7 +157,7 @@ def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str,
 
 def _hash(registry: Registry, target: dict[str, Any], checksum: str, size: int) -> str:
     """Take the hash from a stored checksum of the same part layout, else from the bytes."""
-    value = manifests.stored_hash(checksum, size)
+    value = manifests.stored_hash(checksum, size) if size else manifests.chunked_hash(b"")
     if value is None and "-" in checksum:
         parts = registry.s3.get_object_attributes(
             **target, ObjectAttributes=["ObjectParts"], MaxParts=manifests.MAX_PARTS
@@ -139,20 +173,9 @@ def require_known(bucket: str, path: str = "params.bucket") -> None:
         raise InputError(path, "BucketNotFound", f"The catalog has no bucket `{bucket}`.")
 
 
-def _check_workflow(registry: Registry, bucket: str, workflow: str | None) -> None:
-    """Refuse a named workflow in a registry that configures none."""
-    if workflow is None:
-        return
-    try:
-        registry.s3.head_object(Bucket=bucket, Key=WORKFLOWS)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in ABSENT:
-            message = f"The registry `{bucket}` configures no workflow, so `{workflow}` cannot be used."
-            raise InputError("params.workflow", "WorkflowInvalid", message) from error
-        raise
-
-
 def _check_conditions(registry: Registry, bucket: str, name: str, headers: dict[str, str]) -> None:
+    if not registry.defects.bend("conditions", value=True):
+        return
     current = registry.latest(bucket, name)
     if headers.get("if-none-match") == "*" and current:
         raise InputError("params.name", "PackageExists", f"The package `{name}` exists already.")

@@ -31,6 +31,47 @@ users = sa.Table(
     sa.Column("joined", sa.String),
     sa.Column("last_login", sa.String),
 )
+extra_roles = sa.Table(
+    "extra_roles",
+    METADATA,
+    sa.Column("user", sa.String, primary_key=True),
+    sa.Column("role", sa.String, primary_key=True),
+)
+api_keys = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("user", sa.String),
+    sa.Column("name", sa.String),
+    sa.Column("hash", sa.String, unique=True),
+    sa.Column("created", sa.Float),
+    sa.Column("expires", sa.Float),
+    sa.Column("used", sa.Float, nullable=True),
+)
+tabulator_tables = sa.Table(
+    "tabulator_tables",
+    METADATA,
+    sa.Column("bucket", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("config", sa.String),
+)
+settings = sa.Table(
+    "settings",
+    METADATA,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.String),
+    sa.Column("author", sa.String),
+    sa.Column("time", sa.Float),
+)
+mailbox = sa.Table(
+    "mailbox",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String),
+    sa.Column("user", sa.String),
+    sa.Column("email", sa.String),
+    sa.Column("time", sa.Float),
+)
 refresh_tokens = sa.Table(
     "refresh_tokens",
     METADATA,
@@ -49,19 +90,37 @@ sessions = sa.Table(
     sa.Column("expires", sa.Float),
 )
 index = sa.Table(
-    "package_index",
+    "package_states",
     METADATA,
-    sa.Column("bucket", sa.String, primary_key=True),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("stamp", sa.String),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("bucket", sa.String),
+    sa.Column("name", sa.String),
+    sa.Column("stamp", sa.String),  # empty: the package was deleted
     sa.Column("hash", sa.String),
     sa.Column("modified", sa.String),
     sa.Column("comment", sa.String),
     sa.Column("meta", sa.String),
+    sa.Column("workflow", sa.String),
     sa.Column("size", sa.Float),
     sa.Column("entries", sa.Integer),
-    sa.Column("indexed", sa.Float),
+    sa.Column("written", sa.Float),
+    sa.Index("package_states_by_name", "bucket", "name"),
 )
+locks = sa.Table(
+    "package_locks",
+    METADATA,
+    sa.Column("bucket", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("token", sa.String),
+    sa.Column("process", sa.Integer),
+    sa.Column("taken", sa.Float),
+)
+
+
+def extra_roles_of(connection: sa.Connection, user: str) -> tuple[str, ...]:
+    """Give the roles a user has beside the active one, by name."""
+    query = sa.select(extra_roles.c.role).where(extra_roles.c.user == user).order_by(extra_roles.c.role)
+    return tuple(connection.scalars(query))
 
 
 def open_database(path: Path) -> Engine:

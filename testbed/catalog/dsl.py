@@ -1,89 +1,150 @@
-"""The subset of the Elasticsearch query language that quilt3 clients send; any other clause is refused by name."""
+"""The subset of the Elasticsearch query language that quilt3 clients send; anything else is refused by name."""
 
 from __future__ import annotations
 
-import json
+import operator
+from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
-from testbed.catalog.search import haystack
-from testbed.catalog.search import term_pattern
+from testbed.catalog import terms
+
+if TYPE_CHECKING:
+    from testbed.catalog.documents import Document
+
+BODY: Final = ("query", "sort", "from", "size", "_source")
+GROUPS: Final = ("must", "filter", "should", "must_not")
+BOUNDS: Final = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 class DslError(Exception):
-    """A clause that is not supported."""
+    """A part of a query that is not supported."""
 
 
-def matches(query: dict[str, Any], row: dict[str, Any]) -> bool:
-    """Say whether a package matches a query clause."""
+def select(body: Any, documents: list[Document], rules: terms.Rules) -> list[Document]:
+    """Give the documents that a request's body asks for, in its order; raise DslError for what is not supported."""
+    try:
+        only("part of a search", body, BODY)
+        query = body.get("query", {"match_all": {}})
+        check(query)
+        found = [document for document in documents if matches(query, document, rules)]
+        return ordered(found, body.get("sort", []))
+    except MALFORMED as error:
+        raise DslError(f"The query cannot be read: {type(error).__name__} at {str(error)[:100]}.") from error
+
+
+def only(what: str, given: dict[str, Any], known: Any) -> None:
+    """Refuse a member that is not known, naming it."""
+    for name in given:
+        if name not in known:
+            raise DslError(f"The {what} `{name}` is not supported: use one of {', '.join(sorted(known))}.")
+
+
+def check(query: dict[str, Any]) -> None:
+    """Refuse a query's unknown clauses, whether or not a document would have met them."""
     ((kind, body),) = query.items()
-    clause = _CLAUSES.get(kind)
-    if clause is None:
-        raise DslError(f"The query clause `{kind}` is not supported: use one of {', '.join(sorted(_CLAUSES))}.")
-    return bool(clause(body, row))
+    only("query clause", query, _CLAUSES)
+    if kind == "bool":
+        only("group of `bool`", body, GROUPS)
+        for clauses in body.values():
+            for clause in _listed(clauses):
+                check(clause)
+    elif kind == "query_string":
+        only("option of `query_string`", body, ("query", "default_operator", "fields"))
+        str(body["query"])
 
 
-def _bool(body: dict[str, Any], row: dict[str, Any]) -> bool:
-    groups = {name: _listed(body.get(name, [])) for name in ("must", "filter", "should", "must_not")}
-    if not all(matches(clause, row) for clause in [*groups["must"], *groups["filter"]]):
-        return False
-    if any(matches(clause, row) for clause in groups["must_not"]):
-        return False
-    return not groups["should"] or bool(groups["must"]) or any(matches(clause, row) for clause in groups["should"])
+def matches(query: dict[str, Any], document: Document, rules: terms.Rules) -> bool:
+    """Say whether a document matches a query clause."""
+    ((kind, body),) = query.items()
+    return bool(_CLAUSES[kind](body, document, rules))
+
+
+def ordered(found: list[Document], sort: Any) -> list[Document]:
+    """Sort by fields, the first the strongest; what has no such field comes last."""
+    for clause in reversed(_listed(sort)):
+        ((name, how),) = clause.items() if isinstance(clause, dict) else ((str(clause), "asc"),)
+        if name == "_score":
+            continue
+        descending = (how["order"] if isinstance(how, dict) else how) == "desc"
+        present = [document for document in found if document.field(name) is not None]
+        present.sort(key=lambda document, name=name: document.field(name), reverse=descending)  # type: ignore[misc]
+        found = present + [document for document in found if document.field(name) is None]
+    return found
 
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _query_string(body: dict[str, Any], row: dict[str, Any]) -> bool:
-    terms = [term for term in str(body["query"]).replace(" OR ", " ").split() if term]
-    hits = [term.strip("*") == "" or bool(term_pattern(term).search(haystack(row))) for term in terms]
-    return all(hits) if str(body.get("default_operator", "OR")).upper() == "AND" else any(hits)
+def _bool(body: dict[str, Any], document: Document, rules: terms.Rules) -> bool:
+    groups = {name: [matches(clause, document, rules) for clause in _listed(body.get(name, []))] for name in GROUPS}
+    if not all(groups["must"] + groups["filter"]) or any(groups["must_not"]):
+        return False
+    return not groups["should"] or bool(groups["must"] + groups["filter"]) or any(groups["should"])
 
 
-def _field(row: dict[str, Any], name: str) -> str:
-    meta = json.loads(row["meta"]) or {}
-    values = {
-        "ptr_name": row["name"],
-        "mnfst_name": row["hash"],
-        "top_hash": row["hash"],
-        "ptr_tag": "latest",
-        "ptr_last_modified": row["modified"],
-        "comment": row["comment"],
-        "description": meta.get("description", ""),
-        "tags": " ".join(map(str, meta.get("tags", []))) if isinstance(meta.get("tags"), list) else "",
-    }
-    return str(values.get(name.removesuffix(".keyword"), ""))
+def _query_string(body: dict[str, Any], document: Document, rules: terms.Rules) -> bool:
+    joined = terms.Rules(str(body.get("default_operator", rules.operator)).upper(), rules.is_case_sensitive)
+    names = [str(name).partition("^")[0] for name in body.get("fields", [])]
+    text = "\n".join(_text(document, name) for name in names) if names else document.text
+    # only the defect may turn OR into AND here
+    chosen = rules if rules.operator == "AND" else joined
+    return terms.parse(str(body["query"]), chosen).matches(text)
 
 
-def _term(body: dict[str, Any], row: dict[str, Any]) -> bool:
+def _text(document: Document, name: str) -> str:
+    value = document.field(name)
+    return " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _values(document: Document, name: str) -> list[str]:
+    value = document.field(name)
+    return [] if value is None else [str(item) for item in _listed(value)]
+
+
+def _term(body: dict[str, Any], document: Document, _: terms.Rules) -> bool:
     ((name, value),) = body.items()
-    return _field(row, name) == str(value["value"] if isinstance(value, dict) else value)
+    return str(value["value"] if isinstance(value, dict) else value) in _values(document, name)
 
 
-def _terms(body: dict[str, Any], row: dict[str, Any]) -> bool:
+def _terms(body: dict[str, Any], document: Document, _: terms.Rules) -> bool:
     ((name, values),) = body.items()
-    return _field(row, name) in {str(value) for value in values}
+    return bool({str(value) for value in values} & set(_values(document, name)))
 
 
-def _match(body: dict[str, Any], row: dict[str, Any]) -> bool:
+def _match(body: dict[str, Any], document: Document, rules: terms.Rules) -> bool:
     ((name, value),) = body.items()
     text = str(value["query"] if isinstance(value, dict) else value)
-    return any(term_pattern(term).search(_field(row, name)) for term in text.split())
+    return any(terms.pattern(term, rules).search(_text(document, name)) for term in text.split())
 
 
-def _wildcard(body: dict[str, Any], row: dict[str, Any]) -> bool:
+def _wildcard(body: dict[str, Any], document: Document, _: terms.Rules) -> bool:
     ((name, value),) = body.items()
-    return bool(term_pattern(str(value["value"] if isinstance(value, dict) else value)).search(_field(row, name)))
+    pattern = terms.whole(str(value["value"] if isinstance(value, dict) else value))
+    return any(pattern.match(text) for text in _values(document, name))
 
 
-_CLAUSES: dict[str, Any] = {
+def _range(body: dict[str, Any], document: Document, _: terms.Rules) -> bool:
+    ((name, bounds),) = body.items()
+    only("bound of `range`", bounds, BOUNDS)
+    value = document.field(name)
+    return value is not None and all(BOUNDS[bound](value, limit) for bound, limit in bounds.items())
+
+
+def _exists(body: dict[str, Any], document: Document, _: terms.Rules) -> bool:
+    return document.field(body["field"]) is not None
+
+
+_CLAUSES: Final[dict[str, Any]] = {
     "bool": _bool,
-    "match_all": lambda _body, _row: True,
+    "match_all": lambda *_: True,
     "query_string": _query_string,
     "term": _term,
     "terms": _terms,
     "match": _match,
     "wildcard": _wildcard,
-    "exists": lambda body, row: bool(_field(row, body["field"])),
+    "exists": _exists,
+    "range": _range,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import traceback
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -11,12 +13,15 @@ from graphql import DocumentNode
 from graphql import FieldNode
 from graphql import GraphQLError
 from graphql import GraphQLSchema
+from graphql import NoSchemaIntrospectionCustomRule
 from graphql import OperationDefinitionNode
 from graphql import execute
 from graphql import parse
+from graphql import specified_rules
 from graphql import validate
 from starlette.responses import JSONResponse
 
+from testbed.catalog import limits
 from testbed.catalog.auth import ForbiddenError
 from testbed.catalog.mutations import Operations
 from testbed.catalog.schema import NEW
@@ -25,7 +30,7 @@ from testbed.catalog.schema import OLD
 if TYPE_CHECKING:
     from testbed.catalog.resolvers import Context
 
-MAX_BODY: Final = 10 * 1024 * 1024
+CLOSED: Final = (*specified_rules, NoSchemaIntrospectionCustomRule)
 ROOT: Final = Operations()
 
 
@@ -41,19 +46,36 @@ class Asked:
         self.variables: dict[str, Any] = {}
         self.operation_name: str | None = None
         try:
-            asked = json.loads(body)
-            self.variables = asked.get("variables") or {}
-            self.operation_name = asked.get("operationName")
-            self.document = parse(str(asked["query"]), max_tokens=20_000)
-        except (ValueError, KeyError, AttributeError, GraphQLError) as error:
+            self.document = self._parsed(body)
+        except RecursionError:
+            self.error = "The document cannot be read: it is too deep."
+        except GraphQLError as error:
+            self.error = f"The document cannot be read: {error.message}"
+        except (ValueError, TypeError) as error:
             self.error = f"The document cannot be read: {error}"
-            return
-        found = [node for node in self.document.definitions if isinstance(node, OperationDefinitionNode)]
+        else:
+            self._describe(self.document)
+
+    def _parsed(self, body: bytes) -> DocumentNode:
+        asked = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+        if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
+            raise TypeError("the body is no object with a text `query`.")
+        if b"\\u" in body:
+            json.dumps(asked, ensure_ascii=False).encode()  # half a character is no text
+        self.variables, self.operation_name = asked.get("variables") or {}, asked.get("operationName")
+        if not isinstance(self.variables, dict) or not isinstance(self.operation_name, str | None):
+            raise TypeError("`variables` is no object or `operationName` no text.")
+        document = parse(asked["query"], max_tokens=limits.MAX_TOKENS)
+        limits.check(document)
+        return document
+
+    def _describe(self, document: DocumentNode) -> None:
+        found = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         chosen = [n for n in found if n.name and n.name.value == self.operation_name] or found
         if chosen:
-            self.fields = tuple(n.name.value for n in chosen[0].selection_set.selections if isinstance(n, FieldNode))
-            # a fragment may hold any field: only plain `me` fields are known to be harmless
             selected = chosen[0].selection_set.selections
+            self.fields = tuple(n.name.value for n in selected if isinstance(n, FieldNode))
+            # a fragment may hold any field: only plain `me` fields are known to be harmless
             self.asks_only_me = set(self.fields) == {"me"} and len(self.fields) == len(selected)
             name = chosen[0].name.value if chosen[0].name else ""
             self.operation = self.operation_name or name or ",".join(self.fields) or "graphql"
@@ -68,34 +90,54 @@ class Asked:
 def answer(asked: Asked, context: Context) -> JSONResponse:
     """Execute a request with the first dialect that accepts it."""
     if asked.document is None:
-        return _refused([{"message": asked.error}])
-    schema, errors = _dialect(asked.document)
+        return _refused([{"message": asked.error}], context.registry.defects.bend("invalid document", 400))
+    is_open = context.is_introspectable or (context.caller is not None and context.caller.administers)
+    schema, errors = _dialect(asked.document, specified_rules if is_open else CLOSED)
     if errors:
-        return _refused([error.formatted for error in errors])
-    result: Any = execute(schema, asked.document, ROOT, context, asked.variables, asked.operation_name)
-    if not result.errors:
-        return JSONResponse({"data": result.data})
-    forbidden = [error for error in result.errors if isinstance(error.original_error, ForbiddenError)]
+        return _refused([error.formatted for error in errors], context.registry.defects.bend("invalid document", 400))
+    given = asked.variables, asked.operation_name
+    try:
+        result: Any = execute(schema, asked.document, ROOT, context, *given, execution_context_class=limits.Timed)
+    except limits.TimedOutError:
+        return JSONResponse({"message": "The request takes too long. Ask for less."}, 503, {"Retry-After": "1"})
+    return JSONResponse({"data": result.data}) if not result.errors else _failed(result.errors, context)
+
+
+def _failed(errors: list[GraphQLError], context: Context) -> JSONResponse:
+    """Answer errors of execution with the status of the worst."""
+    forbidden = [error for error in errors if isinstance(error.original_error, ForbiddenError)]
     if forbidden:
         return JSONResponse({"message": str(forbidden[0].message), "errors": [_forbidden(e) for e in forbidden]}, 403)
-    if any(
-        error.original_error is not None and not isinstance(error.original_error, GraphQLError)
-        for error in result.errors
-    ):
-        paths = [{"message": "Internal Server Error", "path": error.path} for error in result.errors]
-        return JSONResponse({"message": "Internal Server Error", "errors": paths}, 500)
-    return _refused([error.formatted for error in result.errors])
+    crashes = [error.original_error for error in errors if not isinstance(error.original_error, GraphQLError | None)]
+    if crashes:
+        traceback.print_exception(crashes[0])
+        listed = [{"message": "Internal Server Error", "path": error.path} for error in errors]
+        crashed = 500, {"message": "Internal Server Error", "errors": listed}
+        status, body = context.registry.defects.bend("crash", crashed)
+        return JSONResponse(body, status)
+    return _refused([error.formatted for error in errors])
 
 
-def _dialect(document: DocumentNode) -> tuple[GraphQLSchema, list[GraphQLError]]:
-    errors = validate(NEW, document)
-    if errors and not validate(OLD, document):
+def _dialect(document: DocumentNode, rules: Any) -> tuple[GraphQLSchema, list[GraphQLError]]:
+    errors = validate(NEW, document, rules)
+    if errors and not validate(OLD, document, rules):
         return OLD, []
     return NEW, errors
 
 
-def _refused(errors: list[Any]) -> JSONResponse:
-    return JSONResponse({"message": errors[0]["message"], "errors": errors}, 400)
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:40]} is too large.")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number.")
+
+
+def _refused(errors: list[Any], status: int = 400) -> JSONResponse:
+    return JSONResponse({"message": errors[0]["message"], "errors": errors}, status)
 
 
 def _forbidden(error: GraphQLError) -> dict[str, Any]:

@@ -18,6 +18,10 @@ PART: Final = 8 * 1024 * 1024
 MAX_PARTS: Final = 10_000
 
 
+class DamagedError(Exception):
+    """A stored manifest is not what a push writes."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """One revision's content; `entries` by logical key in walk order."""
@@ -44,13 +48,17 @@ class Manifest:
 
 
 def parse(body: bytes) -> Manifest:
-    """Read JSON lines."""
-    lines = [json.loads(line) for line in body.splitlines() if line]
-    entries = {line["logical_key"]: line for line in lines[1:] if "physical_keys" in line}
-    directories = {
-        line["logical_key"].rstrip("/"): line.get("meta", {}) for line in lines[1:] if "physical_keys" not in line
-    }
-    return Manifest(lines[0], {key: entries[key] for key in sorted(entries, key=walk_order)}, directories)
+    """Read JSON lines; raise DamagedError for what is no manifest."""
+    try:
+        lines = [json.loads(line) for line in body.splitlines() if line]
+        entries = {line["logical_key"]: line for line in lines[1:] if "physical_keys" in line}
+        directories = {
+            line["logical_key"].rstrip("/"): line.get("meta", {}) for line in lines[1:] if "physical_keys" not in line
+        }
+        header = lines[0] | {}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError("A stored manifest cannot be read. Push the package again.") from error
+    return Manifest(header, {key: entries[key] for key in sorted(entries, key=walk_order)}, directories)
 
 
 def dump(manifest: Manifest) -> bytes:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
-from testbed.catalog.browsing import GoneError
+from testbed.catalog.administration import Administration
+from testbed.catalog.api_keys import ApiKeys
+from testbed.catalog.arms import armed
 from testbed.catalog.construct import construct
 from testbed.catalog.construct import promote
-from testbed.catalog.registry import InputError
-from testbed.catalog.registry import OperationError
 from testbed.catalog.resolvers import Package
 from testbed.catalog.resolvers import Revision
 from testbed.catalog.resolvers import Root
 from testbed.catalog.resolvers import me_of
+from testbed.catalog.searching import Searches
+from testbed.catalog.users import switch_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,20 +24,36 @@ if TYPE_CHECKING:
     from testbed.catalog.manifest import Manifest
 
 
-class Operations(Root):
+class Operations(Searches, Administration, Root):
     """Queries and mutations together: one root value serves both."""
 
     def switchRole(self, info: Any, roleName: str) -> dict[str, Any]:
-        """Change to a role the caller has; each seeded user has one."""
-        if roleName != info.context.who.role:
-            return invalid("roleName", "RoleDoesNotExist", f"The user has no role `{roleName}`.")
-        return me_of(info.context.who)
+        """Make one of the caller's roles the active one."""
+        context = info.context
+
+        def switch() -> dict[str, Any]:
+            switch_role(context.engine, context.who.name, roleName)
+            others = {context.who.role, *context.who.extra_roles} - {roleName}
+            now = replace(context.who, role=roleName, extra_roles=tuple(sorted(others)))
+            return me_of(replace(context, caller=now))
+
+        return armed(info, switch)
+
+    def apiKeyCreate(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        """Make an API key for the caller."""
+        return armed(info, lambda: ApiKeys(info.context.engine, info.context.who.name).create(input))
+
+    def apiKeyRevoke(self, info: Any, id: str | None = None, secret: str | None = None) -> dict[str, Any]:
+        """End one of the caller's API keys."""
+        return armed(info, lambda: ApiKeys(info.context.engine, info.context.who.name).revoke(id, secret))
 
     def packageConstruct(self, info: Any, params: dict[str, Any], src: dict[str, Any]) -> dict[str, Any]:
         """Write a revision from S3 objects."""
         context = info.context
         return _push(
-            info, params, lambda: construct(context.registry, context.who, params, src["entries"], context.headers)
+            info,
+            params,
+            lambda: construct(context.registry, context.locks, context.who, params, src["entries"], context.headers),
         )
 
     def packagePromote(
@@ -45,31 +64,34 @@ class Operations(Root):
         destPrefix: str | None = None,
     ) -> dict[str, Any]:
         """Write a revision from another one, copying its objects."""
-        return _push(info, params, lambda: promote(info.context.registry, info.context.who, params, src, destPrefix))
+        context = info.context
+        return _push(
+            info, params, lambda: promote(context.registry, context.locks, context.who, params, src, destPrefix)
+        )
 
     def packageRevisionDelete(self, info: Any, bucket: str, name: str, hash: str) -> dict[str, Any]:
         """Remove one revision's pointers."""
         info.context.who.require(bucket, "write")
 
         def delete() -> dict[str, Any]:
-            with info.context.registry.locked(bucket, name):
+            with info.context.locks.held(bucket, name):
                 info.context.registry.delete_revision(bucket, name, hash)
-            info.context.index.scan([bucket])
+            info.context.index.update(bucket, name)
             return {"__typename": "PackageRevisionDeleteSuccess"}
 
-        return _armed(delete)
+        return armed(info, delete)
 
     def browsingSessionCreate(self, info: Any, scope: str, ttl: int = 180) -> dict[str, Any]:
         """Open a browsing session."""
-        return _armed(lambda: info.context.browsing.create(info.context.who, scope, ttl))
+        return armed(info, lambda: info.context.browsing.create(info.context.who, scope, ttl))
 
     def browsingSessionRefresh(self, info: Any, id: str, ttl: int = 180) -> dict[str, Any]:
         """Extend a browsing session."""
-        return _armed(lambda: info.context.browsing.refresh(info.context.who, id, ttl))
+        return armed(info, lambda: info.context.browsing.refresh(info.context.who, id, ttl))
 
     def browsingSessionDispose(self, info: Any, id: str) -> dict[str, Any]:
         """End a browsing session."""
-        return _armed(lambda: info.context.browsing.dispose(info.context.who, id))
+        return armed(info, lambda: info.context.browsing.dispose(info.context.who, id))
 
 
 def _push(info: Any, params: dict[str, Any], write: Callable[[], tuple[str, Manifest]]) -> dict[str, Any]:
@@ -77,7 +99,7 @@ def _push(info: Any, params: dict[str, Any], write: Callable[[], tuple[str, Mani
 
     def push() -> dict[str, Any]:
         top_hash, manifest = write()
-        info.context.index.scan([bucket])
+        info.context.index.update(bucket, name)
         registry = info.context.registry
         return {
             "__typename": "PackagePushSuccess",
@@ -85,20 +107,4 @@ def _push(info: Any, params: dict[str, Any], write: Callable[[], tuple[str, Mani
             "revision": Revision(registry, bucket, name, top_hash, manifest),
         }
 
-    return _armed(push)
-
-
-def _armed(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return act()
-    except InputError as error:
-        return invalid(error.path, error.name, str(error))
-    except OperationError as error:
-        return {"__typename": "OperationError", "name": error.name, "message": str(error), "context": {}}
-    except GoneError as error:
-        return {"__typename": "OperationError", "name": "SessionNotFound", "message": str(error), "context": {}}
-
-
-def invalid(path: str, name: str, message: str) -> dict[str, Any]:
-    """Write an InvalidInput arm of one error."""
-    return {"__typename": "InvalidInput", "errors": [{"path": path, "name": name, "message": message, "context": {}}]}
+    return armed(info, push)

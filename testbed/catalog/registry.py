@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from testbed.catalog import manifest as manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from types_boto3_s3 import S3Client
 
+    from testbed.catalog.defects import Defects
     from testbed.catalog.manifest import Manifest
 
 POINTERS: Final = ".quilt/named_packages/"
@@ -29,7 +29,16 @@ MANIFESTS: Final = ".quilt/packages/"
 KEPT_MANIFESTS: Final = 300
 WORKERS: Final = 16
 FULL_HASH: Final = 64
-SHORTEST_PREFIX: Final = 6
+
+
+NAME: Final = re.compile(r"[\w-]+/[\w-]+")  # what quilt3 takes; longer ones have no key in S3
+LONGEST_NAME: Final = 900
+HASH: Final = re.compile(r"[0-9a-f]{6,64}")
+
+
+def is_name(name: str) -> bool:
+    """Say whether a package may have a name."""
+    return bool(NAME.fullmatch(name)) and len(name.encode()) <= LONGEST_NAME
 
 
 class InputError(Exception):
@@ -62,18 +71,19 @@ class Pointer:
 class Registry:
     """Reads pointers fresh and manifests once: a manifest never changes under its hash."""
 
-    def __init__(self, s3: S3Client) -> None:
+    def __init__(self, s3: S3Client, defects: Defects) -> None:
         self.s3 = s3
+        self.defects = defects
         self._manifests: OrderedDict[tuple[str, str], Manifest] = OrderedDict()
         self._bodies: dict[tuple[str, str, str], str] = {}
         self._lock = threading.Lock()
-        self._package_locks: dict[tuple[str, str], threading.Lock] = {}
         self.pool = ThreadPoolExecutor(WORKERS)
 
     def names(self, bucket: str) -> list[str]:
         """List the packages of a bucket by name."""
         found = {"/".join(p.key.removeprefix(POINTERS).split("/")[:2]) for p in self._list(bucket, POINTERS)}
-        return sorted(name for name in found if "/" in name)
+        names = sorted(name for name in found if "/" in name)
+        return list(self.defects.bend("names", names, registry=self, bucket=bucket))
 
     def latest_pointers(self, bucket: str) -> dict[str, Pointer]:
         """Give the `latest` pointer of every package of a bucket."""
@@ -107,6 +117,11 @@ class Registry:
 
     def resolve(self, bucket: str, name: str, hash_or_tag: str) -> str | None:
         """Give the full hash that `latest`, a timestamp, a hash or a unique prefix means."""
+        found = self._resolve(bucket, name, hash_or_tag)
+        bent = self.defects.bend("resolved", found, registry=self, bucket=bucket, name=name, asked=hash_or_tag)
+        return str(bent) if bent else None
+
+    def _resolve(self, bucket: str, name: str, hash_or_tag: str) -> str | None:
         if hash_or_tag == "latest":
             found = self.latest(bucket, name)
             return found[0] if found else None
@@ -114,10 +129,10 @@ class Registry:
             for pointer in self.pointers(bucket, name):
                 if pointer.tag == hash_or_tag:
                     return self.read_pointer(bucket, pointer)
+        if not HASH.fullmatch(hash_or_tag):
+            return None
         if len(hash_or_tag) == FULL_HASH:
             return hash_or_tag if self.manifest(bucket, hash_or_tag) else None
-        if len(hash_or_tag) < SHORTEST_PREFIX:
-            return None
         keys = [p.key.removeprefix(MANIFESTS) for p in self._list(bucket, MANIFESTS + hash_or_tag)]
         return keys[0] if len(keys) == 1 else None
 
@@ -135,23 +150,26 @@ class Registry:
             raise
         return self._remember(bucket, top_hash, manifests.parse(body))
 
-    @contextmanager
-    def locked(self, bucket: str, name: str) -> Iterator[None]:
-        """Hold a package while it is checked and written."""
-        with self._lock:
-            lock = self._package_locks.setdefault((bucket, name), threading.Lock())
-        with lock:
-            yield
-
     def write(self, bucket: str, name: str, manifest: Manifest) -> str:
         """Store a revision in push order: manifest, time pointer, latest."""
-        top_hash = manifests.top_hash(manifest)
-        body = top_hash.encode()
-        self.s3.put_object(Bucket=bucket, Key=MANIFESTS + top_hash, Body=manifests.dump(manifest))
-        self.s3.put_object(Bucket=bucket, Key=f"{POINTERS}{name}/{int(time.time())}", Body=body)
-        self.s3.put_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest", Body=body)
+        top_hash = str(self.defects.bend("stored hash", manifests.top_hash(manifest)))
+        objects = {
+            "manifest": (MANIFESTS + top_hash, manifests.dump(manifest)),
+            "time": (f"{POINTERS}{name}/{self._second(bucket, name)}", top_hash.encode()),
+            "latest": (f"{POINTERS}{name}/latest", top_hash.encode()),
+        }
+        for step in self.defects.bend("steps", list(objects)):
+            key, body = objects[step]
+            self.s3.put_object(Bucket=bucket, Key=key, Body=body)
         self._remember(bucket, top_hash, manifest)
         return top_hash
+
+    def _second(self, bucket: str, name: str) -> int:
+        """Name a new revision by its second, or by the next free one: two writes in one second are two revisions."""
+        taken, second = {pointer.tag for pointer in self.pointers(bucket, name)}, int(time.time())
+        while str(second) in taken:
+            second += 1
+        return second
 
     def delete_revision(self, bucket: str, name: str, top_hash: str) -> None:
         """Remove the pointers with that hash; `latest` moves to the newest left, and goes with the last one."""

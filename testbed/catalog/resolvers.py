@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import cast
 
-import sqlalchemy as sa
+from graphql import GraphQLError
 
-from testbed.catalog import database as db
+from testbed.catalog import rest
+from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.people import BUCKETS
 from testbed.catalog.people import ROLES
 from testbed.catalog.people import UNMANAGED
+from testbed.catalog.registry import is_name
+from testbed.catalog.tabulator import tables_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from testbed.catalog.auth import Caller
     from testbed.catalog.browsing import Browsing
+    from testbed.catalog.documents import Objects
+    from testbed.catalog.locks import Locks
     from testbed.catalog.manifest import Manifest
     from testbed.catalog.registry import Registry
     from testbed.catalog.search import SearchIndex
@@ -35,8 +39,12 @@ class Context:
     headers: dict[str, str]
     engine: Engine
     registry: Registry
+    locks: Locks
     index: SearchIndex
+    objects: Objects
     browsing: Browsing
+    is_introspectable: bool
+    ends: float  # in monotonic seconds
 
     @property
     def who(self) -> Caller:
@@ -52,7 +60,8 @@ class Root:
     def me(self, info: Any) -> dict[str, Any] | None:
         """Give the caller, or nothing without a token."""
         caller = info.context.caller
-        return me_of(caller) if caller else None
+        bend = info.context.registry.defects.bend
+        return cast("dict[str, Any]", bend("me", me_of(info.context))) if caller else None
 
     def config(self, _info: Any) -> dict[str, Any]:
         """Give the marker."""
@@ -60,7 +69,8 @@ class Root:
 
     def bucketConfigs(self, info: Any) -> list[dict[str, Any]]:
         """List the catalog's buckets the caller may read; admins see all."""
-        return [bucket_of(name) for name in sorted(visible(info.context.who))]
+        found = [bucket_of(name) for name in sorted(visible(info.context.who))]
+        return list(info.context.registry.defects.bend("bucket configs", found))
 
     def bucketConfig(self, info: Any, name: str) -> dict[str, Any] | None:
         """Give one bucket."""
@@ -87,74 +97,11 @@ class Root:
         if bucket not in BUCKETS:
             return None
         info.context.who.require(bucket, "read")
-        latest = info.context.registry.latest(bucket, name)
-        return Package(info.context.registry, bucket, name) if latest else None
-
-    def searchPackages(
-        self,
-        info: Any,
-        buckets: list[str] | None = None,
-        searchString: str | None = None,
-        **_: Any,
-    ) -> dict[str, Any]:
-        """Search the latest revisions that the caller may read."""
-        caller = info.context.who
-        for bucket in buckets or ():
-            caller.require(bucket, "read")
-        hits = info.context.index.find(buckets or sorted(caller.readable), searchString or "*")
-        if not hits:
-            return {"__typename": "EmptySearchResultSet"}
-        return {"__typename": "PackagesSearchResultSet", "total": len(hits), "stats": {}, "firstPage": FirstPage(hits)}
-
-    def searchMorePackages(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
-        """Give the next page of a search."""
-        state = json.loads(base64.urlsafe_b64decode(after))
-        readable = [bucket for bucket in state["buckets"] if bucket in info.context.who.readable]
-        hits = info.context.index.find(readable, state["text"])
-        return page_of(hits, state["offset"], size)
-
-    def roles(self, info: Any) -> list[dict[str, Any]]:
-        """List the roles."""
-        info.context.who.require_admin()
-        return [role_of(name) for name in sorted(ROLES)]
-
-    def admin(self, info: Any) -> dict[str, Any]:
-        """Open the admin queries."""
-        info.context.who.require_admin()
-        return {"user": Users(info.context.engine)}
-
-
-class Users:
-    """The user queries of an admin."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def list(self, _info: Any) -> list[dict[str, Any]]:
-        """List all users by name."""
-        with self._engine.connect() as connection:
-            return [user_of(row) for row in connection.execute(sa.select(db.users).order_by(db.users.c.name))]
-
-    def get(self, _info: Any, name: str) -> dict[str, Any] | None:
-        """Give one user, or nothing."""
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(db.users).where(db.users.c.name == name)).first()
-        return user_of(row) if row else None
-
-
-class FirstPage:
-    """The first page of a search; both dialects call it."""
-
-    def __init__(self, hits: list[dict[str, Any]]) -> None:
-        self._hits = hits
-
-    def __call__(self, _info: Any, size: int = 30, ordering: str | None = None, order: str | None = None) -> Any:
-        """Give the first hits; orderings other than newest first sort by name."""
-        hits = self._hits
-        if order in {"LEX_ASC", "LEX_DESC"} or (ordering or "").startswith("sys:name:"):
-            descending = order == "LEX_DESC" or (ordering or "").endswith(":desc")
-            hits = sorted(hits, key=lambda hit: hit["name"], reverse=descending)
-        return page_of(hits, 0, size)
+        registry = info.context.registry
+        if is_name(name) and registry.latest(bucket, name):
+            return Package(registry, bucket, name)
+        bent = registry.defects.bend("missing package", None, registry=registry, bucket=bucket, name=name)
+        return cast("Package | None", bent)
 
 
 class PackageList:
@@ -171,7 +118,9 @@ class PackageList:
         packages = [Package(self._registry, self._bucket, name) for name in self._names]
         if order == "MODIFIED":
             packages.sort(key=lambda package: package.modified(None), reverse=True)
-        return packages[(number - 1) * perPage : number * perPage]
+        check_page(number, perPage)
+        found = packages[(number - 1) * perPage : number * perPage]
+        return list(self._registry.defects.bend("page of packages", found, number=number))
 
 
 class Package:
@@ -208,11 +157,13 @@ class Revisions:
         self._bucket = bucket
         self._name = name
         found = [pointer for pointer in registry.pointers(bucket, name) if pointer.tag != "latest"]
-        self._pointers = sorted(found, key=lambda pointer: int(pointer.tag), reverse=True)
+        found.sort(key=lambda pointer: int(pointer.tag), reverse=True)
+        self._pointers = registry.defects.bend("pointers", found)
         self.total = len(self._pointers)
 
     def page(self, _info: Any, number: int = 1, perPage: int = 10) -> list[Revision]:
         """Give one page."""
+        check_page(number, perPage)
         found = []
         for pointer in self._pointers[(number - 1) * perPage : number * perPage]:
             top_hash = self._registry.read_pointer(self._bucket, pointer)
@@ -237,9 +188,10 @@ class Revision:
         self.message = manifest.header.get("message")
         self.metadata = manifest.header
         self.userMeta = manifest.header.get("user_meta")
-        self.workflow = None
+        self.workflow = manifest.header.get("workflow")
         self.totalEntries = len(manifest.entries)
         self.totalBytes = float(manifest.total_bytes)
+        registry.defects.bend("revision", self, manifest=manifest)
 
     def modified(self, _info: Any) -> str:
         """Give the time that the pointer's name holds; asked by hash, the latest revision has `latest`'s time."""
@@ -256,17 +208,22 @@ class Revision:
 
     def dir(self, _info: Any, path: str) -> dict[str, Any] | None:
         """Give a directory with its children one level below, or nothing."""
-        return directory_of(self._manifest, path.strip("/"))
+        bare = path.strip("/")
+        found = directory_of(self._manifest, bare)
+        bent = self._registry.defects.bend("directory", found, manifest=self._manifest, path=bare)
+        return cast("dict[str, Any] | None", bent)
 
     def file(self, _info: Any, path: str) -> dict[str, Any] | None:
         """Give a file, or nothing."""
-        return file_of(self._manifest, path) if path in self._manifest.entries else None
+        found = file_of(self._manifest, path) if path in self._manifest.entries else None
+        bent = self._registry.defects.bend("file", found, manifest=self._manifest, path=path)
+        return cast("dict[str, Any] | None", bent)
 
     def contentsFlatMap(self, _info: Any, max: int = 1000) -> dict[str, Any] | None:
         """Give all entries, or nothing when there are more than `max`."""
         if len(self._manifest.entries) > max:
             return None
-        return {
+        found = {
             key: {
                 "physicalKey": e["physical_keys"][0],
                 "size": e["size"],
@@ -275,6 +232,13 @@ class Revision:
             }
             for key, e in self._manifest.entries.items()
         }
+        return dict(self._registry.defects.bend("flat map", found, registry=self._registry, bucket=self._bucket))
+
+
+def check_page(number: int, per_page: int) -> None:
+    """Refuse a page that no list has."""
+    if number < 1 or per_page < 0:
+        raise GraphQLError(f"There is no page {number} of {per_page}: count pages from 1.")
 
 
 def time_of(tag: str) -> str:
@@ -287,23 +251,33 @@ def visible(caller: Caller) -> frozenset[str]:
     return frozenset(BUCKETS) if caller.is_admin else caller.readable
 
 
-def me_of(caller: Caller) -> dict[str, Any]:
-    """Write a caller as Me."""
-    role = {"name": caller.role}
+def me_of(context: Context) -> dict[str, Any]:
+    """Write the caller as Me."""
+    caller, keys = context.who, ApiKeys(context.engine, context.who.name)
     return {
         "__typename": "Me",
         "name": caller.name,
         "email": caller.email,
         "isAdmin": caller.is_admin,
-        "role": role,
-        "roles": [role],
+        "role": {"name": caller.role},
+        "roles": [{"name": name} for name in (caller.role, *caller.extra_roles)],
+        "apiKeys": keys.list,
+        "apiKey": keys.get,
     }
 
 
 def bucket_of(name: str) -> dict[str, Any]:
     """Write a bucket."""
     title, relevance = BUCKETS[name]
-    return {"name": name, "title": title, "relevanceScore": relevance, "browsable": True, "tags": []}
+    return {
+        "__typename": "BucketConfig",
+        "name": name,
+        "title": title,
+        "relevanceScore": relevance,
+        "browsable": True,
+        "tags": [],
+        "tabulatorTables": lambda info: tables_of(info.context.engine, name),
+    }
 
 
 def role_of(name: str) -> dict[str, Any]:
@@ -313,25 +287,9 @@ def role_of(name: str) -> dict[str, Any]:
     levels = {bucket: "READ_WRITE" if bucket in writes else "READ" for bucket in sorted(reads | writes)}
     return {
         "__typename": kind, "id": f"role-{name}", "name": name,
-        "arn": f"arn:aws:iam::000000000000:role/nightproof-{name}",
+        "arn": rest.role_arn(name),
         "policies": [], "permissions": [{"bucket": bucket_of(b), "level": level} for b, level in levels.items()],
     }  # fmt: skip
-
-
-def user_of(row: Any) -> dict[str, Any]:
-    """Write a user."""
-    return {
-        "name": row.name,
-        "email": row.email,
-        "dateJoined": row.joined,
-        "lastLogin": row.last_login,
-        "isActive": row.is_active,
-        "isAdmin": row.is_admin,
-        "isSsoOnly": False,
-        "isService": row.is_service,
-        "role": role_of(row.role),
-        "extraRoles": [],
-    }
 
 
 def directory_of(manifest: Manifest, path: str) -> dict[str, Any] | None:
@@ -364,30 +322,4 @@ def file_of(manifest: Manifest, path: str) -> dict[str, Any]:
         "metadata": entry.get("meta") or {},
         "size": float(entry["size"]),
         "physicalKey": entry["physical_keys"][0],
-    }
-
-
-def page_of(hits: list[dict[str, Any]], offset: int, size: int) -> dict[str, Any]:
-    """Write one page of hits."""
-    return {
-        "__typename": "PackagesSearchResultSetPage",
-        "cursor": None,
-        "hits": [
-            {
-                "id": f"{h['bucket']}/{h['name']}",
-                "score": 1.0,
-                "bucket": h["bucket"],
-                "name": h["name"],
-                "pointer": "latest",
-                "hash": h["hash"],
-                "size": h["size"],
-                "modified": h["modified"],
-                "totalEntriesCount": h["entries"],
-                "comment": h["comment"],
-                "meta": h["meta"],
-                "matchLocations": {},
-                "matchingEntries": [],
-            }
-            for h in hits[offset : offset + size]
-        ],
     }

@@ -1,26 +1,19 @@
-"""The REST routes beside GraphQL: configuration, tokens, keys, search."""
+"""The REST routes beside GraphQL: configuration and keys."""
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING
 from typing import Any
 
 import boto3
-from starlette.responses import JSONResponse
 
-from testbed.catalog.dsl import DslError
-from testbed.catalog.dsl import matches
-from testbed.catalog.people import BUCKETS
 from testbed.catalog.people import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from testbed.catalog.auth import Caller
-    from testbed.catalog.search import SearchIndex
 
-MAX_INDICES = 20
 KEY_LIFE_S = 3600
 
 
@@ -46,15 +39,13 @@ def configuration(catalog_url: str, aws_url: str) -> dict[str, Any]:
     }
 
 
-def credentials(caller: Caller) -> dict[str, Any]:
-    """Issue AWS keys of the caller's role, narrowed to its buckets by a session policy."""
-    sts = boto3.client("sts")
-    account = sts.get_caller_identity()["Account"]
-    issued = sts.assume_role(
-        RoleArn=f"arn:aws:iam::{account}:role/nightproof-{caller.role}",
+def credentials(caller: Caller, role: str) -> dict[str, Any]:
+    """Issue AWS keys of a role to a caller, narrowed to its buckets by a session policy."""
+    issued = boto3.client("sts").assume_role(
+        RoleArn=role_arn(role),
         RoleSessionName=caller.name,
         DurationSeconds=KEY_LIFE_S,
-        Policy=json.dumps(session_policy(caller.role)),
+        Policy=json.dumps(session_policy(role)),
     )["Credentials"]
     return {
         "AccessKeyId": issued["AccessKeyId"],
@@ -62,6 +53,17 @@ def credentials(caller: Caller) -> dict[str, Any]:
         "SessionToken": issued["SessionToken"],
         "Expiration": issued["Expiration"].isoformat(),
     }
+
+
+@functools.cache
+def account() -> str:
+    """Give the account that the catalog's own keys belong to."""
+    return boto3.client("sts").get_caller_identity()["Account"]
+
+
+def role_arn(role: str) -> str:
+    """Give the ARN of a role in the testbed's account."""
+    return f"arn:aws:iam::{account()}:role/nightproof-{role}"
 
 
 def session_policy(role: str) -> dict[str, Any]:
@@ -79,55 +81,3 @@ def session_policy(role: str) -> dict[str, Any]:
 
 def _arns(buckets: frozenset[str]) -> list[str]:
     return [f"arn:aws:s3:::{name}{suffix}" for name in sorted(buckets) for suffix in ("", "/*")]
-
-
-def search(caller: Caller, index: SearchIndex, query: Mapping[str, str]) -> JSONResponse:
-    """Answer GET /api/search in Elasticsearch's shape."""
-    names = query.get("index", "_all").split(",")
-    if len(names) > MAX_INDICES:
-        return JSONResponse({"message": f"{len(names)} indices are asked, {MAX_INDICES} are allowed."}, 403)
-    buckets: list[str] = []
-    for name in names:
-        if "*" in name:
-            return JSONResponse({"message": f"The index name `{name}` holds a wildcard."}, 400)
-        if name == "_all":
-            buckets += sorted(caller.readable)
-            continue
-        bucket = name.removesuffix("_packages")
-        if bucket not in BUCKETS:
-            return JSONResponse({"message": f"There is no index `{name}`."}, 404)
-        caller.require(bucket, "read")
-        if name.endswith("_packages"):
-            buckets.append(bucket)
-    return _hits(index, buckets, query)
-
-
-def _hits(index: SearchIndex, buckets: list[str], query: Mapping[str, str]) -> JSONResponse:
-    size = int(query.get("size", 30))
-    if query.get("action") == "freeform":
-        body = json.loads(query.get("body", "{}"))
-        try:
-            rows = [row for row in index.find(buckets, "*") if matches(body.get("query", {"match_all": {}}), row)]
-        except DslError as error:
-            return JSONResponse({"message": str(error)}, 400)
-        start, size = int(body.get("from", 0)), int(body.get("size", size))
-    else:
-        rows, start = index.find(buckets, query.get("query", "*")), 0
-    hits = [_hit(row) for row in rows[start : start + size]]
-    return JSONResponse({"took": 1, "timed_out": False, "hits": {"total": len(rows), "hits": hits}})
-
-
-def _hit(row: dict[str, Any]) -> dict[str, Any]:
-    meta = json.loads(row["meta"]) or {}
-    source = {
-        "ptr_name": row["name"],
-        "mnfst_name": row["hash"],
-        "top_hash": row["hash"],
-        "ptr_tag": "latest",
-        "ptr_last_modified": row["modified"],
-        "comment": row["comment"],
-        "description": meta.get("description"),
-        "tags": meta.get("tags"),
-        "metadata": row["meta"],
-    }
-    return {"_id": f"{row['name']}:latest", "_index": f"{row['bucket']}_packages", "_score": 1.0, "_source": source}

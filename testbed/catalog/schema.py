@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from typing import Final
 
+from graphql import GraphQLError
 from graphql import GraphQLScalarType
 from graphql import GraphQLSchema
+from graphql import GraphQLUnionType
 from graphql import build_schema
 
 _TEXT: Final = (Path(__file__).parent / "schema.graphql").read_text(encoding="utf-8")
@@ -22,14 +25,22 @@ def build(dialect: str) -> GraphQLSchema:
         scalar = schema.get_type(name)
         if isinstance(scalar, GraphQLScalarType):
             scalar.serialize = _as_is  # type: ignore[method-assign]  # plain data already
-    for union in ("PackagePushResult", "PackagesSearchResult", "PackagesFirstPageResult", "PackageEntry"):
-        schema.type_map[union].resolve_type = _type_name  # type: ignore[attr-defined]  # every union member says what it is
-    for union in ("PackageRevisionDeleteResult", "BrowsingSessionResult", "DisposeResult", "SwitchRoleResult", "Role"):
-        schema.type_map[union].resolve_type = _type_name  # type: ignore[attr-defined]  # as above
+    record: Any = schema.get_type("JsonRecord")
+    record.parse_value = _record
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLUnionType):
+            kind.resolve_type = _type_name  # every union member says what it is
     return schema
 
 
 def _as_is(value: Any) -> Any:
+    return value
+
+
+def _record(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise GraphQLError("A JSON object is needed here.")
+    json.dumps(value, allow_nan=False)  # raises ValueError for what JSON cannot hold
     return value
 
 

@@ -1,9 +1,12 @@
-"""The search index: the latest revision of every package, fed by own writes and by watching the registry."""
+"""The search index: the latest revision of every package, fed by own writes and by watching the registry.
+
+A change is a new row beside the old one, so that a late index still shows what stood there before.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import sys
 import threading
 import time
@@ -17,6 +20,8 @@ from botocore.exceptions import ClientError
 from sqlalchemy.exc import SQLAlchemyError
 
 from testbed.catalog import database as db
+from testbed.catalog import terms
+from testbed.catalog.manifest import DamagedError
 from testbed.catalog.people import BUCKETS
 
 if TYPE_CHECKING:
@@ -24,22 +29,24 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from testbed.catalog.defects import Defects
+    from testbed.catalog.registry import Pointer
     from testbed.catalog.registry import Registry
-    from testbed.faults.control import Faults
 
 SCAN_S: Final = 1.0
 IDLE_SCAN_S: Final = 2.0
 BUSY_FOR_S: Final = 30.0
+LONGEST_LAG_S: Final = 600.0
 
 
 class SearchIndex:
-    """Keeps one row per package; a row becomes visible after the lag knob."""
+    """Keeps the states of packages; a state becomes visible after the lag."""
 
-    def __init__(self, engine: Engine, registry: Registry, faults: Faults) -> None:
+    def __init__(self, engine: Engine, registry: Registry, defects: Defects) -> None:
         self._engine = engine
         self._registry = registry
-        self._faults = faults
-        self._lock = threading.Lock()
+        self._defects = defects
+        self._locks = {bucket: threading.Lock() for bucket in BUCKETS}
         self._changed = 0.0
         self._stop = threading.Event()
 
@@ -60,33 +67,36 @@ class SearchIndex:
 
     def scan(self, buckets: Iterable[str]) -> None:
         """Bring the rows of buckets up to their pointers."""
-        with self._lock:
-            for bucket in buckets:
-                self._scan(bucket)
+        for bucket in buckets:
+            with self._locks[bucket]:
+                self._compare(bucket, self._registry.latest_pointers(bucket), self._newest(bucket))
 
-    def _scan(self, bucket: str) -> None:
-        pointers = self._registry.latest_pointers(bucket)
-        stamps = {name: f"{p.etag}{p.modified.isoformat()}" for name, p in pointers.items()}
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(db.index.c.name, db.index.c.stamp).where(db.index.c.bucket == bucket))
-            known = {row.name: row.stamp for row in rows}
-        for name in known.keys() - stamps.keys():
-            self._forget(bucket, name)
-        for name, stamp in stamps.items():
-            if known.get(name) != stamp:
+    def update(self, bucket: str, name: str) -> None:
+        """Bring the row of one package up to its pointer; the package is written, whatever happens here."""
+        # storage may fail now: the next scan catches up
+        with contextlib.suppress(BotoCoreError, ClientError), self._locks[bucket]:
+            latest = [pointer for pointer in self._registry.pointers(bucket, name) if pointer.tag == "latest"]
+            stamp = self._newest(bucket).get(name, "")
+            self._compare(bucket, {name: latest[0]} if latest else {}, {name: stamp})
+
+    def _compare(self, bucket: str, pointers: dict[str, Pointer], known: dict[str, str]) -> None:
+        if self._defects.bend("index is frozen", value=False):
+            return
+        for name, stamp in known.items():
+            if stamp and name not in pointers:
+                self._add({"bucket": bucket, "name": name, "stamp": "", "written": time.time()})
+        for name, pointer in pointers.items():
+            if known.get(name) != (stamp := f"{pointer.etag}{pointer.modified.isoformat()}"):
                 self._put(bucket, name, stamp)
-
-    def _forget(self, bucket: str, name: str) -> None:
-        self._changed = time.monotonic()
-        with self._engine.begin() as connection:
-            connection.execute(db.index.delete().where(db.index.c.bucket == bucket, db.index.c.name == name))
 
     def _put(self, bucket: str, name: str, stamp: str) -> None:
         latest = self._registry.latest(bucket, name)
-        manifest = self._registry.manifest(bucket, latest[0]) if latest else None
+        try:
+            manifest = self._registry.manifest(bucket, latest[0]) if latest else None
+        except DamagedError:
+            return
         if latest is None or manifest is None:
             return
-        self._changed = time.monotonic()
         row = {
             "bucket": bucket,
             "name": name,
@@ -95,33 +105,49 @@ class SearchIndex:
             "modified": latest[1].isoformat(),
             "comment": manifest.header.get("message") or "",
             "meta": json.dumps(manifest.header.get("user_meta")),
+            "workflow": json.dumps(manifest.header.get("workflow")),
             "size": float(manifest.total_bytes),
             "entries": len(manifest.entries),
-            "indexed": time.time(),
+            "written": latest[1].timestamp(),
         }
-        with self._engine.begin() as connection:
-            connection.execute(db.index.delete().where(db.index.c.bucket == bucket, db.index.c.name == name))
-            connection.execute(db.index.insert().values(**row))
+        self._add(row)
 
-    def find(self, buckets: Iterable[str], text: str) -> list[dict[str, Any]]:
-        """Give the packages that match any term, newest first, then by name; no term matches all."""
-        lag = float((self._faults.get("index-lag") or {}).get("seconds", 0))
+    def _add(self, row: dict[str, Any]) -> None:
+        """Put a state of a package behind its others, and forget those that no lag shows any more."""
+        self._changed = time.monotonic()
+        table = db.index
+        same = (table.c.bucket == row["bucket"]) & (table.c.name == row["name"])
+        with self._engine.begin() as connection:
+            connection.execute(table.insert().values(**row))
+            past = connection.scalar(
+                sa.select(sa.func.max(table.c.id)).where(same, table.c.written < time.time() - LONGEST_LAG_S)
+            )
+            connection.execute(table.delete().where(same, table.c.id < (past or 0)))
+
+    def _newest(self, bucket: str) -> dict[str, str]:
+        table = db.index
         with self._engine.connect() as connection:
             rows = connection.execute(
-                sa.select(db.index).where(db.index.c.bucket.in_(list(buckets)), db.index.c.indexed <= time.time() - lag)
-            ).mappings()
-            found = [dict(row) for row in rows]
-        terms = [term_pattern(term) for term in text.split() if term != "*"] if text.strip() != "*" else []
-        hits = [row for row in found if not terms or any(term.search(haystack(row)) for term in terms)]
-        hits.sort(key=lambda row: row["name"])
-        hits.sort(key=lambda row: row["modified"], reverse=True)
-        return hits
+                sa.select(table.c.name, table.c.stamp).where(table.c.bucket == bucket).order_by(table.c.id)
+            )
+            return {row.name: row.stamp for row in rows}
 
+    def visible(self, buckets: Iterable[str]) -> list[dict[str, Any]]:
+        """Give the packages of buckets as the index shows them now: newest first, then by name."""
+        table, shown = db.index, time.time() - self._defects.lag()
+        with self._engine.connect() as connection:
+            query = sa.select(table).where(table.c.bucket.in_(list(buckets))).order_by(table.c.id)
+            rows = [dict(row) for row in connection.execute(query).mappings() if row["written"] <= shown]
+        latest = {(row["bucket"], row["name"]): row for row in rows}
+        found = sorted((row for row in latest.values() if row["stamp"]), key=lambda row: (row["name"], row["bucket"]))
+        found.sort(key=lambda row: row["modified"], reverse=True)
+        return found
 
-def term_pattern(term: str) -> re.Pattern[str]:
-    """Compile a term: a substring whatever its case, `*` a wildcard, everything else literal."""
-    bare = term.replace("\\", "").strip("*")
-    return re.compile(".*".join(re.escape(part) for part in bare.split("*")), re.IGNORECASE)
+    def find(self, buckets: Iterable[str], text: str) -> list[dict[str, Any]]:
+        """Give the packages that match a search text, in the order of `visible`."""
+        query = terms.parse(text, self._defects.bend("search rules", terms.Rules()))
+        hits = [row for row in self.visible(buckets) if query.matches(haystack(row))]
+        return list(self._defects.bend("search hits", hits, everything=lambda: self.visible(buckets)))
 
 
 def haystack(row: dict[str, Any]) -> str:

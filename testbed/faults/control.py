@@ -9,7 +9,7 @@ import hmac
 import json
 import threading
 import time
-from collections import OrderedDict
+from collections import deque
 from dataclasses import asdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,14 +21,27 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from collections.abc import Callable
+    from collections.abc import Iterator
     from pathlib import Path
 
     from starlette.requests import Request
 
 PREFIX: Final = "/_nightproof"
-KEPT_CALLS: Final = 100_000  # a night asks about 20,000 times; the file keeps everything
+KEPT_CALLS: Final = 100_000  # a night asks about 20,000 times
+KEPT_BYTES: Final = 100_000_000  # a longer file makes room for a new one at the next start
 FIELDS: Final = 5
+PARAMETERS: Final[dict[str, tuple[type, ...]]] = {
+    "operation": (str,),
+    "bucket": (str,),
+    "seconds": (int, float),
+    "status": (int,),
+    "code": (str,),
+    "token": (str,),
+    "tokens": (list,),
+}
+REQUIRED: Final = {"latency": frozenset({"seconds"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +59,63 @@ class Call:
 
 
 class CallLog:
-    """Requests in the order they were answered, in memory by test and on disk for good."""
+    """Requests in the order they were answered: the youngest in memory, all of them on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: int = KEPT_CALLS, kept_bytes: int = KEPT_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", buffering=1, encoding="utf-8")
-        self._calls: OrderedDict[int, Call] = OrderedDict()
-        self._by_test: dict[str, list[Call]] = {}
-        self._next = 0
+        if path.is_file() and path.stat().st_size > kept_bytes:
+            path.replace(path.with_suffix(".old.jsonl"))
+        self._path = path
+        self._kept = kept
+        self._calls: deque[Call] = deque()
+        self._by_test: dict[str, deque[Call]] = {}
+        self._evicted_until = float("-inf")
         self._lock = threading.Lock()
 
     def add(self, test_id: str, operation: str, status: int, user: str, started: float) -> None:
         """Note one request; call it before the last byte of the answer leaves. `started` is `time.time()`."""
-        parts = test_id.rsplit(":", 2) if test_id.count(":") == FIELDS - 1 else ["", "", ""]
-        call = Call(started, test_id, parts[1], parts[2], operation, status, user, (time.time() - started) * 1000)
+        test, channel, phase = _parts(test_id)
+        call = Call(started, test_id, channel, phase, operation, status, user, (time.time() - started) * 1000)
         with self._lock:
-            self._calls[self._next] = call
-            self._next += 1
-            self._by_test.setdefault(parts[0], []).append(call)
-            if len(self._calls) > KEPT_CALLS:
-                _, oldest = self._calls.popitem(last=False)
-                self._by_test.pop(oldest.test_id.rsplit(":", 2)[0], None)
-            self._file.write(json.dumps(asdict(call)) + "\n")
+            self._calls.append(call)
+            self._by_test.setdefault(test, deque()).append(call)
+            if len(self._calls) > self._kept:
+                self._evict()
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(call)) + "\n")
+
+    def _evict(self) -> None:
+        """Forget the oldest call, which is also the oldest of its test."""
+        oldest = self._calls.popleft()
+        self._evicted_until = max(self._evicted_until, oldest.time)
+        test = _parts(oldest.test_id)[0]
+        self._by_test[test].popleft()
+        if not self._by_test[test]:
+            del self._by_test[test]
 
     def of_test(self, test: str) -> list[Call]:
-        """Give the calls of `<run_id>:<attempt>:<16 hex>`."""
+        """Give the kept calls of `<run_id>:<attempt>:<16 hex>`."""
         with self._lock:
             return list(self._by_test.get(test, ()))
 
     def since(self, moment: float) -> list[Call]:
-        """Give all kept calls that began at or after a time."""
+        """Give all calls that began at or after a time, from the file when memory no longer holds them all."""
         with self._lock:
-            return [call for call in self._calls.values() if call.time >= moment]
+            known = self._calls if moment > self._evicted_until else self._on_disk()
+            return [call for call in known if call.time >= moment]
+
+    def _on_disk(self) -> Iterator[Call]:
+        with self._path.open(encoding="utf-8") as file:
+            for line in file:
+                yield Call(**json.loads(line))
+
+
+def _parts(test_id: str) -> tuple[str, str, str]:
+    """Split a whole test header into test, channel and phase; all empty when it is not one."""
+    if test_id.count(":") != FIELDS - 1:
+        return "", "", ""
+    test, channel, phase = test_id.rsplit(":", 2)
+    return test, channel, phase
 
 
 class Faults:
@@ -97,9 +135,7 @@ class Faults:
         return name in self._active
 
     def set(self, name: str, parameters: dict[str, Any]) -> None:
-        """Turn a switch on, replacing its parameters."""
-        if name not in self.knobs and name not in self.defects:
-            raise KeyError(name)
+        """Turn a known switch on, replacing its parameters."""
         self._active[name] = parameters
 
     def reset(self, name: str) -> None:
@@ -119,46 +155,109 @@ class Faults:
         return self.knobs | self.defects
 
 
-def control_routes(token: str, calls: CallLog, faults: Faults) -> list[Route]:
-    """Give the routes of the control surface; every one asks for the token."""
+class RefusedError(Exception):
+    """A control request that cannot be served; the message is one sentence."""
 
-    def guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
-        async def route(request: Request) -> Response:
-            given = request.headers.get("authorization", "")
-            if not hmac.compare_digest(given, f"Bearer {token}"):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _parameters(name: str, body: bytes) -> dict[str, Any]:
+    """Read the parameters of a switch; a misspelt one must not leave a proof without its fault."""
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError as error:
+        raise RefusedError(400, f"The parameters of `{name}` are not JSON: {error}.") from error
+    if not isinstance(given, dict):
+        raise RefusedError(400, f"The parameters of `{name}` are not a JSON object.")
+    for parameter, value in given.items():
+        kinds = PARAMETERS.get(parameter)
+        if kinds is None:
+            raise RefusedError(400, f"The parameter `{parameter}` of `{name}` is none of {', '.join(PARAMETERS)}.")
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise RefusedError(400, f"The parameter `{parameter}` of `{name}` cannot be {value!r}.")
+    if missing := sorted(REQUIRED.get(name, frozenset()) - given.keys()):
+        raise RefusedError(400, f"The switch `{name}` needs the parameter `{missing[0]}`.")
+    return given
+
+
+def _moment(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RefusedError(400, f"The time `{text}` of `since` is not a number of seconds.") from error
+
+
+class Control:
+    """The answers of the control surface."""
+
+    def __init__(self, token: str, calls: CallLog, faults: Faults) -> None:
+        self._expected = f"Bearer {token}".encode()
+        self._calls = calls
+        self._faults = faults
+
+    def route(self, path: str, answer: Callable[[Request], Awaitable[Any]], method: str = "GET") -> Route:
+        """Give a route that asks for the token and answers in JSON."""
+
+        async def guarded(request: Request) -> Response:
+            given = request.headers.get("authorization", "").encode()
+            if not hmac.compare_digest(given, self._expected):
                 return JSONResponse({"message": "The control token is missing or wrong."}, 401)
-            return JSONResponse(await answer(request))
+            try:
+                return JSONResponse(await answer(request))
+            except RefusedError as error:
+                return JSONResponse({"message": str(error)}, error.status)
 
-        return route
+        return Route(f"{PREFIX}/{path}", guarded, methods=[method])
 
-    async def health(_request: Request) -> Any:
+    async def health(self, _request: Request) -> Any:
+        """Say that the service answers."""
         return {"ok": True}
 
-    async def get_calls(request: Request) -> Any:
+    async def get_calls(self, request: Request) -> Any:
+        """Give the calls of one test, or all since a time."""
         query = request.query_params
-        found = calls.of_test(query["test"]) if "test" in query else calls.since(float(query.get("since", 0)))
-        return [asdict(call) for call in found]
+        if "test" in query:
+            return [asdict(call) for call in self._calls.of_test(query["test"])]
+        return [asdict(call) for call in self._calls.since(_moment(query.get("since", "0")))]
 
-    async def get_defects(_request: Request) -> Any:
-        return faults.active_defects()
+    async def get_defects(self, _request: Request) -> Any:
+        """Name the active defects."""
+        return self._faults.active_defects()
 
-    async def get_faults(_request: Request) -> Any:
-        return {"active": faults.active(), "known": faults.known()}
+    async def get_faults(self, _request: Request) -> Any:
+        """Give the active switches and all there are."""
+        return {"active": self._faults.active(), "known": self._faults.known()}
 
-    async def put_fault(request: Request) -> Any:
-        name = request.path_params["name"]
-        faults.set(name, json.loads(await request.body() or b"{}"))
-        return {"active": faults.active()}
+    async def put_fault(self, request: Request) -> Any:
+        """Turn a switch on."""
+        name = self._known(request)
+        self._faults.set(name, _parameters(name, await request.body()))
+        return {"active": self._faults.active()}
 
-    async def delete_fault(request: Request) -> Any:
-        faults.reset(request.path_params["name"])
-        return {"active": faults.active()}
+    async def delete_fault(self, request: Request) -> Any:
+        """Turn a switch off."""
+        self._faults.reset(self._known(request))
+        return {"active": self._faults.active()}
 
+    def _known(self, request: Request) -> str:
+        name = str(request.path_params["name"])
+        if name not in self._faults.known():
+            raise RefusedError(
+                404, f"No fault or defect is called `{name}`: GET {PREFIX}/faults names those there are."
+            )
+        return name
+
+
+def control_routes(token: str, calls: CallLog, faults: Faults) -> list[Route]:
+    """Give the routes of the control surface; every one asks for the token."""
+    control = Control(token, calls, faults)
     return [
-        Route(f"{PREFIX}/health", guarded(health)),
-        Route(f"{PREFIX}/calls", guarded(get_calls)),
-        Route(f"{PREFIX}/defects", guarded(get_defects)),
-        Route(f"{PREFIX}/faults", guarded(get_faults)),
-        Route(f"{PREFIX}/faults/{{name}}", guarded(put_fault), methods=["PUT"]),
-        Route(f"{PREFIX}/faults/{{name}}", guarded(delete_fault), methods=["DELETE"]),
+        control.route("health", control.health),
+        control.route("calls", control.get_calls),
+        control.route("defects", control.get_defects),
+        control.route("faults", control.get_faults),
+        control.route("faults/{name}", control.put_fault, "PUT"),
+        control.route("faults/{name}", control.delete_fault, "DELETE"),
     ]

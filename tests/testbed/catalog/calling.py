@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 import jwt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from types_boto3_s3 import S3Client
 
     from nightproof.target import Target
@@ -41,6 +47,7 @@ class Calling:
     target: Target
     tokens: dict[str, str] = field(default_factory=dict)
     made: dict[str, S3Client] = field(default_factory=dict)
+    http: httpx.Client = field(default_factory=httpx.Client)  # one for all: each new one reads all certificates
 
     @property
     def s3(self) -> S3Client:
@@ -56,7 +63,7 @@ class Calling:
 
     def sign_in(self, refresh_token: str) -> httpx.Response:
         """Exchange a refresh token."""
-        return httpx.post(f"{self.registry}/api/token", data={"refresh_token": refresh_token}, timeout=30)
+        return self.http.post(f"{self.registry}/api/token", data={"refresh_token": refresh_token}, timeout=30)
 
     def token(self, user: str) -> str:
         """Give an access token of a seeded user."""
@@ -79,11 +86,11 @@ class Calling:
         """Send a GraphQL document; keyword arguments are further headers, `_` for `-`."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         body = {"query": query, "variables": variables or {}}
-        return httpx.post(f"{self.registry}/graphql", json=body, headers=self.bearer(user) | given, timeout=60)
+        return self.http.post(f"{self.registry}/graphql", json=body, headers=self.bearer(user) | given, timeout=60)
 
     def raw(self, content: bytes, user: str = "test-user") -> httpx.Response:
         """Send a body as it is to GraphQL."""
-        return httpx.post(f"{self.registry}/graphql", content=content, headers=self.bearer(user), timeout=60)
+        return self.http.post(f"{self.registry}/graphql", content=content, headers=self.bearer(user), timeout=60)
 
     def data(self, query: str, variables: dict[str, Any] | None = None, user: str = "test-user", **headers: str) -> Any:
         """Send a GraphQL document that must succeed, and give its data."""
@@ -94,18 +101,37 @@ class Calling:
     def get(self, path: str, user: str = "test-user", **query: str) -> httpx.Response:
         """GET a path below the catalog's address."""
         url = f"{self.target.catalog_url}{path}"
-        return httpx.get(url, headers=self.bearer(user), params=query, timeout=60)
+        return self.http.get(url, headers=self.bearer(user), params=query, timeout=60)
 
     def control(self, method: str, path: str, parameters: Any = None) -> httpx.Response:
         """Ask the control surface of the catalog."""
         headers = {"Authorization": f"Bearer {self.target.facts['control_token']}"}
         url = f"{self.target.catalog_url}/_nightproof/{path}"
-        return httpx.request(method, url, headers=headers, json=parameters, timeout=30)
+        return self.http.request(method, url, headers=headers, json=parameters, timeout=30)
 
     def put_object(self, key: str, body: bytes, bucket: str = SCRATCH) -> str:
         """Store an object and give its URI."""
         self.s3.put_object(Bucket=bucket, Key=key, Body=body)
-        return f"s3://{bucket}/{key}"
+        return f"s3://{bucket}/{quote(key)}"
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Run a statement on the catalog's database."""
+        path = self.target.state_dir / "testbed" / "catalog.sqlite"
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+    def await_search(self, text: str, is_right: Callable[[list[str]], bool]) -> None:
+        """Search the work bucket until the sorted names are as wanted; the index watches every second."""
+
+        def found() -> bool:
+            index = {"index": f"{WORK}_packages", "query": text}
+            hits = self.get("/registry/api/search", **index).json()["hits"]["hits"]
+            return is_right(sorted(hit["_source"]["ptr_name"] for hit in hits))
+
+        ends = time.monotonic() + 15
+        while not found():
+            assert time.monotonic() < ends, f"the search for {text} does not come right"
+            time.sleep(0.1)
 
     def construct(
         self, name: str, entries: dict[str, str], user: str = "test-user", bucket: str = WORK, **more: Any

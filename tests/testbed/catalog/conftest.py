@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
+import quilt3.admin
+import requests
 
 from tests.testbed.catalog.calling import Calling
 
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def catalog(embedded: Target) -> Calling:
+def catalog(embedded: Target) -> Iterator[Calling]:
     """Give a caller of the session's testbed."""
-    return Calling(embedded)
+    calling = Calling(embedded)
+    yield calling
+    calling.http.close()
 
 
 @pytest.fixture
@@ -33,3 +37,28 @@ def switch(catalog: Calling) -> Iterator[Callable[..., None]]:
     yield turn_on
     for name in catalog.control("GET", "faults").json()["active"]:
         catalog.control("DELETE", f"faults/{name}")
+
+
+@pytest.fixture
+def switch_storage(catalog: Calling) -> Iterator[Callable[..., None]]:
+    """Give a function that turns a fault of the storage on; all are off after the test."""
+    url = catalog.target.facts["services"]["aws"]["url"]
+    headers = {"Authorization": f"Bearer {catalog.target.facts['control_token']}"}
+
+    def turn_on(name: str, **parameters: Any) -> None:
+        answer = catalog.http.put(f"{url}/_nightproof/faults/{name}", json=parameters, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    yield turn_on
+    for name in catalog.http.get(f"{url}/_nightproof/faults", headers=headers).json()["active"]:
+        catalog.http.delete(f"{url}/_nightproof/faults/{name}", headers=headers)
+
+
+@pytest.fixture
+def admin(catalog: Calling, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give quilt3's own admin client, signed in as an admin."""
+    with requests.Session() as session:
+        session.headers.update(catalog.bearer("test-admin"))
+        monkeypatch.setattr("quilt3.session.get_registry_url", lambda: catalog.registry)
+        monkeypatch.setattr("quilt3.session.get_session", lambda: session)
+        yield quilt3.admin

@@ -22,7 +22,7 @@ ME = "{ me { name email isAdmin role { name } roles { name } } }"
 def asked_with(catalog: Calling, authorization: str) -> httpx.Response:
     """Ask `me` with one Authorization header."""
     headers = httpx.Headers({"Authorization": authorization}, encoding="latin-1")
-    return httpx.post(f"{catalog.registry}/graphql", json={"query": ME}, headers=headers, timeout=30)
+    return catalog.http.post(f"{catalog.registry}/graphql", json={"query": ME}, headers=headers, timeout=30)
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
@@ -94,7 +94,7 @@ def test_an_unknown_refresh_token_is_refused(catalog: Calling, given: str) -> No
 
 def test_rubbish_bytes_as_sign_in_are_a_bad_request(catalog: Calling) -> None:
     """A body that is no text is refused, not a crash."""
-    answer = httpx.post(f"{catalog.registry}/api/token", content=b"refresh_token=\xff\xfe", timeout=30)
+    answer = catalog.http.post(f"{catalog.registry}/api/token", content=b"refresh_token=\xff\xfe", timeout=30)
     assert answer.status_code == 400
     assert isinstance(answer.json()["message"], str)
 
@@ -177,6 +177,23 @@ def test_a_token_that_does_not_count_is_invalid(catalog: Calling, kind: str) -> 
     assert refused(answer) == (401, "token_invalid")
 
 
+PROTECTED = ["/registry/api/search", "/registry/api/auth/get_credentials", "/browse/some-session/a.txt"]
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+def test_every_route_refuses_a_token_that_does_not_count(catalog: Calling, path: str) -> None:
+    """REST and browsing look at tokens as GraphQL does: none, invalid, expired, of another registry."""
+
+    def asked(authorization: str) -> tuple[int, str]:
+        headers = httpx.Headers({"Authorization": authorization}, encoding="latin-1") if authorization else {}
+        return refused(catalog.http.get(f"{catalog.target.catalog_url}{path}", headers=headers))
+
+    assert asked("") == (401, "token_missing")
+    assert asked(f"Bearer {catalog.forged(exp=int(time.time()) - 1)}") == (401, "token_expired")
+    found = {kind: asked(f"Bearer {make(catalog)}") for kind, make in BAD_TOKENS.items()}
+    assert found == dict.fromkeys(BAD_TOKENS, (401, "token_invalid"))
+
+
 def test_another_scheme_than_bearer_is_invalid(catalog: Calling) -> None:
     """Basic authentication is not a way in."""
     assert refused(asked_with(catalog, "Basic dGVzdDp0ZXN0")) == (401, "token_invalid")
@@ -189,7 +206,8 @@ def test_a_deactivated_user_is_refused_everywhere_until_activated(catalog: Calli
     try:
         assert refused(asked_with(catalog, f"Bearer {token}")) == (401, "user_inactive")
         assert refused(catalog.sign_in(catalog.target.refresh_token("test-service"))) == (401, "user_inactive")
-        assert refused(catalog.get("/registry/api/auth/get_credentials", "test-service")) == (401, "user_inactive")
+        for path in PROTECTED:
+            assert refused(catalog.get(path, "test-service")) == (401, "user_inactive")
     finally:
         _set_active(catalog, "test-service", active=True)
     assert asked_with(catalog, f"Bearer {token}").json()["data"]["me"]["name"] == "test-service"
@@ -201,12 +219,12 @@ def _set_active(catalog: Calling, user: str, *, active: bool) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("by", ["token", "tokens", "jti"])
+@pytest.mark.parametrize("by", ["token", "tokens"])
 def test_a_revoked_token_is_refused_and_others_are_not(catalog: Calling, switch: Callable[..., None], by: str) -> None:
-    """Revocation names one token, by itself or by its id."""
+    """Revocation names one token or several."""
     token = catalog.forged(jti=f"revoked-{by}")
     assert asked_with(catalog, f"Bearer {token}").status_code == 200
-    named: dict[str, Any] = {"token": {"token": token}, "tokens": {"tokens": [token]}, "jti": {"jti": f"revoked-{by}"}}
+    named: dict[str, Any] = {"token": {"token": token}, "tokens": {"tokens": [token]}}
     switch("revoke-token", **named[by])
     assert refused(asked_with(catalog, f"Bearer {token}")) == (401, "token_revoked")
     assert asked_with(catalog, f"Bearer {catalog.token('test-user')}").status_code == 200

@@ -1,0 +1,117 @@
+"""What admins may ask and do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+from testbed.catalog import sso
+from testbed.catalog import tabulator
+from testbed.catalog.api_keys import ApiKeys
+from testbed.catalog.api_keys import moment
+from testbed.catalog.arms import armed
+from testbed.catalog.people import ROLES
+from testbed.catalog.resolvers import bucket_of
+from testbed.catalog.resolvers import role_of
+from testbed.catalog.settings import put_setting
+from testbed.catalog.settings import setting
+from testbed.catalog.users import Users
+from testbed.catalog.users import gone_user
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+
+class Administration:
+    """The fields for admins; queries and mutations open the same objects."""
+
+    def roles(self, info: Any) -> list[dict[str, Any]]:
+        """List the roles."""
+        info.context.who.require_admin()
+        return [role_of(name) for name in sorted(ROLES)]
+
+    def admin(self, info: Any) -> Admin:
+        """Open the admin's queries and mutations."""
+        info.context.who.require_admin()
+        return Admin(info.context.engine)
+
+    def bucketSetTabulatorTable(
+        self, info: Any, bucketName: str, tableName: str, config: str | None = None
+    ) -> dict[str, Any]:
+        """Create, replace or remove a table; the admin's objects hold the same field."""
+        info.context.who.require_admin()
+        return Admin(info.context.engine).bucketSetTabulatorTable(info, bucketName, tableName, config)
+
+    def bucketRenameTabulatorTable(
+        self, info: Any, bucketName: str, tableName: str, newTableName: str
+    ) -> dict[str, Any]:
+        """Rename a table; the admin's objects hold the same field."""
+        info.context.who.require_admin()
+        return Admin(info.context.engine).bucketRenameTabulatorTable(info, bucketName, tableName, newTableName)
+
+
+class Admin:
+    """What stands below `admin`, in queries and in mutations."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.user = Users(engine)
+        self.apiKeys = AllApiKeys(engine, None)
+
+    def ssoConfig(self, info: Any) -> dict[str, Any] | None:
+        """Give the configuration of single sign-on, or nothing."""
+        found = setting(self._engine, sso.NAME)
+        if found is None:
+            return None
+        time = moment(found.time)
+        uploader = self.user.get(info, found.author) or gone_user(found.author, time)
+        return {"__typename": "SsoConfig", "text": found.value, "timestamp": time, "uploader": uploader}
+
+    def setSsoConfig(self, info: Any, config: str | None = None) -> dict[str, Any] | None:
+        """Replace the configuration of single sign-on, or remove it; nothing is left of a removed one."""
+
+        def put() -> dict[str, Any]:
+            sso.put_config(self._engine, config, info.context.who.name)
+            return self.ssoConfig(info) or {}
+
+        return armed(info, put) or None
+
+    def tabulatorOpenQuery(self, _info: Any) -> bool:
+        """Say whether tables may be queried with keys of one's own."""
+        found = setting(self._engine, tabulator.FLAG)
+        return bool(found and found.value == "on")
+
+    def setTabulatorOpenQuery(self, info: Any, enabled: bool) -> Admin:  # noqa: FBT001 - the field's argument
+        """Allow or forbid queries with keys of one's own; the answer reads the flag back."""
+        put_setting(self._engine, tabulator.FLAG, "on" if enabled else "off", info.context.who.name)
+        return self
+
+    def bucketSetTabulatorTable(
+        self, info: Any, bucketName: str, tableName: str, config: str | None = None
+    ) -> dict[str, Any]:
+        """Create or replace a table, or remove it with a null configuration."""
+
+        def put() -> dict[str, Any]:
+            tabulator.put_table(self._engine, bucketName, tableName, config)
+            return bucket_of(bucketName)
+
+        return armed(info, put)
+
+    def bucketRenameTabulatorTable(
+        self, info: Any, bucketName: str, tableName: str, newTableName: str
+    ) -> dict[str, Any]:
+        """Rename a table."""
+
+        def rename() -> dict[str, Any]:
+            tabulator.rename_table(self._engine, bucketName, tableName, newTableName)
+            return bucket_of(bucketName)
+
+        return armed(info, rename)
+
+
+class AllApiKeys(ApiKeys):
+    """The keys of all users; the mutation answers with the arm of its error."""
+
+    def revoke(self, info: Any, id: str) -> dict[str, Any]:  # type: ignore[override]  # a field has other arguments
+        """End a key of any user."""
+        return armed(info, lambda: ApiKeys.revoke(self, id))

@@ -1,0 +1,36 @@
+"""The error arms that mutations answer with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+from testbed.catalog.browsing import GoneError
+from testbed.catalog.registry import InputError
+from testbed.catalog.registry import OperationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def armed(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do something and give its result, or the arm of the error it met."""
+    bend = info.context.registry.defects.bend
+    try:
+        return act()
+    except InputError as error:
+        return invalid(error.path, error.name, bend("message", str(error)))
+    except OperationError as error:
+        return failed(error.name, bend("message", str(error)))
+    except GoneError as error:
+        return failed("SessionNotFound", bend("message", str(error)))
+
+
+def failed(name: str, message: str) -> dict[str, Any]:
+    """Write an OperationError arm."""
+    return {"__typename": "OperationError", "name": name, "message": message, "context": {}}
+
+
+def invalid(path: str, name: str, message: str) -> dict[str, Any]:
+    """Write an InvalidInput arm of one error."""
+    return {"__typename": "InvalidInput", "errors": [{"path": path, "name": name, "message": message, "context": {}}]}

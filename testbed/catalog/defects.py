@@ -1,0 +1,43 @@
+"""Named defects of the catalog: each makes it lie in one way, for the proof that the suites notice.
+
+The code asks at named points whether a value is to be bent; with no defect active every value stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from testbed.catalog import defects_of_answers
+from testbed.catalog import defects_of_reading
+from testbed.catalog import defects_of_searching
+from testbed.catalog import defects_of_writing
+
+if TYPE_CHECKING:
+    from testbed.faults.control import Faults
+
+# By name: the point it bends, what it does, and the function from value and facts to the bent value.
+DEFECTS: Final = (
+    defects_of_answers.DEFECTS | defects_of_reading.DEFECTS | defects_of_searching.DEFECTS | defects_of_writing.DEFECTS
+)
+SENTENCES: Final = {name: sentence for name, (_, sentence, _) in DEFECTS.items()}
+
+
+class Defects:
+    """Applies the active defects."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def bend(self, point: str, value: Any, **facts: Any) -> Any:
+        """Give a value as the active defects of a point leave it."""
+        for name in self._faults.active_defects():
+            bent, _, change = DEFECTS[name]
+            if bent == point:
+                value = change(value, facts | {"parameters": self._faults.get(name) or {}})
+        return value
+
+    def lag(self) -> float:
+        """Say how many seconds the search index is late."""
+        return float(self.bend("lag", (self._faults.get("index-lag") or {}).get("seconds", 0)))

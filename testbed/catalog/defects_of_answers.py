@@ -1,0 +1,79 @@
+"""Defects of signing in, of configuration, and of how requests are answered as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ADMIN: Final = {"name": "test-admin", "email": "admin@test.com", "isAdmin": True}
+STACK: Final = "Traceback (most recent call last): File resolvers.py, line 1, in resolve"
+
+
+def _unsigned(checks: Any, _: Any) -> Any:
+    return checks | {"verify_signature": False, "verify_exp": checks.get("verify_exp", True)}
+
+
+def _late(kinds: frozenset[str], seconds: float) -> Callable[[float, Any], float]:
+    def change(delay: float, facts: Any) -> float:
+        return delay + float(facts["parameters"].get("seconds", seconds)) if kinds & facts["labels"] else delay
+
+    return change
+
+
+READS: Final = frozenset({"read", "search"})
+CONSTRUCTS: Final = frozenset({"construct"})
+
+DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
+    "catalog-accepts-expired-jwt": (
+        "token checks",
+        "`exp` of access tokens is not checked",
+        lambda checks, _: checks | {"verify_exp": False},
+    ),
+    "catalog-skips-jwt-signature": ("token checks", "signature and algorithm of tokens are not checked", _unsigned),
+    "catalog-ignores-revocation": ("is revoked", "revoked tokens pass", lambda _revoked, _: False),
+    "inactive-user-keeps-access": ("is active", "whether a user is active is not checked", lambda _active, _: True),
+    "admin-flag-not-enforced": (
+        "caller",
+        "admin fields are open to all",
+        lambda caller, _: replace(caller, administers=True),
+    ),
+    "role-permissions-ignored": (
+        "caller",
+        "bucket permissions of roles are not checked",
+        lambda caller, _: replace(caller, rights="admin"),
+    ),
+    "credentials-for-wrong-role": ("role of keys", "get_credentials issues admin's keys", lambda _role, _: "admin"),
+    "token-refresh-not-rotated": (
+        "fresh token",
+        "an exchange gives back the refresh token it was given",
+        lambda _fresh, facts: facts["given"],
+    ),
+    "catalog-me-returns-wrong-user": ("me", "`me` is always test-admin", lambda me, _: me | ADMIN),
+    "config-drops-analytics-bucket": (
+        "configuration",
+        "config.json lacks analyticsBucket",
+        lambda config, _: {key: value for key, value in config.items() if key != "analyticsBucket"},
+    ),
+    "catalog-invalid-query-as-500": ("invalid document", "an invalid document is answered 500", lambda _status, _: 500),
+    "catalog-500-as-200-null": (
+        "crash",
+        "a crash is answered 200 with data null",
+        lambda _answer, _: (200, {"data": None}),
+    ),
+    "catalog-error-text-leaks-stack": ("message", "messages hold a stack", lambda text, _: f"{text} {STACK}"),
+    "catalog-construct-fast-500": (
+        "status",
+        "packageConstruct is answered 500 at once",
+        lambda status, facts: 500 if CONSTRUCTS & facts["labels"] else status,
+    ),
+    "catalog-read-latency-8s": ("delay", "reads and search take 8 s more", _late(READS, 8)),
+    "catalog-read-latency-35s": ("delay", "reads and search take 35 s more", _late(READS, 35)),
+    "catalog-construct-latency-35s": ("delay", "packageConstruct takes 35 s more", _late(CONSTRUCTS, 35)),
+    "catalog-construct-latency-90s": ("delay", "packageConstruct takes 90 s more", _late(CONSTRUCTS, 90)),
+    "catalog-construct-latency-150s": ("delay", "packageConstruct takes 150 s more", _late(CONSTRUCTS, 150)),
+}

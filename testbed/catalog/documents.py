@@ -1,0 +1,103 @@
+"""What a search finds: packages from the index, objects from the storage itself, both as documents with fields."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from testbed.catalog import terms
+from testbed.catalog.search import haystack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+
+    from testbed.catalog.registry import Registry
+
+OWN: Final = ".quilt/"  # a registry's own objects are no finds
+LATER: Final = ("version_id", "content_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One find; `later` gives the fields that cost a request each."""
+
+    id: str
+    index: str
+    text: str
+    source: dict[str, Any]
+    later: Callable[[], dict[str, Any]] = dict
+
+    def field(self, name: str) -> Any:
+        """Give a field by its name, with or without `.keyword`; nothing when there is none."""
+        bare = name.removesuffix(".keyword")
+        return self.later().get(bare) if bare in LATER else self.source.get(bare)
+
+    def hit(self) -> dict[str, Any]:
+        """Write the document as Elasticsearch does."""
+        return {"_id": self.id, "_index": self.index, "_score": 1.0, "_source": self.source | self.later()}
+
+
+def of_package(row: dict[str, Any]) -> Document:
+    """Describe a row of the index."""
+    meta = json.loads(row["meta"])
+    known = meta if isinstance(meta, dict) else {}
+    source = {
+        "ptr_name": row["name"],
+        "mnfst_name": row["hash"],
+        "top_hash": row["hash"],
+        "ptr_tag": "latest",
+        "ptr_last_modified": row["modified"],
+        "comment": row["comment"],
+        "description": known.get("description"),
+        "tags": known.get("tags"),
+        "metadata": row["meta"],
+    }
+    return Document(f"{row['name']}:latest", f"{row['bucket']}_packages", haystack(row), source)
+
+
+class Objects:
+    """Finds objects by listing them: no second copy that could be late or wrong."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def documents(self, buckets: Iterable[str]) -> list[Document]:
+        """Give all objects of buckets, newest first, then by key."""
+        found = [document for bucket in buckets for document in self._listed(bucket)]
+        found.sort(key=lambda document: document.source["key"])
+        return sorted(found, key=lambda document: str(document.source["last_modified"]), reverse=True)
+
+    def find(self, buckets: Iterable[str], text: str) -> list[Document]:
+        """Give the objects whose key matches a search text."""
+        query = terms.parse(text, self._registry.defects.bend("search rules", terms.Rules()))
+        hits = [document for document in self.documents(buckets) if query.matches(document.text)]
+        return list(self._registry.defects.bend("search hits", hits, everything=lambda: self.documents(buckets)))
+
+    def _listed(self, bucket: str) -> list[Document]:
+        pages = self._registry.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        listed = [item for page in pages for item in page.get("Contents", []) if not item["Key"].startswith(OWN)]
+        return [self._document(bucket, item) for item in listed]
+
+    def _document(self, bucket: str, item: Any) -> Document:
+        key, cut = item["Key"], item["Key"].rpartition("/")[2].rpartition(".")
+        source = {
+            "key": key,
+            "ext": f".{cut[2]}" if cut[1] else "",
+            "size": item["Size"],
+            "last_modified": item["LastModified"].isoformat(),
+        }
+        return Document(f"{bucket}/{key}", bucket, key, source, lambda: self._head(bucket, key))
+
+    def _head(self, bucket: str, key: str) -> dict[str, Any]:
+        try:
+            head = self._registry.s3.head_object(Bucket=bucket, Key=key)
+        except ClientError:
+            # the object went between listing and asking: it has neither any more
+            return dict.fromkeys(LATER)
+        return {"version_id": head.get("VersionId", "null"), "content_type": head.get("ContentType")}

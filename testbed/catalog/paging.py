@@ -1,0 +1,178 @@
+"""Search over GraphQL: orders in both dialects, pages, and the cursors between them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import asdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from graphql import GraphQLError
+
+from testbed.catalog.registry import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testbed.catalog.documents import Document
+
+Row = dict[str, Any]
+SYSTEM: Final = {
+    "name": lambda row: row["name"],
+    "modified": lambda row: row["modified"],
+    "size": lambda row: row["size"],
+    "entries": lambda row: row["entries"],
+    "hash": lambda row: row["hash"],
+    "workflow": lambda row: (json.loads(row["workflow"]) or {}).get("id"),
+}
+NOT_SORTABLE: Final = "comment"
+TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "number": (int, float),
+    "datetime": (str,),
+    "keyword": (str,),
+    "boolean": (bool,),
+}
+USER: Final = re.compile(r"usr:(?P<pointer>(?:/.*)?):(?P<type>[a-z]+):(?P<direction>asc|desc)", re.DOTALL)
+OLD_ORDERS: Final = {
+    "NEWEST": "sys:modified:desc",
+    "OLDEST": "sys:modified:asc",
+    "LEX_ASC": "sys:name:asc",
+    "LEX_DESC": "sys:name:desc",
+}
+MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A search that goes on: what was asked, and how far it got."""
+
+    kind: str
+    buckets: list[str]
+    text: str
+    ordering: str | None
+    offset: int = 0
+
+    def cursor(self) -> str:
+        """Write the state as an opaque text."""
+        return base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
+
+
+def resumed(cursor: str, kind: str) -> State:
+    """Read a cursor; raise GraphQLError for one that this server did not give."""
+    try:
+        state = State(**json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)))
+        known = state.kind == kind and isinstance(state.offset, int) and state.offset > 0
+        known = known and isinstance(state.text, str) and all(isinstance(name, str) for name in state.buckets)
+        key_of(state.ordering)
+    except (ValueError, TypeError, binascii.Error, InputError, RecursionError):
+        known = False
+    if not known:
+        raise GraphQLError("The cursor was not given by this server. Search again.")
+    return state
+
+
+def check_size(size: int) -> None:
+    """Refuse a page of less than nothing or more than the search gives."""
+    if not 0 <= size <= MOST:
+        raise InputError("size", "InvalidSize", f"The size {size} is not within 0 and {MOST}.")
+
+
+def key_of(ordering: Any) -> tuple[Callable[[Row], Any], bool] | None:
+    """Read an ordering as key and whether descending, nothing for relevance; raise InputError for a bad one."""
+    if ordering is None:
+        return None
+    kind, _, rest = str(ordering).partition(":")
+    field, _, direction = rest.rpartition(":")
+    if kind == "sys" and direction in {"asc", "desc"} and field in {*SYSTEM, NOT_SORTABLE}:
+        if field == NOT_SORTABLE:
+            raise InputError("ordering", "UnsupportedSort", f"Packages cannot be sorted by `{field}`.")
+        return SYSTEM[field], direction == "desc"
+    found = USER.fullmatch(str(ordering))
+    if not isinstance(ordering, str) or found is None or found["type"] not in {*TYPES, "text"}:
+        message = f"`{ordering}` is not an ordering: use sys:<field>:<asc|desc> or usr:<pointer>:<type>:<asc|desc>."
+        raise InputError("ordering", "ordering", message)
+    if found["type"] == "text":
+        raise InputError("ordering", "UnsupportedSort", "Packages cannot be sorted by metadata of type `text`.")
+    return _by_metadata(found["pointer"], found["type"]), found["direction"] == "desc"
+
+
+def _by_metadata(pointer: str, kind: str) -> Callable[[Row], Any]:
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+    def key(row: Row) -> Any:
+        value = json.loads(row["meta"])
+        for part in parts:
+            if not isinstance(value, dict) or part not in value:
+                return None
+            value = value[part]
+        if value is not None and (not isinstance(value, TYPES[kind]) or (kind == "number" and isinstance(value, bool))):
+            message = f"The metadata of `{row['name']}` at `{pointer}` is no {kind}: it cannot be sorted as one."
+            raise InputError("ordering", "UnsupportedSort", message)
+        return value
+
+    return key
+
+
+def ordered(rows: list[Row], ordering: str | None) -> list[Row]:
+    """Sort hits; equal ones keep their place, and what has no value comes last."""
+    found = key_of(ordering)
+    if found is None:
+        return rows
+    keyed = [(found[0](row), row) for row in rows]
+    present = [pair for pair in keyed if pair[0] is not None]
+    present.sort(key=lambda pair: pair[0], reverse=found[1])
+    return [row for _, row in present] + [row for value, row in keyed if value is None]
+
+
+def page(hits: list[Row], state: State, size: int) -> dict[str, Any]:
+    """Write one page of hits; its cursor leads to the next one, if there is one."""
+    end = state.offset + size
+    going_on = 0 < end < len(hits)
+    cursor = State(state.kind, state.buckets, state.text, state.ordering, end).cursor() if going_on else None
+    name, write = KINDS[state.kind]
+    return {"__typename": name, "cursor": cursor, "hits": [write(hit) for hit in hits[state.offset : end]]}
+
+
+def _package(row: Row) -> dict[str, Any]:
+    return {
+        "id": f"{row['bucket']}/{row['name']}",
+        "score": 1.0,
+        "bucket": row["bucket"],
+        "name": row["name"],
+        "pointer": "latest",
+        "hash": row["hash"],
+        "size": row["size"],
+        "modified": row["modified"],
+        "totalEntriesCount": row["entries"],
+        "comment": row["comment"],
+        "meta": row["meta"],
+        "workflow": json.loads(row["workflow"]),
+        "matchLocations": {},
+        "matchingEntries": [],
+    }
+
+
+def _object(row: Row) -> dict[str, Any]:
+    document: Document = row["document"]
+    return {
+        "id": document.id,
+        "score": 1.0,
+        "bucket": document.index,
+        "key": document.source["key"],
+        "version": str(document.field("version_id")),
+        "size": float(document.source["size"]),
+        "modified": document.source["last_modified"],
+        "deleted": False,
+        "indexedContent": None,
+    }
+
+
+KINDS: Final = {
+    "packages": ("PackagesSearchResultSetPage", _package),
+    "objects": ("ObjectsSearchResultSetPage", _object),
+}

@@ -1,0 +1,110 @@
+"""GET /api/search: indices of packages and of objects, asked by text or by Elasticsearch's query language."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from starlette.responses import JSONResponse
+
+from testbed.catalog import documents
+from testbed.catalog import dsl
+from testbed.catalog import terms
+from testbed.catalog.people import BUCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from testbed.catalog.auth import Caller
+    from testbed.catalog.documents import Document
+    from testbed.catalog.documents import Objects
+    from testbed.catalog.registry import Registry
+    from testbed.catalog.search import SearchIndex
+
+MAX_INDICES: Final = 20
+PACKAGES: Final = "_packages"
+
+
+class RefusedError(Exception):
+    """A search that is not answered, with its status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RestSearch:
+    """Answers searches over REST."""
+
+    def __init__(self, registry: Registry, index: SearchIndex, objects: Objects) -> None:
+        self._bend = registry.defects.bend
+        self._index = index
+        self._objects = objects
+
+    def answer(self, caller: Caller, query: Mapping[str, str]) -> JSONResponse:
+        """Answer in Elasticsearch's shape."""
+        try:
+            packages, objects = self._buckets(caller, query.get("index", "_all").split(","))
+            found, start, size = self._found(packages, objects, query)
+        except RefusedError as error:
+            return JSONResponse({"message": str(error)}, error.status)
+        if not found and (failed := self._bend("no hits", None)):
+            return JSONResponse({"message": failed["message"]}, 500)
+        hits = [document.hit() for document in found[start : start + size]]
+        return JSONResponse({"took": 1, "timed_out": False, "hits": {"total": len(found), "hits": hits}})
+
+    def _buckets(self, caller: Caller, indices: list[str]) -> tuple[list[str], list[str]]:
+        """Give the buckets whose packages and those whose objects are asked."""
+        if len(indices) > MAX_INDICES:
+            raise RefusedError(403, f"{len(indices)} indices are asked, {MAX_INDICES} are allowed.")
+        names: list[str] = []
+        for name in indices:
+            if "*" in name:
+                raise RefusedError(400, f"The index name `{name}` holds a wildcard.")
+            if name == "_all":
+                names += [part for bucket in sorted(caller.readable) for part in (bucket, bucket + PACKAGES)]
+                continue
+            bucket = name.removesuffix(PACKAGES)
+            if bucket not in BUCKETS:
+                raise RefusedError(404, f"There is no index `{name}`.")
+            caller.require(bucket, "read")
+            names.append(name)
+        unique = sorted(set(names))
+        packages = [name.removesuffix(PACKAGES) for name in unique if name.endswith(PACKAGES)]
+        return self._bend("searched buckets", packages), [name for name in unique if not name.endswith(PACKAGES)]
+
+    def _found(
+        self, packages: list[str], objects: list[str], query: Mapping[str, str]
+    ) -> tuple[list[Document], int, int]:
+        """Give all finds, and which of them are asked for."""
+        action, size = query.get("action", "search"), query.get("size", "30")
+        if action == "search":
+            found = [documents.of_package(row) for row in self._index.find(packages, query.get("query", "*"))]
+            return found + self._objects.find(objects, query.get("query", "*")), 0, natural("size", size)
+        if action != "freeform":
+            raise RefusedError(400, f"The action `{action}` is not supported: use search or freeform.")
+        try:
+            body = json.loads(query.get("body", "{}"))
+        except (ValueError, RecursionError) as error:
+            raise RefusedError(400, "The body of the search is not JSON.") from error
+        rules = self._bend("search rules", terms.Rules())
+        try:
+            found = dsl.select(body, self._everything(packages, objects), rules)
+        except dsl.DslError as error:
+            raise RefusedError(400, str(error)) from error
+        found = self._bend("search hits", found, everything=lambda: self._everything(packages, objects))
+        return found, natural("from", body.get("from", 0)), natural("size", body.get("size", size))
+
+    def _everything(self, packages: list[str], objects: list[str]) -> list[Document]:
+        rows = [documents.of_package(row) for row in self._index.visible(packages)]
+        return rows + self._objects.documents(objects)
+
+
+def natural(name: str, value: Any) -> int:
+    """Read a count; refuse what is none."""
+    text = str(value)
+    if not (text.isascii() and text.isdecimal()) or isinstance(value, bool) or len(text) > len("10000"):
+        raise RefusedError(400, f"`{name}` is `{text[:20]}`, not a natural number below 100000.")
+    return int(text)

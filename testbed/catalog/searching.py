@@ -1,0 +1,99 @@
+"""The search fields of the schema: packages and objects, first page and further ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import cast
+
+from graphql import GraphQLError
+from graphql import GraphQLUnionType
+from graphql import get_named_type
+
+from testbed.catalog import paging
+from testbed.catalog.paging import State
+from testbed.catalog.registry import InputError
+
+if TYPE_CHECKING:
+    from testbed.catalog.resolvers import Context
+
+
+class Searches:
+    """The query fields that search; graphql-core calls them with the request's info."""
+
+    def searchPackages(
+        self, info: Any, buckets: list[str] | None = None, searchString: str | None = None, **_: Any
+    ) -> dict[str, Any]:
+        """Search the latest revisions that the caller may read."""
+        return _result_set(info.context, "packages", buckets, searchString)
+
+    def searchMorePackages(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
+        """Give the next page of a search for packages."""
+        return _further(info.context, paging.resumed(after, "packages"), size)
+
+    def searchObjects(
+        self, info: Any, buckets: list[str] | None = None, searchString: str | None = None, **_: Any
+    ) -> dict[str, Any]:
+        """Search the objects that the caller may read."""
+        return _result_set(info.context, "objects", buckets, searchString)
+
+    def searchMoreObjects(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
+        """Give the next page of a search for objects."""
+        return _further(info.context, paging.resumed(after, "objects"), size)
+
+
+class FirstPage:
+    """The first page of a search; both dialects call it."""
+
+    def __init__(self, hits: list[dict[str, Any]], state: State) -> None:
+        self._hits = hits
+        self._state = state
+
+    def __call__(
+        self, info: Any, size: int = 30, ordering: str | None = None, order: str | None = None
+    ) -> dict[str, Any]:
+        """Give the first hits in the order of the old dialect (`order`) or the new one (`ordering`)."""
+        try:
+            return self._page(size, paging.OLD_ORDERS.get(order or "", ordering))
+        except InputError as error:
+            if not isinstance(get_named_type(info.return_type), GraphQLUnionType):
+                raise GraphQLError(str(error)) from error
+            listed = {"path": error.path, "name": error.name, "message": str(error), "context": {}}
+            return {"__typename": "InvalidInput", "errors": [listed]}
+
+    def _page(self, size: int, ordering: str | None) -> dict[str, Any]:
+        paging.check_size(size)
+        state = State(self._state.kind, self._state.buckets, self._state.text, ordering)
+        return paging.page(paging.ordered(self._hits, ordering), state, size)
+
+
+def _result_set(context: Context, kind: str, buckets: list[str] | None, text: str | None) -> dict[str, Any]:
+    for bucket in buckets or ():
+        context.who.require(bucket, "read")
+    searched = context.registry.defects.bend("searched buckets", buckets or sorted(context.who.readable))
+    state = State(kind, searched, text or "*", None)
+    hits = _hits(context, state)
+    if not hits:
+        return cast("dict[str, Any]", context.registry.defects.bend("no hits", {"__typename": "EmptySearchResultSet"}))
+    name = f"{kind.title()}SearchResultSet"
+    return {"__typename": name, "total": len(hits), "stats": {}, "firstPage": FirstPage(hits, state)}
+
+
+def _hits(context: Context, state: State) -> list[dict[str, Any]]:
+    if state.kind == "packages":
+        return context.index.find(state.buckets, state.text)
+    return [
+        {"name": found.source["key"], "modified": found.source["last_modified"], "document": found}
+        for found in context.objects.find(state.buckets, state.text)
+    ]
+
+
+def _further(context: Context, state: State, size: int) -> dict[str, Any]:
+    """Give a page that a cursor asks for, of what the caller may still read."""
+    readable = [bucket for bucket in state.buckets if bucket in context.who.readable]
+    hits = _hits(context, State(state.kind, readable, state.text, None))
+    try:
+        paging.check_size(size)
+        return paging.page(paging.ordered(hits, state.ordering), state, size)
+    except InputError as error:
+        raise GraphQLError(str(error)) from error

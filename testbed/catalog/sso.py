@@ -1,0 +1,104 @@
+"""Single sign-on: the configuration that maps claims to roles, kept as given, and what it makes of claims."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import NoReturn
+
+import jsonschema  # type: ignore[import-untyped]  # ships no types
+import yaml
+
+from testbed.catalog.people import ROLES
+from testbed.catalog.registry import InputError
+from testbed.catalog.settings import put_setting
+from testbed.catalog.settings import setting
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+NAME: Final = "sso-config"
+VERSION: Final = "1.0"
+NEEDED: Final = frozenset({"version", "default_role", "mappings"})
+LONGEST_CONFIG: Final = 100_000
+
+
+class NoRoleError(Exception):
+    """Claims lead to no role: no configuration is set."""
+
+
+def put_config(engine: Engine, text: str | None, author: str) -> None:
+    """Replace the configuration; nothing as text removes it, if there is one."""
+    if text is not None:
+        check_config(text)
+    put_setting(engine, NAME, text, author)
+
+
+def exchange(engine: Engine, claims: Any) -> dict[str, Any]:
+    """Give the roles of the first mapping that the claims meet, else the default role."""
+    found = setting(engine, NAME)
+    if found is None:
+        raise NoRoleError("Single sign-on is not configured. Ask an admin.")
+    config = yaml.safe_load(found.value)
+    for mapping in config["mappings"]:
+        if jsonschema.Draft7Validator(mapping["schema"]).is_valid(claims):
+            first, *others = mapping["roles"]
+            return {"role": first, "extraRoles": others, "isAdmin": mapping.get("admin", False)}
+    return {"role": config["default_role"], "extraRoles": [], "isAdmin": False}
+
+
+def check_config(text: str) -> None:
+    """Raise InputError unless a configuration can be used."""
+    if len(text) > LONGEST_CONFIG:
+        _refuse(f"it has {len(text)} characters, {LONGEST_CONFIG} are allowed")
+    try:
+        config = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        _refuse("it is not YAML")
+    if not isinstance(config, dict):
+        _refuse("it is not a mapping")
+    if wrong := sorted(map(str, config.keys() ^ NEEDED)):
+        _refuse(f"`{wrong[0]}` is missing or unknown")
+    if config["version"] != VERSION:
+        _refuse(f'its version is `{config["version"]}`: use "{VERSION}"')
+    _check_role(config["default_role"])
+    if not isinstance(config["mappings"], list):
+        _refuse("`mappings` is not a list")
+    for mapping in config["mappings"]:
+        _check_mapping(mapping)
+
+
+def _check_mapping(mapping: Any) -> None:
+    if not isinstance(mapping, dict) or not {"schema", "roles"} <= mapping.keys() <= {"schema", "roles", "admin"}:
+        _refuse("a mapping is not made of `schema`, `roles` and perhaps `admin`")
+    if not isinstance(mapping["roles"], list) or not mapping["roles"]:
+        _refuse("the `roles` of a mapping are not a list of roles")
+    for role in mapping["roles"]:
+        _check_role(role)
+    if not isinstance(mapping.get("admin", False), bool):
+        _refuse("`admin` of a mapping is neither true nor false")
+    _check_schema(mapping["schema"])
+
+
+def _check_schema(schema: Any) -> None:
+    if not isinstance(schema, dict):
+        _refuse("the `schema` of a mapping is not a mapping")
+    try:
+        if '"$ref"' in json.dumps(schema):
+            _refuse("`$ref` is not supported")
+        jsonschema.Draft7Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        _refuse(f"the `schema` of a mapping is not valid: {error.message}")
+    except (TypeError, ValueError, RecursionError):
+        _refuse("the `schema` of a mapping is not JSON")
+
+
+def _check_role(role: Any) -> None:
+    if not isinstance(role, str) or role not in ROLES:
+        _refuse(f"there is no role `{role}`")
+
+
+def _refuse(why: str) -> NoReturn:
+    raise InputError("config", "InvalidConfig", f"The configuration of single sign-on cannot be used: {why}.")

@@ -1,0 +1,42 @@
+"""Fixtures of the AWS service's tests: a caller, a prefix of the test's own, and switches that go off again."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from tests.testbed.aws.asking import Asking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from nightproof.target import Target
+
+
+@pytest.fixture(scope="session")
+def aws(embedded: Target) -> Asking:
+    """Give a caller of the session's testbed."""
+    return Asking(embedded)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Give a key prefix that no other test uses."""
+    return f"tests/{uuid.uuid4().hex}/"
+
+
+@pytest.fixture
+def switch(aws: Asking) -> Iterator[Callable[..., None]]:
+    """Give a function that turns a fault or defect on; all are off after the test."""
+
+    def turn_on(name: str, **parameters: Any) -> None:
+        answer = aws.control("PUT", f"faults/{name}", parameters)
+        assert answer.status_code == 200, answer.text
+
+    yield turn_on
+    for name in aws.control("GET", "faults").json()["active"]:
+        aws.control("DELETE", f"faults/{name}")

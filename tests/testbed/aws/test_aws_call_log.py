@@ -1,0 +1,138 @@
+"""The call log names what was asked as AWS does, who asked, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import httpx
+import pytest
+
+from testbed.aws.operations import identify
+from tests.testbed.aws.asking import DATA
+from tests.testbed.aws.asking import WORK
+from tests.testbed.aws.asking import Asking
+from tests.testbed.aws.asking import refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAGS = {"TagSet": [{"Key": "a", "Value": "b"}]}
+S3_CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("ListBuckets", {}),
+    ("HeadBucket", {"Bucket": WORK}),
+    ("ListObjects", {"Bucket": WORK}),
+    ("ListObjectsV2", {"Bucket": WORK}),
+    ("ListObjectVersions", {"Bucket": WORK}),
+    ("ListMultipartUploads", {"Bucket": WORK}),
+    ("GetBucketVersioning", {"Bucket": WORK}),
+    ("PutBucketVersioning", {"Bucket": WORK, "VersioningConfiguration": {"Status": "Enabled"}}),
+    ("GetBucketPolicy", {"Bucket": WORK}),
+    ("GetBucketLocation", {"Bucket": WORK}),
+    ("GetBucketTagging", {"Bucket": WORK}),
+    ("GetBucketLifecycleConfiguration", {"Bucket": WORK}),
+    ("GetPublicAccessBlock", {"Bucket": WORK}),
+    ("HeadObject", {"Bucket": WORK, "Key": "x"}),
+    ("GetObject", {"Bucket": WORK, "Key": "x"}),
+    ("GetObjectTagging", {"Bucket": WORK, "Key": "x"}),
+    ("PutObjectTagging", {"Bucket": WORK, "Key": "x", "Tagging": TAGS}),
+    ("DeleteObjectTagging", {"Bucket": WORK, "Key": "x"}),
+    ("GetObjectAttributes", {"Bucket": WORK, "Key": "x", "ObjectAttributes": ["ETag"]}),
+    ("CopyObject", {"Bucket": WORK, "Key": "y", "CopySource": f"{WORK}/x"}),
+    ("ListParts", {"Bucket": WORK, "Key": "x", "UploadId": "u"}),
+    ("UploadPart", {"Bucket": WORK, "Key": "x", "UploadId": "u", "PartNumber": 1}),
+    ("UploadPartCopy", {"Bucket": WORK, "Key": "x", "UploadId": "u", "PartNumber": 1, "CopySource": f"{WORK}/x"}),
+    ("CompleteMultipartUpload", {"Bucket": WORK, "Key": "x", "UploadId": "u"}),
+    ("AbortMultipartUpload", {"Bucket": WORK, "Key": "x", "UploadId": "u"}),
+    ("DeleteObject", {"Bucket": WORK, "Key": "no-such-key"}),
+    ("DeleteObjects", {"Bucket": WORK, "Delete": {"Objects": [{"Key": "no-such-key"}]}}),
+    ("DeleteBucket", {"Bucket": WORK}),
+]
+
+
+def _method(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name.replace("V2", "_v2")).strip("_")
+
+
+@pytest.mark.parametrize(("name", "parameters"), S3_CALLS, ids=[name for name, _ in S3_CALLS])
+def test_s3_requests_are_named_as_the_api_does(aws: Asking, name: str, parameters: dict[str, Any]) -> None:
+    """Whatever the answer, the log holds the API name of the request; the runner may do none of the harmful ones."""
+    client = aws.client("s3", "ci-runner")
+    [call] = aws.calls(client, lambda: refused(lambda: getattr(client, _method(name))(**parameters)))
+    assert call["operation"] == name
+    assert call["user"] == "ci-runner"
+    assert (call["channel"], call["phase"]) == ("subject", "call")
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "operation"),
+    [
+        ("sts", "get_caller_identity", "sts:GetCallerIdentity"),
+        ("iam", "list_users", "iam:ListUsers"),
+        ("glue", "get_databases", "glue:GetDatabases"),
+        ("athena", "list_data_catalogs", "athena:ListDataCatalogs"),
+    ],
+)
+def test_other_services_are_named_by_their_action(aws: Asking, service: str, method: str, operation: str) -> None:
+    """The action is found in a form's body or in the target header."""
+    client = aws.client(service, "ci-runner")
+    [call] = aws.calls(client, lambda: refused(getattr(client, method)))
+    assert call["operation"] == operation
+
+
+def test_status_and_refusals_are_noted(aws: Asking) -> None:
+    """A refused request is in the log with the status that its caller got."""
+    client = aws.client("s3", "ci-runner")
+    [call] = aws.calls(client, lambda: refused(lambda: client.put_object(Bucket=DATA, Key="x", Body=b"")))
+    assert (call["operation"], call["status"]) == ("PutObject", 403)
+    assert call["ms"] > 0
+
+
+def test_a_session_is_logged_as_one(aws: Asking) -> None:
+    """Keys of an assumed role belong to no user of ours."""
+    role = {"RoleArn": "arn:aws:iam::000000000000:role/quilt-mcp-test-role", "RoleSessionName": "tests"}
+    keys = aws.client("sts", "ci-runner").assume_role(**role)["Credentials"]
+    client = aws.client("s3", "", **{name: str(value) for name, value in keys.items()})
+    [call] = aws.calls(client, lambda: client.list_objects_v2(Bucket=DATA))
+    assert (call["user"], call["status"]) == ("session", 200)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "headers", "body", "name"),
+    [
+        ("GET", "/b/k", "X-Amz-Credential=AK/20240101/us-east-1/s3/aws4_request", {}, b"", "GetObject"),
+        ("POST", "/b", "", {}, b"", "PostObject"),
+        ("OPTIONS", "/b/k", "", {}, b"", "OPTIONS of key"),
+        ("PATCH", "/", "", {}, b"", "PATCH of account"),
+        (
+            "POST", "/", "", {"content-type": "application/x-www-form-urlencoded"},
+            b"Action=AssumeRoleWithWebIdentity", "sts:AssumeRoleWithWebIdentity",
+        ),
+        ("GET", "/", "Action=GetUser&X-Amz-Credential=AK/20240101/us-east-1/iam/aws4_request", {}, b"", "iam:GetUser"),
+        (
+            "GET", "/functions", "", {"authorization": "Credential=AK/20240101/us-east-1/lambda/aws4_request, x"},
+            b"", "lambda:GET /functions",
+        ),
+    ],
+)  # fmt: skip
+def test_requests_without_an_sdk_are_named_too(
+    method: str, path: str, query: str, headers: dict[str, str], body: bytes, name: str
+) -> None:
+    """Presigned, unsigned and unknown requests get the nearest name there is."""
+    assert identify(method, path, query, headers, body).name == name
+
+
+def test_keys_are_taken_as_they_are() -> None:
+    """The path comes decoded: a percent sign of the key is not decoded again."""
+    assert identify("GET", "/b/a%25 b", "", {}).key == "a%25 b"
+
+
+def test_the_answer_has_one_date(aws: Asking) -> None:
+    """Clients that join repeated headers can read the time."""
+    assert len(httpx.get(f"{aws.url}/{WORK}").headers.get_list("date")) == 1
+
+
+def test_the_log_is_kept_on_disk(aws: Asking) -> None:
+    """Each line of the file is a call; a person reads it after the night."""
+    path: Path = aws.target.state_dir / "testbed" / "calls" / "aws.jsonl"
+    assert '"operation": "sts:GetCallerIdentity"' in path.read_text(encoding="utf-8")

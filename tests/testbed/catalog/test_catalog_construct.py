@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+import quilt3
+
+from testbed.catalog import manifest as manifests
+from tests.testbed.catalog.calling import CONSTRUCT
+from tests.testbed.catalog.calling import DATA
+from tests.testbed.catalog.calling import PRIVATE
+from tests.testbed.catalog.calling import PROMOTE
+from tests.testbed.catalog.calling import SCRATCH
+from tests.testbed.catalog.calling import WORK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.testbed.catalog.calling import Calling
+
+MIB = 1024 * 1024
+
+
+def stored(catalog: Calling, top_hash: str, bucket: str = WORK) -> list[Any]:
+    """Read the lines of a stored manifest."""
+    body = catalog.s3.get_object(Bucket=bucket, Key=f".quilt/packages/{top_hash}")["Body"].read()
+    return [json.loads(line) for line in body.splitlines()]
+
+
+def first_error(arm: Any) -> tuple[str, str]:
+    """Give path and name of an invalid input's only error."""
+    (error,) = arm["errors"]
+    return error["path"], error["name"]
+
+
+def test_a_manifest_is_what_quilt3_reads_and_would_write(catalog: Calling) -> None:
+    """Header, walk order, versions, sizes, hashes and metadata; quilt3 computes the same top hash."""
+    keys = ["B.txt", "a.txt", "a/b.txt"]
+    uris = {key: catalog.put_object(f"construct/é {key}", key.encode(), DATA) for key in keys}
+    entries: list[dict[str, Any]] = [{"logicalKey": key, "physicalKey": uri} for key, uri in uris.items()]
+    entries[1]["meta"] = {"user_meta": {"k": [1, None, "ü"]}}
+    params = {"bucket": WORK, "name": "construct/whole", "message": "m", "userMeta": {"d": {"x": 1.5}}}
+    arm = catalog.data(CONSTRUCT, {"params": params, "src": {"entries": entries}})["packageConstruct"]
+    header, *lines = stored(catalog, arm["revision"]["hash"])
+    assert header == {"version": "v0", "message": "m", "user_meta": {"d": {"x": 1.5}}}
+    assert [line["logical_key"] for line in lines] == ["B.txt", "a/b.txt", "a.txt"]
+    assert [line["meta"] for line in lines] == [{}, {}, {"user_meta": {"k": [1, None, "ü"]}}]
+    assert all("?versionId=" in line["physical_keys"][0] for line in lines)
+    package = quilt3.Package()
+    for line in lines:
+        entry = quilt3.packages.PackageEntry(
+            quilt3.util.PhysicalKey.from_url(line["physical_keys"][0]), line["size"], line["hash"], line["meta"]
+        )
+        package.set(line["logical_key"], entry)
+    package._meta = header
+    assert package.top_hash == arm["revision"]["hash"]
+    assert {line["hash"]["value"] for line in lines} == {manifests.chunked_hash(key.encode()) for key in keys}
+
+
+@pytest.mark.parametrize("checksum", ["", "SHA256"])
+def test_the_hash_of_a_large_object_is_that_of_its_bytes(catalog: Calling, checksum: str) -> None:
+    """Whether S3 has a checksum or not, whole or of parts."""
+    body = bytes(range(256)) * (9 * MIB // 256)
+    extra: Any = {"ChecksumAlgorithm": checksum} if checksum else {}
+    catalog.s3.put_object(Bucket=SCRATCH, Key="construct/large", Body=body, **extra)
+    arm = catalog.construct("construct/large", {"x": f"s3://{SCRATCH}/construct/large"})
+    (line,) = stored(catalog, arm["revision"]["hash"])[1:]
+    assert (line["size"], line["hash"]["value"]) == (len(body), manifests.chunked_hash(body))
+
+
+def test_the_hash_of_parts_of_eight_mebibytes_is_taken_from_the_storage(catalog: Calling) -> None:
+    """The parts of the upload are those of the hash."""
+    key, parts = "construct/parts", [b"x" * 8 * MIB, b"y" * 5]
+    upload = catalog.s3.create_multipart_upload(Bucket=SCRATCH, Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
+    target: Any = {"Bucket": SCRATCH, "Key": key, "UploadId": upload}
+    done: list[Any] = []
+    for number, part in enumerate(parts, 1):
+        sent = catalog.s3.upload_part(**target, PartNumber=number, Body=part, ChecksumAlgorithm="SHA256")
+        done.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]})
+    catalog.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": done})
+    arm = catalog.construct("construct/parts", {"x": f"s3://{SCRATCH}/{key}"})
+    (line,) = stored(catalog, arm["revision"]["hash"])[1:]
+    assert line["hash"]["value"] == manifests.chunked_hash(b"".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("keys", "position"),
+    [
+        (["a", "a"], 1),
+        (["a", "a/b"], 1),
+        (["a/b", "a"], 1),
+        (["../x"], 0),
+        (["/x"], 0),
+        (["a//b"], 0),
+        ([""], 0),
+        (["x", "."], 1),
+        (["dir/"], 0),
+    ],
+)
+def test_keys_that_no_tree_has_are_refused(catalog: Calling, keys: list[str], position: int) -> None:
+    """The path of the error names the entry."""
+    uri = catalog.put_object("construct/any", b"1")
+    entries = [{"logicalKey": key, "physicalKey": uri} for key in keys]
+    variables = {"params": {"bucket": WORK, "name": "construct/keys"}, "src": {"entries": entries}}
+    arm = catalog.data(CONSTRUCT, variables)["packageConstruct"]
+    assert first_error(arm) == (f"src.entries.{position}.logicalKey", "InvalidLogicalKey")
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("nonsense", "InvalidPhysicalKey"),
+        (f"s3://{SCRATCH}/dir/", "InvalidPhysicalKey"),
+        (f"s3://{SCRATCH}/construct/nothing", "ObjectNotFound"),
+        (f"s3://{SCRATCH}/{'k' * 1200}", "ObjectNotFound"),
+        (f"s3://{DATA}/construct/nothing?versionId=unknown", "ObjectNotFound"),
+        ("s3://no-such-bucket/key", "ObjectNotFound"),
+    ],
+)
+def test_a_source_that_is_not_there_is_refused(catalog: Calling, uri: str, name: str) -> None:
+    """Nothing is written then."""
+    arm = catalog.construct("construct/missing", {"x": uri})
+    assert first_error(arm) == ("src.entries.0.physicalKey", name)
+    listed = catalog.s3.list_objects_v2(Bucket=WORK, Prefix=".quilt/named_packages/construct/missing/")
+    assert listed["KeyCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "bucket", "source", "required"),
+    [
+        ("test-readonly", WORK, DATA, f"s3:write:{WORK}"),
+        ("test-user", DATA, DATA, f"s3:write:{DATA}"),
+        ("test-user", WORK, PRIVATE, f"s3:read:{PRIVATE}"),
+    ],
+)
+def test_writing_needs_the_rights_of_the_role(
+    catalog: Calling, user: str, bucket: str, source: str, required: str
+) -> None:
+    """To write the registry and to read every source."""
+    uri = catalog.put_object("construct/rights", b"1", source)
+    entries = [{"logicalKey": "x", "physicalKey": uri}]
+    variables = {"params": {"bucket": bucket, "name": "construct/rights"}, "src": {"entries": entries}}
+    answer = catalog.post(CONSTRUCT, variables, user)
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["required"]) == (403, [required])
+
+
+def test_an_unknown_bucket_is_an_invalid_input(catalog: Calling) -> None:
+    """Of the package and of a promotion's source."""
+    assert first_error(catalog.construct("a/b", {}, bucket="nowhere")) == ("params.bucket", "BucketNotFound")
+    source = {"bucket": "nowhere", "name": "a/b", "hash": "0" * 64}
+    arm = catalog.data(PROMOTE, {"params": {"bucket": WORK, "name": "a/b"}, "src": source})["packagePromote"]
+    assert first_error(arm) == ("src.bucket", "BucketNotFound")
+
+
+def promote(catalog: Calling, top_hash: str, name: str = "construct/promoted", **more: Any) -> Any:
+    """Promote a revision of the work registry into scratch; give the arm."""
+    source = {"bucket": WORK, "name": "construct/source", "hash": top_hash}
+    prefix = {"prefix": more.pop("prefix")} if "prefix" in more else {}
+    params = {"bucket": SCRATCH, "name": name} | more
+    return catalog.data(PROMOTE, {"params": params, "src": source} | prefix)["packagePromote"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [({}, "construct/promoted/dir/a"), ({"prefix": "/else/where/"}, "else/where/dir/a"), ({"prefix": ""}, "dir/a")],
+)
+def test_a_promotion_copies_under_the_same_hash(catalog: Calling, prefix: dict[str, str], expected: str) -> None:
+    """The objects lie below the package's name or the asked prefix."""
+    top_hash = catalog.package("construct/source", {"dir/a": b"1"}, message="m", userMeta={"k": 1})
+    arm = promote(catalog, top_hash, message="m", userMeta={"k": 1}, **prefix)
+    assert arm["revision"]["hash"] == top_hash
+    (entry,) = arm["revision"]["contentsFlatMap"].values()
+    assert entry["physicalKey"].startswith(f"s3://{SCRATCH}/{expected}?")
+    assert catalog.s3.get_object(Bucket=SCRATCH, Key=expected)["Body"].read() == b"1"
+
+
+def test_a_promotion_that_cannot_be_done_says_why(catalog: Calling) -> None:
+    """An unknown revision, a bad name, an object that is gone."""
+    assert promote(catalog, "0" * 64)["name"] == "RevisionNotFound"
+    top_hash = catalog.package("construct/source", {"gone": b"1"}, message="gone")
+    assert first_error(promote(catalog, top_hash, "no name")) == ("params.name", "InvalidName")
+    catalog.s3.delete_object(Bucket=SCRATCH, Key="construct/source/gone")
+    assert promote(catalog, top_hash)["name"] == "ObjectNotFound"
+
+
+def test_a_storage_that_fails_is_an_internal_error(catalog: Calling, switch_storage: Callable[..., None]) -> None:
+    """Neither a missing object nor a success; the answer has a message and no stack."""
+    uri = catalog.put_object("construct/failing", b"1")
+    entries = [{"logicalKey": "x", "physicalKey": uri}]
+    variables = {"params": {"bucket": WORK, "name": "construct/failing"}, "src": {"entries": entries}}
+    for operation in ("HeadObject", "PutObject"):
+        switch_storage("error", operation=operation, status=501)
+        answer = catalog.post(CONSTRUCT, variables)
+        assert (answer.status_code, answer.json()["message"]) == (500, "Internal Server Error"), operation

@@ -1,0 +1,111 @@
+"""Fixtures of the testbed's own tests: testbeds as processes, which never outlive their test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEADLINE_S = 60
+
+
+class Running:
+    """One `python -m testbed` on a state directory; we hold its lifeline."""
+
+    def __init__(self, state: Path, *arguments: str) -> None:
+        self.state = state
+        reader, self.lifeline = os.pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "testbed", "--state-dir", str(state), *arguments],
+            env=os.environ | {"NIGHTPROOF_LIFELINE_FD": str(reader)},
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(reader,),
+        )
+        os.close(reader)
+        self.said: list[str] = []
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        self.said.extend(line.strip() for line in self.process.stderr)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Read testbed.json."""
+        read: dict[str, Any] = json.loads((self.state / "testbed.json").read_text(encoding="utf-8"))
+        return read
+
+    def pids(self) -> list[int]:
+        """Give the process ids of the testbed and its services."""
+        return [self.process.pid, *(service["pid"] for service in self.facts["services"].values())]
+
+    def await_ready(self) -> Running:
+        """Wait until it says so; the testbed.json of a killed one may still lie there."""
+        await_that(lambda: "testbed: ready" in self.said or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said
+        return self
+
+    def ended(self) -> int:
+        """Wait for the end and give the exit code; everything said is in `said` then."""
+        code = self.process.wait(DEADLINE_S)
+        self._listening.join(DEADLINE_S)
+        return code
+
+    def cut(self) -> None:
+        """Close the lifeline."""
+        if self.lifeline:
+            os.close(self.lifeline)
+            self.lifeline = 0
+
+    def close(self) -> None:
+        """End whatever is left."""
+        self.cut()
+        self.process.terminate()
+        self.ended()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+def await_that(condition: Callable[[], object], seconds: float = DEADLINE_S) -> None:
+    """Poll a condition until it holds; fail at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not hold in time"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process runs; one that ended and waits to be reaped by somebody else does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:  # noqa: PTH123 - no path to keep
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def run_testbed() -> Iterator[Callable[..., Running]]:
+    """Give a function that starts a testbed; each ends with the test."""
+    started: list[Running] = []
+
+    def run(state: Path, *arguments: str) -> Running:
+        started.append(Running(state, *arguments))
+        return started[-1]
+
+    yield run
+    for running in started:
+        running.close()

@@ -1,0 +1,158 @@
+"""The control surface: refuses what it cannot serve in one sentence, and keeps the log right while it forgets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from testbed.faults.control import CallLog
+from testbed.faults.control import Faults
+from testbed.faults.control import control_routes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RIGHT = {"Authorization": "Bearer secret"}
+SUBJECT = "run:1:{test}:subject:call"
+
+
+class Client:
+    """Asks an ASGI app, one request at a time."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    def request(self, method: str, path: str, headers: Any = None, **more: Any) -> httpx.Response:
+        """Send a request, with the right token unless another is given."""
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://testbed/_nightproof/") as client:
+                return await client.request(method, path, headers=headers or RIGHT, **more)
+
+        return asyncio.run(ask())
+
+    def get(self, path: str) -> httpx.Response:
+        """Read."""
+        return self.request("GET", path)
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> CallLog:
+    """Give a log that keeps three calls in memory."""
+    return CallLog(tmp_path / "calls" / "log.jsonl", kept=3)
+
+
+@pytest.fixture
+def control(calls: CallLog) -> Client:
+    """Give a client of the control surface of one knob and one defect, with the right token."""
+    faults = Faults({"latency": "delays"}, {"lies": "answers wrongly"})
+    return Client(Starlette(routes=control_routes("secret", calls, faults)))
+
+
+@pytest.mark.parametrize("given", ["", "Bearer wrong", "secret", "Bearer sécret"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "health"), ("GET", "calls"), ("GET", "defects"), ("GET", "faults"), ("PUT", "faults/lies")],
+)
+def test_every_route_asks_for_the_token(control: Client, method: str, path: str, given: str) -> None:
+    """No token, a wrong one and one that is not ASCII are refused, and nothing is switched."""
+    answer = control.request(method, f"{path}", headers={"Authorization": given.encode()})
+    assert answer.status_code == 401
+    assert answer.json()["message"].endswith(".")
+    assert control.get("defects").json() == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_an_unknown_name_is_not_found(control: Client, method: str) -> None:
+    """The sentence names the name and where the known ones are."""
+    answer = control.request(method, "faults/no-such-fault", content=b"{}")
+    assert answer.status_code == 404
+    assert "`no-such-fault`" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"{", "not JSON"),
+        (b"[1]", "not a JSON object"),
+        (b'{"secconds": 1}', "`secconds`"),
+        (b'{"seconds": "1"}', "`seconds`"),
+        (b'{"seconds": true}', "`seconds`"),
+        (b'{"operation": 3, "seconds": 1}', "`operation`"),
+        (b"{}", "needs the parameter `seconds`"),
+        (b"\xff", "not JSON"),
+    ],
+)
+def test_wrong_parameters_are_refused(control: Client, content: bytes, word: str) -> None:
+    """Each is answered with 400 and a sentence, and the switch stays off."""
+    answer = control.request("PUT", "faults/latency", content=content)
+    assert answer.status_code == 400
+    assert word in answer.json()["message"]
+    assert control.get("faults").json()["active"] == {}
+
+
+def test_switches_go_on_and_off(control: Client) -> None:
+    """Parameters are replaced by the next; only defects are named as defects; off twice is fine."""
+    control.request("PUT", "faults/latency", json={"seconds": 1})
+    assert control.request("PUT", "faults/latency", json={"seconds": 2}).json() == {
+        "active": {"latency": {"seconds": 2}}
+    }
+    control.request("PUT", "faults/lies")
+    assert control.get("defects").json() == ["lies"]
+    for _ in range(2):
+        assert control.request("DELETE", "faults/lies").json() == {"active": {"latency": {"seconds": 2}}}
+    assert control.get("faults").json()["known"] == {"latency": "delays", "lies": "answers wrongly"}
+    assert control.get("health").json() == {"ok": True}
+
+
+def test_a_time_that_is_none_is_refused(control: Client) -> None:
+    """`since` must be a number."""
+    answer = control.get("calls?since=yesterday")
+    assert answer.status_code == 400
+    assert "`yesterday`" in answer.json()["message"]
+
+
+def test_calls_are_found_by_test_and_time(calls: CallLog, control: Client) -> None:
+    """A request without a whole test header belongs to no test but is in the log."""
+    calls.add(SUBJECT.format(test="a"), "GetObject", 200, "ci-runner", 10.0)
+    calls.add("odd", "PutObject", 403, "", 20.0)
+    [call] = control.get("calls?test=run:1:a").json()
+    assert (call["channel"], call["phase"], call["operation"], call["status"]) == ("subject", "call", "GetObject", 200)
+    assert [call["operation"] for call in control.get("calls?since=10.5").json()] == ["PutObject"]
+    assert len(control.get("calls").json()) == 2
+    assert control.get("calls?test=run:1:b").json() == []
+
+
+def test_memory_is_bounded_and_since_stays_right(calls: CallLog) -> None:
+    """The oldest calls leave memory one by one; a time before them is answered from the file."""
+    for number in range(5):
+        calls.add(SUBJECT.format(test="ab"[number % 2]), f"op{number}", 200, "", float(number))
+    assert [call.operation for call in calls.of_test("run:1:a")] == ["op2", "op4"]
+    assert [call.operation for call in calls.of_test("run:1:b")] == ["op3"]
+    assert [call.operation for call in calls.since(0)] == ["op0", "op1", "op2", "op3", "op4"]
+    assert [call.operation for call in calls.since(1)] == ["op1", "op2", "op3", "op4"]
+    assert [call.operation for call in calls.since(3)] == ["op3", "op4"]
+
+
+def test_a_test_whose_calls_are_all_gone_is_forgotten(calls: CallLog) -> None:
+    """Its name does not stay in memory either."""
+    for name in "abbb":
+        calls.add(SUBJECT.format(test=name), "op", 200, "", 0.0)
+    assert calls.of_test("run:1:a") == []
+    assert "run:1:a" not in calls._by_test
+
+
+def test_a_long_file_makes_room(tmp_path: Path) -> None:
+    """At a start the file of earlier nights is kept once under another name."""
+    path = tmp_path / "log.jsonl"
+    CallLog(path).add("", "old", 200, "", 0.0)
+    CallLog(path, kept_bytes=10).add("", "new", 200, "", 0.0)
+    assert json.loads(path.read_text())["operation"] == "new"
+    assert json.loads((tmp_path / "log.old.jsonl").read_text())["operation"] == "old"
