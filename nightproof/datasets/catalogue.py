@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.hashing import top_hash
 from nightproof.datasets.metadata import metadata_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Mapping
 
     from nightproof.profile import Names
@@ -66,6 +68,12 @@ def _entries(dataset: str) -> dict[str, dict[str, str]]:
     if dataset == "package-b":
         entries["shared_same.csv"] = "package-a/shared_same.csv"
     return {"latest": entries}
+
+
+def baseline_over(names: Names, datasets: Iterable[str]) -> tuple[Revision, ...]:
+    """Give the baseline revisions whose objects all lie in the given datasets, or among what is always seeded."""
+    seeded = {*datasets, *(name for name in FILES if name not in DATASETS)}
+    return tuple(revision for revision in baseline(names) if revision.sources() <= seeded)
 
 
 def others(names: Names) -> tuple[Revision, ...]:

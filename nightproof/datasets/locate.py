@@ -11,7 +11,7 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
-from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import baseline_over
 from nightproof.datasets.catalogue import bucket_of
 from nightproof.datasets.catalogue import key_of
 from nightproof.datasets.generators import FILES
@@ -46,7 +46,7 @@ def locate(storage: Storage, datasets: Sequence[str], remedy: str) -> SeedResult
     """
     started = time.monotonic()
     files = [(dataset, path) for dataset in datasets for path in FILES[dataset]]
-    revisions = baseline(storage.names)
+    revisions = baseline_over(storage.names, datasets)
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(lambda file: _object(storage, *file), files))
         packages = list(pool.map(lambda revision: _package(storage, revision), revisions))

@@ -16,6 +16,7 @@ from nightproof.datasets.hashing import lines_hash
 from nightproof.datasets.manifest import pinned
 from nightproof.datasets.manifest import pins
 from nightproof.datasets.push import MANIFESTS
+from nightproof.datasets.push import POINTERS
 from nightproof.datasets.push import Pusher
 from nightproof.datasets.push import clear
 from nightproof.datasets.push import note_pointers
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 WORKERS: Final = 8
 MISSING: Final = "missing"
+CLOCKS_APART_S: Final = 300  # the pusher's clock names the pointer, that of S3 dates it
 
 
 def put_packages(
@@ -93,7 +95,15 @@ def _damage(storage: Storage, revisions: Sequence[Revision], pointers: dict[str,
         return f"no pointer names revision {lacking[0]}"
     if stamped != expected:
         return f"it has {len(stamped)} revisions instead of {len(expected)}"
+    if _is_displaced(storage, revisions[-1], max(int(tag) for tag in pointers)):
+        return "the latest pointer was written at another time than its revision"
     return next(filter(None, (_manifest_state(storage, revision, facts) for revision in revisions)), "")
+
+
+def _is_displaced(storage: Storage, revision: Revision, pushed: int) -> bool:
+    """Say whether `latest` is much older or newer than the push: searches order packages by its time."""
+    written = storage.s3.head_object(Bucket=revision.bucket, Key=f"{POINTERS}{revision.package}/latest")["LastModified"]
+    return abs(written.timestamp() - pushed) > CLOCKS_APART_S
 
 
 def _manifest_state(storage: Storage, revision: Revision, facts: dict[str, Pin]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import baseline_over
 from nightproof.datasets.catalogue import others
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
@@ -32,7 +32,7 @@ def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[st
 
     def seed_baseline() -> SeedResult:
         create_and_delete(storage, catalog(), storage.names.bucket_packages)
-        known = [revision for revision in baseline(storage.names) if revision.sources() <= set(wanted)]
+        known = baseline_over(storage.names, datasets)
         return put_packages(storage, catalog(), "baseline-packages", known, in_order=True)
 
     def seed_others() -> SeedResult:

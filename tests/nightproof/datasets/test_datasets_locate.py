@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nightproof import seeds
-from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import baseline_over
 from nightproof.datasets.locate import locate
 from nightproof.datasets.manifest import pins
 from nightproof.datasets.placement import Placement
@@ -44,10 +44,10 @@ def seeded(target: Target) -> Iterator[Target]:
     seeds.jobs_of(target)[0].run()
     s3 = target.seeder_s3()
     made = []
-    for revision in baseline(Names()):
+    for revision in baseline_over(Names(), [DATASET]):
         if revision.label != "v2":
             clear(s3, revision.bucket, revision.package)  # other tests of the session may have left pointers
-        for tag in ("latest", {"v1": "1700000001"}.get(revision.label, "1700000002")):
+        for tag in ("latest", "1700000002"):
             made.append((revision.bucket, f".quilt/named_packages/{revision.package}/{tag}"))
             s3.put_object(Bucket=made[-1][0], Key=made[-1][1], Body=revision.expected(pins()).encode())
     yield target
@@ -87,8 +87,8 @@ def test_what_is_in_place_is_noted(seeded: Target, storage: Storage, tmp_path: P
     [version] = [entry["version_id"] for key, entry in noted.items() if key.startswith(f"{DATASET}/")]
     listed = seeded.seeder_s3().list_object_versions(Bucket=Names().bucket_data, Prefix=f"{DATASET}/")["Versions"]
     assert version == next(item["VersionId"] for item in listed if item["IsLatest"])
-    assert set(noted["packages"]["test-user/versioned-data"]["pointers"]) == {"1700000001", "1700000002"}
-    assert (found.files, found.uploaded_bytes, found.repaired) == (1 + len(baseline(Names())), 0, 0)
+    assert set(noted["packages"]["test-user/package-b"]["pointers"]) == {"1700000002"}
+    assert (found.files, found.uploaded_bytes, found.repaired) == (1 + len(baseline_over(Names(), [DATASET])), 0, 0)
 
 
 @pytest.mark.parametrize(("body", "why"), [(None, "404"), (b"short", "5 bytes instead of")], ids=["gone", "other"])
@@ -99,17 +99,17 @@ def test_an_object_that_is_not_as_pinned_blocks_the_night(
     path = next(iter(pins_of(DATASET)))
     altered(Names().bucket_data, f"{DATASET}/{path}", body)
 
-    with pytest.raises(Blocked, match=rf"^1 of 12 seeds .* `s3://.*/{DATASET}/{path}` \(.*{why}.*\): seed them\.$"):
+    with pytest.raises(Blocked, match=rf"^1 of 4 seeds .* `s3://.*/{DATASET}/{path}` \(.*{why}.*\): seed them\.$"):
         locate(storage, [DATASET], REMEDY)
 
 
 def test_a_package_without_its_revision_blocks_the_night(storage: Storage, altered: Any) -> None:
     """A baseline package that was pushed over is not the one that the tests know."""
-    pointer = ".quilt/named_packages/test-user/simple-csv"
+    pointer = ".quilt/named_packages/test-user/package-a"
     altered(Names().bucket_packages, f"{pointer}/latest", b"0" * 64)
     altered(Names().bucket_packages, f"{pointer}/1700000002", b"0" * 64)
 
-    with pytest.raises(Blocked, match=r"^1 of 12 seeds .*/test-user/simple-csv` \(no revision [0-9a-f]{12}\)"):
+    with pytest.raises(Blocked, match=r"^1 of 4 seeds .*/test-user/package-a` \(no revision [0-9a-f]{12}\)"):
         locate(storage, [DATASET], REMEDY)
 
 

@@ -119,6 +119,12 @@ def twice(storage: Storage) -> None:
     storage.s3.put_object(Bucket=BUCKET, Key=f"{POINTER}1700000000", Body=HASH.encode())
 
 
+def displaced(storage: Storage) -> None:
+    """Let the newest revision be pushed long before its pointer was written."""
+    stamp_deleted(storage)
+    twice(storage)
+
+
 def package_deleted(storage: Storage) -> None:
     """Delete all pointers."""
     clear(storage.s3, BUCKET, PACKAGE)
@@ -171,6 +177,7 @@ def version_gone(storage: Storage) -> None:
         (stamp_elsewhere, "no pointer names revision latest"),
         (extra_revision, "it has 2 revisions instead of 1"),
         (twice, "it has 2 revisions instead of 1"),
+        (displaced, "the latest pointer was written at another time than its revision"),
         (package_deleted, "the package was deleted"),
         (manifest_deleted, "the manifest is missing"),
         (manifest_junk, "the manifest is unreadable"),
