@@ -16,7 +16,7 @@ run: $(READY) ## Run one whole night (PROFILE=embedded) and print colour, cause,
 	@$(BIN)/nightproof run --profile $(PROFILE)
 
 test: $(READY) ## Run the project's own tests with coverage
-	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## Check format, rules, types, spelling and the lock
 	@$(BIN)/ruff format --check .

@@ -18,6 +18,8 @@ from nightproof.history.index import History
 from nightproof.history.index import default_url
 from nightproof.housekeeping import clean_earlier
 from nightproof.housekeeping import opened
+from nightproof.locking import holder
+from nightproof.locking import require_free
 from nightproof.plan import Choice
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
@@ -46,7 +48,7 @@ def _secrets(profile_given: str) -> Secrets:
 def doctor(profile_given: str, *, as_json: bool) -> tuple[str, bool]:
     """Diagnose; give text and whether every required check holds."""
     plan = make_plan(profiles.load(profile_given), Choice(), new_run_id(), profile_given)
-    diagnosis = diagnose(plan, _secrets(profile_given))
+    diagnosis = diagnose(plan, profiles.load_secrets(profiles.find(profile_given), plan.profile))
     shown = json.dumps(diagnosis.as_data(), indent=2) if as_json else render(diagnosis)
     return shown, diagnosis.is_well
 
@@ -93,11 +95,25 @@ def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool,
 
 def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
     """Give a run's report as text or as it stands in report.json."""
-    path = profiles.load(profile_given).state_dir.absolute() / "runs" / run_id / "report.json"
+    state_dir = profiles.load(profile_given).state_dir.absolute()
+    path = state_dir / "runs" / run_id / "report.json"
     if not path.is_file():
-        raise UsageError(f"There is no report `{path}`: list runs with `nightproof history`.")
+        raise UsageError(_reportless(state_dir, path.parent))
     found = read_report(path)
     return dump_report(found) if as_json else text.render(found, str(path.with_name("report.html")))
+
+
+def _reportless(state_dir: Path, run_dir: Path) -> str:
+    """Say why there is no report, and what there is instead."""
+    if not run_dir.is_dir():
+        return f"There is no run `{run_dir}`: list runs with `nightproof history`."
+    run_id, who = run_dir.resolve().name, holder(state_dir)
+    if who is not None and who.run_id == run_id:
+        require_free(state_dir)  # raises, naming the run, while it goes on; a dead one left only its name
+    return (
+        f"The run `{run_id}` was killed before it could report. Its tests' output is in `{run_dir / 'cells'}`; "
+        "the next night, or `nightproof cleanup --apply`, deletes what it left."
+    )
 
 
 def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_json: bool) -> tuple[str, bool]:

@@ -46,6 +46,7 @@ def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
     profile = profiles.load(profile_given)
     require_known(profile.checks)
     plan = make_plan(profile, choice, new_run_id(), profile_given)
+    profiles.load_secrets(profiles.find(profile_given), profile)  # a missing one must not wait for the server
     require_free(plan.state_dir)
     announce("prefect", "starting the Prefect server")
     with termination(), prefect_api(plan):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+from filelock import Timeout
+
+from nightproof.errors import UsageError
 from nightproof.report.files import write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -27,22 +32,55 @@ def note_path(state_dir: Path) -> Path:
     return state_dir / "supervisor.json"
 
 
+@contextmanager
+def place(state_dir: Path) -> Iterator[None]:
+    """Hold the place of the one supervisor; raise UsageError naming who has it. The kernel frees it, however we die."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_lock_path(state_dir), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        note = _noted(state_dir)
+        who = f"process {note.pid}, {note.url}" if note else "it is just starting"
+        raise UsageError(f"A supervisor runs already ({who}): stop it with `nightproof down`.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def write_note(state_dir: Path, note: SupervisorNote) -> None:
     """Leave the note for `down` and `run`."""
     write_atomic(note_path(state_dir), json.dumps(asdict(note)))
 
 
 def read_note(state_dir: Path) -> SupervisorNote | None:
-    """Give the note of a supervisor that is alive; a note that a dead one left behind counts as none."""
-    try:
-        note = SupervisorNote(**json.loads(note_path(state_dir).read_text(encoding="utf-8")))
-        os.kill(note.pid, 0)
-    except (OSError, ValueError, TypeError):
+    """Give the note of a supervisor that is alive.
+
+    A dead one's note counts as none, also when its process id is by now somebody else's: `down` sends a signal there.
+    """
+    if not _lock_path(state_dir).exists():
         return None
-    return note
+    try:
+        with FileLock(_lock_path(state_dir), timeout=0, thread_local=False):
+            return None
+    except Timeout:
+        return _noted(state_dir)
 
 
 def supervisor_api(state_dir: Path) -> str:
     """Give the API address of a live supervisor, else nothing."""
     note = read_note(state_dir)
     return f"{note.url}/api" if note else ""
+
+
+def _lock_path(state_dir: Path) -> Path:
+    return state_dir / "supervisor.lock"
+
+
+def _noted(state_dir: Path) -> SupervisorNote | None:
+    try:
+        note = SupervisorNote(**json.loads(note_path(state_dir).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return note if isinstance(note.pid, int) else None

@@ -16,12 +16,11 @@ from deployments import server as servers
 from deployments.alerts import Alerts
 from deployments.state import SupervisorNote
 from deployments.state import note_path
-from deployments.state import read_note
+from deployments.state import place
 from deployments.state import write_note
 from nightproof import profile as profiles
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
-from nightproof.errors import UsageError
 from nightproof.lifeline import Kept
 from nightproof.lifeline import keep
 from nightproof.target import ROOT
@@ -45,16 +44,13 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
     """Start everything, watch until a signal, and leave no process behind."""
     profile = profiles.load(profile_given)
     state_dir = profile.state_dir.absolute()
-    note = read_note(state_dir)
-    if note is not None:
-        raise UsageError(f"A supervisor runs already (process {note.pid}, {note.url}): stop it with `nightproof down`.")
-    with ExitStack() as ends:
+    with place(state_dir), ExitStack() as ends:
         server = servers.start(state_dir, with_services=True, port=servers.free_port(port))
         ends.callback(note_path(state_dir).unlink, missing_ok=True)  # goes last: `down` waits for it
         ends.callback(server.stop)
         write_note(state_dir, SupervisorNote(os.getpid(), server.url))
         os.environ.update(_environment(server) | {PROFILE_VARIABLE: _from_anywhere(profile_given)})
-        _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _make_pool()
         _prefect("deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
         supervisor = Supervisor(profile, profile_given, server)
         supervisor.prepare()
@@ -143,6 +139,17 @@ def _environment(server: Server) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": WORKER_QUERY_S,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }
+
+
+def _make_pool() -> None:
+    """Create the work pool, or renew the one that is there."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - Prefect reads its settings at import
+    from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415 - as above
+    from prefect.workers.process import ProcessWorker  # noqa: PLC0415 - as above
+
+    template = ProcessWorker.get_default_base_job_template()
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template), overwrite=True)
 
 
 def _prefect(*words: str) -> None:

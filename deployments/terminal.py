@@ -90,5 +90,4 @@ class Bars:
             name = f"{news.stage} {news.text}" if news.stage == "suites" and news.text else news.stage
             if name not in self._tasks:
                 self._tasks[name] = self._progress.add_task(name, total=news.of)
-            total = news.of if news.of is not None else self._progress.tasks[self._tasks[name]].total
-            self._progress.update(self._tasks[name], completed=news.done or 0, total=total)
+            self._progress.update(self._tasks[name], completed=news.done, total=news.of)  # None leaves it as it is

@@ -77,4 +77,5 @@ def final_state(night: Night) -> State[Any]:
     message = report.cause or words.headline(report)
     if report.colour in {Colour.GREEN, Colour.AMBER}:
         return Completed(message=f"{report.colour}: {message}")
-    return Failed(message=message)
+    blocked = "BLOCKED: " if report.colour is Colour.BLOCKED else ""  # a red night's cause stands as it is
+    return Failed(message=f"{blocked}{message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 from typing import Final
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 UPDATE_EVERY_S: Final = 1.0  # an artifact update costs 30-46 ms on the server
 CHUNK_LINES: Final = 100
-DONE_MARK: Final = b'"$report_type": "TestEvidence"'
+ENDS: Final = frozenset({"TestEvidence", "CellKilled"})
 
 
 def run_suites(night: Night) -> None:
@@ -71,14 +72,13 @@ class Feed:
 
     def __init__(self, night: Night, cell: CellSpec, key: str, *, counts: bool = True) -> None:
         self._redact = night.redactor.text
+        self._groups = night.groups
         self._log = get_run_logger()
         self._name = key
-        self._of = len(cell.tests)
-        self._events = cell_dir(night, cell) / "events.jsonl"
-        self._counter = DoneCounter(self._events)
+        self._counter = Counter(cell_dir(night, cell) / "events.jsonl", len(cell.tests))
         self._lines: list[str] = []
         self._sent = time.monotonic()
-        self._artifact = _progress_artifact(key, self._of) if counts else None
+        self._artifact = _progress_artifact(key, len(cell.tests)) if counts else None
 
     def take(self, lines: list[str]) -> None:
         """Keep lines until there are enough of them or a second has passed."""
@@ -92,31 +92,49 @@ class Feed:
             self._log.info("%s", self._redact("\n".join(self._lines)))
         self._lines.clear()
         self._sent = time.monotonic()
-        if self._artifact is not None:
-            done = min(self._counter.count(), self._of)
-            announce("suites", self._name, done, self._of)
-            update_progress_artifact(self._artifact, progress=100.0 * done / self._of if self._of else 100.0)
+        if self._artifact is None or self._groups.is_stopping:
+            return  # after an interruption the night is further on than this cell, and the server may be gone
+        done, of = self._counter.count()
+        announce("suites", self._name, done, of)
+        update_progress_artifact(self._artifact, progress=100.0 * done / of if of else 100.0)
 
 
-class DoneCounter:
-    """Counts finished tests in an event log, reading only what was added since the last time."""
+class Counter:
+    """Counts the tests of an event log, reading only what was added since the last time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, declared: int) -> None:
         self._path = path
+        self._declared = declared
         self._offset = 0
-        self._done = 0
+        self._done: set[str] = set()
+        self._unsupported: set[str] = set()
 
-    def count(self) -> int:
-        """Give the number of tests that have finished so far; a half-written line counts the next time."""
+    def count(self) -> tuple[int, int]:
+        """Give how many tests have ended, of how many that run here; a half-written line counts the next time."""
+        for raw in self._added():
+            if b"TestEvidence" in raw or b"CellKilled" in raw or b"Unsupported" in raw:
+                self._note(raw)
+        return len(self._done), max(self._declared - len(self._unsupported), len(self._done))
+
+    def _added(self) -> list[bytes]:
         if not self._path.is_file():
-            return 0
+            return []
         with self._path.open("rb") as file:
             file.seek(self._offset)
             added = file.read()
         whole = added[: added.rfind(b"\n") + 1]
         self._offset += len(whole)
-        self._done += whole.count(DONE_MARK)
-        return self._done
+        return whole.splitlines()
+
+    def _note(self, raw: bytes) -> None:
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            return  # a torn line is the report's business
+        if line.get("$report_type") in ENDS and line.get("id"):
+            self._done.add(line["id"])
+        elif line.get("$report_type") == "Unsupported":
+            self._unsupported.add(line["id"])
 
 
 def _progress_artifact(key: str, tests: int) -> UUID | None:

@@ -1,0 +1,100 @@
+"""The Prefect server of our own: its port, and what it says when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deployments import server
+from deployments import supervisor
+from nightproof.errors import NightproofError
+from nightproof.lifeline import keep
+from nightproof.profile import PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nightproof.lifeline import Kept
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> list[int]:
+    """Start other code where the server would be started; give the list that its process id comes into."""
+    started: list[int] = []
+
+    def kept(_command: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
+        child = keep([sys.executable, "-S", "-c", code], env, log, cwd)
+        started.append(child.process.pid)
+        return child
+
+    monkeypatch.setattr(server, "keep", kept)
+    return started
+
+
+def is_alive(pid: int) -> bool:
+    """Ask for a process that nobody has to reap any more."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_taken_port_is_replaced_by_a_free_one() -> None:
+    """The wanted port is used when it is free, and another one otherwise."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert server.free_port(port) not in {0, port}
+    assert server.free_port(port) == port
+
+
+@pytest.mark.parametrize(
+    ("code", "last"),
+    [
+        ("print('no such table'); raise SystemExit(4)", "exit 4: no such table"),
+        ("raise SystemExit(5)", "exit 5: it wrote nothing"),
+    ],
+)
+def test_a_server_that_ends_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, last: str
+) -> None:
+    """Its last line is in the sentence; nobody waits for the deadline."""
+    instead(monkeypatch, code)
+    with pytest.raises(NightproofError, match=last):
+        server.start(tmp_path, with_services=False)
+
+
+@pytest.mark.parametrize("end", [NightproofError, KeyboardInterrupt])
+def test_a_server_that_is_not_awaited_any_more_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    """Neither the deadline nor Ctrl-C leaves it behind."""
+    started = instead(monkeypatch, "import sys; sys.stdin.read(); import time; time.sleep(60)")
+    monkeypatch.setattr(server, "HEALTH_DEADLINE_S", 0.2)
+    if end is KeyboardInterrupt:
+        monkeypatch.setattr(server, "_is_healthy", lambda *_args: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(end):
+        server.start(tmp_path, with_services=True)
+    assert not is_alive(started[0])
+
+
+def test_a_profile_is_handed_on_so_that_a_worker_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A committed profile stays a name; a path becomes absolute, for the worker starts elsewhere."""
+    (tmp_path / "own.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert supervisor._from_anywhere("embedded") == "embedded"
+    assert supervisor._from_anywhere(str(PROFILES / "embedded.toml")) == "embedded"
+    assert supervisor._from_anywhere("own.toml") == str(tmp_path / "own.toml")
+
+
+def test_a_prefect_command_that_fails_is_told_with_its_last_line() -> None:
+    """`up` ends with one sentence that names the command."""
+    with pytest.raises(NightproofError, match=r"`prefect no-such-command` failed, exit \d+: \S"):
+        supervisor._prefect("no-such-command")

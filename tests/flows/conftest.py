@@ -1,0 +1,59 @@
+"""A Prefect server of the tests' own and another team's suite, for flows that run in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.nightly import nightly
+from tests.nightproof.evidence.wire import serve
+from tests.nightproof.foreign import Foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State
+
+
+@pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    """Start one Prefect server for the session, with a database in a temporary folder."""
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+@pytest.fixture
+def client(prefect: None) -> Iterator[SyncPrefectClient]:
+    """Give a client of the server."""
+    del prefect
+    with get_client(sync_client=True) as found:
+        yield found
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Foreign]:
+    """Serve an application and write another team's suite of one honest test for it."""
+    with serve() as shop:
+        made = Foreign(tmp_path, shop.url)
+        made.write()
+        yield made
+
+
+@pytest.fixture
+def run(prefect: None, foreign: Foreign) -> Callable[..., State[Any]]:
+    """Give a function that runs the nightly over the foreign suite, as the command line does, to its final state."""
+    del prefect
+    flow: Any = nightly.with_options(validate_parameters=False)
+
+    def started(**parameters: Any) -> State[Any]:
+        state: State[Any] = flow(str(foreign.profile_path), return_state=True, **parameters)
+        return state
+
+    return started

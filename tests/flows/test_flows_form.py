@@ -1,0 +1,82 @@
+"""The forms and deployments: what the UI shows, and that each entrypoint is there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+from flows import form
+from flows.cleanup import cleanup
+from flows.nightly import _names
+from flows.nightly import nightly
+from nightproof.target import ROOT
+
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: str(deployment["name"]))
+def test_every_deployment_loads(deployment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entrypoint is a flow, it has a description and our pool, and its schedules are valid with a timezone."""
+    monkeypatch.chdir(ROOT)
+    flow: Any = load_flow_from_entrypoint(deployment["entrypoint"])
+    assert flow.name == deployment["entrypoint"].partition(":")[2]
+    assert deployment["description"].endswith(".")
+    assert deployment["work_pool"] == {"name": "nightproof"}
+    for schedule in deployment.get("schedules", []):
+        assert CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"]).timezone == "UTC"
+
+
+def test_only_the_nightly_has_a_schedule() -> None:
+    """Nothing else starts by itself; a cleanup least of all."""
+    assert [found["name"] for found in DEPLOYMENTS if "schedules" in found] == ["nightly"]
+
+
+@pytest.mark.parametrize("flow", [nightly, cleanup], ids=lambda flow: str(flow.name))
+def test_every_field_has_label_and_help(flow: Any) -> None:
+    """A label for people, a sentence, a default; no field can be empty in two ways, none can hold a secret."""
+    schema = parameter_schema(flow)
+    properties = schema.properties
+    assert next(iter(properties)) == "environment"
+    for shown in properties.values():
+        chosen = schema.definitions.get(
+            shown.get("$ref", "").rpartition("/")[2], {}
+        )  # a drop-down has its enum's label
+        assert (shown | chosen)["title"][0].isupper()
+        assert shown["description"].endswith(".")
+        assert "default" in shown
+        assert "anyOf" not in shown
+    assert not re.search("secret|token|password", str(properties), re.IGNORECASE)
+
+
+def test_choices_are_drop_downs() -> None:
+    """Environment and backends are picked from what exists."""
+    definitions = parameter_schema(nightly).definitions
+    assert definitions["Environment"]["enum"] == ["embedded"]
+    assert definitions["Backend"]["enum"] == ["quilt3", "platform"]
+
+
+def test_the_cleanup_is_harmless_by_default() -> None:
+    """A dry run of runs older than a day, within bounds."""
+    properties = parameter_schema(cleanup).properties
+    assert properties["dry_run"]["default"] is True
+    assert [properties["min_age_hours"][key] for key in ("default", "minimum", "maximum")] == [24, 1, 8760]
+
+
+@pytest.mark.parametrize(
+    ("own", "names"), [("", ["embedded"]), ("embedded", ["embedded"]), ("/etc/own.toml", ["/etc/own.toml", "embedded"])]
+)
+def test_the_own_profile_comes_first(own: str, names: list[str]) -> None:
+    """A profile that `up` was started with and that is not committed is offered too, once."""
+    assert list(form.environments(own)) == names
+
+
+def test_suites_are_named_as_people_write_them() -> None:
+    """Spaces and empty parts between commas mean nothing."""
+    assert _names(" quilt_ops, ,shop,") == ("quilt_ops", "shop")
+    assert _names("") == ()

@@ -1,0 +1,94 @@
+"""The end of a night: what ends it early, that it is always concluded, and the state that it leaves."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+from prefect._internal import control_listener
+from prefect.exceptions import TerminationSignal
+
+from nightproof.errors import UsageError
+from nightproof.report.files import read_report
+from tasks import concluding
+from tasks.cleanup import clean_up
+from tasks.interruption import interruption
+from tasks.interruption import unhurried
+
+if TYPE_CHECKING:
+    from nightproof.night import Night
+
+TERM = TerminationSignal(signal=15)
+
+
+@pytest.mark.parametrize(
+    ("error", "intent", "name"),
+    [
+        (KeyboardInterrupt(), None, "SIGINT"),
+        (TERM, None, "SIGTERM"),
+        (TERM, "cancel", "cancelled"),
+        (SystemExit(), None, "SIGTERM"),
+        (RuntimeError("a fault"), None, None),
+    ],
+)
+def test_a_signal_a_cancel_and_a_fault_are_told_apart(
+    error: BaseException, intent: str | None, name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report and the exit code depend on it."""
+    monkeypatch.setattr(control_listener, "get_intent", lambda: intent)
+    assert interruption(error) == name
+
+
+def test_a_second_ctrl_c_does_not_cut_the_cleanup_short() -> None:
+    """Inside the block SIGINT is ignored, afterwards it works as before."""
+    before = signal.getsignal(signal.SIGINT)
+    with unhurried():
+        signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_thread_leaves_signals_alone() -> None:
+    """Only the main thread may set handlers; elsewhere the block simply runs."""
+    seen: list[Any] = []
+
+    def work() -> None:
+        with unhurried():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+def test_wrong_usage_voids_the_night(night: Night) -> None:
+    """It leaves no report and no run directory."""
+    concluding.halt(night, UsageError("leased"))
+    concluding.conclude(night)
+    assert not night.run_dir.exists()
+    assert concluding.final_state(night).message == "No report was written."
+
+
+def test_a_fault_of_the_harness_ends_the_suites_and_is_a_violation(night: Night) -> None:
+    """A fault is never silent: it is in the report and makes it RED."""
+    concluding.halt(night, RuntimeError("disk gone"))
+    assert night.groups.is_stopping
+    assert night.violations == ["The harness failed: RuntimeError: disk gone"]
+
+
+def test_a_signal_during_the_conclusion_lets_it_start_over(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is written all the same, names the signal, and the signal goes on its way."""
+
+    def struck(_night: Night) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concluding, "ORDER", (struck, *concluding.ORDER[1:]))
+    monkeypatch.setattr(struck, "fn", clean_up.fn, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        concluding.conclude(night)
+    report = read_report(night.run_dir / "report.json")
+    assert (report.interrupted, report.exit_code, report.colour) == ("SIGINT", 130, None)
