@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nightproof.conclusion import cell_dir
 from nightproof.environment import cell_environment
 from nightproof.errors import SuiteError
+from nightproof.evidence.folder import NAMED_SECRETS
 from nightproof.records import Outcome
 from nightproof.runner import cell as runner
 from nightproof.runner.events import read_cell
@@ -72,7 +73,7 @@ def _plan(night: Night, cell: CellSpec) -> CellPlan:
         cell_dir=cell_dir(night, cell),
         env=cell_environment(night.systems)
         | night.secrets.of_suite(cell.secrets)
-        | {"NIGHTPROOF_RUN_ID": night.plan.run_id},
+        | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)},
         timeout_s=cell.timeout_s,
         test_ids=tuple(sorted(cell.tests)),
         redact=night.redactor.text,

@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nightproof.housekeeping import opened
 from nightproof.provisioning import require_known
 from nightproof.provisioning import verify
+from nightproof.redact import Redactor
 from nightproof.verdict.outcomes import unsupported_reason
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
     """Run every check once against the systems and count what each cell could run."""
     require_known(plan.profile.checks)
     with opened(plan.profile, secrets, "doctor") as target:
-        checks = tuple(verify(target, check) for check in plan.profile.checks)
+        redactor = Redactor(target.secret_values())
+        checks = tuple(_masked(verify(target, check), redactor) for check in plan.profile.checks)
     return Diagnosis(
         profile=plan.profile.name,
         target=plan.profile.target,
@@ -65,6 +68,11 @@ def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
         secrets={name: value is not None for name, value in secrets},
         outlooks=outlooks(plan),
     )
+
+
+def _masked(check: CheckResult, redactor: Redactor) -> CheckResult:
+    """Take out what an address or an answer gives away."""
+    return replace(check, detail=redactor.text(check.detail))
 
 
 def outlooks(plan: RunPlan) -> tuple[Outlook, ...]:

@@ -59,7 +59,7 @@ class Night:
     def __init__(self, plan: RunPlan, secrets: Secrets) -> None:
         self.plan = plan
         self.secrets = secrets
-        self.redactor = Redactor()
+        self.redactor = Redactor(secrets.values())
         self.groups = GroupRegistry()
         self.held = ExitStack()
         self.target: Target | None = None
@@ -169,7 +169,7 @@ def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
     night = Night(plan, secrets)
     try:
         night.held.enter_context(environment_lock(plan.state_dir, run_id))
-        require_catalogued(plan)
+        require_catalogued(plan, night.redactor)
     except BaseException:
         night.held.close()  # a signal while collecting must free the environment too
         raise

@@ -19,6 +19,7 @@ from typing import Final
 
 from nightproof.errors import UsageError
 from nightproof.progress import announce
+from nightproof.redact import Redactor
 from nightproof.verdict import catalogue
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
         raise UsageError(
             f"The profile `{profile.name}` selects no test: name a suite, or widen `select`, --suite or --backend."
         )
+    _require_plain_ids(cells)
     return RunPlan(
         run_id=run_id,
         profile=profile,
@@ -122,11 +124,11 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
     )
 
 
-def require_catalogued(plan: RunPlan) -> None:
+def require_catalogued(plan: RunPlan, redactor: Redactor) -> None:
     """Collect every suite and raise UsageError for a test that the lock lacks; the other way round is `not_run`."""
     paths = list(dict.fromkeys(cell.path for cell in plan.cells))
     with ThreadPoolExecutor(len(paths)) as pool:
-        drifts = list(pool.map(lambda path: _uncatalogued(path, plan.profile.collecting(path)), paths))
+        drifts = list(pool.map(lambda path: _uncatalogued(path, plan.profile.collecting(path), redactor), paths))
     for path, names in zip(paths, drifts, strict=True):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
@@ -136,14 +138,14 @@ def require_catalogued(plan: RunPlan) -> None:
             )
 
 
-def _uncatalogued(path: Path, env: Mapping[str, str]) -> list[str]:
+def _uncatalogued(path: Path, env: Mapping[str, str], redactor: Redactor) -> list[str]:
     locked = catalogue.read_lock(path)
     try:
         return list(catalogue.compare(locked, catalogue.collect(path, env)).added)
     except UsageError as error:
         # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
         first, *said = str(error).splitlines()
-        announce("start", " ".join([first, *(line for line in said if line.startswith("E "))]))
+        announce("start", redactor.text(" ".join([first, *(line for line in said if line.startswith("E "))])))
         return []
 
 
@@ -190,6 +192,17 @@ def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:
         if wanted not in declared:
             raise UsageError(_unknown("backend", wanted, declared, str(suite.path)))
     return suite.backends or declared
+
+
+def _require_plain_ids(cells: Iterable[CellSpec]) -> None:
+    """Refuse an id that the redactor would change: its verdict could not be told from a missing one."""
+    redactor = Redactor()
+    for name in (name for cell in cells for name in cell.tests):
+        if (shown := redactor.text(name)) != name:
+            raise UsageError(
+                f"The test id `{shown}` holds what looks like a credential, which is masked in every file: give that "
+                "parameter an id of its own with `pytest.param(…, id=…)`, then run `nightproof catalogue --update`."
+            )
 
 
 def hash_files(paths: Iterable[Path]) -> str:

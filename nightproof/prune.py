@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nightproof.housekeeping import started_of
+from nightproof.ledger.clean import ledger_paths
 from nightproof.ledger.clean import unsettled
+from nightproof.locking import holder
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -17,35 +19,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrunePlan:
-    """The files that would go, with their size in bytes."""
+    """The files that would go, with their size in bytes, and the run directories they lie in."""
 
     files: tuple[Path, ...]
     size_bytes: int
-    runs: int
+    run_dirs: tuple[Path, ...]
+
+    @property
+    def runs(self) -> int:
+        """How many runs would lose files."""
+        return len(self.run_dirs)
 
 
 def plan_prune(runs_dir: Path, keep: timedelta, now: datetime | None = None) -> PrunePlan:
-    """Find the files of runs older than `keep`; the newest run always stays whole."""
+    """Find the files of runs older than `keep`; the newest run and one that is under way always stay whole."""
     oldest = (now or datetime.now(UTC)) - keep
+    holding = holder(runs_dir.parent)
     found = sorted(path for path in runs_dir.glob("*") if not path.is_symlink() and started_of(path.name))
-    old = [path for path in found[:-1] if (started := started_of(path.name)) and started < oldest]
-    files = {run: _expendable(run) for run in old}
+    spared = {*found[-1:], runs_dir / (holding.run_id if holding else "")}
+    old = [path for path in found if path not in spared and (started := started_of(path.name)) and started < oldest]
+    files = {run: gone for run in old if (gone := _expendable(run))}
     every = tuple(path for paths in files.values() for path in paths)
-    return PrunePlan(every, sum(path.stat().st_size for path in every), sum(bool(paths) for paths in files.values()))
+    return PrunePlan(every, sum(path.lstat().st_size for path in every), tuple(files))
 
 
 def prune(plan: PrunePlan) -> None:
-    """Delete the planned files and the folders that this empties."""
+    """Delete the planned files and what is empty then; a run that nothing is left of loses its directory."""
     for path in plan.files:
         path.unlink(missing_ok=True)
-    for folder in sorted({path.parent for path in plan.files}, key=lambda path: len(path.parts), reverse=True):
-        while not (folder / "report.json").exists() and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent  # noqa: PLW2901 - climbs until a folder that still holds something
+    for run_dir in plan.run_dirs:
+        folders = [path for path in run_dir.rglob("*") if path.is_dir() and not path.is_symlink()]
+        for folder in [*sorted(folders, reverse=True), run_dir]:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _expendable(run_dir: Path) -> list[Path]:
-    is_open = bool(unsettled(run_dir))
-    kept = {"report.json"} | ({"ledger.jsonl"} if is_open else set())
+    kept = {run_dir / "report.json"} | (set(ledger_paths(run_dir)) if unsettled(run_dir) else set())
     files = (path for path in sorted(run_dir.rglob("*")) if path.is_file() or path.is_symlink())
-    return [path for path in files if path.name not in kept]
+    return [path for path in files if path not in kept]

@@ -24,14 +24,35 @@ MASK: Final = "[redacted]"
 SHORTEST: Final = 6  # characters; a shorter value would mask ordinary words
 PART: Final = 8  # characters; what a tool leaves of a value that it shortens is masked from this length on
 DOTS: Final = ("...", "…")
-SHAPES: Final = (
-    re.compile(r"(?i)(?P<keep>X-Amz-(?:Signature|Security-Token)=|\brefresh_token=|\bSignature=)[\w%./+~=-]+"),
-    re.compile(r"(?i)(?P<keep>\bBearer\s+)[\w./+~=-]{8,}"),
-    re.compile(r"(?i)(?P<keep>\bauthorization[\"']?\s*[:=,]\s*[\"']?basic\s+)[\w./+~=-]+"),
-    re.compile(r"(?P<keep>://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"),  # the password in a URL
-    re.compile(r"(?P<keep>)\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
-    re.compile(r"(?P<keep>)\bxox[abeoprs]-[\w-]{8,}"),
-    re.compile(r"(?P<keep>https://hooks\.slack\.com/)[\w/-]+"),
+START: Final = r"(?:\b|(?<=\\[nrt]))"  # a line break may stand there as two characters, the second a letter
+GIVEN: Final = r"""[\\"']*\s*[:=]\s*[\\"']*"""  # between a name and its value, in code, JSON, headers and queries
+KEY_BEGIN: Final = re.compile(r"-----BEGIN[ +][A-Z0-9 +]*PRIVATE[ +]KEY-----")
+KEY_END: Final = re.compile(r"-----END[ +][A-Z0-9 +]*PRIVATE[ +]KEY-----")
+KEY_LIMIT: Final = 16_000  # characters; no key is longer, and what follows a torn one must stay readable
+# Beside each shape the small words of which one must be there: to look for them is far faster than to try the pattern.
+SHAPES: Final = tuple(
+    (words.split(), re.compile(pattern))
+    for words, pattern in (
+        ("x-amz-", rf"(?i)(?P<keep>X-Amz-(?:Signature|Security-Token){GIVEN})[\w%./+~=-]+"),
+        ("refresh_token= signature=", rf"(?i)(?P<keep>{START}refresh_token=|{START}Signature=)[\w%./+~=-]+"),
+        ("secret session", rf"(?i)(?P<keep>(?:secret_?access_?key|session_?token){GIVEN})[\w%./+=-]{{16,}}"),
+        (
+            "passw api client",
+            rf"(?i)(?P<keep>(?:password|passwd|api_?key|client_?secret){GIVEN}(?<=[\"']))[^\s\\\"']+",
+        ),
+        ("bearer", rf"(?i)(?P<keep>{START}Bearer[ \t]+)[\w./+~=-]{{8,}}"),
+        ("basic", rf"(?i)(?P<keep>{START}authorization[\"']?\s*[:=,]\s*[\"']?basic[ \t]+)[\w./+~=-]+"),
+        ("@", r"(?P<keep>://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"),  # the password in a URL
+        ("%40", r"(?i)(?P<keep>%3A%2F%2F[^%\s]*%3A)[^%\s]+(?=%40)"),  # the same inside a query
+        ("eyj", rf"(?P<keep>){START}eyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]*"),
+        ("xox", rf"(?P<keep>){START}xox[abeoprs]-[\w-]{{8,}}"),
+        ("hooks.slack.com", r"(?P<keep>https://hooks\.slack\.com/)[\w/-]+"),
+        ("-----begin", rf"(?P<keep>{KEY_BEGIN.pattern})(?s:.{{0,{KEY_LIMIT}}}?)(?={KEY_END.pattern})"),
+        (
+            "-----begin",
+            rf"(?P<keep>{KEY_BEGIN.pattern})(?!\[redacted\])[\w\s+/=\\'\",.…%|>]+",
+        ),  # one that was cut short
+    )
 )
 
 
@@ -60,8 +81,10 @@ class Redactor:
             text = self._pattern.sub(MASK, text)
         if self._ends and any(dots in text for dots in DOTS):
             text = self._without_cut(text, self._ends)
-        for shape in SHAPES:
-            text = shape.sub(rf"\g<keep>{MASK}", text)
+        lower = text.lower()
+        for words, shape in SHAPES:
+            if any(word in lower for word in words):
+                text = shape.sub(rf"\g<keep>{MASK}", text)
         return text
 
     def _without_cut(self, text: str, ends: re.Pattern[str]) -> str:
@@ -94,9 +117,17 @@ class Redactor:
             return self.text(value)
         if isinstance(value, dict):
             return {self.data(key): self.data(item) for key, item in value.items()}
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return self.lines(value)
         if isinstance(value, list | tuple):
             return type(value)(self.data(item) for item in value)
         return value
+
+    def lines(self, lines: list[str]) -> list[str]:
+        """Mask a list of lines, and whole a private key that they hold line by line."""
+        if any(KEY_BEGIN.search(line) for line in lines):
+            return self.text("\n".join(lines)).split("\n")
+        return [self.text(line) for line in lines]
 
 
 def _common(one: str, other: str) -> int:
@@ -112,6 +143,6 @@ def _forms(secret: str) -> set[str]:
     """Give the spellings in which a value travels: plain, in a URL, in JSON, in Python, in base64, line by line."""
     plain = secret.encode()
     encoded = {base64.b64encode(plain).decode(), base64.urlsafe_b64encode(plain).decode()}
-    escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1], repr(secret + '"')[1:-2]}  # inside a text with both quotes
     lines = {line.strip() for line in secret.splitlines() if len(line.strip()) >= SHORTEST}
     return {secret, quote(secret, safe=""), quote_plus(secret), *escaped, *encoded, *lines}

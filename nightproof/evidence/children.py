@@ -24,10 +24,12 @@ class Children:
         handle, name = tempfile.mkstemp(prefix="nightproof-children-")
         os.close(handle)
         self._counts = Path(name)
+        self._read = 0
+        self._prefix = ""
 
     def begin(self, prefix: str) -> None:
         """Offer a test's id to the processes it starts."""
-        self._counts.write_bytes(b"")
+        self._prefix = prefix
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != SITE]
         os.environ["PYTHONPATH"] = os.pathsep.join([SITE, *paths])
         os.environ[CHILD_ID] = prefix
@@ -40,11 +42,20 @@ class Children:
         os.environ[CHILD_PHASE] = phase
 
     def collect(self) -> None:
-        """Add what the children counted since the last time to the running test."""
-        lines = self._counts.read_text(encoding="utf-8").splitlines()
-        self._counts.write_bytes(b"")
-        for line in map(json.loads, lines):
-            RECORDING.count(line["channel"], line["phase"], line["protocol"], answered=line["answered"])
+        """Add what the children of this test counted since the last time; one of an earlier test is not its evidence.
+
+        Children may append meanwhile, so nothing is taken from the file, and a line without its end waits.
+        """
+        try:
+            with self._counts.open("rb") as file:
+                file.seek(self._read)
+                whole, end, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return  # the suite emptied the folder of temporary files: the servers' count speaks alone
+        self._read += len(whole) + len(end)
+        for line in map(json.loads, whole.splitlines()):
+            if line["test"] == self._prefix:
+                RECORDING.count(line["channel"], line["phase"], line["protocol"], answered=line["answered"])
 
     def end(self) -> None:
         """Take the offer back."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+TEXT_LIMIT: Final = 100_000  # characters of one text
 EXIT_LOG_LOST: Final = 74  # EX_IOERR of sysexits.h; no exit code of pytest
 
 
@@ -29,37 +30,45 @@ def utc_now() -> str:
 class EventLog:
     """Appends to one file, as do other processes of the cell; raises OSError when a line is lost.
 
-    `redact` masks secrets in a JSON value; it stands before the file, for a line that is written stays.
+    The file is opened for each line: a suite may close every descriptor that it finds, and a number that is used again
+    would take our lines into a file of its own. `redact` masks secrets; what is written stays.
     """
 
     def __init__(self, path: Path, redact: Callable[[Any], Any] = _unchanged) -> None:
         self.path = path
         self._redact = redact
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._mend()
+        self._write(b"", os.O_CREAT)
 
     def write(self, kind: str, /, **fields: Any) -> None:
         """Append one event of ours."""
         self.append({"$report_type": kind, **fields})
 
     def append(self, line: dict[str, Any]) -> None:
-        """Append one line; what JSON cannot hold becomes its text."""
+        """Append one line; what JSON cannot hold becomes its text, and what nobody could read is shortened."""
         plain = json.loads(json.dumps(line, default=str))  # what is not JSON is text only from here on
-        self._write((json.dumps(self._redact(plain)) + "\n").encode())
+        self._write((json.dumps(self._redact(_shortened(plain))) + "\n").encode())
 
-    def close(self) -> None:
-        """Close the file; safe to repeat."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+    def _write(self, data: bytes, flags: int = 0) -> None:
+        """Append to the file as it was made; one that is gone is a loss, and none is made in its place."""
+        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                data = b"\n" + data  # a killed process left a torn line, which must spoil none of ours
+            while data:
+                data = data[os.write(fd, data) :]
+        finally:
+            os.close(fd)
 
-    def _mend(self) -> None:
-        """End a line that a killed process left torn, so that it spoils no line of ours."""
-        size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            self._write(b"\n")
 
-    def _write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._fd, data) :]
+def _shortened(value: Any) -> Any:
+    """Cut texts in the middle that are longer than a person reads: a test may print without measure."""
+    if isinstance(value, str) and len(value) > TEXT_LIMIT:
+        half = TEXT_LIMIT // 2
+        head, tail = value[:half].rpartition("\n"), value[-half:].partition("\n")
+        cut = f"\n…({len(value)} characters in all)…\n"
+        return (head[0] or f"{value[:half]}…") + cut + (tail[2] or f"…{value[-half:]}")
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value

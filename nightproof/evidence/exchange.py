@@ -136,7 +136,13 @@ def _text(value: Any) -> str:
 
 def _append_count(path: str, exchange: Exchange, *, answered: bool) -> None:
     line = json.dumps(
-        {"channel": exchange.channel, "phase": exchange.phase, "protocol": exchange.protocol, "answered": answered}
+        {
+            "test": exchange.prefix,
+            "channel": exchange.channel,
+            "phase": exchange.phase,
+            "protocol": exchange.protocol,
+            "answered": answered,
+        }
     )
     with open(path, "ab", buffering=0) as file:  # noqa: PTH123 - one unbuffered write, so lines never mix
         file.write(line.encode() + b"\n")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token", "x-api-key"}
 )
+NAMED_SECRETS: Final = "NIGHTPROOF_SECRETS"  # the variables that a profile gives to a suite as secrets
 SECRET_NAMES: Final = re.compile(r"(?i)token|secret|password|access_key|api_?key|credential")
 SECRET_FIELDS: Final = re.compile(
     r"""(?i)(?P<keep>["'<&?]?[\w-]*(?:token|secret|password|signature|secretaccesskey)[\w-]*["']?\s*[:=>]\s*["']?)"""
@@ -32,8 +33,9 @@ SECRET_FIELDS: Final = re.compile(
 
 
 def environment_redactor() -> Redactor:
-    """Give a redactor that knows every secret in this process's environment."""
-    return Redactor(value for name, value in os.environ.items() if SECRET_NAMES.search(name))
+    """Give a redactor that knows every secret in this environment, by its name or because the profile names it."""
+    named = os.environ.get(NAMED_SECRETS, "").split(",")
+    return Redactor(value for name, value in os.environ.items() if name in named or SECRET_NAMES.search(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import sys
 from datetime import UTC
 from datetime import datetime
 from functools import cache
-from functools import wraps
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Final
 import pytest
 from _pytest.assertion import rewrite
 
+from nightproof.evidence import assertions
 from nightproof.evidence import folder
 from nightproof.evidence import recorders
 from nightproof.evidence.children import Children
@@ -37,7 +37,9 @@ from nightproof.evidence.state import TestState
 from nightproof.evidence.state import hex16
 
 SCHEMA: Final = 1
+EXIT_FORKED: Final = 70  # EX_SOFTWARE of sysexits.h
 VERSIONED: Final = ("nightproof", "pytest", "quilt3", "boto3", "requests", "httpx")
+ONE_PROCESS: Final[dict[str, Any]] = {"numprocesses": None, "dist": "no", "tx": []}  # options of pytest-xdist
 COUNTING: Final = "enable_assertion_pass_hook"
 PYC_TAIL: Final = f".nightproof-{rewrite.PYTEST_TAG}.pyc"
 
@@ -57,6 +59,9 @@ def prepare(config: pytest.Config) -> None:
 
 def start(config: pytest.Config) -> EvidenceSession:
     """Refuse what would make evidence untrue, install the counters and open the session."""
+    if "NIGHTPROOF_EVENT_LOG" in os.environ:  # a suite's own `addopts = -n …` must not keep it from running at night
+        for name, value in ONE_PROCESS.items():
+            setattr(config.option, name, value)
     if getattr(config.option, "numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ:
         raise pytest.UsageError(
             "Evidence is gathered in one process: run the suite without `-n`, or with `-p no:xdist`."
@@ -64,26 +69,8 @@ def start(config: pytest.Config) -> EvidenceSession:
     if config.getoption("assertmode") != "rewrite":
         raise pytest.UsageError("Assertions cannot be counted with `--assert=plain`: leave that option out.")
     recorders.install()
-    _count_raises(pytest.RaisesExc)
-    _count_raises(pytest.RaisesGroup)
+    assertions.install()
     return EvidenceSession(config)
-
-
-def _count_raises(manager: Any) -> None:
-    original = manager.__exit__
-    if getattr(original, recorders.MARK, False):
-        return
-
-    @wraps(original)
-    def leave(self: Any, *args: Any) -> bool:
-        __tracebackhide__ = True
-        held: bool = original(self, *args)
-        if held:
-            RECORDING.count_assertion()
-        return held
-
-    setattr(leave, recorders.MARK, True)
-    manager.__exit__ = leave
 
 
 class EvidenceSession:
@@ -101,6 +88,8 @@ class EvidenceSession:
         self.summary: list[str] = []
         self.server: int | None = None
         self.has_passed = True
+        self._was_cut = False
+        self._pid = os.getpid()
         self._suites = Suites()
         self._calls = CallLog.from_environment(os.environ)
         self._redactor = folder.environment_redactor()
@@ -255,14 +244,18 @@ class EvidenceSession:
             self._guarded(self._open)
             self._append(report)
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the session was cut short, by `pytest.exit` too, whose exit code may claim success."""
+        self._was_cut = True
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Append the last line."""
-        self._write("CellEnd", exit=int(exitstatus), time=utc_now())
+        if self._was_cut:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        self._write("CellEnd", exit=int(session.exitstatus), time=utc_now())
 
     def pytest_unconfigure(self) -> None:
         """Let go of files."""
-        if self._log:
-            self._log.close()
         if self._children:
             self._children.close()
 
@@ -293,6 +286,8 @@ class EvidenceSession:
 
     def _guarded(self, write: Any) -> None:
         """Write, or end the process at once: a night must not go on without its truth."""
+        if os.getpid() != self._pid:
+            os._exit(EXIT_FORKED)  # a child that a test forked and let go on would run and report all tests again
         try:
             write()
         except OSError as error:

@@ -67,6 +67,11 @@ class Recording:
         self.test: TestState | None = None
         self.channel: Channel = "subject"
 
+    def forget(self) -> None:
+        """Leave the counting to the file of children, in a process that a test forked: our numbers are a copy here."""
+        self.lock = threading.Lock()
+        self.test = None
+
     def count_assertion(self) -> None:
         """Count one assertion that held while the test body ran."""
         with self.lock:
@@ -85,6 +90,7 @@ class Recording:
 
 
 RECORDING: Final = Recording()
+os.register_at_fork(after_in_child=RECORDING.forget)
 _channel: ContextVar[Channel | None] = ContextVar("nightproof_channel", default=None)
 
 

@@ -12,8 +12,8 @@ from nightproof.ledger.clean import ledger_paths
 from nightproof.ledger.clean import place
 from nightproof.ledger.journal import Entry
 from nightproof.ledger.journal import Ledger
+from nightproof.ledger.journal import carries_tag
 from nightproof.ledger.journal import read_entries
-from nightproof.ledger.journal import run_tag
 from nightproof.records import LedgerAudit
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def audit(run_dir: Path, context: CleanContext, swept: int = 0) -> LedgerAudit:
     for entry in entries:
         if entry.state != "kept" and (present is None or _is_there(entry, present)):
             ledger.adopt(entry, "leaked", entry.detail if entry.state == "leaked" and entry.detail else reason)
-    return _sums(run_dir, _unknown(run_dir.name, entries, present or {}), swept)
+    return sums(run_dir, _unknown(run_dir.name, entries, present or {}), swept)
 
 
 def _keys(context: CleanContext, bucket: str) -> frozenset[str]:
@@ -69,15 +69,15 @@ def _covers(entry: Entry, key: str) -> bool:
 
 
 def _unknown(run_id: str, entries: tuple[Entry, ...], present: dict[str, frozenset[str]]) -> int:
-    mark = f"np-{run_tag(run_id)}"
     return sum(
-        mark in key and not any(place(entry)[0] == bucket and _covers(entry, key) for entry in entries)
+        carries_tag(key, run_id) and not any(place(entry)[0] == bucket and _covers(entry, key) for entry in entries)
         for bucket, keys in present.items()
         for key in keys
     )
 
 
-def _sums(run_dir: Path, unknown: int, swept: int) -> LedgerAudit:
+def sums(run_dir: Path, unknown: int, swept: int) -> LedgerAudit:
+    """Add up what the ledgers of a run say, without looking whether it is so."""
     entries = read_entries(ledger_paths(run_dir))
     states = Counter("leaked" if entry.state in {"intent", "confirmed"} else entry.state for entry in entries)
     leaked = tuple(f"{e.title}: {e.detail}" for e in entries if e.state in {"intent", "confirmed", "leaked"})

@@ -20,6 +20,7 @@ from nightproof.ledger import packages
 from nightproof.ledger import s3 as storage
 from nightproof.ledger.journal import Entry
 from nightproof.ledger.journal import Ledger
+from nightproof.ledger.journal import carries_tag
 from nightproof.ledger.journal import read_entries
 from nightproof.ledger.journal import run_tag
 
@@ -71,7 +72,7 @@ def open_runs(runs_dir: Path, current: str = "") -> tuple[Path, ...]:
 
 def plan(run_dir: Path, context: CleanContext) -> tuple[Planned, ...]:
     """Say what `clean_run` would delete, without touching anything."""
-    return tuple(Planned(entry, refusal(entry, context.writable)) for entry in unsettled(run_dir))
+    return tuple(Planned(entry, refusal(entry, run_dir.name, context.writable)) for entry in unsettled(run_dir))
 
 
 def sweep(runs_dir: Path, current: str, context: CleanContext) -> int:
@@ -88,10 +89,10 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
             ledger.adopt(entry, "kept", "kept on request")
         return 0
     allowed = [entry for entry in entries if not _refuse(entry, ledger, context)]
-    _find_manifests(allowed, ledger, context)
+    blind = _find_manifests(allowed, ledger, context)
     found = (entry for entry in unsettled(run_dir) if entry.kind == "manifest")
-    manifests = [entry for entry in found if not refusal(entry, context.writable)]
-    work = [entry for entry in allowed if entry.kind != "manifest"] + manifests
+    manifests = [entry for entry in found if not refusal(entry, run_dir.name, context.writable)]
+    work = [entry for entry in allowed if entry.kind != "manifest" and entry not in blind] + manifests
     deleted = 0
     for done, entry in enumerate(work, start=1):
         deleted += _purge(entry, ledger, context)
@@ -99,16 +100,20 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
     return deleted
 
 
-def refusal(entry: Entry, writable: frozenset[str]) -> str:
-    """Say why an entry must not be touched, or nothing."""
+def refusal(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
+    """Say why an entry in the ledger of a run must not be touched, or nothing."""
     bucket, key = place(entry)
-    mark = f"np-{run_tag(entry.run_id)}"
+    mark = f"np-{run_tag(run_id)}"
+    if entry.run_id != run_id:
+        return f"it is written down for the run `{entry.run_id}`, not `{run_id}`"
     if bucket not in writable:
         return f"`{bucket}` is not one of this environment's writable buckets"
     if entry.kind == "manifest":
         return "" if len(key.removeprefix(packages.MANIFESTS)) == len("0" * 64) else f"`{key}` is not a manifest"
-    if mark not in key:
+    if not carries_tag(key, run_id):
         return f"`{key}` does not carry the tag `{mark}` of its run"
+    if entry.kind == "prefix" and key.endswith(mark):
+        return f"the prefix `{key}` has no end: `{key}x` of somebody else would go with it, write `{key}/`"
     return ""
 
 
@@ -126,14 +131,18 @@ def _is_unsettled(entry: Entry) -> bool:
 
 
 def _refuse(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
-    reason = refusal(entry, context.writable)
+    reason = refusal(entry, ledger.run_id, context.writable)
     if reason:
         ledger.adopt(entry, "leaked", f"not touched: {reason}")
     return bool(reason)
 
 
-def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanContext) -> None:
-    """Write down the manifests of our packages before the pointers that lead to them go away."""
+def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanContext) -> list[Entry]:
+    """Write down the manifests of our packages before the pointers that lead to them go away.
+
+    Give the packages whose manifests could not be found: without their pointers nobody would find them again.
+    """
+    blind: list[Entry] = []
     by_registry: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.kind == "package":
@@ -141,10 +150,14 @@ def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanCont
     for bucket, made in by_registry.items():
         try:
             found = _manifests(bucket, made, context)
-        except UNREACHABLE:
-            continue  # the purge below meets the same error and says so at each entry
-        for top_hash in sorted(found):
-            ledger.confirmed(ledger.intent("manifest", {"registry": bucket, "hash": top_hash}))
+        except UNREACHABLE as error:
+            for entry in made:
+                ledger.adopt(entry, "leaked", f"its manifests could not be listed: {error}")
+            blind += made
+        else:
+            for top_hash in sorted(found):
+                ledger.confirmed(ledger.intent("manifest", {"registry": bucket, "hash": top_hash}))
+    return blind
 
 
 def _manifests(bucket: str, made: list[Entry], context: CleanContext) -> frozenset[str]:

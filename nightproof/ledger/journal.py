@@ -7,9 +7,11 @@ its resource was not made yet.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from dataclasses import replace
 from datetime import UTC
@@ -34,6 +36,11 @@ Event = Literal["intent", "confirmed", "deleted", "kept", "leaked", "absent"]
 def run_tag(run_id: str) -> str:
     """Give the 8 characters that every name of a run carries: the day and the random part of its id."""
     return (run_id[6:8] + run_id[-6:]).lower()
+
+
+def carries_tag(name: str, run_id: str) -> bool:
+    """Say whether a name is one of this run's: `np-<tag>` as a whole word, so that `np-<tag>x` is somebody else's."""
+    return re.search(rf"(?<![a-z0-9])np-{re.escape(run_tag(run_id))}(?![a-z0-9])", name) is not None
 
 
 def _now() -> datetime:
@@ -110,7 +117,9 @@ class Ledger:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             # A previous writer may have died in mid-line; a line of its own keeps ours readable.
-            os.write(descriptor, b"\n" + line if _is_torn(self.path) else line)
+            whole = b"\n" + line if _is_torn(self.path) else line
+            if os.write(descriptor, whole) < len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

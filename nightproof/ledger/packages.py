@@ -75,7 +75,10 @@ def orphans(s3: S3Client, bucket: str, intended: Iterable[datetime], sources: fr
 
 
 def _points_into(s3: S3Client, bucket: str, top_hash: str, sources: frozenset[str]) -> bool:
-    with s3.get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"] as stream:
-        lines = stream.read().splitlines()[1:]
-    keys = [key for line in lines for key in json.loads(line).get("physical_keys", [])]
+    try:
+        with s3.get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"] as stream:
+            lines = stream.read().splitlines()[1:]
+        keys = [str(key) for line in lines for key in json.loads(line).get("physical_keys", [])]
+    except (s3.exceptions.NoSuchKey, ValueError, AttributeError, TypeError):
+        return False  # gone meanwhile, or no manifest as we write them: not ours
     return bool(keys) and all(key.removeprefix("s3://").split("/", 1)[0] in sources for key in keys)

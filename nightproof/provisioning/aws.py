@@ -21,6 +21,7 @@ PROBE_KEY: Final = "np-probe/role-limits"
 NO_ETAG: Final = '"00000000000000000000000000000000"'  # no object has it, so a permitted write still writes nothing
 REFUSED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 UNMET: Final = frozenset({"PreconditionFailed", "NoSuchKey", "404", "412"})
+KEYS_REMEDY: Final = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to the harness's own identity."
 PUBLIC_BLOCKS: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 

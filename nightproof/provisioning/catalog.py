@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -29,10 +30,9 @@ def configuration(target: Target, _check: Check) -> str:
     remedy = "Point [endpoints] catalog at the address that people open in a browser."
     if answer.status_code != httpx.codes.OK:
         raise CheckFailed(f"{url} answers {answer.status_code}", remedy, transient=answer.is_server_error)
-    try:
-        config = answer.json()
-    except ValueError as error:
-        raise CheckFailed(f"{url} is not JSON", remedy) from error
+    config = _object(answer)
+    if not config:
+        raise CheckFailed(f"{url} is not JSON with keys in it", remedy)
     missing = [key for key in CONFIG_KEYS if not config.get(key)]
     if missing:
         raise CheckFailed(f"{url} lacks {', '.join(missing)}", remedy)
@@ -58,10 +58,13 @@ def _access_token(target: Target, user: str) -> str:
     refresh = target.refresh_token(user)
     if not refresh:
         raise CheckFailed(f"there is no refresh token of `{user}`", "Set NIGHTPROOF_REFRESH_TOKEN.")
+    if not target.registry_url:
+        detail = f"the configuration of the catalog `{target.catalog_url}` names no registry"
+        raise CheckFailed(detail, "Set [endpoints] catalog in the profile to a catalog that answers /config.json.")
     answer = httpx.post(f"{target.registry_url}/api/token", data={"refresh_token": refresh}, timeout=TIMEOUT_S)
-    given: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+    given = _object(answer) if answer.status_code == httpx.codes.OK else {}
     if "access_token" not in given:
-        detail = f"the catalog refuses the refresh token of `{user}`: {answer.status_code}"
+        detail = f"{target.registry_url} refuses the refresh token of `{user}`: {answer.status_code}"
         remedy = "Get a new refresh token from the catalog's code page and set NIGHTPROOF_REFRESH_TOKEN."
         raise CheckFailed(detail, remedy, transient=answer.is_server_error)
     return str(given["access_token"])
@@ -72,21 +75,36 @@ def _who_is(target: Target, token: str) -> str:
     if answer.status_code != httpx.codes.OK:
         detail = f"the catalog does not accept the token that it issued: {answer.status_code}"
         raise CheckFailed(detail, "Check the catalog's clock and its signing secret.", transient=answer.is_server_error)
-    return str((answer.json().get("data", {}).get("me") or {}).get("name", "nobody"))
+    return str(((_object(answer).get("data") or {}).get("me") or {}).get("name", "nobody"))
 
 
 def _require_same_secret(target: Target, token: str, user: str) -> None:
-    remedy = "Set NIGHTPROOF_JWT_SECRET to the catalog's signing secret, or take `mint_jwt` from the profile's needs."
+    remedy = "Set the catalog's, or drop the need `mint_jwt`."
     if not target.jwt_secret:
-        raise CheckFailed("the profile declares `mint_jwt` and there is no signing secret", remedy)
-    claims = jwt.decode(token, options={"verify_signature": False})
+        raise CheckFailed("the need `mint_jwt` is declared and NIGHTPROOF_JWT_SECRET is not set", remedy)
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.DecodeError as error:
+        raise CheckFailed(
+            f"the access token of `{user}` is no JWT, so none can be minted like it", "Drop the need `mint_jwt`."
+        ) from error
     minted = jwt.encode(claims, target.jwt_secret, algorithm="HS256")
     status = _ask_me(target, minted).status_code
     if status != httpx.codes.OK:
-        detail = f"our signing secret is not the catalog's: a token of `{user}` signed by us is refused ({status})"
-        raise CheckFailed(detail, remedy)
+        source = "NIGHTPROOF_JWT_SECRET" if target.secrets.jwt_secret else "the testbed's jwt_secret"
+        mark = hashlib.sha256(target.jwt_secret.encode()).hexdigest()[:8]
+        raise CheckFailed(f"{source} (SHA-256 {mark}) is not the catalog's signing secret: {status}", remedy)
 
 
 def _ask_me(target: Target, token: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.post(f"{target.registry_url}/graphql", json=ME, headers=headers, timeout=TIMEOUT_S)
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    """Give a JSON object, empty when the answer is something else."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -10,6 +10,9 @@ from typing import Final
 import httpx
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
+from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import PartialCredentialsError
+from botocore.exceptions import ProfileNotFound
 
 from nightproof.errors import UsageError
 from nightproof.provisioning import aws
@@ -17,6 +20,7 @@ from nightproof.provisioning import catalog
 from nightproof.provisioning import machine
 from nightproof.provisioning.finding import CheckFailed
 from nightproof.records import CheckResult
+from nightproof.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from nightproof.profile import Check
     from nightproof.target import Target
 
+START: Final = "Start the system, or correct its address in the profile."
+NO_KEYS: Final = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
 KINDS: Final[dict[str, Callable[[Target, Check], str]]] = {
     "aws-endpoint": aws.endpoint,
     "aws-identity": aws.identity,
@@ -39,8 +45,8 @@ KINDS: Final[dict[str, Callable[[Target, Check], str]]] = {
 
 
 def title(check: Check) -> str:
-    """Name a check for people: its own name, else its kind with what it is about."""
-    return check.name or " ".join(part for part in (check.kind, check.url) if part)
+    """Name a check for people: its own name, else its kind with what it is about; a password in a URL stays out."""
+    return Redactor().text(check.name or " ".join(part for part in (check.kind, check.url) if part))
 
 
 def probe(target: Target, check: Check) -> str:
@@ -48,14 +54,24 @@ def probe(target: Target, check: Check) -> str:
     require_known((check,))
     try:
         return KINDS[check.kind](target, check)
-    except (httpx.HTTPError, BotoCoreError) as error:
-        detail = f"no answer: {error or type(error).__name__}"
-        raise CheckFailed(detail, "Start the system, or correct its address in the profile.", transient=True) from error
+    except NO_KEYS as error:
+        raise CheckFailed(f"no AWS keys: {_said(error)}", aws.KEYS_REMEDY) from error
+    except httpx.InvalidURL as error:
+        raise CheckFailed(f"the address is no URL: {_said(error)}", "Correct that address in the profile.") from error
+    except httpx.RequestError as error:
+        raise CheckFailed(f"no answer from {error.request.url}: {_said(error)}", START, transient=True) from error
+    except BotoCoreError as error:
+        raise CheckFailed(f"no answer: {_said(error)}", START, transient=True) from error
     except ClientError as error:
         said = error.response.get("Error", {})
         detail = f"{error.operation_name} was refused: {said.get('Code')}: {said.get('Message')}"
         remedy = "Give the identity of the harness the permission for this call, or correct its keys."
         raise CheckFailed(detail, remedy) from error
+
+
+def _said(error: Exception) -> str:
+    """Give an error's text in one line without its full stop; time limits have none, so their kind speaks."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def failed(check: Check, finding: CheckFailed, started: float) -> CheckResult:

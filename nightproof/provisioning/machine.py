@@ -27,18 +27,26 @@ def clock_skew(target: Target, check: Check) -> str:
     urls = [url for url in (check.url, target.catalog_url, target.aws_url) if url]
     if not urls:
         raise CheckFailed("there is no URL to ask for the time", "Give the check a `url` in the profile.")
-    worst = 0.0
-    for url in urls:
-        stated = httpx.get(url, timeout=TIMEOUT_S).headers.get_list("date")
-        if not stated:
-            continue
+    skews = {url: skew for url in urls if (skew := _skew(url)) is not None}
+    if not skews:
+        raise CheckFailed(
+            f"{', '.join(urls)} states no time", "Give the check the `url` of a server that sends a Date."
+        )
+    url, worst = max(skews.items(), key=lambda pair: pair[1])
+    if worst > MOST_SKEW_S:
+        raise CheckFailed(f"{url} is {worst:.0f} s away from our clock", "Synchronise the clocks of both machines.")
+    return f"at most {worst:.0f} s apart"
+
+
+def _skew(url: str) -> float | None:
+    """Give the seconds between a server's clock and ours; None when it does not state its time."""
+    stated = httpx.get(url, timeout=TIMEOUT_S).headers.get_list("date")
+    try:
         # A server behind another may state the time twice; the outer one answers for both.
         moment = parsedate_to_datetime(stated[0]).replace(tzinfo=UTC)  # an HTTP date is always GMT
-        skew = abs((datetime.now(UTC) - moment).total_seconds())
-        worst = max(worst, skew)
-        if skew > MOST_SKEW_S:
-            raise CheckFailed(f"{url} is {skew:.0f} s away from our clock", "Synchronise the clocks of both machines.")
-    return f"at most {worst:.0f} s apart"
+    except (IndexError, ValueError):
+        return None
+    return abs((datetime.now(UTC) - moment).total_seconds())
 
 
 def versions(_target: Target, _check: Check) -> str:

@@ -17,8 +17,10 @@ from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
 from nightproof.runner.command import base_environment
 from nightproof.runner.command import project_root
+from nightproof.runner.groups import EVENT_LOG
 from nightproof.runner.groups import GroupRegistry
 from nightproof.runner.groups import ProcessGroup
+from nightproof.runner.groups import end_strays
 from nightproof.runner.output import OutputStream
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CellPlan", "GroupRegistry", "run_cell", "second_pass"]
 
+ENDED: Final = (0, 1)  # pytest ran what it was given; any other end may have kept tests from running
 MAX_PROCESSES: Final = 5
 POLL_S: Final = 0.05
 GRACE_S: Final = 5.0
@@ -84,7 +87,7 @@ def _run_pass(
             )
         started = run.started_tests()
         remaining -= started.keys()
-        if not any(is_open for is_open in started.values()):
+        if not started or (exit_code in ENDED and not any(started.values())):
             return  # it ended by itself, or died where no test is to blame and none could be left out
 
 
@@ -110,6 +113,7 @@ class _Process:
         finally:
             # Whatever ended the wait (an exception of a caller's callback included), no process outlives it.
             exit_code = group.reap()
+            end_strays(self.log_path.absolute())
             groups.forget(group)
             with group.output:
                 output.close()
@@ -121,11 +125,12 @@ class _Process:
         deadline = time.monotonic() + self._plan.timeout_s
         was_late = False
         while not group.has_ended():
-            output.pump()
+            is_busy = output.pump()
             if not was_late and time.monotonic() >= deadline:
                 was_late = True
                 group.stop(self._plan.grace_s)
-            time.sleep(POLL_S)
+            if not is_busy:
+                time.sleep(POLL_S)
         return was_late
 
     def _note_end(self, exit_code: int, reason: str) -> None:
@@ -135,7 +140,6 @@ class _Process:
             if running or reason == "timer" or exit_code < 0:
                 log.write("CellKilled", reason=reason, id=running, exit=exit_code, time=utc_now())
             log.write("ProcessExit", exit=exit_code, time=utc_now())
-            log.close()
         except OSError as error:
             raise SuiteError(
                 f"The event log `{self.log_path}` could not be written ({error.strerror}): "
@@ -168,7 +172,7 @@ class _Process:
             "NIGHTPROOF_SUITE": plan.suite,
             "NIGHTPROOF_SUITE_PATH": str(plan.suite_path.absolute()),
             "NIGHTPROOF_SELECT": str(select.absolute()),
-            "NIGHTPROOF_EVENT_LOG": str(self.log_path.absolute()),
+            EVENT_LOG: str(self.log_path.absolute()),
             "NIGHTPROOF_LEDGER": str((plan.cell_dir / "ledger.jsonl").absolute()),
             "NIGHTPROOF_EVIDENCE_DIR": str((plan.cell_dir.parent.parent / "evidence").absolute()),
         }
@@ -193,4 +197,5 @@ def _arguments(plan: CellPlan) -> list[str]:
     """Give pytest's arguments; one module that cannot be imported must not hide the others."""
     backend = [] if plan.backend == "default" else ["--backend", plan.backend]
     quiet = ["-p", "no:cacheprovider", "--continue-on-collection-errors", "-v", "--color=no", "-W", QUIET]
-    return [str(plan.suite_path.absolute()), *backend, *quiet]
+    whole = ["--maxfail=0"]  # a suite's own `addopts = -x` would leave the tests after a failure without a verdict
+    return [str(plan.suite_path.absolute()), *backend, *quiet, *whole]

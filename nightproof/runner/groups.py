@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import IO
 from typing import TYPE_CHECKING
 from typing import Final
@@ -17,9 +18,9 @@ from nightproof.errors import Interrupted
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
-    from pathlib import Path
 
 LIFELINE: Final = "NIGHTPROOF_LIFELINE_FD"
+EVENT_LOG: Final = "NIGHTPROOF_EVENT_LOG"
 POLL_S: Final = 0.02
 
 
@@ -134,3 +135,16 @@ class GroupRegistry:
             thread.start()
         for thread in threads:
             thread.join()
+
+
+def end_strays(log: Path) -> None:
+    """End what a suite took out of its group: whoever carries the cell's event log in its environment is ours.
+
+    Where there is no /proc, only the group is ended.
+    """
+    mark = f"{EVENT_LOG}={log}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        pid = int(environment.parent.name)
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
+            if pid != os.getpid() and mark in environment.read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)

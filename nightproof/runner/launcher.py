@@ -6,15 +6,19 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
+from nightproof.runner.groups import EVENT_LOG
 from nightproof.runner.groups import LIFELINE
+from nightproof.runner.groups import end_strays
 
 BLOCK_BYTES: Final = 4096
+EXIT_GRACE_S: Final = 3.0
 
 
 def watch_parent(fd: int) -> None:
@@ -28,10 +32,8 @@ def watch_parent(fd: int) -> None:
 
 
 def _note_death() -> None:
-    path = os.environ.get("NIGHTPROOF_EVENT_LOG")
-    if path:
-        from pathlib import Path  # noqa: PLC0415 - the process is about to end
-
+    if path := os.environ.get(EVENT_LOG):
+        end_strays(Path(path))
         EventLog(Path(path)).write("CellKilled", reason="lifeline", id="", time=utc_now())
 
 
@@ -41,7 +43,16 @@ def main() -> int:
     if fd:
         os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's signature
         threading.Thread(target=watch_parent, args=(int(fd),), name="lifeline", daemon=True).start()
-    return int(pytest.main(sys.argv[1:]))
+    code = int(pytest.main(sys.argv[1:]))
+    _end_soon(code)
+    return code
+
+
+def _end_soon(code: int) -> None:
+    """End the process when a thread that a test left running keeps it alive: all that it had to say is written."""
+    timer = threading.Timer(EXIT_GRACE_S, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 if __name__ == "__main__":

@@ -9,12 +9,19 @@ from typing import IO
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.redact import KEY_BEGIN
+from nightproof.redact import KEY_END
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK_LINES: Final = 100
 CHUNK_S: Final = 1.0
 BLOCK_BYTES: Final = 65536
+PUMP_BYTES: Final = 1_000_000  # who prints without end must not keep us from looking at the clock
+LINE_BYTES: Final = 4_000_000  # a longer line is cut, so that no line fills the memory
+KEY_LINES: Final = 200  # no private key is longer; one without an end must not hold the output back
+KEPT_BYTES: Final = 100_000_000  # per process; a suite that prints more must not fill the disk
 
 
 class OutputStream:
@@ -28,24 +35,34 @@ class OutputStream:
         self._log = log.open("a", encoding="utf-8")
         self._redact = redact
         self._on_lines = on_lines
-        self._rest = b""
+        self._rest = bytearray()
+        self._held = ""
         self._lines: list[str] = []
         self._since = time.monotonic()
+        self._room = KEPT_BYTES
 
-    def pump(self) -> None:
-        """Take what the child has written so far."""
-        while data := self._read():
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            self._take(lines)
+    def pump(self) -> bool:
+        """Take what the child has written so far, up to a limit; say whether more is waiting."""
+        taken = 0
+        while taken < PUMP_BYTES and (data := self._read()):
+            taken += len(data)
+            self._rest += data
+            end = self._rest.rfind(b"\n", len(self._rest) - len(data))
+            if end < 0 and len(self._rest) > LINE_BYTES:
+                end = len(self._rest) - 1
+            self._take(bytes(self._rest[: end + 1]))
+            del self._rest[: end + 1]
         if self._lines and time.monotonic() - self._since >= CHUNK_S:
             self._pass_on()
+        return taken >= PUMP_BYTES
 
     def close(self) -> None:
         """Take the rest, a torn last line included."""
         with self._log:
-            self.pump()
-            if self._rest:
-                self._take([self._rest])
+            while self.pump():
+                pass
+            self._take(bytes(self._rest))
+            self._release()
             self._pass_on()
 
     def _read(self) -> bytes:
@@ -54,11 +71,22 @@ class OutputStream:
         except BlockingIOError:
             return b""
 
-    def _take(self, raw: list[bytes]) -> None:
-        for line in raw:
-            text = self._redact(line.decode("utf-8", "replace").rstrip("\r"))
-            self._log.write(text + "\n")
-            self._lines.append(text)
+    def _take(self, raw: bytes) -> None:
+        if not raw or self._room <= 0:
+            return
+        self._room -= len(raw)
+        self._held += raw.decode("utf-8", "replace").replace("\r\n", "\n")
+        if self._room <= 0:
+            self._held += f"\n… what this process prints beyond {KEPT_BYTES} bytes is not kept\n"
+        if not _is_in_key(self._held):
+            self._release()
+
+    def _release(self) -> None:
+        """Redact, write and pass on what was held; the lines of a key have become one."""
+        text, self._held = self._redact(self._held), ""
+        for line in text.removesuffix("\n").split("\n") if text else ():
+            self._log.write(line + "\n")
+            self._lines.append(line)
             if len(self._lines) >= CHUNK_LINES:
                 self._pass_on()
         self._log.flush()
@@ -68,3 +96,9 @@ class OutputStream:
         self._since = time.monotonic()
         if lines:
             self._on_lines(lines)
+
+
+def _is_in_key(text: str) -> bool:
+    """Say whether a private key goes on after this text: it can be masked only as a whole."""
+    begun = max((found.start() for found in KEY_BEGIN.finditer(text)), default=-1)
+    return begun >= 0 and KEY_END.search(text, begun) is None and text.count("\n", begun) < KEY_LINES

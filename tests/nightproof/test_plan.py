@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nightproof import progress
 from nightproof.errors import UsageError
 from nightproof.plan import RUN_ID
 from nightproof.plan import Choice
@@ -16,6 +17,7 @@ from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.plan import require_catalogued
 from nightproof.profile import Suite
+from nightproof.redact import Redactor
 
 if TYPE_CHECKING:
     from tests.nightproof.foreign import Foreign
@@ -163,7 +165,7 @@ def test_a_catalogued_suite_passes(foreign: Foreign) -> None:
     """A declared test that is not there is a finding of the night, not wrong usage."""
     foreign.lock("test_front", "test_gone")
 
-    require_catalogued(make_plan(foreign.profile(), Choice(), RUN))
+    require_catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor())
 
 
 def test_uncatalogued_tests_are_refused_by_name(foreign: Foreign) -> None:
@@ -171,9 +173,30 @@ def test_uncatalogued_tests_are_refused_by_name(foreign: Foreign) -> None:
     foreign.write("\n".join(f"def test_{number}(): assert {number} < 9" for number in range(5)), "test_0")
 
     with pytest.raises(UsageError) as caught:
-        require_catalogued(make_plan(foreign.profile(), Choice(), RUN))
+        require_catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor())
 
     assert "lacks `shop/test_it::test_1`, `shop/test_it::test_2`, `shop/test_it::test_3` and 1 more" in str(
         caught.value
     )
     assert f"run `nightproof catalogue --update {foreign.suite}`" in str(caught.value)
+
+
+def test_an_id_that_holds_a_credential_is_refused_masked(foreign: Foreign) -> None:
+    """Its verdict could not be told from a missing one, because every file masks it."""
+    foreign.lock("test_front[xoxb-1234567890-abcdef]")
+
+    with pytest.raises(UsageError, match=r"`shop/test_it::test_front\[\[redacted\]\]` holds what looks like"):
+        make_plan(foreign.profile(), Choice(), RUN)
+
+
+def test_a_suite_that_cannot_be_imported_is_announced_without_its_secrets(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night goes on to `not_run`; what the terminal shows of the error is masked."""
+    foreign.write('raise RuntimeError("planted-of-tonight and xoxb-1234567890-abcdef")')
+    news: list[str] = []
+    monkeypatch.setattr(progress, "LISTENERS", [lambda told: news.append(told.text)])
+
+    require_catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor(["planted-of-tonight"]))
+
+    assert "RuntimeError: [redacted] and [redacted]" in news[0]

@@ -41,6 +41,17 @@ def test_a_registered_secret_is_masked_in_every_form(form: str) -> None:
         ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "Authorization: Basic [redacted]"),
         ("{'Authorization': 'Basic dXNlcjpwYXNz'}", "{'Authorization': 'Basic [redacted]'}"),
         ("get https://joe:hunter2@shop.test/x", "get https://joe:[redacted]@shop.test/x"),
+        ("E: one\\neyJhbGciOiJIUzI1.eyJpZCI6InRlc3QiLCJ9.c2lnbmF0dXJl", "E: one\\n[redacted]"),
+        ("one\\nxoxb-1234567890-abcdef", "one\\n[redacted]"),
+        ('{"SecretAccessKey": "abcdefghijklmnop1234"}', '{"SecretAccessKey": "[redacted]"}'),
+        (
+            '{\\"aws_secret_access_key\\": \\"abcdefghijklmnop1234\\"}',
+            '{\\"aws_secret_access_key\\": \\"[redacted]\\"}',
+        ),
+        ("export AWS_SECRET_ACCESS_KEY=abcdefghijklmnop1234", "export AWS_SECRET_ACCESS_KEY=[redacted]"),
+        ("{'X-Amz-Security-Token': 'abcdef'}", "{'X-Amz-Security-Token': '[redacted]'}"),
+        ("{'password': 'hunter2'} password = ask()", "{'password': '[redacted]'} password = ask()"),
+        ("to=http%3A%2F%2Fjoe%3Ahunter2%40shop", "to=http%3A%2F%2Fjoe%3A[redacted]%40shop"),
         ("get http://shop.test:8080/a@b", "get http://shop.test:8080/a@b"),
     ],
 )
@@ -73,6 +84,34 @@ def test_a_secret_of_several_lines_is_masked_in_each_of_them() -> None:
     shown = [Redactor([key]).text(line) for line in key.splitlines()]
 
     assert shown == [MASK] * 4
+
+
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0B==\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("shown", "left"),
+    [
+        (PEM, f"{MASK}"),
+        (repr(PEM), f"'{MASK}'"),
+        (PEM.replace(" ", "+").replace("\n", "%0A"), MASK),
+        (PEM[:60] + " - and more", f"{MASK}- and more"),
+    ],
+    ids=["plain", "repr", "query", "torn"],
+)
+def test_a_private_key_that_nobody_registered_is_masked_whole(shown: str, left: str) -> None:
+    """A key that a system handed out tonight is known by its frame, however it is written."""
+    masked = Redactor().text(f"key {shown} end")
+    frame = ("-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----")
+    for part in (*frame, *(part.replace(" ", "+") for part in frame)):
+        masked = masked.replace(part, "")
+    assert masked == f"key {left} end"
+
+
+def test_a_private_key_in_a_list_of_lines_is_masked_whole() -> None:
+    """A traceback in an event log is a list of lines."""
+    shown = Redactor().data(["before", *PEM.splitlines(), "after"])
+    assert (shown[0], shown[-1], any("MII" in line or "hki" in line for line in shown)) == ("before", "after", False)
 
 
 def test_a_secret_is_masked_in_a_python_literal() -> None:

@@ -14,8 +14,9 @@ HTTPS_PORT: Final = 443
 
 
 def install(module: Any) -> None:
-    """Wrap sending a request and reading the head of its answer."""
+    """Wrap sending a request, in one call or piece by piece, and reading the head of its answer."""
     _install_request(module.HTTPConnection)
+    _install_pieces(module.HTTPConnection)
     _install_getresponse(module.HTTPConnection)
 
 
@@ -27,17 +28,47 @@ def _install_request(connection: Any) -> None:
         if is_inside():
             original(self, method, url, body, headers or {}, **kwargs)
             return
-        scheme = "https" if self.default_port == HTTPS_PORT else "http"
-        address = url if "://" in url else f"{scheme}://{self.host}:{self.port}{url}"
-        exchange = Exchange(method, address, "http", headers, body)
-        setattr(self, ATTRIBUTE, exchange)
+        exchange = _begin(self, method, url, headers, body)
         try:
             original(self, method, url, body, dict(headers or {}) | exchange.header, **kwargs)
         except BaseException as error:
+            self.__dict__.pop(ATTRIBUTE, None)
             exchange.failed(error, was_sent=self.sock is not None)
             raise
 
     connection.request = request
+
+
+def _begin(connection: Any, method: str, url: str, headers: Any = None, body: Any = None) -> Exchange:
+    scheme = "https" if connection.default_port == HTTPS_PORT else "http"
+    address = url if "://" in url else f"{scheme}://{connection.host}:{connection.port}{url}"
+    exchange = Exchange(method, address, "http", headers, body)
+    setattr(connection, ATTRIBUTE, exchange)
+    return exchange
+
+
+def _install_pieces(connection: Any) -> None:
+    putrequest, endheaders = connection.putrequest, connection.endheaders
+
+    @functools.wraps(putrequest)
+    def begin(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        is_own = not is_inside() and ATTRIBUTE not in self.__dict__
+        putrequest(self, method, url, *args, **kwargs)
+        if is_own:
+            exchange = _begin(self, method, url)
+            for name, value in exchange.header.items():
+                self.putheader(name, value)
+
+    @functools.wraps(endheaders)
+    def end(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            endheaders(self, *args, **kwargs)
+        except BaseException as error:
+            if exchange := self.__dict__.pop(ATTRIBUTE, None):
+                exchange.failed(error, was_sent=self.sock is not None)
+            raise
+
+    connection.putrequest, connection.endheaders = begin, end
 
 
 def _install_getresponse(connection: Any) -> None:

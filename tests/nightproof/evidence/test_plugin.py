@@ -34,13 +34,15 @@ FAILING = """
 """
 
 
-def _pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a folder, without what our own run put into the environment."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTPROOF_", "PYTEST_"))}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
     return subprocess.run(command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=60, check=False)
 
 
-def _suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:
+def write_suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:
+    """Write a suite of one file."""
     if is_suite:
         (folder / "suite.toml").write_text('name = "shop"\n')
     (folder / "pytest.ini").write_text("[pytest]\n")
@@ -50,7 +52,7 @@ def _suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:
 
 def test_bare_pytest_gathers_evidence_and_prints_it(tmp_path: Path, server: Server) -> None:
     """A person without a run sees one line per test and finds the log below .nightproof/adhoc."""
-    done = _pytest(_suite(tmp_path, HONEST), SHOP=server.url)
+    done = run_pytest(write_suite(tmp_path, HONEST), SHOP=server.url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "shop/test_it::test_it: 1 assertions, exchanges: http 1" in done.stdout
     (log,) = (tmp_path / ".nightproof" / "adhoc").glob("adhoc-*/events.jsonl")
@@ -64,7 +66,7 @@ def test_plugin_is_inert_outside_suites(tmp_path: Path, server: Server) -> None:
     source = (
         HONEST + "\n    import sys\n    def test_loaded(): assert 'nightproof.evidence.session' not in sys.modules\n"
     )
-    done = _pytest(_suite(tmp_path, source, is_suite=False), SHOP=server.url)
+    done = run_pytest(write_suite(tmp_path, source, is_suite=False), SHOP=server.url)
     assert done.returncode == 0, done.stdout
     assert "evidence" not in done.stdout
     assert "X-Test-Id" not in server.headers_seen[0]
@@ -73,15 +75,15 @@ def test_plugin_is_inert_outside_suites(tmp_path: Path, server: Server) -> None:
 
 def test_stale_bytecode_does_not_hide_assertions(tmp_path: Path, server: Server) -> None:
     """A module that pytest cached without assertion counting is rewritten for us."""
-    _suite(tmp_path, HONEST, is_suite=False)
-    _pytest(tmp_path, SHOP=server.url)
+    write_suite(tmp_path, HONEST, is_suite=False)
+    run_pytest(tmp_path, SHOP=server.url)
     (tmp_path / "suite.toml").write_text('name = "shop"\n')
-    assert "1 assertions" in _pytest(tmp_path, SHOP=server.url).stdout
+    assert "1 assertions" in run_pytest(tmp_path, SHOP=server.url).stdout
 
 
 def test_child_process_of_a_test_counts(tmp_path: Path, server: Server) -> None:
     """A child inherits the id and the recorders, and its exchange is the test's."""
-    done = _pytest(_suite(tmp_path, CHILD), SHOP=server.url)
+    done = run_pytest(write_suite(tmp_path, CHILD), SHOP=server.url)
     assert "exchanges: http 1" in done.stdout, done.stdout
     assert server.headers_seen[0]["X-Test-Id"].endswith(":subject:call")
 
@@ -90,14 +92,14 @@ def test_child_started_by_the_observer_is_no_evidence(tmp_path: Path, server: Se
     """A child inherits the channel of the block that started it."""
     observed = "from nightproof.evidence import channel\n    @channel('observer')\n    def test_it():"
     source = CHILD.replace("def test_it():", observed)
-    done = _pytest(_suite(tmp_path, source), SHOP=server.url)
+    done = run_pytest(write_suite(tmp_path, source), SHOP=server.url)
     assert "1 assertions, exchanges: none" in done.stdout, done.stdout
     assert server.headers_seen[0]["X-Test-Id"].endswith(":observer:call")
 
 
 def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server: Server) -> None:
     """Request and answer are kept, credentials masked by header, parameter and field; the rerun command is there."""
-    done = _pytest(_suite(tmp_path, FAILING), "--backend", "blue", SHOP=server.url)
+    done = run_pytest(write_suite(tmp_path, FAILING), "--backend", "blue", SHOP=server.url)
     assert done.returncode == 1
     (folder,) = (tmp_path / ".nightproof" / "adhoc").glob("adhoc-*/evidence/*-blue")
     text = (folder / "exchanges.json").read_text()
@@ -111,7 +113,7 @@ def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server
 @pytest.mark.parametrize(("args", "words"), [(["-n", "2"], "without `-n`"), (["--assert=plain"], "--assert=plain")])
 def test_what_would_falsify_evidence_is_refused(args: list[str], words: str, tmp_path: Path) -> None:
     """Several workers and uncounted assertions are usage errors."""
-    done = _pytest(_suite(tmp_path, HONEST), *args)
+    done = run_pytest(write_suite(tmp_path, HONEST), *args)
     assert done.returncode == 4
     assert words in done.stderr
 
@@ -120,6 +122,44 @@ def test_ledger_fixture_writes_before_the_resource_exists(tmp_path: Path) -> Non
     """The fixture appends to the cell's ledger."""
     source = 'def test_it(ledger): assert ledger.intent("object", {"bucket": "b", "key": "k"})'
     path = tmp_path / "cells" / "ledger.jsonl"
-    done = _pytest(_suite(tmp_path, source), NIGHTPROOF_LEDGER=str(path))
+    done = run_pytest(write_suite(tmp_path, source), NIGHTPROOF_LEDGER=str(path))
     assert done.returncode == 0, done.stdout
     assert json.loads(path.read_text())["event"] == "intent"
+
+
+@pytest.mark.parametrize(
+    ("toml", "source", "words"),
+    [
+        ("name = [", "def test_it(): pass", "is not TOML"),
+        (
+            'name = "shop"\n[unsupported]\nlocal-session = "no browser"\n',
+            'from nightproof.evidence import case\n@case(unsupported={"slow": "typo"})\ndef test_it(): pass\n',
+            "for the reason `typo`, which suite.toml lacks: add it to [unsupported], or use one of local-session.",
+        ),
+    ],
+    ids=["toml", "reason"],
+)
+def test_a_slip_of_a_suite_is_one_sentence(tmp_path: Path, toml: str, source: str, words: str) -> None:
+    """Wrong usage ends pytest before a test runs, without a traceback of ours."""
+    write_suite(tmp_path, source)
+    (tmp_path / "suite.toml").write_text(toml)
+    done = run_pytest(tmp_path)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert words in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_fixture_tells_the_backend_under_test(tmp_path: Path) -> None:
+    """A suite may ask which backend runs; without the option it is the default one."""
+    write_suite(tmp_path, 'def test_it(backend): assert backend == "fast"')
+    assert "1 passed" in run_pytest(tmp_path, "--backend", "fast").stdout
+    assert "assert 'default' == 'fast'" in run_pytest(tmp_path).stdout
+
+
+def test_a_second_sitecustomize_still_runs(tmp_path: Path, server: Server) -> None:
+    """Our hook into child processes hides none that was there before."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.was_customized = True\n")
+    source = CHILD.replace("import urllib.request", "import sys; assert sys.was_customized; import urllib.request")
+    done = run_pytest(write_suite(tmp_path, source), SHOP=server.url, PYTHONPATH=str(tmp_path / "site"))
+    assert "1 passed" in done.stdout, done.stdout

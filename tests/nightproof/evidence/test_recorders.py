@@ -278,3 +278,14 @@ def test_handshake_is_an_exchange_even_when_refused(
         assert path == "/no"
     assert {name: n for name, n in state.exchanges.items() if n} == {"ws": 1}
     assert seen == [f"{PREFIX}:subject:call"]
+
+
+@pytest.mark.parametrize("ask", [_ws_sync, _ws_asyncio, _ws_aiohttp])
+def test_a_handshake_without_an_answer_counts_as_unanswered(
+    ask: Callable[[str], None], server: Server, state: TestState
+) -> None:
+    """A server that hangs up on a handshake gave no evidence; what aiohttp sends again counts again."""
+    with pytest.raises((websockets.WebSocketException, aiohttp.ClientError, OSError, EOFError)):
+        ask(server.url.replace("http://", "ws://") + "/reset")
+    assert sum(state.exchanges.values()) == 0
+    assert state.unanswered == len(server.paths) > 0

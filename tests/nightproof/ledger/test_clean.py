@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from nightproof.ledger import CleanContext
 from nightproof.ledger import Ledger
@@ -20,10 +21,10 @@ from nightproof.ledger import clean_run
 from nightproof.ledger import open_runs
 from nightproof.ledger import plan
 from nightproof.ledger import sweep
+from nightproof.ledger.s3 import uploads
 from nightproof.ledger.s3 import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from types_boto3_s3 import S3Client
@@ -31,32 +32,6 @@ if TYPE_CHECKING:
 RUN = "20261120T020000Z-k3f9qa"
 NAME = "np-20k3f9qa/pack"
 DATA = "data-bucket"
-
-
-@pytest.fixture
-def bucket(s3: S3Client, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give a versioned registry of the test's own."""
-    name = "w-" + request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:50].rstrip("-").lower()
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    yield name
-    for version in versions(s3, name, ""):
-        s3.delete_object(Bucket=name, Key=version.key, VersionId=version.version_id)
-    s3.delete_bucket(Bucket=name)
-
-
-@pytest.fixture
-def context(s3: S3Client, bucket: str) -> CleanContext:
-    """Clean in the test's bucket only."""
-    return CleanContext(s3, frozenset({bucket}), frozenset({DATA, bucket}))
-
-
-@pytest.fixture
-def run_dir(tmp_path: Path) -> Path:
-    """Give the directory of one run."""
-    path = tmp_path / "runs" / RUN
-    path.mkdir(parents=True)
-    return path
 
 
 def ledger_of(run_dir: Path) -> Ledger:
@@ -148,6 +123,9 @@ def test_old_orphan_manifest_stays(s3: S3Client, bucket: str, context: CleanCont
         ("prefix", {"bucket": "", "prefix": ""}, "does not carry the tag"),
         ("object", {"bucket": "production", "key": "np-20k3f9qa/x"}, "not one of this environment's"),
         ("package", {"registry": "", "name": "np-20other1/pack"}, "does not carry the tag"),
+        ("package", {"registry": "", "name": "np-20k3f9qax/pack"}, "does not carry the tag"),
+        ("prefix", {"bucket": "", "prefix": "np-20k3f9qa"}, "has no end"),
+        ("user", {"name": "np-20k3f9qa-joe"}, "not one of this environment's"),
         ("manifest", {"registry": "", "hash": ""}, "is not a manifest"),
     ],
 )
@@ -165,12 +143,62 @@ def test_scope_guard_refuses_what_a_damaged_ledger_claims(
     assert words in audit(run_dir, context).entries_leaked[0]
 
 
-def test_unfinished_upload_is_aborted(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """A multipart upload that was cut off counts as a resource and goes."""
-    ledger_of(run_dir).intent("prefix", {"bucket": bucket, "prefix": "np-20k3f9qa/"})
-    s3.create_multipart_upload(Bucket=bucket, Key="np-20k3f9qa/big.bin")
-    assert clean_run(run_dir, context) == 1
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+def test_only_our_unfinished_uploads_are_aborted(
+    s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
+) -> None:
+    """A multipart upload that was cut off counts as a resource and goes; those of look-alike names go on."""
+    foreign = ["a.bin", "np-20k3f9qa", "np-20k3f9qax/big.bin", "np-20other1/big.bin", "xnp-20k3f9qa/big.bin"]
+    foreign += ["np-20k3f9qa/one.bin.bak", "np-20k3f9q/big.bin"]
+    ours = ["np-20k3f9qa/big/1.bin", "np-20k3f9qa/big/2.bin", "np-20k3f9qa/one.bin", "np-20k3f9qa/pack/copied.csv"]
+    for key in foreign + ours:
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+    ledger = ledger_of(run_dir)
+    ledger.intent("prefix", {"bucket": bucket, "prefix": "np-20k3f9qa/big/"})
+    ledger.intent("object", {"bucket": bucket, "key": "np-20k3f9qa/one.bin"})
+    ledger.intent("package", {"registry": bucket, "name": NAME})
+    assert clean_run(run_dir, context) == 3
+    assert sorted(upload.key for upload in uploads(s3, bucket, "")) == sorted(foreign)
+    assert audit(run_dir, context).unknown == 2  # `np-20k3f9qa` and `one.bin.bak`: of this run, and in no ledger
+
+
+def test_an_entry_of_another_run_is_refused(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
+    """A line that a damaged or copied ledger holds for another run deletes nothing, an empty run id included."""
+    for run in ("20261120T020000Z-other1", ""):
+        Ledger(run_dir / "ledger.jsonl", run).intent("object", {"bucket": bucket, "key": "np-20other1/x"})
+    s3.put_object(Bucket=bucket, Key="np-20other1/x", Body=b"x")
+    assert clean_run(run_dir, context) == 0
+    assert keys(s3, bucket) == {"np-20other1/x"}
+    assert all("is written down for the run" in said for said in audit(run_dir, context).entries_leaked)
+
+
+def test_packages_whose_manifests_cannot_be_read_stay_until_they_can(
+    s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
+) -> None:
+    """Without its pointers nobody would find a manifest again, so the pointers wait for the next sweep."""
+    ledger_of(run_dir).intent("package", {"registry": bucket, "name": NAME})
+    put_package(s3, bucket, NAME, "8")
+
+    def refuse(**_given: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://gone")
+
+    s3.meta.events.register("before-call.s3.GetObject", refuse)
+    assert clean_run(run_dir, context) == 0
+    s3.meta.events.unregister("before-call.s3.GetObject", refuse)
+    assert "manifests could not be listed" in audit(run_dir, context).entries_leaked[0]
+    assert sweep(run_dir.parent, "another-run", context) == 2
+    assert keys(s3, bucket) == set()
+
+
+@pytest.mark.parametrize("body", [b"\x00PAR1", b"{}\n[1]\n", b"{}\nnull\n", b'{}\n{"physical_keys": 3}\n', b""])
+def test_what_is_no_manifest_of_ours_never_stops_a_cleanup(
+    s3: S3Client, bucket: str, context: CleanContext, run_dir: Path, body: bytes
+) -> None:
+    """Another writer's file among the manifests stays, and the package of ours still goes."""
+    ledger_of(run_dir).intent("package", {"registry": bucket, "name": NAME})
+    put_package(s3, bucket, NAME, "7")
+    s3.put_object(Bucket=bucket, Key=".quilt/packages/" + "6" * 64, Body=body)
+    assert clean_run(run_dir, context) == 2
+    assert keys(s3, bucket) == {".quilt/packages/" + "6" * 64}
 
 
 def test_resource_outside_every_ledger_is_unknown(
@@ -221,3 +249,37 @@ def test_dead_storage_leaks_everything_and_the_next_sweep_takes_it(
     assert sweep(run_dir.parent, "another-run", context) == 2
     assert (keys(s3, bucket), open_runs(run_dir.parent)) == (set(), ())
     assert made
+
+
+def test_a_second_writer_is_told_instead_of_chased_for_ever(
+    s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
+) -> None:
+    """Who writes faster than the cleanup deletes is named as the reason, and the entry stays open."""
+    key = "np-20k3f9qa/again"
+    ledger_of(run_dir).intent("object", {"bucket": bucket, "key": key})
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    def write_again(**_given: Any) -> None:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    s3.meta.events.register("after-call.s3.DeleteObjects", write_again)
+    assert clean_run(run_dir, context) == 0
+    (leaked,) = audit(run_dir, context).entries_leaked
+    assert f"`s3://{bucket}/{key}` still lists entries after 5 rounds of deletion: look for another writer" in leaked
+
+
+def test_a_refused_deletion_names_key_code_and_permission(
+    s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
+) -> None:
+    """S3 answers 200 with errors inside; the cleanup reads them."""
+    key = "np-20k3f9qa/locked"
+    ledger_of(run_dir).intent("object", {"bucket": bucket, "key": key})
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    def refuse(parsed: dict[str, Any], **_given: Any) -> None:
+        parsed["Errors"] = [{"Key": key, "Code": "AccessDenied"}]
+
+    s3.meta.events.register("after-call.s3.DeleteObjects", refuse)
+    assert clean_run(run_dir, context) == 0
+    said = plan(run_dir, context)[0].entry.detail
+    assert f"refused to delete 1 of 1 entries in `{bucket}`, first `{key}`: AccessDenied. Give the cleanup" in said

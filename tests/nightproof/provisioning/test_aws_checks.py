@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ALLOWED = ["arn:aws:s3:::quilt-mcp-test-work/*"]
 OPEN = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
 
+AES = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+
 
 def _client(url: str, service: str) -> Any:
     session: Any = boto3.session.Session()
@@ -92,8 +94,7 @@ def buckets(aws: str) -> None:
         s3.create_bucket(Bucket=name, **place)
         if short != "scratch":
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=AES)
         s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=OPEN)
 
 
@@ -143,6 +144,25 @@ def test_a_missing_bucket_is_named(target: Target) -> None:
     assert not result.ok
     assert "`nobody-made-this`" in result.detail
     assert "[names]" in result.remedy
+
+
+def test_a_bucket_in_another_region_is_named(target: Target) -> None:
+    """Both regions stand in the detail."""
+    names = target.profile.names.model_copy(update={"bucket_west": "quilt-mcp-test-perf"})
+    target.profile = target.profile.model_copy(update={"names": names})
+
+    assert "bucket `quilt-mcp-test-perf` is in us-east-1, not us-west-2" in verify(target, Check(kind="buckets")).detail
+
+
+def test_a_permission_that_the_harness_lacks_is_named(target: Target, aws: str) -> None:
+    """Operation, code and remedy; a refusal is no missing property."""
+    actions = ["s3:GetBucketLocation", "s3:GetBucketVersioning"]
+    target.facts["credentials"]["ci-seeder"] = _user(aws, "half-blind", actions, ["*"])
+
+    result = verify(target, Check(kind="buckets"))
+
+    assert result.detail.startswith("GetBucketEncryption was refused: AccessDenied")
+    assert "permission for this call" in result.remedy
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,13 @@ def test_a_wrong_signing_secret_is_one_cause(live: Callable[..., Target]) -> Non
     result = verify(live(jwt_secret="another-secret-that-nobody-knows-0123456789"), JWT)
 
     assert not result.ok
-    assert result.detail.startswith("our signing secret is not the catalog's")
+    assert result.detail.startswith("NIGHTPROOF_JWT_SECRET (SHA-256 ")
     assert "another-secret" not in result.detail + result.remedy
 
 
 def test_a_missing_signing_secret_is_found(live: Callable[..., Target]) -> None:
     """`mint_jwt` without a secret is a contradiction in the configuration."""
-    assert "no signing secret" in verify(live(jwt_secret=""), JWT).detail
+    assert "NIGHTPROOF_JWT_SECRET is not set" in verify(live(jwt_secret=""), JWT).detail
 
 
 def test_without_mint_jwt_no_secret_is_needed(live: Callable[..., Target]) -> None:
@@ -126,3 +126,4 @@ def test_a_check_is_titled_by_name_or_kind_and_url() -> None:
     """What people read is the given name, else what is checked."""
     assert title(Check(kind="http", name="staging")) == "staging"
     assert title(Check(kind="http", url="http://x")) == "http http://x"
+    assert title(Check(kind="http", url="http://joe:secret@x/y")) == "http http://joe:[redacted]@x/y"

@@ -52,7 +52,7 @@ PLANTED = """
         assert requests.post(URL + "/graphql", json={}).json()["ok"]
 """
 EXPECTED = {
-    "test_no_assertion": "passed without executing an assertion",
+    "test_no_assertion": "no assertion was executed",
     "test_only_fixture": "0 subject exchanges",
     "test_only_observer": "0 subject exchanges",
     "test_refused": "0 subject exchanges",

@@ -20,6 +20,7 @@ from nightproof.runner.cell import run_cell
 from nightproof.runner.cell import second_pass
 from nightproof.runner.events import read_cell
 from tests.nightproof.evidence.wire import await_true
+from tests.nightproof.evidence.wire import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ def _outcomes(plan: CellPlan) -> dict[str, list[str]]:
 
 def test_hung_test_is_killed_and_the_others_still_run(make_cell: Callable[..., CellPlan]) -> None:
     """The kill timer charges the test that ran; a new process runs the rest and nothing twice."""
-    plan = make_cell(HANG, "test_a", "test_hang", "test_z", timeout_s=2)
+    plan = make_cell(HANG, "test_a", "test_hang", "test_z", timeout_s=5)
     run_cell(plan, _quiet, GroupRegistry())
     assert _outcomes(plan) == {"test_a": ["passed"], "test_hang": ["timeout"], "test_z": ["passed"]}
     assert read_cell(plan.cell_dir).exit == 0
@@ -200,18 +201,10 @@ def test_killed_harness_takes_the_whole_group_along(make_cell: Callable[..., Cel
     os.kill(harness.pid, signal.SIGKILL)
     harness.wait()
     cell, child = (int(pid) for pid in pids.read_text().split())
-    await_true(lambda: not _is_alive(cell) and not _is_alive(child), 5)
+    await_true(lambda: not is_alive(cell) and not is_alive(child), 5)
     (attempt,) = read_cell(plan.cell_dir).attempts["shop/test_it::test_hang"]
     assert attempt.outcome is Outcome.ERROR
     assert "harness died" in attempt.message
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123 - a zombie is dead, kill(0) says alive
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_reader_that_raises_leaves_no_process(make_cell: Callable[..., CellPlan]) -> None:

@@ -1,0 +1,48 @@
+"""A bucket of the test's own, a run directory, and what a cleanup of it works with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.ledger import CleanContext
+from nightproof.ledger.s3 import uploads
+from nightproof.ledger.s3 import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from types_boto3_s3 import S3Client
+
+RUN = "20261120T020000Z-k3f9qa"
+DATA = "data-bucket"
+
+
+@pytest.fixture
+def bucket(s3: S3Client, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give a versioned registry of the test's own."""
+    name = "w-" + request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:50].rstrip("-").lower()
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    yield name
+    for upload in uploads(s3, name, ""):
+        s3.abort_multipart_upload(Bucket=name, Key=upload.key, UploadId=upload.upload_id)
+    for version in versions(s3, name, ""):
+        s3.delete_object(Bucket=name, Key=version.key, VersionId=version.version_id)
+    s3.delete_bucket(Bucket=name)
+
+
+@pytest.fixture
+def context(s3: S3Client, bucket: str) -> CleanContext:
+    """Clean in the test's bucket only."""
+    return CleanContext(s3, frozenset({bucket}), frozenset({DATA, bucket}))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """Give the directory of one run."""
+    path = tmp_path / "runs" / RUN
+    path.mkdir(parents=True)
+    return path
