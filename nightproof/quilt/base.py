@@ -6,33 +6,43 @@ import re
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from nightproof.quilt import answers
 from nightproof.quilt import exceptions as errors
 from nightproof.quilt.aws import IssuedKeys
-from nightproof.quilt.aws import code_of
 from nightproof.quilt.catalog import Catalog
 from nightproof.quilt.contract import QuiltOps
 from nightproof.quilt.records import Auth_Status
 from nightproof.quilt.records import Bucket_Info
 from nightproof.quilt.records import Catalog_Config
 from nightproof.quilt.records import Credentials
+from nightproof.quilt.records import Package_Creation_Result
+from nightproof.quilt.records import Package_Info
 from nightproof.quilt.records import Timeouts
+from nightproof.quilt.s3_errors import DENIED
+from nightproof.quilt.s3_errors import Sought
+from nightproof.quilt.s3_errors import code_of
+from nightproof.quilt.s3_errors import s3_errors
 from nightproof.quilt.validation import Rules
+from nightproof.quilt.validation import short
 
 if TYPE_CHECKING:
     from typing import Literal
 
 CONFIG_FIELDS: Final = {
     "region": "region",
-    "apiGatewayEndpoint": "api_gateway_endpoint",
-    "registryUrl": "registry_url",
-    "analyticsBucket": "analytics_bucket",
+    "api_gateway_endpoint": "apiGatewayEndpoint",
+    "registry_url": "registryUrl",
+    "analytics_bucket": "analyticsBucket",
 }
+ME: Final = "query AuthStatus { me { name role { name } } }"
+BUCKETS: Final = "query Buckets { bucketConfigs { name relevanceScore } }"
+CONDITION_ANSWERS: Final = frozenset({"404", "NoSuchKey", "412", "PreconditionFailed"})
 PROBE: Final = ".quilt/nightproof-probe"
-SORTED_DIFF: Final = ("added", "removed", "modified")
 Entry = tuple[str, str, int]
 
 
@@ -40,6 +50,7 @@ class CatalogOps(QuiltOps):
     """Sign-in, configuration, buckets, GraphQL and AWS clients."""
 
     backend_type: str
+    default_write_s: float
 
     def __init__(
         self,
@@ -51,6 +62,9 @@ class CatalogOps(QuiltOps):
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self.catalog = Catalog(self.backend_type, credentials, self.timeouts)
+        if not self.catalog.has_credentials:
+            self.catalog.refuse("create_quilt_ops", "missing")
+        self.write_s = self.timeouts.write_s or self.default_write_s
         self.keys = IssuedKeys(self.catalog)
         self._registry_given = registry
         self._config: Catalog_Config | None = None
@@ -62,31 +76,39 @@ class CatalogOps(QuiltOps):
         return Rules(self.backend_type, operation)
 
     def connect(self, operation: str) -> Catalog:
-        """Give the catalog's client, reading its configuration at first use."""
-        if self._config is None:
-            if not self._url:
-                raise errors.BackendError(
-                    "No catalog is configured. Call configure_catalog first.",
-                    self.catalog.base(operation) | {"kind": "bad_config", "original_exception": "no catalog_url"},
-                )
-            self._adopt(self._url, self._read_config(operation, self._url))
+        """Give the catalog's client, ready to use."""
+        self.configuration(operation)
         return self.catalog
+
+    def configuration(self, operation: str) -> Catalog_Config:
+        """Give the configuration of the catalog in use, reading it at first use."""
+        if self._config is not None:
+            return self._config
+        if not self._url:
+            raise errors.BackendError(
+                "No catalog is configured. Call configure_catalog first.",
+                self.catalog.base(operation) | {"kind": "bad_config", "original_exception": "no catalog_url"},
+            )
+        return self._adopt(self._url, self._read_config(operation, self._url))
 
     def get_auth_status(self) -> Auth_Status:
         """Ask the server who is signed in."""
-        catalog = self.connect("get_auth_status")
-        found = catalog.data("get_auth_status", "query AuthStatus { me { name } }", {}, name="AuthStatus")
-        me = found.get("me") or catalog.refuse("get_auth_status", "invalid")
+        me = self.me("get_auth_status")
         config = self._config
         return Auth_Status(
             is_authenticated=True,
             logged_in_url=self._url,
             catalog_name=self._catalog_name(),
-            registry_url=catalog.registry_url,
+            registry_url=self.catalog.registry_url,
             region=config.region if config else None,
             tabulator_data_catalog=config.tabulator_data_catalog if config else None,
-            user_name=me["name"],
+            user_name=me.name,
         )
+
+    def me(self, operation: str) -> answers.Person:
+        """Ask the server who is signed in."""
+        found = self.connect(operation).data(operation, ME, {}, answers.Me, name="AuthStatus")
+        return found.me or self.catalog.refuse(operation, "invalid")
 
     def _catalog_name(self) -> str | None:
         return urlsplit(self._url).hostname
@@ -116,26 +138,30 @@ class CatalogOps(QuiltOps):
     def list_buckets(self) -> list[Bucket_Info]:
         """List the catalog's buckets with region and rights from S3 itself."""
         operation = "list_buckets"
-        found = self.connect(operation).data(
-            operation, "query ListBuckets { bucketConfigs { name } }", {}, name="ListBuckets"
-        )
-        s3 = self.keys.client("s3", None, self.rules(operation), operation)
-        return [self._bucket(s3, name) for name in sorted(item["name"] for item in found["bucketConfigs"])]
+        names = sorted(bucket.name for bucket in self._buckets(operation))
+        s3 = self.keys.client("s3", None, operation)
+        return [self._bucket(operation, s3, name) for name in names]
 
-    def _bucket(self, s3: Any, name: str) -> Bucket_Info:
-        region = s3.get_bucket_location(Bucket=name).get("LocationConstraint") or "us-east-1"
-        level: Literal["read", "read_write"] = "read"
-        try:
-            # Never writes: no object has this ETag. Refused means read only, a failed condition means that we might.
-            s3.put_object(Bucket=name, Key=PROBE, IfMatch='"0"', Body=b"")
-        except ClientError as error:
-            level = "read" if code_of(error) in {"AccessDenied", "403"} else "read_write"
+    def _buckets(self, operation: str) -> list[answers.Bucket]:
+        return self.connect(operation).data(operation, BUCKETS, {}, answers.Buckets, name="Buckets").bucket_configs
+
+    def _bucket(self, operation: str, s3: Any, name: str) -> Bucket_Info:
+        level: Literal["read", "read_write"] = "read_write"
+        with s3_errors(self, operation, Sought("bucket", name, f"s3://{name}", name)):
+            region = s3.get_bucket_location(Bucket=name).get("LocationConstraint") or "us-east-1"
+            try:
+                # Never writes: no object has this ETag. Refused means read only, a failed condition that we might.
+                s3.put_object(Bucket=name, Key=PROBE, IfMatch='"0"', Body=b"")
+            except ClientError as error:
+                if code_of(error) not in CONDITION_ANSWERS | DENIED:
+                    raise
+                level = "read" if code_of(error) in DENIED else "read_write"
         return Bucket_Info(name, region, level)
 
     def get_catalog_config(self, catalog_url: str) -> Catalog_Config:
         """Read a catalog's configuration."""
         operation = "get_catalog_config"
-        if not re.match(r"https?://[^/]+", catalog_url):
+        if not isinstance(catalog_url, str) or not re.match(r"https?://[^/]+", catalog_url):
             self.rules(operation).refuse("catalog_url", catalog_url, "an http or https URL")
         return self._read_config(operation, catalog_url.rstrip("/"))
 
@@ -150,13 +176,10 @@ class CatalogOps(QuiltOps):
         if not self._url:
             return None
         if self._default_registry is None:
-            operation = "get_registry_url"
-            document = "query DefaultRegistry { bucketConfigs { name relevanceScore } }"
-            found = self.connect(operation).data(operation, document, {}, name="DefaultRegistry")["bucketConfigs"]
-            names = {item["name"] for item in found}
+            found = self._buckets("get_registry_url")
             given = (self._registry_given or "").removeprefix("s3://").rstrip("/")
-            ranked = sorted(found, key=lambda item: (-item["relevanceScore"], item["name"]))
-            chosen = given if given in names else ranked[0]["name"] if ranked else None
+            ranked = sorted(found, key=lambda bucket: (bucket.name != given, -bucket.relevance_score, bucket.name))
+            chosen = ranked[0].name if ranked else None
             self._default_registry = f"s3://{chosen}" if chosen else None
         return self._default_registry
 
@@ -168,7 +191,7 @@ class CatalogOps(QuiltOps):
         if service_name not in botocore.session.get_session().get_available_services():
             self.rules(operation).refuse("service_name", service_name, "a service that botocore knows")
         self.connect(operation)
-        return self.keys.client(service_name, region, self.rules(operation), operation)
+        return self.keys.client(service_name, region, operation)
 
     def diff_packages(
         self,
@@ -202,7 +225,9 @@ class CatalogOps(QuiltOps):
     ) -> errors.NotFoundError:
         """Make the error of a missing thing."""
         context = {"resource_type": resource, "identifier": identifier, "search_location": where}
-        message = f"The {resource} `{identifier}` does not exist in `{where}`. {hint or 'Check its name.'}"
+        message = (
+            f"The {resource} `{short(identifier)}` does not exist in `{short(where)}`. {hint or 'Check its name.'}"
+        )
         return errors.NotFoundError(message, self.catalog.base(operation) | context)
 
     def missing_package(
@@ -212,33 +237,69 @@ class CatalogOps(QuiltOps):
         identifier = name if top_hash == "latest" else f"{name}@{top_hash}"
         return self.not_found(operation, "package", identifier, f"s3://{bucket}", hint)
 
-    def exists_already(self, operation: str, name: str) -> None:
+    def exists_already(self, operation: str, name: str) -> NoReturn:
         """Refuse a name that is taken."""
         self.rules(operation).refuse(
             "package_name",
             name,
             "package must not exist; use update_package_revision",
-            message=f"The package `{name}` exists already. Use update_package_revision to change it.",
+            message=f"The package `{short(name)}` exists already. Use update_package_revision to change it.",
         )
+
+    def refuse_workflow(self, operation: str, workflow: str | None, why: str) -> NoReturn:
+        """Refuse what the registry's workflows do not let pass."""
+        named = f"workflow `{short(workflow)}`" if workflow else "workflow that the registry asks for"
+        self.rules(operation).refuse(
+            "workflow",
+            workflow,
+            "a workflow that the registry has and the package satisfies",
+            message=f"The {named} refuses the package: {short(why.rstrip('.'), 150)}.",
+        )
+
+    def conflict(self, operation: str, cause: Exception | None) -> errors.BackendError:
+        """Make the error of a package that somebody else changed meanwhile."""
+        return errors.BackendError(
+            "The package was changed by somebody else meanwhile. Read it again, then repeat the update.",
+            self.catalog.base(operation)
+            | {"kind": "conflict", "original_exception": f"{type(cause).__name__}: {cause}" if cause else None},
+        )
+
+    def too_many(self, operation: str, limit: int) -> errors.BackendError:
+        """Make the error of an answer that would be cut."""
+        return errors.BackendError(
+            f"The answer has more than {limit} items. Narrow the request.",
+            self.catalog.base(operation) | {"kind": "result_limit", "limit": limit, "original_exception": None},
+        )
+
+    def creation(self, name: str, bucket: str, top_hash: str, count: int) -> Package_Creation_Result:
+        """Describe the revision that was made."""
+        tree = f"{self.catalog.url}/b/{bucket}/packages/{name}/tree/{top_hash}"
+        return Package_Creation_Result(name, top_hash, f"s3://{bucket}", tree, count, success=True)
+
+    def _named(self, operation: str, name: str, registry: str) -> str:
+        rules = self.rules(operation)
+        rules.name(name)
+        return rules.bucket(registry)
 
     def _read_config(self, operation: str, url: str) -> Catalog_Config:
         found = self.catalog.config(operation, url)
-        for field in CONFIG_FIELDS:
-            if not found.get(field):
+        values = found.model_dump()
+        for ours, theirs in CONFIG_FIELDS.items():
+            if not values[ours]:
                 raise errors.BackendError(
-                    f"The configuration of `{url}` lacks `{field}`. Check the catalog's deployment.",
+                    f"The configuration of `{short(url)}` lacks `{theirs}`. Check the catalog's deployment.",
                     self.catalog.base(operation)
-                    | {"kind": "bad_config", "original_exception": f"missing field {field}"},
+                    | {"kind": "bad_config", "original_exception": f"missing field {theirs}"},
                 )
-        values = {ours: str(found[theirs]) for theirs, ours in CONFIG_FIELDS.items()}
         bucket = values["analytics_bucket"]
         prefix = re.split("-analyticsbucket", bucket, maxsplit=1, flags=re.IGNORECASE)[0]
         prefix = prefix if prefix != bucket else bucket.split("-", 1)[0]
         return Catalog_Config(**values, stack_prefix=prefix, tabulator_data_catalog=f"quilt-{prefix}-tabulator")
 
-    def _adopt(self, url: str, config: Catalog_Config) -> None:
-        self._url, self._config = url, config
+    def _adopt(self, url: str, config: Catalog_Config) -> Catalog_Config:
         self.catalog.url, self.catalog.registry_url = url, config.registry_url
+        self._url, self._config = url, config
+        return config
 
 
 def tags_of(metadata: dict[str, Any]) -> tuple[str, ...]:
@@ -252,3 +313,8 @@ def description_of(metadata: dict[str, Any]) -> str | None:
     """Give a package's description: metadata `description` where that is text."""
     found = metadata.get("description")
     return found if isinstance(found, str) else None
+
+
+def newest_first(hits: list[Package_Info]) -> list[Package_Info]:
+    """Order packages by time, the newest first, and by name where times are equal."""
+    return sorted(sorted(hits, key=lambda hit: hit.name), key=lambda hit: hit.modified_date, reverse=True)

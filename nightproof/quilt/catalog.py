@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC
+from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import NoReturn
+from typing import TypeVar
+from typing import cast
 
 import requests
+from pydantic import ValidationError
 
+from nightproof.quilt import answers
 from nightproof.quilt import exceptions as errors
 from nightproof.quilt.signing import expiry
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+    from collections.abc import Hashable
+
     from nightproof.quilt.records import Credentials
     from nightproof.quilt.records import Timeouts
 
-CONNECT_S: Final = 5.0
+Shape = TypeVar("Shape")
+
 REFRESH_MARGIN_S: Final = 60
 METHODS: Final = {"quilt3": "local", "platform": "jwt"}
+REMEDIES: Final = {
+    "quilt3": "Run `quilt3 login` and start again, or give a refresh token of an active user.",
+    "platform": "Give a valid access or refresh token of an active user.",
+}
 REASONS: Final = {"token_expired": "expired", "token_revoked": "revoked", "user_inactive": "inactive"}
+SAID: Final = {
+    "missing": "Nobody is signed in",
+    "expired": "The access token has expired",
+    "inactive": "The signed-in user is not active",
+}
+OK: Final = 200
+BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
+NOT_FOUND: Final = 404
 SERVER_ERROR: Final = 500
+GRAPHQL_ANSWERS: Final = (OK, BAD_REQUEST)  # a rejected document is 400 with its errors in the body
+ANY_ANSWER: Final = range(SERVER_ERROR)
 
 
 class Catalog:
@@ -35,7 +59,7 @@ class Catalog:
         self.timeouts = timeouts
         self._refresh_token = credentials.refresh_token if credentials else None
         self._access_token = credentials.access_token if credentials else None
-        self._expires = float("inf") if self._access_token else 0.0
+        self._expires = credentials.expires_at if credentials and self._access_token else 0.0
         self._lock = threading.Lock()
         self._local = threading.local()
         self.url = ""
@@ -62,21 +86,24 @@ class Catalog:
                     data={"refresh_token": self._refresh_token},
                 )
                 self._classify(operation, answer, "")
-                tokens = answer.json()
-                self._refresh_token, self._access_token = tokens["refresh_token"], tokens["access_token"]
-                self._expires = float(tokens["expires_at"])
+                body = self._json(operation, answer)
+                if isinstance(body, dict) and "error" in body:
+                    self.refuse(operation, "invalid")
+                tokens = self.fit(operation, answers.Tokens, body)
+                self._refresh_token, self._access_token = tokens.refresh_token, tokens.access_token
+                self._expires = tokens.expires_at
             if not self._access_token:
                 self.refuse(operation, "missing")
             return self._access_token
 
-    def get_json(self, operation: str, path: str, params: dict[str, str] | None = None) -> Any:
+    def get_json(self, operation: str, path: str, shape: type[Shape], params: dict[str, str] | None = None) -> Shape:
         """GET a registry route as the user."""
         token = self.token(operation)
         answer = self._send(
             operation, "GET", f"{self.registry_url}{path}", self.timeouts.read_s, params=params, headers=_bearer(token)
         )
         self._classify(operation, answer, token)
-        return answer.json()
+        return self.fit(operation, shape, self._json(operation, answer))
 
     def redirect(self, operation: str, path: str, params: dict[str, str]) -> requests.Response:
         """GET a catalog route without following its redirect."""
@@ -90,7 +117,7 @@ class Catalog:
             headers=_bearer(token),
             allow_redirects=False,
         )
-        self._classify(operation, answer, token)
+        self._classify(operation, answer, token, ANY_ANSWER)
         return answer
 
     def graphql(
@@ -114,65 +141,83 @@ class Catalog:
             json=body | ({"operationName": name} if name else {}),
             headers=_bearer(token) | (headers or {}),
         )
-        self._classify(operation, answer, token)
-        try:
-            found = answer.json()
-        except ValueError as error:
-            raise errors.BackendError(
-                "The catalog's answer is not JSON. Look at its log.",
-                self.base(operation) | {"kind": "protocol", "original_exception": f"{type(error).__name__}: {error}"},
-            ) from error
-        if not isinstance(found, dict):
-            raise errors.BackendError(
-                "The catalog's answer is not a GraphQL body.",
-                self.base(operation) | {"kind": "protocol", "original_exception": None},
-            )
+        self._classify(operation, answer, token, GRAPHQL_ANSWERS)
+        found = self._json(operation, answer)
+        if not isinstance(found, dict) or not found.keys() & {"data", "errors"}:
+            raise self.protocol(operation, f"a {type(found).__name__} without data and errors")
         return found
 
-    def data(self, operation: str, document: str, variables: dict[str, Any], **options: Any) -> dict[str, Any]:
+    def data(
+        self, operation: str, document: str, variables: dict[str, Any], shape: type[Shape], **options: Any
+    ) -> Shape:
         """POST a document of ours and give its data; any error in the body is raised."""
-        body = self.graphql(operation, document, variables, **options)
-        listed = body.get("errors")
-        data = body.get("data")
-        if listed or not isinstance(data, dict):
+        return self.data_of(operation, self.graphql(operation, document, variables, **options), shape)
+
+    def data_of(self, operation: str, body: dict[str, Any], shape: type[Shape]) -> Shape:
+        """Give the data of a GraphQL body, or raise its errors."""
+        if body.get("errors"):
+            listed = self.fit(operation, list[answers.GraphqlError], body["errors"])
             raise errors.BackendError(
                 "The catalog answered the query with errors. Look at the context for them.",
                 self.base(operation)
-                | {"kind": "graphql", "original_exception": None, "errors": [_error_of(item) for item in listed or []]},
+                | {"kind": "graphql", "original_exception": None, "errors": [_error_of(item) for item in listed]},
             )
-        return data
+        return self.fit(operation, shape, body.get("data"))
 
-    def config(self, operation: str, catalog_url: str) -> dict[str, Any]:
+    def config(self, operation: str, catalog_url: str) -> answers.ConfigJson:
         """Read config.json of any catalog."""
         answer = self._send(operation, "GET", f"{catalog_url.rstrip('/')}/config.json", self.timeouts.config_s)
-        if answer.status_code == 404:  # noqa: PLR2004 - not found, as HTTP has it
+        if answer.status_code == NOT_FOUND:
             raise errors.NotFoundError(
-                f"There is no Quilt catalog at `{catalog_url}`. Check the address.",
+                f"There is no Quilt catalog at `{catalog_url[:150]}`. Check the address.",
                 self.base(operation)
                 | {"resource_type": "catalog", "identifier": catalog_url, "search_location": catalog_url},
             )
         self._classify(operation, answer, "")
-        found: dict[str, Any] = answer.json()
-        return found
+        return self.fit(operation, answers.ConfigJson, self._json(operation, answer))
+
+    def fit(self, operation: str, shape: type[Shape], found: Any) -> Shape:
+        """Read an answer through its shape; one that does not fit is the server's fault and said to be."""
+        try:
+            read: Shape = answers.adapter(cast("Hashable", shape)).validate_python(found)
+        except ValidationError as error:
+            raise self.protocol(operation, f"{type(error).__name__}: {error}") from error
+        return read
+
+    def fit_json(self, operation: str, shape: type[Shape], text: bytes) -> Shape:
+        """Read a JSON text through its shape, likewise."""
+        try:
+            read: Shape = answers.adapter(cast("Hashable", shape)).validate_json(text)
+        except ValidationError as error:
+            raise self.protocol(operation, f"{type(error).__name__}: {error}") from error
+        return read
+
+    def protocol(self, operation: str, what: str) -> errors.BackendError:
+        """Make the error of an answer that does not fit the schema."""
+        return errors.BackendError(
+            "The server's answer does not fit the schema. Compare the versions of client and server.",
+            self.base(operation) | {"kind": "protocol", "original_exception": what},
+        )
 
     def refuse(self, operation: str, reason: str, token: str = "", expires_at: str | None = None) -> NoReturn:
         """Raise the AuthenticationError of a reason."""
+        remedy = "Ask an admin to activate the user." if reason == "inactive" else REMEDIES[self.backend_type]
         context = self.base(operation) | {
             "auth_method": METHODS[self.backend_type],
             "reason": reason,
-            "remediation": "Sign in again: run `quilt3 login`, or give a valid refresh token.",
+            "remediation": remedy,
         }
         if reason == "expired":
-            context["expires_at"] = expires_at or expiry(token)
-        said = {"missing": "Nobody is signed in", "expired": "The access token has expired"}
-        raise errors.AuthenticationError(
-            f"{said.get(reason, f'The access token is {reason}')}. Sign in again.", context
-        )
+            # A token that names no end, refused as expired by a server that names none either, has ended by now.
+            context["expires_at"] = expires_at or expiry(token) or datetime.now(UTC).isoformat()
+        raise errors.AuthenticationError(f"{SAID.get(reason, f'The token is {reason}')}. {remedy}", context)
 
     def _send(self, operation: str, method: str, url: str, timeout_s: float, **options: Any) -> requests.Response:
         started = time.monotonic()
         try:
-            return self._session().request(method, url, timeout=(min(CONNECT_S, timeout_s), timeout_s), **options)
+            return self._session().request(
+                method, url, timeout=(min(self.timeouts.connect_s, timeout_s), timeout_s), **options
+            )
         except requests.Timeout as error:
             elapsed = time.monotonic() - started
             raise errors.BackendError(
@@ -185,7 +230,7 @@ class Catalog:
                     "original_exception": f"{type(error).__name__}: {error}",
                 },
             ) from error
-        except requests.ConnectionError as error:
+        except requests.RequestException as error:
             raise errors.BackendError(
                 "The catalog cannot be reached. Check its address and that it runs.",
                 self.base(operation)
@@ -199,26 +244,23 @@ class Catalog:
             session = self._local.session = requests.Session()
         return session
 
-    def _classify(self, operation: str, answer: requests.Response, token: str) -> None:
-        """Raise what a status means; 400 is left to the caller, who may want the body."""
-        body = _body(answer)
+    def _json(self, operation: str, answer: requests.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise self.protocol(operation, f"{type(error).__name__}: {error}") from error
+
+    def _classify(
+        self, operation: str, answer: requests.Response, token: str, accepted: Container[int] = (OK,)
+    ) -> None:
+        """Raise what a status means, unless the caller makes something of it."""
         if answer.status_code == UNAUTHORIZED:
-            reason = REASONS.get(str(body.get("code")), "invalid")
-            self.refuse(operation, reason, token, body.get("expires_at"))
+            refusal = _read(answer, answers.Refusal)
+            reason = REASONS.get(refusal.code or "", "invalid")
+            self.refuse(operation, reason, token, refusal.expires_at)
         if answer.status_code == FORBIDDEN:
-            found: dict[str, Any] = next(
-                (e.get("extensions", {}) for e in body.get("errors", []) if isinstance(e, dict)), {}
-            )
-            raise errors.PermissionError(
-                "The role of the signed-in user does not allow this. Ask an admin for the right.",
-                self.base(operation)
-                | {
-                    "required_permissions": found.get("required", []),
-                    "user_role": found.get("role"),
-                    "access_level": found.get("level", "none"),
-                },
-            )
-        if answer.status_code >= SERVER_ERROR:
+            self.forbid(operation, next((error.extensions for error in _read(answer, answers.Denial).errors), None))
+        if answer.status_code not in accepted:
             raise errors.BackendError(
                 f"The catalog failed with HTTP {answer.status_code}. Try again, then look at its log.",
                 self.base(operation)
@@ -230,18 +272,28 @@ class Catalog:
                 },
             )
 
+    def forbid(self, operation: str, lack: answers.Lack | None) -> NoReturn:
+        """Raise the PermissionError of what the user lacks."""
+        known = lack or answers.Lack()
+        raise errors.PermissionError(
+            "The role of the signed-in user does not allow this. Ask an admin for the right.",
+            self.base(operation)
+            | {"required_permissions": known.required, "user_role": known.role, "access_level": known.level},
+        )
+
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _body(answer: requests.Response) -> dict[str, Any]:
+def _read(answer: requests.Response, shape: type[Shape]) -> Shape:
+    """Read the body of a refusal, whose status alone says enough when the body is of another kind."""
     try:
-        found: Any = answer.json() if answer.content and answer.status_code >= 400 else {}  # noqa: PLR2004 - client errors on
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        read: Shape = answers.adapter(cast("Hashable", shape)).validate_json(answer.content)
+    except ValidationError:
+        return shape()
+    return read
 
 
-def _error_of(item: dict[str, Any]) -> dict[str, Any]:
-    return {"name": item.get("extensions", {}).get("code"), "message": item.get("message"), "path": item.get("path")}
+def _error_of(item: answers.GraphqlError) -> dict[str, Any]:
+    return {"name": (item.extensions or {}).get("code"), "message": item.message, "path": item.path}

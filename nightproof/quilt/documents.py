@@ -89,6 +89,8 @@ query SearchPackages($buckets: [String!], $text: String, $size: Int!) {
 }"""
 SEARCH_NEW: Final = _SEARCH % (
     'size: $size, ordering: "sys:modified:desc"',
-    f"__typename ... on PackagesSearchResultSetPage {{ cursor {_HITS} }}",
+    f"""__typename ... on PackagesSearchResultSetPage {{ cursor {_HITS} }}
+      ... on InvalidInput {{ errors {{ path message name context }} }}
+      ... on OperationError {{ message name context }}""",
 )
 SEARCH_OLD: Final = _SEARCH % ("size: $size, order: NEWEST", f"cursor {_HITS}")

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import TypeVar
 from urllib.parse import quote
 
 from nightproof.quilt import documents
 from nightproof.quilt import exceptions as errors
+from nightproof.quilt import platform_answers as answers
 from nightproof.quilt import platform_shapes as shapes
 from nightproof.quilt.base import CatalogOps
 from nightproof.quilt.base import Entry
 from nightproof.quilt.base import description_of
+from nightproof.quilt.base import newest_first
 from nightproof.quilt.base import tags_of
+from nightproof.quilt.platform_arms import raise_arm
 from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Creation_Result
 from nightproof.quilt.records import Package_Info
 from nightproof.quilt.records import Package_Revision
 
 if TYPE_CHECKING:
-    from nightproof.quilt.contract import Entries
-    from nightproof.quilt.records import Credentials
-    from nightproof.quilt.records import Timeouts
+    from collections.abc import Iterator
 
-PER_PAGE: Final = 100
+    from nightproof.quilt.answers import Record
+    from nightproof.quilt.contract import Entries
+
+Shape = TypeVar("Shape")
+
 MOST_ENTRIES: Final = 20_000
 MOST_HITS: Final = 1000
 SESSION_TTL_S: Final = 180
+LONGEST_SESSION_S: Final = 86_400
 REDIRECT: Final = 302
 NOT_FOUND: Final = 404
 GONE: Final = 410
@@ -37,18 +45,7 @@ class PlatformOps(CatalogOps):
     """QuiltOps over the catalog's GraphQL API."""
 
     backend_type = "platform"
-
-    def __init__(
-        self,
-        *,
-        catalog_url: str | None,
-        registry: str | None,
-        credentials: Credentials | None,
-        timeouts: Timeouts | None,
-    ) -> None:
-        super().__init__(catalog_url=catalog_url, registry=registry, credentials=credentials, timeouts=timeouts)
-        if not self.catalog.has_credentials:
-            self.catalog.refuse("create_quilt_ops", "missing")
+    default_write_s = 60
 
     def list_all_packages(self, registry: str) -> list[str]:
         """Page through the bucket's packages until their total is reached."""
@@ -57,42 +54,40 @@ class PlatformOps(CatalogOps):
         names: list[str] = []
         page = 1
         while True:
-            found = self._ask(operation, documents.PACKAGES, {"bucket": bucket, "page": page}, "Packages")["packages"]
+            variables = {"bucket": bucket, "page": page}
+            found = self._ask(operation, documents.PACKAGES, variables, "Packages", answers.Packages).packages
             if found is None:
-                raise self.not_found(operation, "bucket", bucket, registry)
-            names += [item["name"] for item in found["page"]]
-            if len(names) >= found["total"] or not found["page"]:
+                raise self.not_found(operation, "bucket", bucket, f"s3://{bucket}")
+            names += [package.name for package in found.page]
+            if len(names) >= found.total or not found.page:
                 return sorted(set(names))
             page += 1
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
         """Describe a revision."""
-        package = self._package("get_package_info", package_name, registry, top_hash)
-        revision, metadata = package["revision"], package["revision"]["userMeta"] or {}
+        package, revision = self._package("get_package_info", package_name, registry, top_hash)
+        metadata = revision.user_meta or {}
         return Package_Info(
-            name=package["name"],
+            name=package.name,
             description=description_of(metadata),
             tags=tags_of(metadata),
-            modified_date=package["modified"],
-            registry=f"s3://{package['bucket']}",
-            bucket=package["bucket"],
-            top_hash=revision["hash"],
-            message=revision["message"],
+            modified_date=package.modified,
+            registry=f"s3://{package.bucket}",
+            bucket=package.bucket,
+            top_hash=revision.hash,
+            message=revision.message,
         )
 
     def get_package_metadata(self, package_name: str, registry: str, top_hash: str | None = None) -> dict[str, Any]:
         """Give the user metadata."""
-        found: dict[str, Any] = (
-            self._package("get_package_metadata", package_name, registry, top_hash)["revision"]["userMeta"] or {}
-        )
-        return found
+        return self._package("get_package_metadata", package_name, registry, top_hash)[1].user_meta or {}
 
     def list_package_revisions(self, package_name: str, registry: str) -> list[Package_Revision]:
         """Page through the revisions."""
         operation = "list_package_revisions"
         bucket = self._named(operation, package_name, registry)
         listed = self._revisions(operation, package_name, bucket)
-        return [Package_Revision(item["hash"], item["modified"], item["message"]) for item in listed]
+        return [Package_Revision(item.hash, item.modified, item.message) for item in listed]
 
     def browse_content(
         self, package_name: str, registry: str, path: str = "", top_hash: str | None = None
@@ -101,11 +96,11 @@ class PlatformOps(CatalogOps):
         operation = "browse_content"
         bare, bucket = self.rules(operation).path(path), self._named(operation, package_name, registry)
         revision = self._browse(operation, package_name, bucket, bare, top_hash)
-        if revision["file"] is not None and not path.endswith("/"):
-            return [shapes.content(revision["file"], revision["modified"])]
-        if revision["dir"] is None:
+        if revision.file is not None and not path.endswith("/"):
+            return [shapes.content(revision.file, revision.modified)]
+        if revision.dir is None:
             raise self.not_found(operation, "path", path, f"s3://{bucket}/{package_name}")
-        items = [shapes.content(child, revision["modified"]) for child in revision["dir"]["children"]]
+        items = [shapes.content(child, revision.modified) for child in revision.dir.children]
         return sorted(items, key=lambda item: (item.type != "directory", item.path))
 
     def get_content_url(
@@ -114,24 +109,27 @@ class PlatformOps(CatalogOps):
         """Open a browsing session on the revision and take the URL that it redirects to."""
         operation = "get_content_url"
         bare, bucket = self.rules(operation).path(path), self._named(operation, package_name, registry)
+        self.rules(operation).life(expires_in)
         revision = self._browse(operation, package_name, bucket, bare, top_hash)
-        if revision["file"] is None and (revision["dir"] is not None or not bare):
+        where = f"s3://{bucket}/{package_name}"
+        if revision.file is None and (revision.dir is not None or not bare):
             self.rules(operation).refuse("path", path, "the path of a file, not of a directory")
-        if revision["file"] is None:
-            raise self.not_found(operation, "file", path, f"s3://{bucket}/{package_name}")
-        scope = f"s3://{bucket}#package={package_name}&hash={revision['hash']}"
-        variables = {"scope": scope, "ttl": max(SESSION_TTL_S, min(expires_in, 86400))}
-        session = self._ask(operation, documents.BROWSING_SESSION, variables, "BrowsingSessionCreate")
-        opened = self._success(operation, session["browsingSessionCreate"], "BrowsingSession")
-        answer = self.catalog.redirect(
-            operation, f"/browse/{opened['id']}/{quote(bare)}", {"expires_in": str(expires_in)}
-        )
+        if revision.file is None or path.endswith("/"):
+            raise self.not_found(operation, "file", path, where)
+        scope = f"s3://{bucket}#package={package_name}&hash={revision.hash}"
+        variables = {"scope": scope, "ttl": max(SESSION_TTL_S, min(expires_in, LONGEST_SESSION_S))}
+        opened = self._ask(
+            operation, documents.BROWSING_SESSION, variables, "BrowsingSessionCreate", answers.Opened
+        ).browsing_session_create
+        if not isinstance(opened, answers.BrowsingSession):
+            raise_arm(self, operation, opened, {"ttl": expires_in, "scope": path})
+        answer = self.catalog.redirect(operation, f"/browse/{opened.id}/{quote(bare)}", {"expires_in": str(expires_in)})
         if answer.status_code == GONE:
-            self.catalog.refuse(operation, "expired", expires_at=opened["expires"])
+            self.catalog.refuse(operation, "expired", expires_at=opened.expires)
         if answer.status_code == NOT_FOUND:
-            raise self.not_found(operation, "file", path, f"s3://{bucket}/{package_name}")
-        if answer.status_code != REDIRECT:
-            raise self._protocol(operation, f"the browse route answered {answer.status_code}")
+            raise self.not_found(operation, "file", path, where)
+        if answer.status_code != REDIRECT or not answer.headers.get("Location"):
+            raise self.catalog.protocol(operation, f"the browse route answered {answer.status_code}")
         return str(answer.headers["Location"])
 
     def create_package_revision(
@@ -150,9 +148,11 @@ class PlatformOps(CatalogOps):
         operation = "create_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
-        if self._ask(operation, documents.PACKAGE_EXISTS, {"bucket": bucket, "name": package_name}, "PackageExists")[
-            "package"
-        ]:
+        self.rules(operation).metadata(metadata)
+        variables = {"bucket": bucket, "name": package_name}
+        with _to_write(bucket):
+            exists = self._ask(operation, documents.PACKAGE_EXISTS, variables, "PackageExists", answers.PackageExists)
+        if exists.package:
             self.exists_already(operation, package_name)
         params = shapes.params(bucket, package_name, message, metadata, workflow)
         return self._construct(operation, params, checked, {"If-None-Match": "*"}, copy=copy)
@@ -173,205 +173,157 @@ class PlatformOps(CatalogOps):
         operation = "update_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
-        current = self._flat(operation, package_name, bucket, "latest", "Use create_package_revision to make it.")
+        self.rules(operation).metadata(metadata)
+        with _to_write(bucket):
+            hint = "Use create_package_revision to make it."
+            current, present = self._flat(operation, package_name, bucket, "latest", hint)
         if checked is None:
             checked = [
-                {"logical_key": key, "physical_key": item["physicalKey"], "full_meta": item["meta"]}
-                for key, item in current["contentsFlatMap"].items()
+                {"logical_key": key, "physical_key": item.physical_key, "full_meta": item.meta}
+                for key, item in present.items()
             ]
-        merged = (current["userMeta"] or {}) | (metadata or {}) if metadata or current["userMeta"] is not None else None
+        merged = (current.user_meta or {}) | (metadata or {}) if metadata or current.user_meta is not None else None
         params = shapes.params(bucket, package_name, message, merged, workflow)
-        return self._construct(operation, params, checked, {"If-Match": current["hash"]}, copy=copy)
+        return self._construct(operation, params, checked, {"If-Match": current.hash}, copy=copy)
 
     def delete_package(self, package_name: str, registry: str, top_hash: str | None = None) -> None:
         """Delete the revisions one by one."""
         operation = "delete_package"
         bucket = self._named(operation, package_name, registry)
         wanted = self.rules(operation).top_hash(top_hash)
-        if wanted == "latest":
-            hashes = {item["hash"] for item in self._revisions(operation, package_name, bucket)}
-            hashes.add(self._package(operation, package_name, registry, None)["revision"]["hash"])
-        else:
-            hashes = {self._package(operation, package_name, registry, wanted)["revision"]["hash"]}
+        with _to_write(bucket):
+            hashes = {self._package(operation, package_name, registry, wanted)[1].hash}
+            if wanted == "latest":
+                hashes |= {item.hash for item in self._revisions(operation, package_name, bucket)}
         for found in sorted(hashes):
             variables = {"bucket": bucket, "name": package_name, "hash": found}
-            answer = self._ask(operation, documents.DELETE_REVISION, variables, "DeleteRevision")
-            self._success(operation, answer["packageRevisionDelete"], "PackageRevisionDeleteSuccess")
+            gone = self._ask(
+                operation, documents.DELETE_REVISION, variables, "DeleteRevision", answers.Deleted
+            ).package_revision_delete
+            if not isinstance(gone, answers.DeleteSuccess):
+                raise_arm(self, operation, gone, {"name": package_name})
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
         """Search with the new dialect, and with the old one where the document is refused."""
         operation = "search_packages"
         text, bucket = self.rules(operation).query(query), self.rules(operation).bucket(registry)
         variables = {"buckets": [bucket], "text": text, "size": MOST_HITS}
-        body = self.connect(operation).graphql(operation, documents.SEARCH_NEW, variables, name="SearchPackages")
+        catalog = self.connect(operation)
+        body = catalog.graphql(operation, documents.SEARCH_NEW, variables, name="SearchPackages")
         if body.get("errors") and not body.get("data"):
-            data = self._ask(operation, documents.SEARCH_OLD, variables, "SearchPackages")
-        else:
-            data = body["data"] or {}
-        found = data.get("searchPackages") or {}
-        if found.get("__typename") == "EmptySearchResultSet":
+            body = catalog.graphql(operation, documents.SEARCH_OLD, variables, name="SearchPackages")
+        found = catalog.data_of(operation, body, answers.Found).search_packages
+        if isinstance(found, answers.EmptyResultSet):
             return []
-        result = self._success(operation, found, "PackagesSearchResultSet")
-        if result["total"] > MOST_HITS:
-            raise self._limit(operation, MOST_HITS)
-        hits = [shapes.hit(hit) for hit in result["firstPage"]["hits"]]
-        hits.sort(key=lambda hit: hit.name)
-        return sorted(hits, key=lambda hit: hit.modified_date, reverse=True)
+        page = found.first_page if isinstance(found, answers.ResultSet) else found
+        if not isinstance(page, answers.HitsPage):
+            raise_arm(self, operation, page, {"searchString": query, "buckets": registry})
+        if isinstance(found, answers.ResultSet) and found.total > MOST_HITS:
+            raise self.too_many(operation, MOST_HITS)
+        return newest_first([shapes.hit(hit) for hit in page.hits])
 
     def _entries(self, operation: str, name: str, bucket: str, top_hash: str) -> dict[str, Entry]:
-        flat = self._flat(operation, name, bucket, top_hash)["contentsFlatMap"]
-        return {
-            key: (item["hash"]["value"], item["hash"]["type"], shapes.size(item["size"])) for key, item in flat.items()
-        }
-
-    def _named(self, operation: str, name: str, registry: str) -> str:
-        rules = self.rules(operation)
-        rules.name(name)
-        return rules.bucket(registry)
+        _, present = self._flat(operation, name, bucket, top_hash)
+        return {key: (item.hash.value, item.hash.type, item.size) for key, item in present.items()}
 
     def _ask(
-        self, operation: str, document: str, variables: dict[str, Any], name: str, **options: Any
-    ) -> dict[str, Any]:
-        return self.connect(operation).data(operation, document, variables, name=name, **options)
+        self,
+        operation: str,
+        document: str,
+        variables: dict[str, Any],
+        name: str,
+        shape: type[Shape],
+        **options: Any,
+    ) -> Shape:
+        return self.connect(operation).data(operation, document, variables, shape, name=name, **options)
 
-    def _package(self, operation: str, name: str, registry: str, top_hash: str | None) -> dict[str, Any]:
+    def _package(
+        self, operation: str, name: str, registry: str, top_hash: str | None
+    ) -> tuple[answers.PackageFacts, answers.RevisionInfo]:
         bucket, wanted = self._named(operation, name, registry), self.rules(operation).top_hash(top_hash)
         variables = {"bucket": bucket, "name": name, "hash": wanted}
-        package: dict[str, Any] | None = self._ask(operation, documents.PACKAGE_INFO, variables, "PackageInfo")[
-            "package"
-        ]
-        if package is None or package["revision"] is None:
+        package = self._ask(operation, documents.PACKAGE_INFO, variables, "PackageInfo", answers.PackageInfo).package
+        if package is None or package.revision is None:
             raise self.missing_package(operation, name, bucket, wanted)
-        return package
+        return package, package.revision
 
-    def _revisions(self, operation: str, name: str, bucket: str) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = []
+    def _revisions(self, operation: str, name: str, bucket: str) -> list[answers.Revision]:
+        listed: list[answers.Revision] = []
         page = 1
         while True:
             variables = {"bucket": bucket, "name": name, "page": page}
-            package = self._ask(operation, documents.REVISIONS, variables, "PackageRevisions")["package"]
+            package = self._ask(
+                operation, documents.REVISIONS, variables, "PackageRevisions", answers.Revisions
+            ).package
             if package is None:
                 raise self.missing_package(operation, name, bucket, "latest")
-            listed += package["revisions"]["page"]
-            if len(listed) >= package["revisions"]["total"] or not package["revisions"]["page"]:
+            listed += package.revisions.page
+            if len(listed) >= package.revisions.total or not package.revisions.page:
                 return listed
             page += 1
 
-    def _browse(self, operation: str, name: str, bucket: str, path: str, top_hash: str | None) -> dict[str, Any]:
+    def _browse(
+        self, operation: str, name: str, bucket: str, path: str, top_hash: str | None
+    ) -> answers.BrowsedRevision:
         wanted = self.rules(operation).top_hash(top_hash)
         variables = {"bucket": bucket, "name": name, "hash": wanted, "path": path}
-        package = self._ask(operation, documents.BROWSE, variables, "BrowseContent")["package"]
-        if package is None or package["revision"] is None:
+        package = self._ask(operation, documents.BROWSE, variables, "BrowseContent", answers.Browsed).package
+        if package is None or package.revision is None:
             raise self.missing_package(operation, name, bucket, wanted)
-        revision: dict[str, Any] = package["revision"]
-        return revision
+        file = package.revision.file
+        if file is not None and file.path != path:
+            raise self.catalog.protocol(operation, f"asked for the file {path}, the catalog gave {file.path}")
+        return package.revision
 
-    def _flat(self, operation: str, name: str, bucket: str, top_hash: str, hint: str = "") -> dict[str, Any]:
+    def _flat(
+        self, operation: str, name: str, bucket: str, top_hash: str, hint: str = ""
+    ) -> tuple[answers.FlatRevision, dict[str, answers.FlatEntry]]:
         variables = {"bucket": bucket, "name": name, "hash": top_hash}
-        package = self._ask(operation, documents.GET_PACKAGE, variables, "GetPackage")["package"]
-        if package is None or package["revision"] is None:
+        package = self._ask(operation, documents.GET_PACKAGE, variables, "GetPackage", answers.Flat).package
+        if package is None or package.revision is None:
             raise self.missing_package(operation, name, bucket, top_hash, hint)
-        revision: dict[str, Any] = package["revision"]
-        if revision["contentsFlatMap"] is None:
-            raise self._limit(operation, MOST_ENTRIES)
-        return revision
+        if package.revision.contents_flat_map is None:
+            raise self.too_many(operation, MOST_ENTRIES)
+        return package.revision, package.revision.contents_flat_map
 
     def _construct(
         self,
         operation: str,
-        params: dict[str, Any],
+        params: Record,
         entries: list[dict[str, Any]],
         headers: dict[str, str],
         *,
         copy: bool,
     ) -> Package_Creation_Result:
-        source = {"entries": [shapes.entry(entry) for entry in entries]}
-        made = self._push(operation, documents.CONSTRUCT, params, source, "packageConstruct", headers, entries)
+        options = {"timeout_s": self.write_s}
+        variables = {"params": params, "src": {"entries": [shapes.entry(entry) for entry in entries]}}
+        made = self._ask(
+            operation,
+            documents.CONSTRUCT,
+            variables,
+            "PackageConstruct",
+            answers.Constructed,
+            headers=headers,
+            **options,
+        ).package_construct
+        if not isinstance(made, answers.PushSuccess):
+            raise_arm(self, operation, made, params, entries)
         if copy:
-            promoted = {"bucket": params["bucket"], "name": params["name"], "hash": made["revision"]["hash"]}
-            made = self._push(operation, documents.PROMOTE, params, promoted, "packagePromote", {}, entries)
-        top_hash = made["revision"]["hash"]
-        tree = f"{self.catalog.url}/b/{params['bucket']}/packages/{params['name']}/tree/{top_hash}"
-        return Package_Creation_Result(
-            params["name"], top_hash, f"s3://{params['bucket']}", tree, made["revision"]["totalEntries"], success=True
-        )
+            source = {"bucket": params["bucket"], "name": params["name"], "hash": made.revision.hash}
+            variables = {"params": params, "src": source}
+            made = self._ask(
+                operation, documents.PROMOTE, variables, "PackagePromote", answers.Promoted, **options
+            ).package_promote
+            if not isinstance(made, answers.PushSuccess):
+                raise_arm(self, operation, made, params, entries)
+        return self.creation(params["name"], params["bucket"], made.revision.hash, made.revision.total_entries)
 
-    def _push(
-        self,
-        operation: str,
-        document: str,
-        params: dict[str, Any],
-        source: dict[str, Any],
-        field: str,
-        headers: dict[str, str],
-        entries: list[dict[str, Any]],
-    ) -> dict[str, Any]:
-        name = field[0].upper() + field[1:]
-        variables = {"params": params, "src": source}
-        data = self._ask(operation, document, variables, name, headers=headers, timeout_s=self.timeouts.write_s)
-        return self._success(operation, data[field], "PackagePushSuccess", entries)
 
-    def _success(
-        self, operation: str, arm: dict[str, Any], wanted: str, entries: list[dict[str, Any]] | None = None
-    ) -> dict[str, Any]:
-        """Give the success arm, or raise what the arm means."""
-        kind = arm.get("__typename")
-        if kind == wanted:
-            return arm
-        if kind == "InvalidInput":
-            self._invalid(operation, arm["errors"][0], entries or [])
-        if kind == "OperationError":
-            self._failed(operation, arm)
-        raise self._protocol(operation, f"the arm {kind}")
-
-    def _invalid(self, operation: str, error: dict[str, Any], entries: list[dict[str, Any]]) -> None:
-        parts = str(error.get("path") or "").split(".")
-        index = next((int(part) for part in parts if part.isdigit()), None)
-        if error["name"].endswith(("NotFound", "DoesNotExist")):
-            uri = entries[index]["physical_key"] if index is not None and index < len(entries) else parts[-1]
-            raise self.not_found(operation, "file", uri, uri.removeprefix("s3://").split("/", 1)[0])
-        if error["name"] == "PackageExists":
-            raise self._exists(operation, error)
-        field = {"logicalKey": "logical_key", "physicalKey": "physical_key"}.get(parts[-1], parts[-1])
-        value = entries[index].get(field) if index is not None and index < len(entries) else None
-        self.rules(operation).refuse(field, value, error["message"], index)
-
-    def _exists(self, operation: str, error: dict[str, Any]) -> errors.ValidationError:
-        context = {
-            "field_name": "package_name",
-            "field_value": None,
-            "validation_rule": "package must not exist; use update_package_revision",
-        }
-        return errors.ValidationError(
-            f"{error['message']} Use update_package_revision to change it.", self.catalog.base(operation) | context
-        )
-
-    def _failed(self, operation: str, arm: dict[str, Any]) -> None:
-        if arm["name"].endswith(("NotFound", "DoesNotExist")):
-            raise self.not_found(operation, "package", str(arm["message"]), "the registry")
-        if arm["name"] == "RevisionConflict":
-            raise errors.BackendError(
-                "The package was changed by somebody else meanwhile. Read it again, then repeat the update.",
-                self.catalog.base(operation) | {"kind": "conflict", "original_exception": None},
-            )
-        raise errors.BackendError(
-            "The catalog refused the operation. Look at the context for its error.",
-            self.catalog.base(operation)
-            | {
-                "kind": "graphql",
-                "original_exception": None,
-                "errors": [{"name": arm["name"], "message": arm["message"], "path": None}],
-            },
-        )
-
-    def _protocol(self, operation: str, what: str) -> errors.BackendError:
-        return errors.BackendError(
-            "The catalog's answer does not fit the schema. Compare the versions of client and catalog.",
-            self.catalog.base(operation) | {"kind": "protocol", "original_exception": what},
-        )
-
-    def _limit(self, operation: str, limit: int) -> errors.BackendError:
-        return errors.BackendError(
-            f"The answer has more than {limit} items. Narrow the request.",
-            self.catalog.base(operation) | {"kind": "result_limit", "limit": limit, "original_exception": None},
-        )
+@contextmanager
+def _to_write(bucket: str) -> Iterator[None]:
+    """Name the right that a change takes, where looking at what is there was refused already."""
+    try:
+        yield
+    except errors.PermissionError as error:
+        error.context["required_permissions"] = [f"s3:write:{bucket}"]
+        raise

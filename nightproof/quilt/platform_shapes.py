@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from nightproof.quilt import platform_answers as answers
 from nightproof.quilt.base import description_of
 from nightproof.quilt.base import tags_of
 from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Info
 
 
-def content(item: dict[str, Any], modified: str) -> Content_Info:
+def content(item: answers.File | answers.PackageDir, modified: str) -> Content_Info:
     """Describe a file or directory of the wire as Content_Info."""
-    meta = (item.get("metadata") or {}).get("user_meta") if item.get("metadata") else None
-    if "size" in item:
-        return Content_Info(item["path"], size(item["size"]), "file", modified, None, meta)
-    return Content_Info(f"{item['path']}/", None, "directory", modified, None, meta)
-
-
-def size(value: float) -> int:
-    """Turn the wire's float into whole bytes."""
-    if value != int(value):
-        raise ValueError(f"a size is a whole number of bytes, not {value}")
-    return int(value)
+    meta = (item.metadata or {}).get("user_meta")
+    if isinstance(item, answers.File):
+        return Content_Info(item.path, item.size, "file", modified, None, meta)
+    return Content_Info(f"{item.path}/", None, "directory", modified, None, meta)
 
 
 def params(
@@ -40,16 +33,16 @@ def entry(entry: dict[str, Any]) -> dict[str, Any]:
     return {"logicalKey": entry["logical_key"], "physicalKey": entry["physical_key"], "meta": meta}
 
 
-def hit(hit: dict[str, Any]) -> Package_Info:
+def hit(hit: answers.Hit) -> Package_Info:
     """Describe a search hit as Package_Info."""
-    metadata = json.loads(hit["meta"] or "null") or {}
+    metadata = hit.meta or {}
     return Package_Info(
-        name=hit["name"],
+        name=hit.name,
         description=description_of(metadata),
         tags=tags_of(metadata),
-        modified_date=hit["modified"],
-        registry=f"s3://{hit['bucket']}",
-        bucket=hit["bucket"],
-        top_hash=hit["hash"],
-        message=hit["comment"] or None,
+        modified_date=hit.modified,
+        registry=f"s3://{hit.bucket}",
+        bucket=hit.bucket,
+        top_hash=hit.hash,
+        message=hit.comment or None,
     )

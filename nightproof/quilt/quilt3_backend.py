@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING
 from typing import Any
@@ -11,27 +12,36 @@ from typing import NamedTuple
 
 import quilt3
 from botocore.exceptions import ClientError
+from quilt3.backends import get_package_registry
+from quilt3.data_transfer import S3NoValidClientError
+from quilt3.exceptions import PackageException
 from quilt3.packages import PackageEntry
 from quilt3.util import QuiltConflictException
 from quilt3.util import QuiltException
+from quilt3.workflows import validate as validate_workflow
 
-from nightproof.quilt import exceptions as errors
+from nightproof.quilt import answers
 from nightproof.quilt import quilt3_nodes as nodes
-from nightproof.quilt.aws import MISSING
-from nightproof.quilt.aws import code_of
-from nightproof.quilt.aws import raise_s3
+from nightproof.quilt.aws import limits
 from nightproof.quilt.base import CatalogOps
 from nightproof.quilt.base import Entry
 from nightproof.quilt.base import description_of
+from nightproof.quilt.base import newest_first
 from nightproof.quilt.base import tags_of
-from nightproof.quilt.quilt3_session import sign_in
+from nightproof.quilt.quilt3_session import LIBRARY
+from nightproof.quilt.quilt3_session import User
 from nightproof.quilt.quilt3_session import stored_session
 from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Creation_Result
 from nightproof.quilt.records import Package_Info
 from nightproof.quilt.records import Package_Revision
+from nightproof.quilt.s3_errors import Sought
+from nightproof.quilt.s3_errors import code_of
+from nightproof.quilt.s3_errors import deny
+from nightproof.quilt.s3_errors import s3_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from nightproof.quilt.contract import Entries
@@ -40,8 +50,19 @@ if TYPE_CHECKING:
 
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
-FULL_HASH: Final = 64
 MOST_HITS: Final = 1000
+# The library looks at nothing that it reads: damaged pointers and manifests end in any of these.
+DAMAGE: Final = (
+    QuiltException,
+    PackageException,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+WRITES: Final = frozenset({"create_package_revision", "update_package_revision", "delete_package"})
 
 
 class Opened(NamedTuple):
@@ -58,6 +79,7 @@ class Quilt3Ops(CatalogOps):
     """QuiltOps through the quilt3 library."""
 
     backend_type = "quilt3"
+    default_write_s = 120
 
     def __init__(
         self,
@@ -69,9 +91,7 @@ class Quilt3Ops(CatalogOps):
     ) -> None:
         given = credentials or stored_session(catalog_url)
         super().__init__(catalog_url=catalog_url, registry=registry, credentials=given, timeouts=timeouts)
-        if not self.catalog.has_credentials:
-            self.catalog.refuse("create_quilt_ops", "missing")
-        self._session: Any = None
+        self._client: tuple[answers.Keys, Any] | None = None
 
     def _catalog_name(self) -> str | None:
         return None  # quilt3 itself has no notion of it
@@ -80,8 +100,8 @@ class Quilt3Ops(CatalogOps):
         """List the registry's packages."""
         operation = "list_all_packages"
         bucket = self.rules(operation).bucket(registry)
-        with self._s3_errors(operation, "bucket", bucket, registry, bucket):
-            return sorted(self._quilt3(operation).list_packages(f"s3://{bucket}"))
+        with self._library(operation, _bucket(operation, bucket)) as library:
+            return sorted(set(library.list_packages(f"s3://{bucket}")))
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
         """Describe a revision from its pointer and manifest."""
@@ -108,14 +128,15 @@ class Quilt3Ops(CatalogOps):
         """Read the pointers and each revision's message."""
         operation = "list_package_revisions"
         bucket = self._named(operation, package_name, registry)
-        s3 = self._s3(operation)
-        revisions = []
-        for stamp in self._stamps(s3, bucket, package_name):
-            top_hash = nodes.text(s3.get_object(Bucket=bucket, Key=f"{POINTERS}{package_name}/{stamp}"))
-            header = json.loads(s3.get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"].readline())
-            revisions.append(Package_Revision(top_hash, nodes.moment(stamp), header.get("message")))
-        if not revisions:
+        if not self._latest(operation, package_name, bucket):
             raise self.missing_package(operation, package_name, bucket, "latest")
+        revisions = []
+        with s3_errors(self, operation, _package(operation, package_name, bucket)):
+            for stamp in self._stamps(operation, bucket, package_name):
+                top_hash = self._hash_at(operation, bucket, f"{POINTERS}{package_name}/{stamp}")[0]
+                header = self._s3(operation).get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"].readline()
+                message = self.catalog.fit_json(operation, answers.ManifestHeader, header).message
+                revisions.append(Package_Revision(top_hash, nodes.moment(stamp), message))
         return revisions
 
     def browse_content(
@@ -142,9 +163,10 @@ class Quilt3Ops(CatalogOps):
         """Presign the object behind an entry, its version pinned."""
         operation = "get_content_url"
         bare = self.rules(operation).path(path)
+        self.rules(operation).life(expires_in)
         opened = self._open(operation, package_name, registry, top_hash)
         node = nodes.node(opened.package, bare)
-        if node is None:
+        if node is None or (isinstance(node, PackageEntry) and path.endswith("/")):
             raise self.not_found(operation, "file", path, f"s3://{opened.bucket}/{package_name}")
         if not isinstance(node, PackageEntry):
             self.rules(operation).refuse("path", path, "the path of a file, not of a directory")
@@ -170,13 +192,15 @@ class Quilt3Ops(CatalogOps):
         operation = "create_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
+        self.rules(operation).metadata(metadata)
         if self._latest(operation, package_name, bucket):
             self.exists_already(operation, package_name)
-        package = self._quilt3(operation).Package()
-        self._fill(operation, package, checked)
-        if metadata is not None:
-            package.set_meta(metadata)
-        return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
+        with self._library(operation, _bucket(operation, bucket)) as library:
+            package = library.Package()
+            self._fill(operation, package, checked)
+            if metadata is not None:
+                package.set_meta(metadata)
+            return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
 
     def update_package_revision(
         self,
@@ -194,18 +218,20 @@ class Quilt3Ops(CatalogOps):
         operation = "update_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
+        self.rules(operation).metadata(metadata)
         if not self._latest(operation, package_name, bucket):
             raise self.missing_package(
                 operation, package_name, bucket, "latest", "Use create_package_revision to make it."
             )
-        package = self._quilt3(operation).Package.browse(package_name, f"s3://{bucket}")
-        if checked is not None:
-            for key in list(package.keys()):
-                package.delete(key)
-            self._fill(operation, package, checked)
-        if metadata is not None:
-            package.set_meta({**package.meta, **metadata})
-        return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
+        with self._library(operation, _package(operation, package_name, bucket)) as library:
+            package = library.Package.browse(package_name, f"s3://{bucket}")
+            if checked is not None:
+                for key in list(package.keys()):
+                    package.delete(key)
+                self._fill(operation, package, checked)
+            if metadata is not None:
+                package.set_meta({**package.meta, **metadata})
+            return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
 
     def delete_package(self, package_name: str, registry: str, top_hash: str | None = None) -> None:
         """Delete the pointers, or those of one revision."""
@@ -213,8 +239,8 @@ class Quilt3Ops(CatalogOps):
         wanted = self.rules(operation).top_hash(top_hash)
         opened = self._open(operation, package_name, registry, top_hash)
         bucket, only = opened.bucket, None if wanted == "latest" else opened.top_hash
-        with self._s3_errors(operation, "package", package_name, f"s3://{bucket}", bucket):
-            self._quilt3(operation).delete_package(package_name, f"s3://{bucket}", top_hash=only)
+        with self._library(operation, _package(operation, package_name, bucket)) as library:
+            library.delete_package(package_name, f"s3://{bucket}", top_hash=only)
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
         """Search over the registry's REST route; the index names the packages, the registry describes them."""
@@ -222,58 +248,61 @@ class Quilt3Ops(CatalogOps):
         text, bucket = self.rules(operation).query(query), self.rules(operation).bucket(registry)
         body = {"query": {"query_string": {"query": text, "default_operator": "OR"}}, "size": MOST_HITS}
         params = {"index": f"{bucket}_packages", "action": "freeform", "body": json.dumps(body), "size": str(MOST_HITS)}
-        found = self.connect(operation).get_json(operation, "/api/search", params)["hits"]
-        if found["total"] > MOST_HITS:
-            raise errors.BackendError(
-                f"The answer has more than {MOST_HITS} items. Narrow the request.",
-                self.catalog.base(operation) | {"kind": "result_limit", "limit": MOST_HITS, "original_exception": None},
-            )
-        hits = [nodes.hit(hit["_source"], bucket) for hit in found["hits"]]
-        hits.sort(key=lambda hit: hit.name)
-        return sorted(hits, key=lambda hit: hit.modified_date, reverse=True)
+        found = self.connect(operation).get_json(operation, "/api/search", answers.SearchHits, params).hits
+        if found.total > MOST_HITS:
+            raise self.too_many(operation, MOST_HITS)
+        return newest_first([nodes.hit(hit.source, bucket) for hit in found.hits])
 
     def _entries(self, operation: str, name: str, bucket: str, top_hash: str) -> dict[str, Entry]:
         package = self._open(operation, name, f"s3://{bucket}", top_hash).package
         return {key: (entry.hash["value"], entry.hash["type"], int(entry.size)) for key, entry in package.walk()}
 
-    def _named(self, operation: str, name: str, registry: str) -> str:
-        rules = self.rules(operation)
-        rules.name(name)
-        return rules.bucket(registry)
-
-    def _quilt3(self, operation: str) -> Any:
-        """Give the library with this instance's user signed in."""
-        catalog = self.connect(operation)
-        return sign_in(catalog.url, self.keys.current(operation))
+    @contextmanager
+    def _library(self, operation: str, sought: Sought) -> Iterator[Any]:
+        """Give the library with this instance's user signed in, and turn what it raises into the contract's errors."""
+        catalog, config = self.connect(operation), self.configuration(operation)
+        limit = self.write_s if operation in WRITES else self.timeouts.read_s
+        user = User(catalog.url, config, self.keys.current(operation), limits(self.timeouts, limit))
+        with s3_errors(self, operation, sought), LIBRARY.entered(user) as library:
+            try:
+                yield library
+            except S3NoValidClientError as error:
+                deny(self, operation, sought, error)
+            except QuiltConflictException as error:
+                raise self.conflict(operation, error) from error
+            except DAMAGE as error:
+                raise self.catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
 
     def _s3(self, operation: str) -> Any:
+        """Give a client with the keys of the moment; making one takes longer than most requests."""
         self.connect(operation)
-        if self._session is None:
-            self._session = self.keys.client("s3", None, self.rules(operation), operation)
-        return self._session
+        keys = self.keys.current(operation)
+        if self._client is None or self._client[0] is not keys:
+            self._client = (keys, self.keys.client("s3", None, operation))
+        return self._client[1]
+
+    def _hash_at(self, operation: str, bucket: str, key: str) -> tuple[str, datetime]:
+        """Read a pointer: the hash that it names, and when it was written."""
+        found = self._s3(operation).get_object(Bucket=bucket, Key=key)
+        text = found["Body"].read().decode(errors="replace").strip()
+        return self.catalog.fit(operation, answers.TopHash, text), found["LastModified"]
 
     def _latest(self, operation: str, name: str, bucket: str) -> tuple[str, datetime] | None:
-        try:
-            found = self._s3(operation).get_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest")
-        except ClientError as error:
-            if code_of(error) in {"NoSuchKey", "404"}:
-                return None
-            raise_s3(
-                error,
-                self.catalog,
-                operation,
-                resource="bucket",
-                identifier=bucket,
-                where=f"s3://{bucket}",
-                bucket=bucket,
-            )
-        return nodes.text(found), found["LastModified"]
+        with s3_errors(self, operation, _bucket(operation, bucket)):
+            try:
+                return self._hash_at(operation, bucket, f"{POINTERS}{name}/latest")
+            except ClientError as error:
+                absent = {"NoSuchKey", "404"} | (set() if operation == "create_package_revision" else {"NoSuchBucket"})
+                if code_of(error) not in absent:
+                    raise
+        return None
 
-    def _stamps(self, s3: Any, bucket: str, name: str) -> list[int]:
+    def _stamps(self, operation: str, bucket: str, name: str) -> list[int]:
         """List the seconds that name a package's pointers, newest first."""
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{POINTERS}{name}/")
+        listing = self._s3(operation).get_paginator("list_objects_v2")
+        pages = listing.paginate(Bucket=bucket, Prefix=f"{POINTERS}{name}/")
         tags = [item["Key"].rsplit("/", 1)[-1] for page in pages for item in page.get("Contents", [])]
-        return sorted((int(tag) for tag in tags if tag.isdigit()), reverse=True)
+        return sorted((int(tag) for tag in tags if tag.isdecimal()), reverse=True)
 
     def _open(self, operation: str, name: str, registry: str, top_hash: str | None) -> Opened:
         """Open a revision, or raise NotFoundError."""
@@ -282,13 +311,14 @@ class Quilt3Ops(CatalogOps):
         if latest is None:
             raise self.missing_package(operation, name, bucket, wanted)
         full = latest[0] if wanted == "latest" else self._full_hash(operation, name, bucket, wanted)
-        library = self._quilt3(operation)
-        with self._s3_errors(operation, "package", f"{name}@{full}", f"s3://{bucket}", bucket):
+        with self._library(operation, _package(operation, f"{name}@{full}", bucket)) as library:
             package = library.Package.browse(name, f"s3://{bucket}", top_hash=full)
+            nodes.check(package)
         return Opened(bucket, full, package, latest[0], latest[1].astimezone(UTC).isoformat())
 
     def _full_hash(self, operation: str, name: str, bucket: str, wanted: str) -> str:
-        found = self._s3(operation).list_objects_v2(Bucket=bucket, Prefix=MANIFESTS + wanted, MaxKeys=2)
+        with s3_errors(self, operation, _package(operation, name, bucket)):
+            found = self._s3(operation).list_objects_v2(Bucket=bucket, Prefix=MANIFESTS + wanted, MaxKeys=2)
         keys = [item["Key"].removeprefix(MANIFESTS) for item in found.get("Contents", [])]
         if len(keys) != 1:
             raise self.missing_package(operation, name, bucket, wanted)
@@ -298,25 +328,22 @@ class Quilt3Ops(CatalogOps):
         """Give a revision's time: that of `latest`, or the second its newest pointer is named after."""
         if opened.top_hash == opened.latest_hash:
             return opened.latest_time
-        s3 = self._s3(operation)
-        for stamp in self._stamps(s3, opened.bucket, name):
-            pointer = s3.get_object(Bucket=opened.bucket, Key=f"{POINTERS}{name}/{stamp}")
-            if nodes.text(pointer) == opened.top_hash:
-                return nodes.moment(stamp)
+        with s3_errors(self, operation, _package(operation, name, opened.bucket)):
+            for stamp in self._stamps(operation, opened.bucket, name):
+                if self._hash_at(operation, opened.bucket, f"{POINTERS}{name}/{stamp}")[0] == opened.top_hash:
+                    return nodes.moment(stamp)
         return opened.latest_time  # its pointer was lost to another push of the same second
 
     def _fill(self, operation: str, package: Any, entries: list[dict[str, Any]]) -> None:
         for entry in entries:
             uri = entry["physical_key"]
             bucket = uri.removeprefix("s3://").split("/", 1)[0]
-            try:
-                package.set(entry["logical_key"], uri, meta=entry["meta"])
-            except (ClientError, QuiltException) as error:
-                if isinstance(error, ClientError) and code_of(error) not in MISSING:
-                    raise_s3(
-                        error, self.catalog, operation, resource="file", identifier=uri, where=bucket, bucket=bucket
-                    )
-                raise self.not_found(operation, "file", uri, bucket) from error
+            sought = Sought("file", uri, f"s3://{bucket}", bucket)
+            with s3_errors(self, operation, sought):
+                try:
+                    package.set(entry["logical_key"], uri, meta=entry["meta"])
+                except S3NoValidClientError as error:
+                    deny(self, operation, sought, error)
 
     def _push(
         self, operation: str, package: Any, name: str, bucket: str, message: str, workflow: str | None, *, copy: bool
@@ -324,43 +351,30 @@ class Quilt3Ops(CatalogOps):
         selector = quilt3.Package.selector_fn_copy_all if copy else (lambda *_: False)
         options = {"workflow": workflow} if workflow else {}
         try:
-            with self._s3_errors(operation, "bucket", bucket, f"s3://{bucket}", bucket):
-                pushed = package.push(
-                    name,
-                    registry=f"s3://{bucket}",
-                    message=message or None,
-                    selector_fn=selector,
-                    force=False,
-                    **options,
-                )
-        except QuiltConflictException as error:
+            pushed = package.push(
+                name, registry=f"s3://{bucket}", message=message or None, selector_fn=selector, force=False, **options
+            )
+        except QuiltConflictException:
             if operation == "create_package_revision":
                 self.exists_already(operation, name)
-            raise errors.BackendError(
-                "The package was changed by somebody else meanwhile. Read it again, then repeat the update.",
-                self.catalog.base(operation)
-                | {"kind": "conflict", "original_exception": f"{type(error).__name__}: {error}"},
-            ) from error
-        tree = f"{self.catalog.url}/b/{bucket}/packages/{name}/tree/{pushed.top_hash}"
-        count = sum(1 for _ in pushed.walk())
-        return Package_Creation_Result(name, pushed.top_hash, f"s3://{bucket}", tree, count, success=True)
+            raise
+        except QuiltException as error:
+            # The library has no class of its own for the refusal of a workflow: only the check itself can tell.
+            registry = get_package_registry(f"s3://{bucket}")
+            given = workflow or ...
+            try:
+                validate_workflow(registry=registry, workflow=given, name=name, pkg=package, message=message or None)
+            except QuiltException:
+                self.refuse_workflow(operation, workflow, str(error))
+            raise
+        return self.creation(name, bucket, pushed.top_hash, sum(1 for _ in pushed.walk()))
 
-    def _s3_errors(self, operation: str, resource: str, identifier: str, where: str, bucket: str) -> _S3Errors:
-        return _S3Errors(self, operation, resource, identifier, where, bucket)
+
+def _bucket(operation: str, bucket: str) -> Sought:
+    right = "write" if operation in WRITES else "read"
+    return Sought("bucket", bucket, f"s3://{bucket}", bucket, right)
 
 
-class _S3Errors:
-    """Turns botocore errors of a block into the contract's."""
-
-    def __init__(self, ops: Quilt3Ops, operation: str, resource: str, identifier: str, where: str, bucket: str) -> None:
-        self._ops = ops
-        self._args = {"resource": resource, "identifier": identifier, "where": where, "bucket": bucket}
-        self._operation = operation
-
-    def __enter__(self) -> None:
-        """Enter the block."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Translate a ClientError, let everything else pass."""
-        if isinstance(error, ClientError):
-            raise_s3(error, self._ops.catalog, self._operation, **self._args)
+def _package(operation: str, identifier: str, bucket: str) -> Sought:
+    right = "write" if operation in WRITES else "read"
+    return Sought("package", identifier, f"s3://{bucket}", bucket, right)

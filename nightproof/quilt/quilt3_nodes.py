@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC
 from datetime import datetime
+from typing import TYPE_CHECKING
 from typing import Any
 
 from quilt3.packages import PackageEntry
@@ -14,10 +14,8 @@ from nightproof.quilt.base import tags_of
 from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Info
 
-
-def text(answer: Any) -> str:
-    """Read an object's body as text."""
-    return str(answer["Body"].read().decode().strip())
+if TYPE_CHECKING:
+    from nightproof.quilt.answers import PackageSource
 
 
 def moment(stamp: int) -> str:
@@ -35,6 +33,14 @@ def node(package: Any, path: str) -> Any:
     return node
 
 
+def check(package: Any) -> None:
+    """Refuse a package whose entries lack what every entry has: the library reads manifests unseen."""
+    for key, entry in package.walk():
+        found = entry.hash
+        if not (isinstance(found["value"], str) and isinstance(found["type"], str) and isinstance(entry.size, int)):
+            raise TypeError(f"the entry {key} has the hash {found} and the size {entry.size}")
+
+
 def children(node: Any) -> list[tuple[str, Any]]:
     """List the nodes one level below."""
     return list(node._children.items())  # noqa: SLF001 - quilt3 lists keys, not nodes
@@ -48,16 +54,16 @@ def content(path: str, node: Any, modified: str) -> Content_Info:
     return Content_Info(f"{path}/", None, "directory", modified, None, meta)
 
 
-def hit(source: dict[str, Any], bucket: str) -> Package_Info:
+def hit(source: PackageSource, bucket: str) -> Package_Info:
     """Describe a search hit as Package_Info."""
-    metadata = json.loads(source.get("metadata") or "null") or {}
+    metadata = source.metadata or {}
     return Package_Info(
-        name=source["ptr_name"],
+        name=source.ptr_name,
         description=description_of(metadata),
         tags=tags_of(metadata),
-        modified_date=source["ptr_last_modified"],
+        modified_date=source.ptr_last_modified,
         registry=f"s3://{bucket}",
         bucket=bucket,
-        top_hash=source["top_hash"],
-        message=source.get("comment") or None,
+        top_hash=source.top_hash,
+        message=source.comment or None,
     )

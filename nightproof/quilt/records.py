@@ -130,17 +130,23 @@ class Package_Creation_Result:  # noqa: N801 - the contract's name
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to sign in: a refresh token, or an access token as it is."""
+    """How to sign in: a refresh token, or an access token as it is; with both, the access token until its end."""
 
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
+    expires_at: float = float("inf")
+    """When the access token ends, seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits of HTTP calls, seconds."""
+    """Limits of single requests, seconds; a push of quilt3 is many requests and has no limit as a whole."""
 
+    connect_s: float = 5
     read_s: float = 30
-    write_s: float = 60
+    write_s: float | None = None
+    """packageConstruct and packagePromote, or one request of a push; None: 60 s on platform, 120 s in quilt3."""
     config_s: float = 10
     browse_s: float = 30
+    s3_attempts: int = 3
+    """How often one S3 request is tried in all."""

@@ -26,4 +26,9 @@ def read_claims(token: str) -> dict[str, Any]:
 def expiry(token: str) -> str | None:
     """Give a token's end as ISO text, None when it names none."""
     moment = read_claims(token).get("exp")
-    return datetime.fromtimestamp(moment, UTC).isoformat() if isinstance(moment, int | float) else None
+    if not isinstance(moment, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(moment, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # a number that is no time
+        return None

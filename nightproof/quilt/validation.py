@@ -17,6 +17,12 @@ REGISTRY: Final = re.compile(r"s3://[^/]+/?")
 OBJECT: Final = re.compile(r"s3://[^/?]+/[^?]*[^/?](\?versionId=.+)?", re.DOTALL)
 ENTRY_KEYS: Final = {"physical_key", "logical_key", "meta"}
 LONGEST_NAME: Final = 255
+LONGEST_LIFE_S: Final = 604_800  # what a signature of version 4 can last
+
+
+def short(text: str, most: int = 80) -> str:
+    """Shorten a part of a sentence that a person reads; the context holds it whole."""
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
 class Rules:
@@ -30,7 +36,10 @@ class Rules:
         context = {**self._base, "field_name": field, "field_value": value, "validation_rule": rule}
         if index is not None:
             context["index"] = index
-        raise ValidationError(message or f"The value {str(value)[:120]!r} of `{field}` is refused: {rule}.", context)
+        shown = f"The value `{short(value)}` of" if isinstance(value, str) else "The value of"
+        raise ValidationError(
+            message or f"{shown} `{short(field)}` is refused: {short(rule.rstrip('.'), 120)}.", context
+        )
 
     def name(self, value: str, field: str = "package_name") -> str:
         """Accept a package name."""
@@ -46,7 +55,7 @@ class Rules:
 
     def top_hash(self, value: str | None, field: str = "top_hash") -> str:
         """Accept a hash or prefix; None means latest."""
-        if value in {None, "latest"}:
+        if value is None or value == "latest":
             return "latest"
         if not isinstance(value, str) or not HASH.fullmatch(value):
             self.refuse(field, value, "64 lower-case hex digits, a prefix of at least 6, or `latest`")
@@ -63,6 +72,18 @@ class Rules:
             self.refuse(field, value, "a path relative to the package root without empty, `.` or `..` parts", index)
         return bare
 
+    def life(self, seconds: int) -> int:
+        """Accept the life of a signed URL."""
+        if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_LIFE_S:
+            self.refuse("expires_in", seconds, f"whole seconds from 1 to {LONGEST_LIFE_S}")
+        return seconds
+
+    def metadata(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Accept user metadata."""
+        if not isinstance(value, dict | None):
+            self.refuse("metadata", value, "a dict")
+        return value
+
     def query(self, value: str) -> str:
         """Accept a search text."""
         if not isinstance(value, str) or not value.strip():
@@ -74,7 +95,11 @@ class Rules:
         seen: set[str] = set()
         directories: set[str] = set()
         checked = []
+        if not isinstance(entries, list):
+            self.refuse("entries", entries, "a list of entries")
         for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                self.refuse("entries", entry, "an entry is a dict", index)
             for key in entry.keys() - ENTRY_KEYS:
                 self.refuse(key, entry[key], "an entry has physical_key, logical_key and meta only", index)
             physical = entry.get("physical_key")
@@ -82,6 +107,8 @@ class Rules:
                 self.refuse("physical_key", None, "physical_key is required: s3://bucket/key", index)
             if not isinstance(physical, str) or not OBJECT.fullmatch(physical):
                 self.refuse("physical_key", physical, "s3://bucket/key[?versionId=v]", index)
+            if not isinstance(entry.get("meta"), dict | None):
+                self.refuse("meta", entry["meta"], "a dict", index)
             logical = self._logical(entry, physical, index, auto_organize=auto_organize)
             parts = logical.split("/")
             above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
@@ -95,7 +122,7 @@ class Rules:
     def _logical(self, entry: dict[str, Any], physical: str, index: int, *, auto_organize: bool) -> str:
         logical = entry.get("logical_key")
         if logical is None and auto_organize:
-            return unquote(physical.removeprefix("s3://").split("/", 1)[1].split("?versionId=", 1)[0])
+            logical = unquote(physical.removeprefix("s3://").split("/", 1)[1].split("?versionId=", 1)[0])
         if not isinstance(logical, str) or not logical or logical.endswith("/"):
             self.refuse("logical_key", logical, "a file's path within the package", index)
         return self.path(logical, "logical_key", index)

@@ -22,7 +22,9 @@ def sign_in(backend: str, user: str) -> QuiltOps:
 def with_credentials(backend: str, given: dict[str, str], **more: Any) -> QuiltOps:
     """Give an instance on the target's catalog with exactly these credentials; none at all when empty."""
     known = {"catalog_url": settings().catalog_url, "registry": settings().registry} | more
-    credentials = Credentials(**given) if given else None
+    credentials = (
+        Credentials(refresh_token=given.get("refresh_token"), access_token=given.get("access_token")) if given else None
+    )
     return create_quilt_ops(backend, credentials=credentials, timeouts=None, **known)
 
 

@@ -24,7 +24,9 @@ BAD_NAMES = ("invalid-format", "a/b/c", "a.b/c", "/x", "x/", "a/b\n")
 
 
 @case(tier="critical", category="discovery", journey=JOURNEY)
-def test_search_by_keyword(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, target: Settings) -> None:
+def test_search_by_keyword(
+    quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, observer: Observer, target: Settings
+) -> None:
     """A search folds case, joins its terms by OR and gives every hit once, newest first, with all its fields."""
     csv = set(seeds.manifest["search"]["csv"])
     hits = quilt_ops.search_packages("csv", test_registry)
@@ -33,11 +35,11 @@ def test_search_by_keyword(quilt_ops: quilt.QuiltOps, test_registry: str, seeds:
     either = quilt_ops.search_packages("nested csv", test_registry)
     assert [hit.name for hit in either] == seeds.newest_first(csv | {"test-user/nested-structure"})
     for hit in either:
-        metadata = seeds.package(hit.name)["metadata"]
-        assert hit.top_hash == seeds.top_hash(hit.name)
-        assert hit.description == metadata["description"]
-        assert hit.tags == tuple(metadata["tags"])
-        assert (hit.registry, hit.bucket) == (test_registry, target.packages)
+        seed, (body, written) = seeds.package(hit.name), observer.latest(target.packages, hit.name)
+        assert hit.top_hash == seeds.top_hash(hit.name) == body
+        assert (hit.description, hit.tags) == (seed["metadata"]["description"], tuple(seed["metadata"]["tags"]))
+        assert (hit.message, hit.registry, hit.bucket) == (seed["message"], test_registry, target.packages)
+        assert datetime.fromisoformat(hit.modified_date).replace(microsecond=0) == written.replace(microsecond=0)
     observe("names", [hit.name for hit in hits])
 
 

@@ -61,7 +61,9 @@ def test_create_from_s3_uris(
 
 
 @case(tier="high", category="creation", needs=("write",), journey=JOURNEY)
-def test_auto_organize_keeps_folders(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seeds, target: Settings) -> None:
+def test_auto_organize_keeps_folders(
+    quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
+) -> None:
     """Without logical keys the keys of the objects are kept, folders and all."""
     paths = [path for path in seeds.entries("nested-structure") if path.startswith("data/")]
     entries = [{"physical_key": f"s3://{target.data}/nested-structure/{path}"} for path in paths if "#" not in path]
@@ -74,6 +76,8 @@ def test_auto_organize_keeps_folders(quilt_ops: quilt.QuiltOps, work: Work, seed
     assert [item.path for item in data] == [f"nested-structure/data/{folder}/" for folder in folders]
     unusual = quilt_ops.browse_content(name, work.registry, "nested-structure/data/special")
     assert [item.path for item in unusual] == ["nested-structure/data/special/a b+c#d%25 ü.csv"]
+    manifest = observer.manifest(work.bucket, observer.latest(work.bucket, name)[0])
+    assert manifest.entries.keys() == {f"nested-structure/{path}" for path in paths}
 
 
 @case(tier="critical", category="creation", needs=("write",), journey=JOURNEY)
@@ -153,20 +157,34 @@ def test_invalid_entries_are_rejected(
         with pytest.raises(quilt.ValidationError) as caught:
             quilt_ops.create_package_revision(name, work.registry, entries)
         assert caught.type is quilt.ValidationError
-        assert (caught.value.context["field_name"], caught.value.context["index"]) == (field, index)
-        assert caught.value.context["field_value"] == entries[index].get(field)
+        rule = caught.value.context["validation_rule"]
+        assert rule != ""
+        assert caught.value.context == {
+            "backend_type": backend,
+            "operation": "create_package_revision",
+            "field_name": field,
+            "field_value": entries[index].get(field),
+            "validation_rule": rule,
+            "index": index,
+        }
     missing = sources(target.data, "simple-csv", ["data1.csv", "no-such-file.csv"])
     with pytest.raises(quilt.NotFoundError) as absent:
         quilt_ops.create_package_revision(name, work.registry, missing)
     assert absent.type is quilt.NotFoundError
-    context = absent.value.context
-    assert (context["backend_type"], context["operation"]) == (backend, "create_package_revision")
-    assert (context["resource_type"], context["identifier"]) == ("file", missing[1]["physical_key"])
+    assert absent.value.context == {
+        "backend_type": backend,
+        "operation": "create_package_revision",
+        "resource_type": "file",
+        "identifier": missing[1]["physical_key"],
+        "search_location": f"s3://{target.data}",
+    }
     assert observer.registry_state(work.bucket, name) == {}
 
 
 @case(tier="high", category="creation", needs=("write",), journey=JOURNEY, serial=True)
-def test_create_large_package(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seeds, target: Settings) -> None:
+def test_create_large_package(
+    quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
+) -> None:
     """A hundred large objects become a package by reference within the limit."""
     entries = seeds.entries("large-package")
     name = work.package_name("large")
@@ -177,8 +195,15 @@ def test_create_large_package(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seed
     seconds = time.monotonic() - began
     assert (result.success, result.file_count) == (True, 100)
     assert seconds < LARGE_LIMIT_S * target.time_factor
+    manifest = observer.manifest(work.bucket, result.top_hash)
+    assert result.top_hash == manifest.computed_hash == observer.latest(work.bucket, name)[0]
+    assert {path: (entry["size"], entry["hash"]) for path, entry in manifest.entries.items()} == {
+        path: (entry["bytes"], {"type": "sha2-256-chunked", "value": entry["sha2_256_chunked"]})
+        for path, entry in entries.items()
+    }
     items = quilt_ops.browse_content(name, work.registry)
     assert {item.path: item.size for item in items} == {path: entry["bytes"] for path, entry in entries.items()}
+    assert sum(item.size or 0 for item in items) == seeds.manifest["datasets"]["large-package"]["bytes"]
     for path in ("chunk_000.bin", "chunk_049.bin", "chunk_099.bin"):
         data = requests.get(quilt_ops.get_content_url(name, work.registry, path), timeout=TIMEOUT_S).content
         assert sha256_hex(data) == seeds.sha256("large-package", path)

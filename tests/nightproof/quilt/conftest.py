@@ -17,6 +17,7 @@ import pytest
 from nightproof.quilt import Credentials
 from nightproof.quilt import create_quilt_ops
 from nightproof.quilt.records import Timeouts
+from tests.nightproof.quilt.rubbish import serve_rubbish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nightproof.quilt import QuiltOps
     from nightproof.quilt.contract import Entries
     from nightproof.target import Target
+    from tests.nightproof.quilt.rubbish import Rubbish
 
 BACKENDS: Final = ("quilt3", "platform")
 WORK: Final = "quilt-mcp-test-work"
@@ -214,3 +216,27 @@ def fault(world: World) -> Iterator[Callable[..., None]]:
     yield turn_on
     for name in names:
         world.fault(name, None)
+
+
+@pytest.fixture(scope="session")
+def rubbish() -> Iterator[Rubbish]:
+    """Serve rubbish where a catalog is expected."""
+    with serve_rubbish() as server:
+        yield server
+
+
+@pytest.fixture
+def on_rubbish(rubbish: Rubbish, monkeypatch: pytest.MonkeyPatch) -> Callable[..., QuiltOps]:
+    """Give a function that makes a new instance on the rubbish server, S3 included."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", rubbish.url)
+
+    def build(backend: str, **more: Any) -> QuiltOps:
+        known: dict[str, Any] = {
+            "catalog_url": rubbish.url,
+            "registry": "s3://some-bucket",
+            "credentials": Credentials(refresh_token="refresh"),
+            "timeouts": Timeouts(s3_attempts=1),
+        }
+        return create_quilt_ops(backend, **(known | more))
+
+    return build

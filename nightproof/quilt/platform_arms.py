@@ -1,0 +1,78 @@
+"""What the error arms of the registry's unions mean in the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import NoReturn
+
+from nightproof.quilt import exceptions as errors
+from nightproof.quilt import platform_answers as answers
+from nightproof.quilt.answers import Lack
+
+if TYPE_CHECKING:
+    from nightproof.quilt.base import CatalogOps
+
+ABSENT: Final = ("NotFound", "DoesNotExist")
+ARGUMENTS: Final = {
+    "name": "package_name",
+    "bucket": "registry",
+    "buckets": "registry",
+    "userMeta": "metadata",
+    "logicalKey": "logical_key",
+    "physicalKey": "physical_key",
+    "searchString": "query",
+    "ttl": "expires_in",
+}
+RESOURCES: Final = {"physicalKey": "file", "bucket": "bucket", "buckets": "bucket"}
+
+
+def raise_arm(
+    ops: CatalogOps,
+    operation: str,
+    arm: answers.InvalidInput | answers.OperationError,
+    given: dict[str, Any],
+    entries: list[dict[str, Any]] | None = None,
+) -> NoReturn:
+    """Raise what an error arm means; `given` and `entries` are what was sent, by the wire's names."""
+    if isinstance(arm, answers.InvalidInput):
+        _raise_invalid(ops, operation, arm.errors[0], given, entries or [])
+    _raise_failed(ops, operation, arm, given)
+
+
+def _raise_invalid(
+    ops: CatalogOps, operation: str, error: answers.InputError, given: dict[str, Any], entries: list[dict[str, Any]]
+) -> NoReturn:
+    parts = (error.path or "").split(".")
+    place = next((int(part) for part in parts if part.isdigit()), len(entries))
+    entry = entries[place] if place < len(entries) else None
+    field = ARGUMENTS.get(parts[-1], parts[-1])
+    value = given.get(parts[-1]) if entry is None else entry.get(field)
+    if error.name.endswith(ABSENT):
+        identifier = str(value if value is not None else parts[-1])
+        where = identifier.removeprefix("s3://").split("/", 1)[0]
+        raise ops.not_found(operation, RESOURCES.get(parts[-1], "package"), identifier, f"s3://{where}")
+    if error.name == "PackageExists":
+        ops.exists_already(operation, str(given["name"]))
+    if field == "workflow":
+        ops.refuse_workflow(operation, value, error.message)
+    ops.rules(operation).refuse(field, value, error.message, None if entry is None else place)
+
+
+def _raise_failed(ops: CatalogOps, operation: str, arm: answers.OperationError, given: dict[str, Any]) -> NoReturn:
+    if arm.name.endswith(ABSENT):
+        raise ops.not_found(operation, "package", str(given.get("name")), "the registry")
+    if arm.name == "Forbidden":
+        ops.catalog.forbid(operation, ops.catalog.fit(operation, Lack, arm.context or {}))
+    if arm.name == "RevisionConflict":
+        raise ops.conflict(operation, None)
+    raise errors.BackendError(
+        "The catalog refused the operation. Look at the context for its error.",
+        ops.catalog.base(operation)
+        | {
+            "kind": "graphql",
+            "original_exception": None,
+            "errors": [{"name": arm.name, "message": arm.message, "path": None}],
+        },
+    )

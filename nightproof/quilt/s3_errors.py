@@ -1,0 +1,119 @@
+"""What S3's refusals mean in the contract."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Final
+from typing import NoReturn
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import HTTPClientError
+from botocore.exceptions import ReadTimeoutError
+
+from nightproof.quilt import exceptions as errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nightproof.quilt.base import CatalogOps
+
+MISSING: Final = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"})
+DENIED: Final = frozenset({"AccessDenied", "AllAccessDisabled", "403", "Forbidden"})
+EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a request to S3 was about: the thing, where it is looked for, and the right that it takes."""
+
+    resource: str
+    identifier: str
+    where: str
+    bucket: str
+    right: str = "read"
+
+
+@contextmanager
+def s3_errors(ops: CatalogOps, operation: str, sought: Sought) -> Iterator[None]:
+    """Turn what botocore raises within the block into the contract's errors."""
+    started = time.monotonic()
+    try:
+        yield
+    except ClientError as error:
+        _raise_refusal(ops, operation, sought, error)
+    except (ReadTimeoutError, ConnectTimeoutError) as error:
+        limit = ops.timeouts.connect_s if isinstance(error, ConnectTimeoutError) else ops.timeouts.read_s
+        raise errors.BackendError(
+            f"S3 gave no answer within {limit:g} s. Try again, or allow more time.",
+            ops.catalog.base(operation)
+            | {
+                "kind": "timeout",
+                "timeout_s": limit,
+                "elapsed_s": time.monotonic() - started,
+                "original_exception": f"{type(error).__name__}: {error}",
+            },
+        ) from error
+    except (HTTPClientError, UnreachableError) as error:
+        raise errors.BackendError(
+            "S3 cannot be reached. Check its address and that it runs.",
+            ops.catalog.base(operation)
+            | {
+                "kind": "unreachable",
+                "url": str(error.kwargs.get("endpoint_url", "")),
+                "original_exception": f"{type(error).__name__}: {error}",
+            },
+        ) from error
+    except BotoCoreError as error:
+        raise ops.catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
+
+
+def code_of(error: ClientError) -> str:
+    """Give the service's error code."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def deny(ops: CatalogOps, operation: str, sought: Sought, cause: Exception) -> NoReturn:
+    """Raise the PermissionError of a bucket, with the role and what it may do there."""
+    raise errors.PermissionError(
+        f"The role of the signed-in user may not {sought.right} in `{sought.bucket}`. Ask an admin for the right.",
+        ops.catalog.base(operation)
+        | {
+            "required_permissions": [f"s3:{sought.right}:{sought.bucket}"],
+            "user_role": ops.me(operation).role.name,
+            "access_level": _level(ops, operation, sought.bucket),
+        },
+    ) from cause
+
+
+def _level(ops: CatalogOps, operation: str, bucket: str) -> str:
+    try:
+        ops.keys.client("s3", None, operation).head_bucket(Bucket=bucket)
+    except ClientError:
+        return "none"
+    return "read"
+
+
+def _raise_refusal(ops: CatalogOps, operation: str, sought: Sought, error: ClientError) -> NoReturn:
+    code = code_of(error)
+    if code in MISSING:
+        raise ops.not_found(operation, sought.resource, sought.identifier, sought.where) from error
+    if code in DENIED:
+        deny(ops, operation, sought, error)
+    if code in EXPIRED:
+        ops.catalog.refuse(operation, "expired", expires_at=ops.keys.end)
+    raise errors.BackendError(
+        f"S3 failed with {code}. Try again, then look at the storage.",
+        ops.catalog.base(operation)
+        | {
+            "kind": "s3",
+            "s3_code": code,
+            "http_status": error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
+            "original_exception": f"{type(error).__name__}: {error}",
+        },
+    ) from error

@@ -1,0 +1,143 @@
+"""Break the client library the way `NIGHTPROOF_CLIENT_DEFECT` says: load it with `-p suites._defects.client`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from nightproof import quilt
+from nightproof.quilt.catalog import Catalog
+from nightproof.quilt.validation import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from nightproof.quilt.base import CatalogOps
+
+VARIABLE: Final = "NIGHTPROOF_CLIENT_DEFECT"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Install the defect in this process, and have the isolated steps install it in theirs."""
+    from suites.quilt_ops import isolated  # noqa: PLC0415 - a plugin is loaded before the suite
+
+    name = os.environ[VARIABLE]
+    backend = config.getoption("backend")
+    install(name, backend if isinstance(backend, str) else "", setattr)
+    isolated.SCRIPT = Path(__file__).with_name("step.py")  # type: ignore[misc]  # a test of the tests
+
+
+def install(name: str, backend: str, put: Callable[[Any, str, Any], None]) -> None:
+    """Install a defect by name; `put` sets an attribute of a class."""
+    if backend == "quilt3":
+        from nightproof.quilt.quilt3_backend import Quilt3Ops as Ops  # noqa: PLC0415 - quilt3 fixes its paths at import
+    else:
+        from nightproof.quilt.platform_backend import PlatformOps as Ops  # type: ignore[assignment]  # noqa: PLC0415
+    if name in OF_RULES:
+        owner, method, broken = OF_RULES[name]
+        put(owner, method, broken)
+    else:
+        method, change = OF_OPERATIONS[name]
+        put(Ops, method, change(getattr(Ops, method)))
+
+
+def _entries_unchecked(_rules: Rules, entries: list[dict[str, Any]], **_: Any) -> list[dict[str, Any]]:
+    return [{"logical_key": "x", "physical_key": "s3://b/k", "meta": None} | entry for entry in entries]
+
+
+def _skips_path_check(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_content_url(ops: CatalogOps, name: str, registry: str, path: str, *rest: Any, **more: Any) -> Any:
+        try:
+            return original(ops, name, registry, path, *rest, **more)
+        except quilt.ValidationError:
+            return f"{ops.catalog.url}/{path}"
+
+    return get_content_url
+
+
+def _first_file_for_missing_path(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_content_url(ops: CatalogOps, name: str, registry: str, path: str, *rest: Any, **more: Any) -> Any:
+        try:
+            return original(ops, name, registry, path, *rest, **more)
+        except quilt.NotFoundError:
+            files = [item.path for item in ops.browse_content(name, registry) if item.type == "file"]
+            return original(ops, name, registry, files[0], *rest, **more)
+
+    return get_content_url
+
+
+def _accepts_bad_service(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_boto3_client(ops: CatalogOps, service_name: str, region: str | None = None) -> Any:
+        try:
+            return original(ops, service_name, region)
+        except quilt.ValidationError:
+            return original(ops, "s3", region)
+
+    return get_boto3_client
+
+
+def _timeout_ignored(original: Callable[..., Any]) -> Callable[..., Any]:
+    def execute_graphql_query(ops: CatalogOps, *arguments: Any, **more: Any) -> Any:
+        return original(ops, *arguments, **(more | {"timeout_s": None}))
+
+    return execute_graphql_query
+
+
+def _replaces_metadata(original: Callable[..., Any]) -> Callable[..., Any]:
+    def update_package_revision(ops: CatalogOps, name: str, registry: str, *rest: Any, **more: Any) -> Any:
+        present = ops.get_package_metadata(name, registry)
+        given = more.get("metadata") or {}
+        return original(ops, name, registry, *rest, **(more | {"metadata": dict.fromkeys(present) | given}))
+
+    return update_package_revision
+
+
+def _creates_missing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def update_package_revision(ops: CatalogOps, name: str, registry: str, entries: Any = None, **more: Any) -> Any:
+        try:
+            return original(ops, name, registry, entries, **more)
+        except quilt.NotFoundError:
+            return ops.create_package_revision(name, registry, entries or [], **more)
+
+    return update_package_revision
+
+
+def _swaps_direction(original: Callable[..., Any]) -> Callable[..., Any]:
+    def diff_packages(ops: CatalogOps, *arguments: Any, **more: Any) -> Any:
+        found = original(ops, *arguments, **more)
+        return found | {"added": found["removed"], "removed": found["added"]}
+
+    return diff_packages
+
+
+def _missing_as_empty(original: Callable[..., Any]) -> Callable[..., Any]:
+    def browse_content(ops: CatalogOps, *arguments: Any, **more: Any) -> Any:
+        try:
+            return original(ops, *arguments, **more)
+        except quilt.NotFoundError:
+            return []
+
+    return browse_content
+
+
+OF_RULES: Final[dict[str, tuple[type, str, Any]]] = {
+    "client-ignores-missing-session": (Catalog, "has_credentials", True),
+    "client-accepts-bad-package-name": (Rules, "name", lambda _rules, value, *_: value),
+    "client-accepts-bad-entries": (Rules, "entries", _entries_unchecked),
+}
+OF_OPERATIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "client-skips-path-check": ("get_content_url", _skips_path_check),
+    "client-first-file-for-missing-path": ("get_content_url", _first_file_for_missing_path),
+    "client-accepts-bad-service": ("get_boto3_client", _accepts_bad_service),
+    "client-timeout-ignored": ("execute_graphql_query", _timeout_ignored),
+    "update-replaces-metadata": ("update_package_revision", _replaces_metadata),
+    "update-creates-missing": ("update_package_revision", _creates_missing),
+    "diff-swaps-direction": ("diff_packages", _swaps_direction),
+    "browse-missing-as-empty": ("browse_content", _missing_as_empty),
+}
+DEFECTS: Final = tuple(sorted(OF_RULES | OF_OPERATIONS))

@@ -1,0 +1,179 @@
+"""Signing in: what counts as signed in, what a bad token leads to, and users that share a process."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from nightproof import quilt
+from nightproof.quilt.signing import expiry
+from nightproof.quilt.signing import sign_jwt
+from tests.nightproof.quilt.rubbish import TOKENS
+
+if TYPE_CHECKING:
+    from tests.nightproof.quilt.conftest import World
+    from tests.nightproof.quilt.rubbish import Rubbish
+
+PAST: Final = 1_700_000_000
+PAST_TEXT: Final = "2023-11-14T22:13:20+00:00"
+REGISTRY: Final = "s3://quilt-mcp-test-work"
+METHODS: Final = {"quilt3": "local", "platform": "jwt"}
+REMEDIES: Final = {"quilt3": "quilt3 login", "platform": "access or refresh token"}
+
+
+def test_the_status_says_who_is_signed_in_and_where(ops: quilt.QuiltOps, backend: str, world: World) -> None:
+    """The user comes from the server, the rest from config.json; quilt3 has no name for a catalog."""
+    status = ops.get_auth_status()
+    url = world.target.catalog_url
+    assert (status.is_authenticated, status.user_name) == (True, "test-user")
+    assert (status.logged_in_url, status.registry_url) == (url, f"{url}/registry")
+    assert (status.region, status.tabulator_data_catalog) == ("us-east-1", "quilt-nightproof-tabulator")
+    assert status.catalog_name == (None if backend == "quilt3" else urlsplit(url).hostname)
+
+
+def test_without_credentials_nothing_is_constructed(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
+    """A construction without any authentication is refused, with the remedy, before anything is sent."""
+    rubbish.asked.clear()
+    with pytest.raises(quilt.AuthenticationError, match="Nobody is signed in") as caught:
+        on_rubbish(backend, credentials=None)
+    remedy = caught.value.context.pop("remediation")
+    assert REMEDIES[backend] in remedy
+    assert caught.value.context == {
+        "backend_type": backend,
+        "operation": "create_quilt_ops",
+        "auth_method": METHODS[backend],
+        "reason": "missing",
+    }
+    assert rubbish.asked == []
+
+
+def test_an_unknown_backend_is_refused(world: World) -> None:
+    """Only the two backends exist."""
+    with pytest.raises(quilt.ValidationError, match="`quilt3` or `platform`"):
+        world.make("quilt4")
+
+
+def write_session(world: World, url: str, **more: Any) -> None:
+    """Write quilt3's configuration and session as its login does."""
+    config = {"navigator_url": url, "registryUrl": f"{url}/registry"}
+    (world.home / "config.yml").write_text(json.dumps(config), encoding="utf-8")
+    session = {"access_token": "stored", "refresh_token": "r", "expires_at": time.time() + 3600} | more
+    (world.home / "auth.json").write_text(json.dumps({f"{url}/registry": session}), encoding="utf-8")
+
+
+def test_the_session_of_quilt3_login_is_used(on_rubbish: Any, rubbish: Rubbish, world: World) -> None:
+    """A stored session of this catalog signs in until it ends, and is then renewed."""
+    write_session(world, rubbish.url)
+    rubbish.spoiled = {}
+    ops = on_rubbish("quilt3", credentials=None)
+    assert ops.get_graphql_auth_headers() == {"Authorization": "Bearer stored"}
+    write_session(world, rubbish.url, expires_at=time.time() - 1)
+    ops = on_rubbish("quilt3", credentials=None)
+    assert ops.get_graphql_auth_headers() == {"Authorization": f"Bearer {TOKENS['access_token']}"}
+
+
+def test_the_session_of_another_catalog_is_not_used(on_rubbish: Any, rubbish: Rubbish, world: World) -> None:
+    """A session belongs to its registry: neither another catalog's nor one of a former address counts."""
+    write_session(world, "http://elsewhere.example")
+    with pytest.raises(quilt.AuthenticationError, match="Nobody"):
+        on_rubbish("quilt3", credentials=None)
+    write_session(world, rubbish.url)
+    (world.home / "auth.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(quilt.AuthenticationError, match="Nobody"):
+        on_rubbish("quilt3", credentials=None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (401, {"code": "token_expired", "expires_at": PAST_TEXT}, "expired"),
+        (401, {"code": "token_revoked"}, "revoked"),
+        (401, {"code": "user_inactive"}, "inactive"),
+        (401, {"code": "token_invalid"}, "invalid"),
+        (401, ["no", "object"], "invalid"),
+        (200, {"data": {"me": None}}, "invalid"),
+    ],
+)
+def test_a_refused_token_has_a_reason(
+    on_rubbish: Any, rubbish: Rubbish, backend: str, status: int, body: object, reason: str
+) -> None:
+    """The catalog's code decides the reason; only an expired token has an end."""
+    rubbish.spoil("graphql", json.dumps(body).encode(), status)
+    with pytest.raises(quilt.AuthenticationError) as caught:
+        on_rubbish(backend).get_auth_status()
+    context = caught.value.context
+    assert (context["reason"], context["auth_method"], context["operation"]) == (
+        reason,
+        METHODS[backend],
+        "get_auth_status",
+    )
+    assert context.get("expires_at") == (PAST_TEXT if reason == "expired" else None)
+    assert ("expired" in caught.value.message) == (reason == "expired")
+    assert ("admin" in context["remediation"]) == (reason == "inactive")
+
+
+def test_the_end_of_an_expired_token_is_read_from_it(on_rubbish: Any, rubbish: Rubbish) -> None:
+    """A catalog that does not name the end leaves the token's own claim, or the moment of its refusal."""
+    rubbish.spoil("graphql", b'{"code": "token_expired", "expires_at": 7}', 401)
+    for token, earliest in {sign_jwt("s" * 32, {"exp": PAST}): PAST_TEXT, "opaque": None}.items():
+        before = datetime.now(UTC)
+        with pytest.raises(quilt.AuthenticationError) as caught:
+            on_rubbish("platform", credentials=quilt.Credentials(access_token=token)).get_auth_status()
+        found = caught.value.context["expires_at"]
+        if earliest:
+            assert found == earliest
+        else:
+            assert before <= datetime.fromisoformat(found) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("claim", ["soon", None, 10**30])
+def test_a_claim_that_is_no_time_has_no_end(claim: object) -> None:
+    """Rubbish in a token's claims is no reason to fail."""
+    assert expiry(sign_jwt("s" * 32, {"exp": claim} if claim else {})) is None
+
+
+def test_a_refused_refresh_token_is_invalid(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
+    """Real catalogs answer 200 with an error where a refresh token does not count."""
+    rubbish.spoil("token", b'{"error": "Failed to log in"}')
+    with pytest.raises(quilt.AuthenticationError) as caught:
+        on_rubbish(backend).get_auth_status()
+    assert caught.value.context["reason"] == "invalid"
+
+
+def test_a_token_is_renewed_before_it_ends(on_rubbish: Any, rubbish: Rubbish) -> None:
+    """A token with less than a minute to live is replaced, one with more is kept."""
+    rubbish.spoil("token", json.dumps(TOKENS | {"expires_at": time.time() + 30}).encode())
+    rubbish.asked.clear()
+    ops = on_rubbish("platform")
+    for _ in range(2):
+        ops.get_graphql_auth_headers()
+    assert rubbish.asked.count("token") == 2
+    rubbish.spoiled = {}
+    for _ in range(3):
+        ops.get_graphql_auth_headers()
+    assert rubbish.asked.count("token") == 3
+
+
+def test_users_in_one_process_do_not_mix(world: World) -> None:
+    """quilt3 knows one user per process; each thread still acts with the rights of its own."""
+    users = {user: world.make("quilt3", user) for user in ("test-user", "test-readonly")}
+
+    def role_refused(user: str) -> str:
+        try:
+            users[user].list_all_packages(REGISTRY)
+        except quilt.PermissionError as error:
+            return str(error.context["user_role"])
+        return "none"
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(role_refused, ["test-user", "test-readonly"] * 6))
+    assert found == ["none", "viewer"] * 6

@@ -1,0 +1,83 @@
+"""Client-side defects of the suites: each really changes what the client answers, and only where it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from typing import Final
+
+import pytest
+
+from nightproof import quilt
+from suites._defects.client import DEFECTS
+from suites._defects.client import install
+
+if TYPE_CHECKING:
+    from tests.nightproof.quilt.conftest import Versions
+    from tests.nightproof.quilt.conftest import World
+
+REGISTRY: Final = "s3://quilt-mcp-test-work"
+BAD_ENTRIES: Final = [{"physical_key": "s3://b/k"}, {"physical_key": "s3://b/k"}]
+
+
+def error_of(act: Callable[[], object]) -> str:
+    """Give class and words of the error that an operation raises, or nothing."""
+    try:
+        act()
+    except (quilt.QuiltOpsError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+Probe = Callable[[quilt.QuiltOps, str, "Versions"], object]
+
+PROBES: Final[dict[str, Probe]] = {
+    "client-accepts-bad-package-name": lambda ops, _t, _v: error_of(lambda: ops.get_package_info("x", REGISTRY)),
+    "client-accepts-bad-entries": lambda ops, _t, _v: error_of(
+        lambda: ops.create_package_revision("defect/entries", REGISTRY, BAD_ENTRIES)
+    ),
+    "client-accepts-bad-service": lambda ops, _t, _v: error_of(lambda: ops.get_boto3_client("nonsense")),
+    "client-skips-path-check": lambda ops, tree, _v: error_of(lambda: ops.get_content_url(tree, REGISTRY, "data")),
+    "client-first-file-for-missing-path": lambda ops, tree, _v: error_of(
+        lambda: ops.get_content_url(tree, REGISTRY, "missing.txt")
+    ),
+    "client-timeout-ignored": lambda ops, _t, _v: error_of(
+        lambda: ops.execute_graphql_query("{ me { name } }", timeout_s=1e-4)
+    ),
+    "update-replaces-metadata": lambda ops, _t, _v: _updated(ops),
+    "update-creates-missing": lambda ops, _t, _v: error_of(
+        lambda: ops.update_package_revision(f"defect/{type(ops).__name__}-missing", REGISTRY, [])
+    ),
+    "diff-swaps-direction": lambda ops, _t, v: ops.diff_packages(v.name, v.name, REGISTRY, v.first)["added"],
+    "browse-missing-as-empty": lambda ops, tree, _v: error_of(lambda: ops.browse_content(tree, REGISTRY, "missing/")),
+}
+
+
+def _updated(ops: quilt.QuiltOps) -> object:
+    name = f"defect/{type(ops).__name__}-metadata"
+    if error_of(lambda: ops.get_package_info(name, REGISTRY)):
+        ops.create_package_revision(name, REGISTRY, [], metadata={"keep": 1})
+    ops.update_package_revision(name, REGISTRY, metadata={"more": 2})
+    return ops.get_package_metadata(name, REGISTRY)
+
+
+def test_every_defect_has_a_probe() -> None:
+    """A defect that nobody tries proves nothing."""
+    assert sorted([*PROBES, "client-ignores-missing-session"]) == sorted(DEFECTS)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_defect_changes_the_answer(
+    ops: quilt.QuiltOps, backend: str, tree: str, versions: Versions, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What the sound client answers is not what the broken one does."""
+    sound = PROBES[name](ops, tree, versions)
+    install(name, backend, monkeypatch.setattr)
+    assert PROBES[name](ops, tree, versions) != sound
+
+
+def test_a_missing_session_may_be_ignored(world: World, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this defect nobody may construct an instance without credentials and be told."""
+    assert error_of(lambda: world.make(backend, credentials=None)).startswith("AuthenticationError")
+    install("client-ignores-missing-session", backend, monkeypatch.setattr)
+    assert error_of(lambda: world.make(backend, credentials=None)) == ""
