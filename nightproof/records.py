@@ -27,6 +27,7 @@ STAGES: Final = (
 )  # fmt: skip
 
 _CONFIG: Final = ConfigDict(extra="forbid", ser_json_timedelta="float")
+Interruption = Literal["SIGINT", "SIGTERM", "cancelled", "killed"]  # killed: nobody was left to write the report
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -279,7 +280,10 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
 class RunReport:
-    """One night; the contract of `report.json`."""
+    """One night; the contract of `report.json`.
+
+    `not_green_nights` counts consecutive counted nights, tonight included, that were not GREEN.
+    """
 
     run_id: str
     profile: str
@@ -287,7 +291,7 @@ class RunReport:
     target: Literal["embedded", "live"]
     started: AwareDatetime
     ended: AwareDatetime
-    interrupted: Literal["SIGINT", "SIGTERM", "cancelled"] | None
+    interrupted: Interruption | None
     colour: Colour | None
     cause: Annotated[str, Field(max_length=CAUSE_LIMIT)]
     exit_code: int
@@ -311,6 +315,7 @@ class RunReport:
     versions: dict[str, str]
     rerun: str
     schema: Literal[1] = SCHEMA
+    not_green_nights: Count = 0
 
 
 REPORT: Final = TypeAdapter(RunReport)

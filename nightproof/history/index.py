@@ -13,6 +13,7 @@ from typing import Final
 from typing import Self
 
 import pandas as pd
+from sqlalchemy import JSON
 from sqlalchemy import BigInteger
 from sqlalchemy import Column
 from sqlalchemy import DateTime
@@ -26,7 +27,10 @@ from sqlalchemy import create_engine
 from sqlalchemy import delete
 from sqlalchemy import event
 from sqlalchemy import insert
+from sqlalchemy import inspect
 from sqlalchemy import select
+from sqlalchemy import text
+from sqlalchemy import update
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import NoSuchModuleError
 
@@ -48,10 +52,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_META: Final = MetaData()
+BUSY_MS: Final = 10_000  # a night that writes is done long before
+META: Final = MetaData()
 _RUNS: Final = Table(
     "runs",
-    _META,
+    META,
     Column("run_id", String, primary_key=True),
     Column("profile", String, nullable=False, index=True),
     Column("target", String, nullable=False),
@@ -67,11 +72,12 @@ _RUNS: Final = Table(
     Column("night_usd", Float),
     Column("alarm_channel", String),
     Column("alarm_ts", String),
+    Column("builds", JSON),
     Column("stamp", BigInteger, nullable=False),  # the file's modification time: delivery is patched in later
 )
 _VERDICTS: Final = Table(
     "verdicts",
-    _META,
+    META,
     Column("run_id", String, ForeignKey("runs.run_id"), primary_key=True),
     Column("id", String, primary_key=True),
     Column("backend", String, primary_key=True),
@@ -84,7 +90,8 @@ class History:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
-        _META.create_all(self._engine)
+        META.create_all(self._engine)
+        _add_columns(self._engine)
 
     def __enter__(self) -> Self:
         return self
@@ -165,8 +172,13 @@ def default_url(state_dir: Path) -> str:
 def _engine(url: str) -> Engine:
     try:
         engine = create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UsageError(f"The history URL cannot be used: {error}. Give sqlite:///path or postgresql://….") from error
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The history URL cannot be used: {error}. Install that driver, or give sqlite:///path."
+        ) from error
+    except (ArgumentError, NoSuchModuleError) as error:
+        what = str(error).rpartition(":")[2].strip().rstrip(".")
+        raise UsageError(f"The history URL cannot be used: {what}. Give sqlite:///path or postgresql://….") from error
     if engine.dialect.name == "sqlite":
         if engine.url.database:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +189,19 @@ def _engine(url: str) -> Engine:
 def _write_ahead(connection: Any, _record: Any) -> None:
     """Let a reader (the report command) and a writer (the night) work at the same time."""
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=10000")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
+
+def _add_columns(engine: Engine) -> None:
+    """Bring the index of an earlier version up to date; a cleared stamp makes `sync` read its reports again."""
+    there = {column["name"] for column in inspect(engine).get_columns(_RUNS.name)}
+    lacking = [column for column in _RUNS.c if column.name not in there]
+    if lacking:
+        with engine.begin() as connection:
+            for column in lacking:
+                kind = column.type.compile(engine.dialect)
+                connection.execute(text(f"ALTER TABLE {_RUNS.name} ADD COLUMN {column.name} {kind}"))
+            connection.execute(update(_RUNS).values(stamp=0))
 
 
 def _run_row(report: RunReport, night: Night, stamp: int) -> dict[str, Any]:
@@ -198,6 +222,7 @@ def _run_row(report: RunReport, night: Night, stamp: int) -> dict[str, Any]:
         "night_usd": night.night_usd,
         "alarm_channel": night.alarm_channel,
         "alarm_ts": night.alarm_ts,
+        "builds": dict(night.builds),
         "stamp": stamp,
     }
 
@@ -220,4 +245,5 @@ def _night(row: Row[Any]) -> Night:
         night_usd=row.night_usd,
         alarm_channel=row.alarm_channel,
         alarm_ts=row.alarm_ts,
+        builds=row.builds or {},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -34,6 +35,7 @@ class Night:
     night_usd: float | None = None
     alarm_channel: str | None = None
     alarm_ts: str | None = None
+    builds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_counted(self) -> bool:
@@ -53,6 +55,7 @@ def night_of(report: RunReport) -> Night:
         night_usd=report.cost.night_usd,
         alarm_channel=report.slack.channel if report.slack.delivered else None,
         alarm_ts=report.slack.ts if report.slack.delivered else None,
+        builds=report.builds,
     )
 
 
@@ -62,10 +65,13 @@ def counted(nights: Iterable[Night]) -> list[Night]:
 
 
 def is_new(key: Key, verdict: Verdict, nights: Sequence[Night]) -> bool:
-    """Say whether a test did not pass tonight and passed, or did not exist, on the last counted night."""
-    if verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
+    """Say whether a test did not pass tonight and passed, or did not exist, on the last counted night.
+
+    Without such a night nothing is new: on the first one, everything would be.
+    """
+    if not nights or verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
         return False
-    last = nights[0].verdicts.get(key) if nights else None
+    last = nights[0].verdicts.get(key)
     return last is Verdict.PASSED or last in ABSENT
 
 
@@ -83,6 +89,11 @@ def age_nights(key: Key, verdict: Verdict, nights: Sequence[Night], *, tonight_c
             break
         age += 1
     return age
+
+
+def not_green(nights: Iterable[Night]) -> int:
+    """Count the consecutive counted nights that were not GREEN, from the newest one back."""
+    return sum(1 for _ in takewhile(lambda night: night.colour is not Colour.GREEN, counted(nights)))
 
 
 def last_alarm(nights: Iterable[Night]) -> Night | None:

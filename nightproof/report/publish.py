@@ -21,8 +21,8 @@ from nightproof.report.files import dump_report
 from nightproof.report.files import read_report
 from nightproof.report.files import write_atomic
 from nightproof.verdict.assemble import violate
-from nightproof.verdict.cause import fit
 from nightproof.verdict.reconcile import reconcile
+from nightproof.verdict.sentences import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def write_all(
 def redacted(report: RunReport, redact: Callable[[str], str]) -> RunReport:
     """Give the report with every text scrubbed and redacted before a writer escapes it beyond recognition."""
     data = _texts(REPORT.dump_python(report, mode="json"), redact)
-    return REPORT.validate_python({**data, "cause": fit([data["cause"]], CAUSE_LIMIT)})
+    return REPORT.validate_python({**data, "cause": shorten(data["cause"], CAUSE_LIMIT)})
 
 
 def patch_delivery(

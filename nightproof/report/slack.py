@@ -15,10 +15,13 @@ from nightproof.report import slack_limits as limits
 from nightproof.report import words
 from nightproof.verdict.clusters import FAILURES
 from nightproof.verdict.clusters import clusters
-from nightproof.verdict.journeys import AT_RISK
+from nightproof.verdict.sentences import listed
+from nightproof.verdict.sentences import plural
+from nightproof.verdict.sentences import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from nightproof.history.nights import Night
 
@@ -43,8 +46,8 @@ def render(report: RunReport, report_link: str = "", *, mention: str = "", alarm
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": _header(report), "emoji": True}},
         _section(f"*{words.colour_word(report)}*: {escape(words.headline(report))}{_call(report, mention)}"),
-        {"type": "section", "fields": [{"type": "mrkdwn", "text": text[: limits.FIELD]} for text in _fields(report)]},
-        _section(f"```{escape(_matrix(report))}```"),
+        {"type": "section", "fields": [{"type": "mrkdwn", "text": text} for text in _fields(report)]},
+        _section(f"```{_code(escape(_matrix(report)))}```"),
         *_top_cause(report),
         _section(f"`{escape(words.totals_line(report.totals))}`"),
         *_buttons(report_link),
@@ -66,12 +69,17 @@ def escape(text: str) -> str:
     return words.scrub(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _cut(text: str, limit: int) -> str:
-    """Cut escaped text in its middle, never inside an entity."""
-    if len(text) <= limit:
-        return text
-    head, tail = text[: limit // 2 - 8], text[-(limit // 2 - 8) :]
-    return f"{re.sub(r'&[a-z]{0,4}$', '', head)} … {re.sub(r'^[a-z]{0,4};', '', tail)}"
+def _escaped(text: str, limit: int) -> str:
+    """Escape a text that is shortened before, so that what is escaped fits and no entity is cut."""
+    room = limit
+    while len(told := escape(shorten(text, room))) > limit:
+        room = room * 4 // 5
+    return told
+
+
+def _code(text: str) -> str:
+    """Make escaped text inert between backticks."""
+    return text.replace("`", "'")
 
 
 def _section(text: str) -> dict[str, Any]:
@@ -79,45 +87,48 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _header(report: RunReport) -> str:
-    heading = " ".join(words.headline(report).split()[:10]).rstrip(".,:;")
-    return f"{_ICONS[words.colour_word(report)]} {words.scrub(report.profile)[:40]}: {heading}"[: limits.HEADER]
+    """Give the first clause of the headline; the whole of it is the next block."""
+    start = f"{_ICONS[words.colour_word(report)]} {shorten(words.scrub(report.profile), 40)}: "
+    clause = re.split(r"[:,;] | \(", words.scrub(words.headline(report)))[0].rstrip(".,:;")
+    return start + shorten(clause, limits.HEADER - len(start))
 
 
 def _text(report: RunReport) -> str:
     first = f"{_ICONS[words.colour_word(report)]} {words.colour_word(report)}: {escape(words.headline(report))}"
-    lines = [first, escape(words.totals_line(report.totals)), *_listed(report, Verdict.BLOCKED)]
-    return _cut("\n".join(lines), limits.TEXT)
+    lines = [first, escape(words.totals_line(report.totals))]
+    room = limits.TEXT - len("\n".join(lines)) - 1
+    return "\n".join([*lines, *words.first_lines(_tests(words.unpassed(report)), LISTED, room)])
 
 
-def _listed(report: RunReport, *without: Verdict) -> list[str]:
-    bad = [test for test in words.unpassed(report) if test.verdict not in without]
-    return words.middle_cut([_line(test) for test in bad], LISTED)
+def _tests(tests: Iterable[TestVerdict]) -> list[str]:
+    return [_line(test) for test in tests]
 
 
 def _line(test: TestVerdict) -> str:
-    known = "new" if test.new else f"night {test.age_nights}"
-    name = escape(f"{test.id[:120]} ({test.backend[:30]})")
-    return f"{words.SYMBOLS[test.verdict]} {test.verdict.value.replace('_', ' ')}: {name}, {known}"
+    known = f", for {plural(test.age_nights, 'night')}" if test.age_nights > 1 else ""
+    name = _escaped(f"{test.id} ({test.backend})", 200)
+    return (
+        f"{words.SYMBOLS[test.verdict]} {test.verdict.value.replace('_', ' ')}: {name}{', new' if test.new else known}"
+    )
 
 
 def _call(report: RunReport, mention: str) -> str:
-    new = any(test.new and test.verdict in FAILURES for test in report.tests)
+    # The first night knows no news, but its failures are nobody's yet.
+    new = any((test.new or test.age_nights == 1) and test.verdict in FAILURES for test in report.tests)
     return f" <!subteam^{mention}>" if mention and words.is_bad(report.colour) and new else ""
 
 
 def _fields(report: RunReport) -> list[str]:
-    failing = [test for test in report.tests if test.verdict in AT_RISK or test.verdict is Verdict.NOT_RUN]
     critical = [t for t in report.tests if t.tier == "critical" and t.verdict is not Verdict.UNSUPPORTED]
     protected = sum(test.verdict in (Verdict.PASSED, Verdict.FLAKY) for test in critical)
     rate = report.pass_rate
-    oldest = max((test.age_nights for test in failing), default=0)
     ledger = report.ledger
     risk = sum(j.mrr_usd or 0 for j in report.journeys if j.state == "at_risk")
     total = sum(j.mrr_usd or 0 for j in report.journeys)
     fields = [
         f"*First attempt / after retry*\n{words.fraction(rate.first_attempt)} / {words.fraction(rate.after_retry)}",
         f"*Critical*\n{protected} of {len(critical)}",
-        f"*New / known*\n{sum(t.new for t in failing)} / {sum(not t.new for t in failing)}, oldest {oldest} nights",
+        f"*To act on*\n{_news(words.unpassed(report))}",
         f"*Duration*\n{words.duration((report.ended - report.started).total_seconds())}",
         f"*Leaks*\n{ledger.leaked} of {ledger.created} resources, {ledger.unknown} unknown",
         f"*Flaky / quarantine*\n{report.totals.flaky} / {report.totals.quarantined} of {report.totals.declared}",
@@ -125,14 +136,24 @@ def _fields(report: RunReport) -> list[str]:
     if total:
         fields.append(f"*Money at risk*\n{words.money(risk)} of {words.money(total)} a month")
     if report.builds:
-        fields.append(f"*Builds*\n{escape(', '.join(f'{k} {v}' for k, v in sorted(report.builds.items())))[:500]}")
+        builds = listed([f"{name} {build}" for name, build in sorted(report.builds.items())], 500)
+        fields.append(f"*Builds*\n{_escaped(builds, 500)}")
     return fields
+
+
+def _news(failing: list[TestVerdict]) -> str:
+    """Count what needs action, split into new and known only where an earlier night tells them apart."""
+    new = sum(test.new for test in failing)
+    ages = [test.age_nights for test in failing if test.age_nights > 1]
+    parts = [f"{new} new"] if new else []
+    parts += [f"{len(ages)} known, the oldest for {plural(max(ages), 'night')}"] if ages else []
+    return f"{plural(len(failing), 'test')}{': ' if parts else ''}{', '.join(parts)}"
 
 
 def _matrix(report: RunReport) -> str:
     width = max((len(f"{c.suite} {c.backend}") for c in report.cells[:CELLS]), default=4)
     lines = [f"{f'{cell.suite} {cell.backend}':<{min(width, 40)}.40}  {_counts(cell)}" for cell in report.cells[:CELLS]]
-    more = [f"… +{len(report.cells) - CELLS} more in the report"] if len(report.cells) > CELLS else []
+    more = [f"… and {len(report.cells) - CELLS} more in the report"] if len(report.cells) > CELLS else []
     return "\n".join([*lines, *more]) or "no cells"
 
 
@@ -145,10 +166,10 @@ def _top_cause(report: RunReport) -> list[dict[str, Any]]:
     if not found:
         return []
     top = found[0]
-    owners = ", ".join(sorted({test.owner or "unowned" for test in top.tests}))[:200]
-    lead = f"*Top cause* ({len(top.tests)} of {sum(len(c.tests) for c in found)} failures, owner {escape(owners)})"
-    again = f"\nAgain: `{escape(report.rerun[:300])}`" if report.rerun else ""
-    return [_section(f"{lead}\n{_cut(escape(top.text), 800)}{again}")]
+    owners = _escaped(listed(sorted({test.owner or "unowned" for test in top.tests}), 200), 200)
+    lead = f"*Top cause* ({len(top.tests)} of {plural(sum(len(c.tests) for c in found), 'failure')}, owner {owners})"
+    again = f"\nAgain: `{_code(_escaped(report.rerun, 500))}`" if report.rerun else ""
+    return [_section(f"{lead}\n{_escaped(top.text, 800)}{again}")]
 
 
 def _buttons(report_link: str) -> list[dict[str, Any]]:
@@ -163,32 +184,38 @@ def _buttons(report_link: str) -> list[dict[str, Any]]:
 
 
 def _context(report: RunReport, report_link: str) -> str:
-    why = "interrupted" if report.interrupted else f"the night is {words.colour_word(report)}"
-    place = f" · report {escape(report_link[:300])}" if report_link else ""
-    return f"run {report.run_id} · suites {report.suite_hash[:12]} · seeds {report.seed_hash[:12]} · why: {why}{place}"
+    standing = f", {words.standing(report)}" if words.standing(report) else ""
+    why = f"{'interrupted' if report.interrupted else f'the night is {words.colour_word(report)}'}{standing}"
+    place = [f"report {escape(report_link)}"] if 0 < len(escape(report_link)) <= limits.LINK else []
+    hashes = [f"{name} {value[:12]}" for name, value in (("suites", report.suite_hash), ("seeds", report.seed_hash))]
+    named = [text for text in hashes if not text.endswith(" ")]
+    return " · ".join([f"run {report.run_id}", *named, f"why: {why}", *place])
 
 
 def _replies(report: RunReport) -> tuple[str, ...]:
     if report.colour is None or report.colour.value == "GREEN":
         return ()
-    found = [f"{len(c.tests)} × {_cut(escape(c.text), 300)} `{c.id}`" for c in clusters(report.tests)]
-    debt = [_line(t) for t in report.tests if t.verdict in (Verdict.FLAKY, Verdict.QUARANTINED)]
-    leaks = [escape(entry[:200]) for entry in report.ledger.entries_leaked]
+    found = [f"{len(c.tests)} × {_escaped(c.text, 400)} `{c.id}`" for c in clusters(report.tests)]
+    debt = _tests(test for test in report.tests if test.verdict in (Verdict.FLAKY, Verdict.QUARANTINED))
+    leaks = [_escaped(entry, 300) for entry in report.ledger.entries_leaked]
     checks = [
-        f"✗ {escape(c.name)}: {escape(c.detail[:300])} {escape(c.remedy[:300])}" for c in report.checks if not c.ok
+        f"✗ {_escaped(c.name, 100)}: {_escaped(c.detail.rstrip(' .'), 400)}. {_escaped(c.remedy, 400)}"
+        for c in report.checks
+        if not c.ok
     ]
     sections = [
         ("Failed checks", checks),
         ("Failures by cause", found),
         ("Flaky and quarantine", debt),
         ("Left behind", leaks),
-        ("Every test that did not pass", _listed(report)),
+        ("Every test that did not pass", _tests(words.unpassed(report))),
     ]
     return tuple(_reply(title, lines) for title, lines in sections if lines)[: limits.REPLIES]
 
 
-def _reply(title: str, lines: Iterable[str]) -> str:
-    return _cut("\n".join([f"*{title}*", *words.middle_cut(list(lines), LISTED)]), limits.TEXT)
+def _reply(title: str, lines: Sequence[str]) -> str:
+    head = f"*{title}*"
+    return "\n".join([head, *words.first_lines(lines, LISTED, limits.TEXT - len(head) - 1)])
 
 
 def _recovery(report: RunReport, alarm: Night) -> str:

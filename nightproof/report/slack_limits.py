@@ -22,6 +22,7 @@ CONTEXT_ELEMENTS: Final = 10
 ACTIONS: Final = 25
 BUTTON_TEXT: Final = 75
 URL: Final = 3000
+LINK: Final = 1000  # ours, for the address in the last line
 ALL_BLOCKS: Final = 13_000  # then `msg_blocks_too_long`, slackapi/bolt-js #2509, undocumented
 TEXT: Final = 4000
 REPLIES: Final = 5

@@ -20,17 +20,17 @@ def render(report: RunReport, report_path: str = "") -> str:
     listed = [
         f"  {words.SYMBOLS[test.verdict]} {test.verdict.value:<8} {test.id} [{test.backend}]{' new' * test.new}"
         for test in words.unpassed(report)
-        if test.verdict is not Verdict.BLOCKED and not (report.interrupted and test.verdict is Verdict.NOT_RUN)
     ]
     lines = [
         f"{words.colour_word(report)}: {words.headline(report)}",
         *[_cell(cell) for cell in report.cells],
-        *[f"  {line.strip()}" for line in words.middle_cut(listed, LISTED_TESTS)],
+        *[f"  {line.strip()}" for line in words.first_lines(listed, LISTED_TESTS)],
         f"  total: {words.totals_line(report.totals)}",
         (
             f"  first attempt {words.fraction(report.pass_rate.first_attempt)}, "
             f"after retry {words.fraction(report.pass_rate.after_retry)}, "
             f"{words.duration((report.ended - report.started).total_seconds())}"
+            f"{', ' * bool(words.standing(report))}{words.standing(report)}"
         ),
         *[f"  report check: {violation}" for violation in report.reconciliation.violations],
         *([f"  report: {report_path}"] if report_path else []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -12,6 +13,7 @@ from nightproof.records import RunReport
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
 from nightproof.verdict.assemble import COUNTS
+from nightproof.verdict.sentences import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,8 +99,12 @@ def worst_first(tests: Iterable[TestVerdict]) -> list[TestVerdict]:
 
 
 def unpassed(report: RunReport) -> list[TestVerdict]:
-    """Give the tests that ask for action: neither passed, unsupported nor quarantined."""
-    quiet = (Verdict.PASSED, Verdict.UNSUPPORTED, Verdict.QUARANTINED)
+    """Give the tests that ask for action: neither passed, unsupported nor quarantined, nor explained by the cause."""
+    quiet = {Verdict.PASSED, Verdict.UNSUPPORTED, Verdict.QUARANTINED}
+    if report.colour is Colour.BLOCKED:
+        quiet.add(Verdict.BLOCKED)
+    if report.interrupted:
+        quiet.add(Verdict.NOT_RUN)
     return worst_first(test for test in report.tests if test.verdict not in quiet)
 
 
@@ -125,12 +131,20 @@ def money(usd: float | None) -> str:
     return "not measured" if usd is None else f"{usd:,.2f} USD"
 
 
-def middle_cut(lines: Sequence[str], limit: int) -> list[str]:
-    """Keep at most `limit` lines: the first ones, a count of what is left out, the last one."""
-    if len(lines) <= limit:
-        return list(lines)
-    kept = max(1, limit - 2)
-    return [*lines[:kept], f"… +{len(lines) - kept - 1} more in the report", lines[-1]]
+def first_lines(lines: Sequence[str], number: int, characters: int = sys.maxsize) -> list[str]:
+    """Keep whole lines, at most so many and so long together; the others are counted in a last line."""
+    kept = list(lines[:number])
+    while True:
+        more = [f"… and {len(lines) - len(kept)} more in the report"] if len(kept) < len(lines) else []
+        if not kept or len("\n".join([*kept, *more])) <= characters:
+            return [*kept, *more]
+        kept.pop()
+
+
+def standing(report: RunReport) -> str:
+    """Say for how many nights GREEN has been missing; nothing on the first of them."""
+    nights = report.not_green_nights
+    return f"not green for {plural(nights, 'night')}" if nights > 1 else ""
 
 
 def is_bad(colour: Colour | None) -> bool:

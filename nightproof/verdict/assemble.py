@@ -7,17 +7,18 @@ from dataclasses import field
 from dataclasses import fields
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from typing import Literal
 
 from nightproof.history.nights import Night
 from nightproof.history.nights import age_nights
 from nightproof.history.nights import counted
 from nightproof.history.nights import is_new
+from nightproof.history.nights import not_green
 from nightproof.records import Cell
 from nightproof.records import CheckResult
 from nightproof.records import Colour
 from nightproof.records import Cost
 from nightproof.records import Gate
+from nightproof.records import Interruption
 from nightproof.records import LedgerAudit
 from nightproof.records import PassRate
 from nightproof.records import Rate
@@ -75,7 +76,7 @@ class RunFacts:
     started: datetime
     ended: datetime
     cells: tuple[CellFacts, ...]
-    interrupted: Literal["SIGINT", "SIGTERM", "cancelled"] | None = None
+    interrupted: Interruption | None = None
     blocked: str = ""
     checks: tuple[CheckResult, ...] = ()
     seeds: tuple[SeedResult, ...] = ()
@@ -135,6 +136,7 @@ def build_report(facts: RunFacts) -> RunReport:
         reconciliation=Reconciliation(not violated, facts.violations),
         versions=dict(facts.versions),
         rerun=facts.rerun,
+        not_green_nights=_not_green(colour, facts.nights),
     )
 
 
@@ -168,7 +170,14 @@ def violate(report: RunReport, violations: Sequence[str]) -> RunReport:
     if colour is Colour.RED:
         text = cause(CauseFacts(colour, report.tests, report.gates, violations=violations))
     reconciliation = Reconciliation(ok=False, violations=tuple(violations))
-    return replace(report, colour=colour, exit_code=exit_code, cause=text, reconciliation=reconciliation)
+    return replace(
+        report,
+        colour=colour,
+        exit_code=exit_code,
+        cause=text,
+        reconciliation=reconciliation,
+        not_green_nights=max(report.not_green_nights, int(colour is Colour.RED)),
+    )
 
 
 def _judged(facts: RunFacts, blocked: str) -> list[TestVerdict]:
@@ -194,7 +203,8 @@ def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tu
         replace(
             test,
             owner=test.owner or facts.profile.owner,
-            new=is_new((test.id, test.backend), test.verdict, nights),
+            # Not for what a stopped night never asked: its cause says it for all of them.
+            new=is_new((test.id, test.backend), test.verdict, nights) and (counts or bool(test.attempts)),
             age_nights=age_nights((test.id, test.backend), test.verdict, nights, tonight_counts=counts),
         )
         for test in tests
@@ -248,5 +258,18 @@ def _cause_facts(
         violations=facts.violations,
         system_deaths=facts.system_deaths,
         unknown=facts.unknown,
-        build=", ".join(f"{system} {build}" for system, build in sorted(facts.builds.items()))[:40],
+        builds=_changed_builds(facts),
+        first=not counted(facts.nights),
     )
+
+
+def _not_green(colour: Colour | None, nights: Sequence[Night]) -> int:
+    if colour is Colour.GREEN:
+        return 0
+    return not_green(nights) + (colour in (Colour.RED, Colour.AMBER))  # a night that proved nothing adds nothing
+
+
+def _changed_builds(facts: RunFacts) -> tuple[str, ...]:
+    """Name the builds that differ from the last counted night; a system that it did not know is no change."""
+    before = next((night.builds for night in counted(facts.nights)), {})
+    return tuple(f"{name} {build}" for name, build in sorted(facts.builds.items()) if before.get(name, build) != build)

@@ -14,7 +14,12 @@ from nightproof.records import Rate
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
 from nightproof.verdict.clusters import FAILURES
+from nightproof.verdict.clusters import Cluster
 from nightproof.verdict.clusters import clusters
+from nightproof.verdict.sentences import fit
+from nightproof.verdict.sentences import listed
+from nightproof.verdict.sentences import plural
+from nightproof.verdict.sentences import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,11 +27,16 @@ if TYPE_CHECKING:
 
 ONE_CAUSE: Final = 0.6
 NAMED_TESTS: Final = 3
+BUILDS_LIMIT: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class CauseFacts:
-    """What a cause is made from."""
+    """What a cause is made from.
+
+    `builds` are those that changed since the last counted night; `first` says that there is no such night, so that
+    nothing can be called new.
+    """
 
     colour: Colour | None
     tests: Sequence[TestVerdict]
@@ -36,29 +46,19 @@ class CauseFacts:
     violations: Sequence[str] = ()
     system_deaths: Sequence[str] = ()
     unknown: Sequence[str] = ()
-    build: str = ""
+    builds: Sequence[str] = ()
+    first: bool = False
 
 
 def cause(facts: CauseFacts) -> str:
     """Give the sentence; empty when the night is GREEN. The same facts give the same words."""
     if facts.interrupted:
-        return fit([_interrupted(facts)])
+        return fit([_interrupted(facts)], CAUSE_LIMIT)
     if facts.colour is Colour.BLOCKED:
-        return fit([facts.blocked])
+        return fit([facts.blocked], CAUSE_LIMIT)
     if facts.colour is Colour.RED:
-        return fit(_red(facts))
-    return fit(_amber(facts)) if facts.colour is Colour.AMBER else ""
-
-
-def fit(candidates: Iterable[str], limit: int = CAUSE_LIMIT) -> str:
-    """Give the first candidate that fits, else the last one cut in its middle."""
-    text = ""
-    for candidate in candidates:
-        text = " ".join(candidate.split())
-        if len(text) <= limit:
-            return text
-    head = (limit - 3) * 2 // 3
-    return f"{text[:head].rstrip()} … {text[len(text) - (limit - 3 - head) :].lstrip()}"
+        return fit(_red(facts), CAUSE_LIMIT)
+    return fit(_amber(facts), CAUSE_LIMIT) if facts.colour is Colour.AMBER else ""
 
 
 def short_name(test: TestVerdict) -> str:
@@ -68,7 +68,8 @@ def short_name(test: TestVerdict) -> str:
 
 
 def _interrupted(facts: CauseFacts) -> str:
-    how = "was cancelled" if facts.interrupted == "cancelled" else f"was interrupted by {facts.interrupted}"
+    word = facts.interrupted or ""
+    how = f"was {word}" if word.islower() else f"was interrupted by {word}"
     asked = sum(bool(test.attempts) for test in facts.tests)
     return f"The night {how} after {asked} of {len(facts.tests)} tests had run."
 
@@ -85,29 +86,47 @@ def _red(facts: CauseFacts) -> list[str]:
         return [f"{_of(len(blocked), facts.tests)} blocked: {blocked[0].reason}"]
     number = len(facts.unknown) or int(_gate_number(facts.gates, "unknown"))
     named = f": {facts.unknown[0]}" if facts.unknown else ""
-    return [f"{number} resource{_s(number)} of tonight in no ledger{named}."]
+    return [f"{plural(number, 'resource')} of tonight in no ledger{named}."]
 
 
 def _failures(facts: CauseFacts, failures: list[TestVerdict]) -> list[str]:
     counted = _counted(facts.tests, failures)
-    new = sum(test.new for test in failures)
-    since = _since(new, len(failures), facts.build)
-    names = ", ".join(short_name(test) for test in failures)
+    since, short = _news(facts, failures)
     largest = clusters(failures)[0]
-    share = len(largest.tests) / len(failures)
     deaths = " and ".join(facts.system_deaths)
     if deaths:
         return [f"The {deaths} died during the night: {counted}{since}.", f"The {deaths} died: {counted}."]
-    candidates = []
     if len(failures) <= NAMED_TESTS:
-        candidates += [f"{counted}: {names}: {largest.text}{since}."] if share == 1 else []
-        candidates += [f"{counted}: {names}{since}.", f"{counted}: {names}."]
-        return [*candidates, f"{counted}: {_cut_names(failures)}."]
-    if share >= ONE_CAUSE:
-        one = f"one cause explains {len(largest.tests)}"
-        text = fit([largest.text], CAUSE_LIMIT - len(f"{counted}, {one}: {since}.") - 1)
-        return [f"{counted}, {one}: {text}{since}.", f"{counted}, {one}: {largest.text}"]
-    return [f"{counted}, {_spread(facts.tests, failures)}{since}.", f"{counted}, {_spread(facts.tests, failures)}."]
+        return _named(failures, counted, brief(largest) if len(largest.tests) == len(failures) else "", since)
+    if len(largest.tests) / len(failures) >= ONE_CAUSE:
+        one = f"{counted}, one cause explains {_all(len(largest.tests), len(failures))}: "
+        cut = shorten(brief(largest), CAUSE_LIMIT - len(f"{one}{short}."))
+        return [f"{one}{brief(largest)}{since}.", f"{one}{brief(largest)}{short}.", f"{one}{cut}{short}."]
+    spread = f"{counted}, {_spread(facts.tests, failures)}"
+    return [f"{spread}{since}.", f"{spread}{short}.", f"{spread}."]
+
+
+def _named(failures: list[TestVerdict], counted: str, why: str, since: str) -> list[str]:
+    names = [short_name(test) for test in failures]
+    full = ", ".join(names)
+    told = [f"{counted}: {full}: {why}{since}."] if why else []
+    room = CAUSE_LIMIT - len(f"{counted}: .")
+    return [*told, f"{counted}: {full}{since}.", f"{counted}: {full}.", f"{counted}: {listed(names, room)}."]
+
+
+def brief(cluster: Cluster) -> str:
+    """Say the cause of a cluster in a short sentence; only a failure's own message tells more than its kind."""
+    kinds = {test.verdict for test in cluster.tests}
+    if kinds == {Verdict.NOT_RUN}:
+        return "no event in any cell log"
+    if kinds == {Verdict.TIMEOUT}:
+        return "no end within the time limit"
+    text = cluster.text.partition(":")[0] if kinds == {Verdict.HOLLOW} else cluster.text
+    return text.rstrip(".")
+
+
+def _all(number: int, of: int) -> str:
+    return f"all {of}" if number == of else str(number)
 
 
 def _spread(tests: Sequence[TestVerdict], failures: list[TestVerdict]) -> str:
@@ -142,16 +161,16 @@ def _of(number: int, tests: Sequence[TestVerdict]) -> str:
     return f"{number} of {of} tests"
 
 
-def _since(new: int, failures: int, build: str) -> str:
-    since = f" since build {build}" if build else ""
-    if new == failures:
-        return f", {'all ' if new > 1 else ''}new{since}"
-    return f", {new} new{since}" if new else ", none new"
-
-
-def _cut_names(failures: list[TestVerdict]) -> str:
-    more = f", +{len(failures) - 1} more" if len(failures) > 1 else ""
-    return f"{short_name(failures[0])[:60]}{more}"
+def _news(facts: CauseFacts, failures: list[TestVerdict]) -> tuple[str, str]:
+    """Give how many failures are new, with the changed builds and without; empty when nothing came before."""
+    if facts.first:
+        return "", ""
+    new = sum(test.new for test in failures)
+    if not new:
+        return ", none new", ", none new"
+    short = f", {'all ' if new > 1 else ''}new" if new == len(failures) else f", {new} new"
+    word = "builds" if len(facts.builds) > 1 else "build"
+    return (f"{short} since {word} {listed(facts.builds, BUILDS_LIMIT)}" if facts.builds else short), short
 
 
 def _amber(facts: CauseFacts) -> list[str]:
@@ -168,9 +187,9 @@ def _gate_text(gate: Gate, facts: CauseFacts) -> str:
     texts = {
         "flaky": f"{_of(value, facts.tests)} flaky, {limit} allowed{_some(flaky)}",
         "quarantine": f"{_of(value, facts.tests)} in quarantine, {limit} allowed",
-        "quarantine_overdue": f"{value} quarantine entr{'y' if value == 1 else 'ies'} past the expiry date",
+        "quarantine_overdue": f"{plural(value, 'quarantine entry', 'quarantine entries')} past the expiry date",
         "tolerated": f"{_of(value, facts.tests)} did not pass, within the gate of the tier{_some(below)}",
-        "leaked": f"{value} resource{_s(value)} leaked, left to the next sweep",
+        "leaked": f"{plural(value, 'resource')} leaked, left to the next sweep",
         "cost": f"cost {_number(gate):.2f} USD over its gate of {limit:.2f} USD",
         "wall": f"wall time {value} s over its gate of {limit:.0f} s",
     }
@@ -187,7 +206,3 @@ def _number(gate: Gate) -> float:
 
 def _gate_number(gates: Iterable[Gate], name: str) -> float:
     return next((_number(gate) for gate in gates if gate.name == name), 0.0)
-
-
-def _s(number: int) -> str:
-    return "" if number == 1 else "s"

@@ -60,10 +60,13 @@ def normalise(message: str) -> str:
 def clusters(tests: Iterable[TestVerdict]) -> tuple[Cluster, ...]:
     """Give the clusters of everything that failed, largest first; similar messages join the first one seen."""
     grouped: dict[str, list[TestVerdict]] = {}
+    parts: dict[str, frozenset[str]] = {}
     for test in tests:
         if test.verdict in FAILURES:
             key = normalise(failure_text(test))
-            home = next((known for known in grouped if _similar(known, key)), key)
+            mine = frozenset(key.split())
+            home = key if key in grouped else next((known for known in grouped if _similar(parts[known], mine)), key)
+            parts.setdefault(home, mine)
             grouped.setdefault(home, []).append(test)
     found = [
         Cluster(hashlib.sha256(text.encode()).hexdigest()[:8], text, tuple(members))
@@ -72,7 +75,5 @@ def clusters(tests: Iterable[TestVerdict]) -> tuple[Cluster, ...]:
     return tuple(sorted(found, key=lambda cluster: (-len(cluster.tests), cluster.text)))
 
 
-def _similar(one: str, other: str) -> bool:
-    mine = set(one.split())
-    theirs = set(other.split())
-    return one == other or len(mine & theirs) / max(1, len(mine | theirs)) >= SIMILAR
+def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) / max(1, len(one | other)) >= SIMILAR

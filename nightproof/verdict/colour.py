@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EXIT_GOOD: Final = 0
 EXIT_RED: Final = 1
 EXIT_BLOCKED: Final = 2
-EXIT_INTERRUPTED: Final = {"SIGINT": 130, "SIGTERM": 143, "cancelled": 130}
+EXIT_INTERRUPTED: Final = {"SIGINT": 130, "SIGTERM": 143, "cancelled": 130, "killed": 137}
 
 
 def decide(

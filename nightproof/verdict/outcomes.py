@@ -114,18 +114,18 @@ def hollow_reason(test: CatalogueTest | TestVerdict, attempt: Attempt) -> str:
     client = attempt.exchanges.total
     server = attempt.server_exchanges
     if attempt.assertions < 1:
-        return "passed without executing an assertion"
+        return "no assertion was executed"
     if test.wire == "none":
         if client or server:
             counted = f"{client} by the client, {'not counted' if server is None else server} by the server"
-            return f"declares that nothing is sent, but subject exchanges were counted: {counted}"
+            return f"requests were sent by a test that declares none: {counted}"
         return ""
     if client < 1:
-        return "passed without an answer from the system under test: 0 subject exchanges in the call phase"
+        return "no answer from the system under test: 0 subject exchanges in the call phase"
     if server is not None and not client <= server <= client + attempt.unanswered:
         return (
-            f"client and server disagree: the client counted {client} answered and {attempt.unanswered} unanswered "
-            f"subject requests, the server {server}"
+            f"client and server counted differently: {client} answered and {attempt.unanswered} unanswered "
+            f"by the client, {server} subject requests by the server"
         )
     return ""
 

@@ -38,7 +38,6 @@ def write_cell(folder: Path, events: CellEvents) -> None:
         for test_id, attempt in runs:
             _write_attempt(log, test_id, attempt)
         log.write("ProcessExit", exit=events.exit, time=_text(events.ended))
-        log.close()
 
 
 def _write_attempt(log: EventLog, test_id: str, attempt: Attempt) -> None:

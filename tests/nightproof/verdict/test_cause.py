@@ -20,7 +20,6 @@ from nightproof.records import Tier
 from nightproof.records import Verdict
 from nightproof.verdict.cause import CauseFacts
 from nightproof.verdict.cause import cause
-from nightproof.verdict.cause import fit
 from nightproof.verdict.cause import short_name
 
 if TYPE_CHECKING:
@@ -31,6 +30,33 @@ BASE: Final = TestVerdict(
     wire="subject", tier=Tier.NORMAL, category="general", type="e2e", journey=None, owner="",
 )  # fmt: skip
 REASONS: Final = ("KeyError: 'a'", "ConnectionError: refused by peer", "AssertionError: bytes differ here")
+
+
+BROKEN: Final = tuple(
+    Gate(name, None, None, 3.0, 1.0, "broken", Colour.AMBER)
+    for name in ("flaky", "quarantine", "quarantine_overdue", "tolerated", "leaked", "cost", "wall")
+)
+TEXTS: Final = st.builds(
+    lambda before, inner, after: f"{before} ({inner}) {after}",
+    *[st.lists(st.sampled_from(("refused", "by", "s3://bucket/key", "x" * 40)), max_size=9).map(" ".join)] * 3,
+)
+VERDICTS: Final = st.sampled_from(tuple(Verdict))
+FACTS: Final = st.fixed_dictionaries(
+    {
+        "interrupted": st.sampled_from((None, "SIGTERM", "cancelled")),
+        "blocked": TEXTS,
+        "violations": st.lists(TEXTS, max_size=2),
+        "system_deaths": st.lists(st.sampled_from(("catalog", "aws")), max_size=2),
+        "unknown": st.lists(TEXTS, max_size=2),
+        "builds": st.lists(TEXTS, max_size=3),
+        "first": st.booleans(),
+        "gates": st.lists(st.sampled_from(BROKEN), max_size=4),
+    }
+)
+
+
+def _test(verdict: Verdict, reason: str, new: bool, name: str) -> TestVerdict:  # noqa: FBT001 - drawn
+    return replace(BASE, id=f"s/test_a::test_0[{name}]", verdict=verdict, reason=reason, new=new)
 
 
 def failed(number: int, reasons: Sequence[str] = REASONS[:1], **changes: Any) -> list[TestVerdict]:
@@ -59,19 +85,46 @@ def test_few_failures_of_several_causes_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "build", "since"),
+    ("new", "builds", "since"),
     [
-        (0, "", ", none new."),
-        (1, "", ", 1 new."),
-        (2, "", ", all new."),
-        (2, "catalog 7", ", all new since build catalog 7."),
-        (1, "catalog 7", ", 1 new since build catalog 7."),
+        (0, (), ", none new."),
+        (1, (), ", 1 new."),
+        (2, (), ", all new."),
+        (0, ("catalog 7",), ", none new."),
+        (2, ("catalog 7",), ", all new since build catalog 7."),
+        (1, ("catalog 7",), ", 1 new since build catalog 7."),
+        (2, ("aws 2", "catalog 7"), ", all new since builds aws 2, catalog 7."),
+        (2, tuple(f"system-{i} 10.{i}" for i in range(9)), "system-0 10.0, system-1 10.1, system-2 10.2 and 6 more."),
     ],
 )
-def test_new_failures_are_told_from_known_ones(new: int, build: str, since: str) -> None:
-    """How many are new, and since which build, closes the sentence."""
+def test_new_failures_are_told_from_known_ones(new: int, builds: tuple[str, ...], since: str) -> None:
+    """How many are new, and since which changed builds, closes the sentence."""
     tests = [replace(test, new=i < new) for i, test in enumerate(failed(2))]
-    assert red(tests, build=build).endswith(since)
+    assert red(tests, builds=builds).endswith(since)
+
+
+@pytest.mark.parametrize("number", [2, 5, 9])
+def test_first_night_calls_nothing_new(number: int) -> None:
+    """Where no counted night came before, neither news nor builds are told."""
+    told = red([*failed(number, REASONS), *passed(number)], builds=("catalog 7",), first=True)
+    assert "new" not in told
+    assert "build" not in told
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "told"),
+    [
+        (Verdict.HOLLOW, "no assertion was executed", "no assertion was executed"),
+        (Verdict.HOLLOW, "client and server counted differently: 4 answered", "client and server counted differently"),
+        (Verdict.NOT_RUN, "declared, and no event in any cell log", "no event in any cell log"),
+        (Verdict.TIMEOUT, "Failed: Timeout (>60.0s) from pytest-timeout.", "no end within the time limit"),
+    ],
+)
+def test_cause_of_a_kind_is_a_short_sentence(verdict: Verdict, reason: str, told: str) -> None:
+    """Hollow, not run and timed out tests say it in words of their own, whole."""
+    tests = [*failed(6, [reason], verdict=verdict), *failed(2, REASONS[1:]), *passed(4)]
+    assert f", one cause explains 6: {told}, none new." in red(tests)
+    assert red([*tests[:1], *passed(4)]).endswith(f": test_0: {told}, none new.")
 
 
 def test_one_new_failure_is_not_all() -> None:
@@ -88,7 +141,7 @@ def test_one_cause_that_explains_most_failures_is_told() -> None:
 def test_long_cause_is_cut_so_that_the_numbers_stay() -> None:
     """The counts and the news survive; the message is cut in its middle."""
     told = red([*failed(5, ["word " * 100]), *passed(5)])
-    assert told.startswith("5 of 10 tests failed, one cause explains 5: word word")
+    assert told.startswith("5 of 10 tests failed, one cause explains all 5: word word")
     assert told.endswith("word, none new.")
     assert len(told) <= CAUSE_LIMIT
 
@@ -139,8 +192,8 @@ def test_death_of_a_system_comes_before_its_consequences() -> None:
 def test_names_too_long_for_the_sentence_are_counted() -> None:
     """One name, cut, and how many more there are."""
     tests = [replace(test, id=f"s/test_a::test_{i}_{'x' * 150}") for i, test in enumerate(failed(3, REASONS))]
-    assert red(tests) == f"3 of 3 tests failed: test_0_{'x' * 53}, +2 more."
-    assert red(tests[:1]) == f"1 of 1 tests failed: test_0_{'x' * 53}."
+    assert red(tests) == f"3 of 3 tests failed: test_0_{'x' * 109}… and 2 more."
+    assert red(tests[:1]) == f"1 of 1 tests failed: test_0_{'x' * 120}…."
 
 
 def test_blocked_tests_of_a_night_that_ran_are_told() -> None:
@@ -178,16 +231,12 @@ def test_short_name_carries_the_backend_where_there_are_several() -> None:
     assert short_name(replace(BASE, backend="quilt3", id="s/a::test_x[EUR]")) == "test_x[EUR] (quilt3)"
 
 
-@given(st.lists(st.text(), max_size=3))
-def test_sentence_always_fits(candidates: list[str]) -> None:
-    """Whatever the candidates, the result fits, is one line, and is the first candidate that does."""
-    told = fit(candidates, 40)
-    assert len(told) <= 40
-    assert "\n" not in told
-    flat = [" ".join(candidate.split()) for candidate in candidates]
-    assert told == next((text for text in flat if len(text) <= 40), told)
-
-
-def test_sentence_is_cut_in_its_middle() -> None:
-    """Beginning and end tell more than the middle."""
-    assert fit(["one two three four five six"], 15) == "one two … six"
+@given(tests=st.lists(st.builds(_test, VERDICTS, TEXTS, st.booleans(), TEXTS), max_size=12), facts=FACTS)
+def test_every_cause_fits_in_whole_brackets(tests: list[TestVerdict], facts: dict[str, Any]) -> None:
+    """Whatever fails with whatever words: at most 150 characters, one line, no bracket left open."""
+    for colour in Colour:
+        told = cause(CauseFacts(colour, tests, **facts))
+        assert len(told) <= CAUSE_LIMIT
+        assert told == " ".join(told.split())
+        assert [told.count(one) - told.count(other) for one, other in ("()", "[]", "{}")] == [0, 0, 0]
+        assert told or colour in (Colour.GREEN, Colour.AMBER)

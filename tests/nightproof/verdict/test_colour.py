@@ -37,7 +37,8 @@ AGAIN: Final = (BAD, replace(BAD, n=2))
 ON_SECOND_TRY: Final = (BAD, samples.attempt(2))
 SEARCH: Final = "test_search_finds_seeded_package"
 LISTING: Final = "test_list_packages_contains_ours"
-NEW: Final = ", new since build aws ministack-1.5.33, catalog 0.1.0."
+EMPTY_NAME: Final = "test_push_of_empty_package_is_refused (quilt3)"
+NEW: Final = ", new since build catalog 0.1.0."
 LINES: Final = (
     ("interrupted", None, 143),
     ("blocked", Colour.BLOCKED, 2),
@@ -130,11 +131,11 @@ ROWS: Final[dict[str, tuple[Callable[[], RunFacts], Colour | None, int, str]]] =
     ),
     "5 hollow": (
         lambda: with_attempts(EMPTY, (samples.attempt(exchanges=Exchanges()),)),
-        Colour.RED, 1, f"1 of 23 tests passed hollow: test_push_of_empty_package_is_refused (quilt3){NEW}",
+        Colour.RED, 1, f"1 of 23 tests passed hollow: {EMPTY_NAME}: no answer from the system under test{NEW}",
     ),
     "5 not run": (
         lambda: without(EMPTY),
-        Colour.RED, 1, f"1 of 23 tests not run: test_push_of_empty_package_is_refused (quilt3){NEW}",
+        Colour.RED, 1, f"1 of 23 tests not run: {EMPTY_NAME}: no event in any cell log{NEW}",
     ),
     "6 critical": (
         lambda: with_attempts(PUSH, AGAIN),

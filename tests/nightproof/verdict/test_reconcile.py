@@ -154,11 +154,17 @@ BROKEN: Final[dict[str, tuple[Callable[[RunReport], RunReport], str]]] = {
     "flaky without failure": (one_test(verdict=Verdict.FLAKY), "is flaky, but no failing attempt comes before"),
     "passed without exchange": (
         one_attempt(exchanges=Exchanges()),
-        "on quilt3 is passed without evidence: passed without",
+        "on quilt3 is passed without evidence: no answer from",
     ),
-    "passed without assertion": (one_attempt(assertions=0), "without evidence: passed without executing an assertion."),
-    "passed, server disagrees": (one_attempt(server_exchanges=9), "without evidence: client and server disagree"),
-    "quiet test that spoke": (one_test(wire="none"), "without evidence: declares that nothing is sent"),
+    "passed without assertion": (one_attempt(assertions=0), "without evidence: no assertion was executed."),
+    "passed, server disagrees": (
+        one_attempt(server_exchanges=9),
+        "without evidence: client and server counted differently",
+    ),
+    "quiet test that spoke": (
+        one_test(wire="none"),
+        "without evidence: requests were sent by a test that declares none",
+    ),
     "attempt after the end": (one_attempt(started=LATE), f"Attempt 1 of {PUSH} on quilt3 lies outside the night."),
     "attempt ends after the end": (
         one_attempt(duration_s=900.0),

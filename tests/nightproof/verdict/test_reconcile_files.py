@@ -133,7 +133,6 @@ def test_undeclared_test_in_the_log_is_named(red_night: Path) -> None:
     log = EventLog(red_night / "cells" / "quilt_ops-quilt3" / "events.jsonl")
     log.write("CellStart", suite="quilt_ops", backend="quilt3", time="2026-11-20T02:01:00+00:00")
     log.write("TestStart", id="quilt_ops/test_x::test_y", nodeid="x", time="2026-11-20T02:01:00+00:00")
-    log.close()
     assert violations(red_night) == (
         "The event log of quilt_ops-quilt3 holds quilt_ops/test_x::test_y, which is not declared.",
         "The event log of quilt_ops-quilt3 reports 12 tests, the report 11.",

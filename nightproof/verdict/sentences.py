@@ -1,0 +1,86 @@
+"""Make sentences fit a limit without breaking a word or a bracket, and count things in good English."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+_PAIRS: Final = {"(": ")", "[": "]", "{": "}", "`": "`"}
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Give `1 night`, `2 nights`; `many` where an s does not do."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def fit(candidates: Iterable[str], limit: int) -> str:
+    """Give the first candidate that fits, else the last one shortened."""
+    text = ""
+    for candidate in candidates:
+        text = " ".join(candidate.split())
+        if len(text) <= limit:
+            return text
+    return shorten(text, limit)
+
+
+def listed(items: Sequence[str], limit: int) -> str:
+    """Join whole items while they fit; the others are counted."""
+    for kept in range(len(items), 0, -1):
+        more = f" and {len(items) - kept} more" if kept < len(items) else ""
+        text = ", ".join(items[:kept]) + more
+        if len(text) <= limit:
+            return text
+    more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+    return f"{shorten(items[0], limit - len(more))}{more}" if items else ""
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text in its middle at whole words; a bracket that loses its end is closed behind the cut."""
+    words = text.split()
+    flat = " ".join(words)
+    if len(flat) <= limit:
+        return flat
+    head = _head(words, (limit - 3) * 2 // 3)
+    if not head:  # one word longer than the room: there is nowhere better to cut
+        return f"{words[0][: max(0, limit - 1)]}…"
+    tail = _tail(words[len(head) :], limit - 3 - len(" ".join(head)) - len(_open(" ".join(head))))
+    end = f" {' '.join(tail)}" if tail else ""
+    begin = " ".join(_head(words[: len(words) - len(tail)], limit - 2 - len(end)))  # with the room that the end left
+    return f"{begin.rstrip(',;')} …{_open(begin)}{end}"
+
+
+def _head(words: Sequence[str], room: int) -> list[str]:
+    kept: list[str] = []
+    for word in words:
+        longer = " ".join([*kept, word])
+        if len(longer) + len(_open(longer)) > room:
+            break
+        kept.append(word)
+    return kept
+
+
+def _tail(words: Sequence[str], room: int) -> list[str]:
+    """Give the longest end that fits and closes no bracket that it does not open."""
+    best: list[str] = []
+    for start in range(len(words) - 1, -1, -1):
+        end = " ".join(words[start:])
+        if len(end) > room:
+            break
+        if not _open(end) and not _open(end[::-1].translate(str.maketrans("()[]{}", ")(][}{"))):
+            best = list(words[start:])
+    return best
+
+
+def _open(text: str) -> str:
+    """Give what would close the brackets that a text leaves open."""
+    stack: list[str] = []
+    for char in text:
+        if stack and char == stack[-1]:
+            stack.pop()
+        elif char in _PAIRS:
+            stack.append(_PAIRS[char])
+    return "".join(reversed(stack))
