@@ -18,8 +18,6 @@ from nightproof.history.index import History
 from nightproof.history.index import default_url
 from nightproof.housekeeping import clean_earlier
 from nightproof.housekeeping import opened
-from nightproof.locking import holder
-from nightproof.locking import require_free
 from nightproof.plan import Choice
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
@@ -29,6 +27,7 @@ from nightproof.prune import prune as delete_pruned
 from nightproof.report import text
 from nightproof.report.files import dump_report
 from nightproof.report.files import read_report
+from nightproof.salvage import salvage
 from nightproof.seeds import seed_target
 from nightproof.verdict import catalogue as catalogues
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nightproof.profile import Secrets
+    from nightproof.records import SeedResult
 
 
 def _secrets(profile_given: str) -> Secrets:
@@ -60,11 +60,14 @@ def seed(profile_given: str, *, as_json: bool) -> str:
         results = seed_target(target, lambda name, done, of: announce("seed", name, done, of))
     if as_json:
         return json.dumps([asdict(result) for result in results], indent=2)
-    return "\n".join(
-        f"{result.name}: {result.files} files, {result.bytes} bytes, {result.uploaded_bytes} bytes uploaded, "
-        f"{result.repaired} repaired"
-        for result in results
-    )
+    return "\n".join(line for result in results for line in _seed_lines(result))
+
+
+def _seed_lines(result: SeedResult) -> list[str]:
+    counts = f"{result.files} files, {result.bytes} bytes, {result.uploaded_bytes} bytes uploaded"
+    return [
+        f"{result.name}: {counts}, {result.repaired} repaired", *(f"  repaired {repair}" for repair in result.repairs)
+    ]  # fmt: skip
 
 
 def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) -> None:
@@ -94,26 +97,10 @@ def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool,
 
 
 def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
-    """Give a run's report as text or as it stands in report.json."""
-    state_dir = profiles.load(profile_given).state_dir.absolute()
-    path = state_dir / "runs" / run_id / "report.json"
-    if not path.is_file():
-        raise UsageError(_reportless(state_dir, path.parent))
-    found = read_report(path)
+    """Give a run's report as text or as it stands in report.json; a killed run gets its report now."""
+    path = profiles.load(profile_given).state_dir.absolute() / "runs" / run_id / "report.json"
+    found = read_report(path) if path.is_file() else salvage(profile_given, run_id)
     return dump_report(found) if as_json else text.render(found, str(path.with_name("report.html")))
-
-
-def _reportless(state_dir: Path, run_dir: Path) -> str:
-    """Say why there is no report, and what there is instead."""
-    if not run_dir.is_dir():
-        return f"There is no run `{run_dir}`: list runs with `nightproof history`."
-    run_id, who = run_dir.resolve().name, holder(state_dir)
-    if who is not None and who.run_id == run_id:
-        require_free(state_dir)  # raises, naming the run, while it goes on; a dead one left only its name
-    return (
-        f"The run `{run_id}` was killed before it could report. Its tests' output is in `{run_dir / 'cells'}`; "
-        "the next night, or `nightproof cleanup --apply`, deletes what it left."
-    )
 
 
 def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_json: bool) -> tuple[str, bool]:

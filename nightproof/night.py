@@ -18,6 +18,7 @@ from typing import Final
 from typing import Literal
 
 from nightproof import profile as profiles
+from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.ledger import CleanContext
 from nightproof.locking import environment_lock
@@ -32,6 +33,7 @@ from nightproof.redact import Redactor
 from nightproof.runner.cell import GroupRegistry
 from nightproof.target import Target
 from nightproof.target import open_target
+from nightproof.verdict.cause import HARNESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +111,9 @@ class Night:
     def note_faults(self, ends: list[Any]) -> None:
         """Keep what went wrong in the harness itself; a cell without events shows as `not_run` beside it."""
         faults = [end for end in ends if isinstance(end, BaseException)]
-        self.violations += [f"The harness failed: {type(fault).__name__}: {fault}" for fault in faults]
+        # Our own errors are sentences; any other needs its kind to be understood.
+        kinds = ["" if isinstance(fault, NightproofError) else f"{type(fault).__name__}: " for fault in faults]
+        self.violations += [f"{HARNESS}{kind}{fault}" for kind, fault in zip(kinds, faults, strict=True)]
 
     def make_room(self) -> None:
         """Make the run directory and hold room for the report, so that a disk which the night fills still takes it."""

@@ -70,6 +70,7 @@ def _page(report: RunReport, tests: Sequence[TestVerdict]) -> str:
             "",
             *_table(("suite", "backend", "declared", *(v.value for v in words.SYMBOLS), "time"), _cells(report)),
             *_checks(report),
+            *_repairs(report),
             "## Gates",
             "",
             *_table(("gate", "where", "value", "limit", "state"), _gates(report)),
@@ -118,6 +119,11 @@ def _checks(report: RunReport) -> list[str]:
     failed = [check for check in report.checks if not check.ok]
     lines = [f"- ✗ {escape(check.name)}: {escape(check.detail)} {escape(check.remedy)}" for check in failed]
     return ["## Checks that failed", "", *lines, ""] if failed else []
+
+
+def _repairs(report: RunReport) -> list[str]:
+    lines = [f"- {escape(repair)}" for repair in words.repairs(report)]
+    return ["## Seeds that were repaired", "", *lines, ""] if lines else []
 
 
 def _gates(report: RunReport) -> list[tuple[str, ...]]:

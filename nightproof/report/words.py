@@ -141,6 +141,11 @@ def first_lines(lines: Sequence[str], number: int, characters: int = sys.maxsize
         kept.pop()
 
 
+def repairs(report: RunReport) -> list[str]:
+    """Name what the seeding found damaged and repaired."""
+    return [repair for seed in report.seeds for repair in seed.repairs]
+
+
 def standing(report: RunReport) -> str:
     """Say for how many nights GREEN has been missing; nothing on the first of them."""
     nights = report.not_green_nights

@@ -99,7 +99,8 @@ class RunFacts:
 
 def build_report(facts: RunFacts) -> RunReport:
     """Judge the night: verdicts, totals, gates, journeys, colour and cause."""
-    blocked = "" if facts.interrupted else blocked_cause(facts)
+    causes = () if facts.interrupted else blocked_causes(facts)
+    blocked = causes[0] if causes else ""
     tests = _with_history(_judged(facts, blocked), facts, blocked)
     gates = _gates(facts, tests, blocked)
     violated = bool(facts.violations)
@@ -115,7 +116,7 @@ def build_report(facts: RunFacts) -> RunReport:
         ended=facts.ended,
         interrupted=facts.interrupted,
         colour=colour,
-        cause=cause(_cause_facts(facts, colour, tests, gates, blocked)),
+        cause=cause(_cause_facts(facts, colour, tests, gates, causes)),
         exit_code=exit_code,
         builds=dict(facts.builds),
         suite_hash=facts.suite_hash,
@@ -145,14 +146,15 @@ def declared(facts: RunFacts) -> dict[tuple[str, str], frozenset[str]]:
     return {(cell.suite, cell.backend): frozenset(cell.tests) for cell in facts.cells}
 
 
-def blocked_cause(facts: RunFacts) -> str:
-    """Give the sentence that blocks the night: failed required checks first, then the given one; empty if neither."""
+def blocked_causes(facts: RunFacts) -> tuple[str, ...]:
+    """Give what blocks the night, in full, then shorter: failed required checks, else the given sentence, if any."""
     failed = [check for check in facts.checks if check.required and not check.ok]
     if not failed:
-        return facts.blocked
+        return (facts.blocked,) if facts.blocked else ()
     required = sum(check.required for check in facts.checks)
     first = failed[0]
-    return f"{len(failed)} of {required} required checks failed: {first.name}: {first.detail}"
+    said = f"{first.name}: {first.detail.rstrip('.')}. {first.remedy}".rstrip()
+    return (f"{len(failed)} of {required} required checks failed: {said}", said, f"{first.name}: {first.detail}")
 
 
 def pass_rate(totals: Totals) -> PassRate:
@@ -247,7 +249,11 @@ def _cell(cell: CellFacts, tests: Sequence[TestVerdict], facts: RunFacts) -> Cel
 
 
 def _cause_facts(
-    facts: RunFacts, colour: Colour | None, tests: tuple[TestVerdict, ...], gates: tuple[Gate, ...], blocked: str
+    facts: RunFacts,
+    colour: Colour | None,
+    tests: tuple[TestVerdict, ...],
+    gates: tuple[Gate, ...],
+    blocked: tuple[str, ...],
 ) -> CauseFacts:
     return CauseFacts(
         colour=colour,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ONE_CAUSE: Final = 0.6
 NAMED_TESTS: Final = 3
 BUILDS_LIMIT: Final = 60
+HARNESS: Final = "The harness failed: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class CauseFacts:
     tests: Sequence[TestVerdict]
     gates: Sequence[Gate] = ()
     interrupted: str | None = None
-    blocked: str = ""
+    blocked: Sequence[str] = ()
     violations: Sequence[str] = ()
     system_deaths: Sequence[str] = ()
     unknown: Sequence[str] = ()
@@ -55,7 +56,7 @@ def cause(facts: CauseFacts) -> str:
     if facts.interrupted:
         return fit([_interrupted(facts)], CAUSE_LIMIT)
     if facts.colour is Colour.BLOCKED:
-        return fit([facts.blocked], CAUSE_LIMIT)
+        return fit(facts.blocked, CAUSE_LIMIT)
     if facts.colour is Colour.RED:
         return fit(_red(facts), CAUSE_LIMIT)
     return fit(_amber(facts), CAUSE_LIMIT) if facts.colour is Colour.AMBER else ""
@@ -76,8 +77,10 @@ def _interrupted(facts: CauseFacts) -> str:
 
 def _red(facts: CauseFacts) -> list[str]:
     if facts.violations:
-        number = len(facts.violations)
-        return [f"The report does not add up ({number} of its own checks violated): {facts.violations[0]}"]
+        number, first = len(facts.violations), facts.violations[0]
+        if first.startswith(HARNESS):  # not a sum that is wrong: something of ours broke, and says what
+            return [first]
+        return [f"The report does not add up ({number} of its own checks violated): {first}"]
     failures = [test for test in facts.tests if test.verdict in FAILURES]
     if failures:
         return _failures(facts, failures)

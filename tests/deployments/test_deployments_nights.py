@@ -67,14 +67,16 @@ def test_a_killed_night_is_told_from_one_that_goes_on(call: Call, foreign: Forei
     path = str(foreign.profile_path)
     night = open_night(path, Choice(), LATER)  # and nothing closes it
     code, _, told = call("report", "-p", path)
-    assert (code, f"locked by run `{LATER}`" in told) == (3, True)
+    assert (code, f"The run `{LATER}` has no report yet, for it is still running" in told) == (3, True)
     holder = (foreign.state / "environment.holder.json").read_text()
     night.held.close()
     (foreign.state / "environment.holder.json").write_text(holder)  # as kill -9 leaves it
     for given in ("latest", LATER):
         code, _, told = call("report", given, "-p", path)
-        assert (code, f"The run `{LATER}` was killed before it could report." in told) == (3, True)
-    assert call("report", RUN_ID, "-p", path)[2].startswith(f"There is no run `{foreign.state}/runs/{RUN_ID}`: list ")
+        assert (code, f"The run `{LATER}` was killed before any test began" in told) == (3, True)
+    assert call("report", RUN_ID, "-p", path)[2].startswith(
+        f"There is no run `{RUN_ID}` in `{foreign.state}/runs`: list "
+    )
 
 
 def test_nights_are_listed(call: Call, foreign: Foreign, profile: str) -> None:

@@ -10,7 +10,7 @@ from nightproof.records import Colour
 from nightproof.records import Rate
 from nightproof.records import Totals
 from nightproof.records import Verdict
-from nightproof.verdict.assemble import blocked_cause
+from nightproof.verdict.assemble import blocked_causes
 from nightproof.verdict.assemble import build_report
 from nightproof.verdict.assemble import declared
 from nightproof.verdict.assemble import pass_rate
@@ -95,9 +95,11 @@ def test_required_checks_speak_before_any_other_blockade() -> None:
     gone = CheckResult("aws", required=True, ok=False, detail="refused", remedy="Start it.", duration_s=0.1)
     optional = replace(gone, name="athena", required=False)
     facts = replace(samples.green(), checks=(optional, gone, replace(gone, name="catalog")), blocked="Seeding failed.")
-    assert blocked_cause(facts) == "2 of 2 required checks failed: aws: refused"
-    assert blocked_cause(replace(facts, checks=(optional,))) == "Seeding failed."
-    assert blocked_cause(samples.green()) == ""
+    assert blocked_causes(facts) == (
+        "2 of 2 required checks failed: aws: refused. Start it.", "aws: refused. Start it.", "aws: refused"
+    )  # fmt: skip
+    assert blocked_causes(replace(facts, checks=(optional,))) == ("Seeding failed.",)
+    assert blocked_causes(samples.green()) == ()
 
 
 def test_declared_gives_the_ids_of_every_cell() -> None:

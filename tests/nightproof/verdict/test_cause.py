@@ -44,7 +44,7 @@ VERDICTS: Final = st.sampled_from(tuple(Verdict))
 FACTS: Final = st.fixed_dictionaries(
     {
         "interrupted": st.sampled_from((None, "SIGTERM", "cancelled")),
-        "blocked": TEXTS,
+        "blocked": st.tuples(TEXTS),
         "violations": st.lists(TEXTS, max_size=2),
         "system_deaths": st.lists(st.sampled_from(("catalog", "aws")), max_size=2),
         "unknown": st.lists(TEXTS, max_size=2),

@@ -115,7 +115,7 @@ ROWS: Final[dict[str, tuple[Callable[[], RunFacts], Colour | None, int, str]]] =
         None, 143, "The night was interrupted by SIGTERM after 23 of 24 tests had run.",
     ),
     "3 required check": (
-        lambda: check(required=True), Colour.BLOCKED, 2, "1 of 2 required checks failed: athena: gone",
+        lambda: check(required=True), Colour.BLOCKED, 2, "1 of 2 required checks failed: athena: gone. Start it.",
     ),
     "3 seed": (
         lambda: replace(samples.green(), blocked="Seeding csv-1000 failed: refused."),
@@ -123,7 +123,7 @@ ROWS: Final[dict[str, tuple[Callable[[], RunFacts], Colour | None, int, str]]] =
     ),
     "3 before 4": (
         lambda: replace(check(required=True), violations=("The cells hold 1.",)),
-        Colour.BLOCKED, 2, "1 of 2 required checks failed: athena: gone",
+        Colour.BLOCKED, 2, "1 of 2 required checks failed: athena: gone. Start it.",
     ),
     "4 violated": (
         lambda: replace(samples.green(), violations=("The cells hold 1.",)),

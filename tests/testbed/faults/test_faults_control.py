@@ -82,7 +82,7 @@ def test_an_unknown_name_is_not_found(control: Client, method: str) -> None:
     [
         (b"{", "not JSON"),
         (b"[1]", "not a JSON object"),
-        (b'{"secnds": 1}', "`secnds`"),
+        (b'{"second": 1}', "`second`"),
         (b'{"seconds": "1"}', "`seconds`"),
         (b'{"seconds": true}', "`seconds`"),
         (b'{"operation": 3, "seconds": 1}', "`operation`"),
