@@ -107,6 +107,13 @@ class _Process:
         plan = self._plan
         command = [sys.executable, "-m", "nightproof.runner.launcher", *_arguments(plan)]
         group = groups.start(command, self._environment(ids), project_root(plan.suite_path))
+        try:
+            return self._follow(group, on_lines, groups)
+        finally:
+            groups.forget(group)  # only now, for who stops all groups reads their logs next
+
+    def _follow(self, group: ProcessGroup, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
+        plan = self._plan
         output = OutputStream(group.output, plan.cell_dir / "output.log", plan.redact, on_lines)
         try:
             was_late = self._watch(group, output)
@@ -114,7 +121,6 @@ class _Process:
             # Whatever ended the wait (an exception of a caller's callback included), no process outlives it.
             exit_code = group.reap()
             end_strays(self.log_path.absolute())
-            groups.forget(group)
             with group.output:
                 output.close()
         if exit_code != EXIT_LOG_LOST:

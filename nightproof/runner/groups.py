@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.errors import Interrupted
+from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LIFELINE: Final = "NIGHTPROOF_LIFELINE_FD"
 EVENT_LOG: Final = "NIGHTPROOF_EVENT_LOG"
 POLL_S: Final = 0.02
+OWNERS_S: Final = 2.0
 
 
 class ProcessGroup:
@@ -126,7 +128,7 @@ class GroupRegistry:
             self._groups.discard(group)
 
     def stop_all(self, grace_s: float) -> None:
-        """End every group at once and refuse new ones; their owners reap them."""
+        """End every group at once and refuse new ones; give their owners a moment to reap them and close their logs."""
         with self._lock:
             self._is_stopping = True
             groups = tuple(self._groups)
@@ -135,6 +137,8 @@ class GroupRegistry:
             thread.start()
         for thread in threads:
             thread.join()
+        with contextlib.suppress(TimeoutError):
+            await_value(lambda: not self._groups, OWNERS_S)
 
 
 def end_strays(log: Path) -> None:
