@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 WORKERS: Final = 8
 MISSING: Final = "missing"
-CLOCKS_APART_S: Final = 300  # the pusher's clock names the pointer, that of S3 dates it
+PUSH_S: Final = 5  # one push writes both pointers
 
 
 def put_packages(
@@ -95,15 +95,18 @@ def _damage(storage: Storage, revisions: Sequence[Revision], pointers: dict[str,
         return f"no pointer names revision {lacking[0]}"
     if stamped != expected:
         return f"it has {len(stamped)} revisions instead of {len(expected)}"
-    if _is_displaced(storage, revisions[-1], max(int(tag) for tag in pointers)):
+    if _is_displaced(storage, revisions[-1]):
         return "the latest pointer was written at another time than its revision"
     return next(filter(None, (_manifest_state(storage, revision, facts) for revision in revisions)), "")
 
 
-def _is_displaced(storage: Storage, revision: Revision, pushed: int) -> bool:
-    """Say whether `latest` is much older or newer than the push: searches order packages by its time."""
-    written = storage.s3.head_object(Bucket=revision.bucket, Key=f"{POINTERS}{revision.package}/latest")["LastModified"]
-    return abs(written.timestamp() - pushed) > CLOCKS_APART_S
+def _is_displaced(storage: Storage, revision: Revision) -> bool:
+    """Say whether `latest` was written apart from its revision: searches order packages by its time."""
+    prefix = f"{POINTERS}{revision.package}/"
+    listed = storage.s3.list_objects_v2(Bucket=revision.bucket, Prefix=prefix)["Contents"]
+    written = {item["Key"].removeprefix(prefix): item["LastModified"].timestamp() for item in listed}
+    newest = max(written.keys() - {"latest"}, key=int)
+    return abs(written["latest"] - written[newest]) > PUSH_S
 
 
 def _manifest_state(storage: Storage, revision: Revision, facts: dict[str, Pin]) -> str:

@@ -32,7 +32,7 @@ def render(report: RunReport, report_path: str = "") -> str:
             f"{words.duration((report.ended - report.started).total_seconds())}"
             f"{', ' * bool(words.standing(report))}{words.standing(report)}"
         ),
-        *[f"  repaired {line.strip()}" for line in words.first_lines(words.repairs(report), LISTED_TESTS)],
+        *[f"  {line}" for line in words.first_lines([f"repaired {it}" for it in words.repairs(report)], LISTED_TESTS)],
         *[f"  report check: {violation}" for violation in report.reconciliation.violations],
         *([f"  report: {report_path}"] if report_path else []),
     ]

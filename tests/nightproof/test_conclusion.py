@@ -168,7 +168,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing_else(foreign: Foreign, lo
 
     assert (report.colour, report.exit_code) == (Colour.RED, 1)
     (violation,) = report.reconciliation.violations
-    assert violation.startswith("The harness failed: SuiteError: ")
+    assert violation.startswith("The harness failed: ")
     assert f"{named} could not be written" in violation
     assert "free space or correct permissions there" in violation
     assert (night.run_dir / "report.html").is_file()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +17,7 @@ from nightproof.datasets import plan
 from nightproof.datasets.catalogue import baseline
 from nightproof.datasets.catalogue import others
 from nightproof.datasets.manifest import pins
+from nightproof.datasets.packages import PUSH_S
 from nightproof.datasets.packages import put_packages
 from nightproof.datasets.placement import Placement
 from nightproof.datasets.push import DELETED
@@ -28,6 +32,7 @@ from nightproof.datasets.put import Storage
 from nightproof.datasets.put import put_dataset
 from nightproof.errors import Blocked
 from nightproof.profile import Names
+from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,9 +125,11 @@ def twice(storage: Storage) -> None:
 
 
 def displaced(storage: Storage) -> None:
-    """Let the newest revision be pushed long before its pointer was written."""
-    stamp_deleted(storage)
-    twice(storage)
+    """Write the pointer again, long after the push."""
+    key = f"{POINTER}latest"
+    pushed = storage.s3.head_object(Bucket=BUCKET, Key=key)["LastModified"]
+    await_value(lambda: datetime.now(UTC) > pushed + timedelta(seconds=PUSH_S + 1), 2 * PUSH_S)
+    storage.s3.put_object(Bucket=BUCKET, Key=key, Body=HASH.encode())
 
 
 def package_deleted(storage: Storage) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.nightproof.quilt.conftest import World
 
 REGISTRY: Final = "s3://quilt-mcp-test-work"
+LIMIT_S: Final = 0.3
+STALL_S: Final = 1.0  # how long the catalog takes where only a limit ends the call
 BAD_ENTRIES: Final = [{"physical_key": "s3://b/k"}, {"physical_key": "s3://b/k"}]
 
 
@@ -42,7 +44,7 @@ PROBES: Final[dict[str, Probe]] = {
         lambda: ops.get_content_url(tree, REGISTRY, "missing.txt")
     ),
     "client-timeout-ignored": lambda ops, _t, _v: error_of(
-        lambda: ops.execute_graphql_query("{ me { name } }", timeout_s=1e-4)
+        lambda: ops.execute_graphql_query("query SlowProbe { me { name } }", timeout_s=LIMIT_S)
     ),
     "update-replaces-metadata": lambda ops, _t, _v: _updated(ops),
     "update-creates-missing": lambda ops, _t, _v: error_of(
@@ -68,9 +70,16 @@ def test_every_defect_has_a_probe() -> None:
 
 @pytest.mark.parametrize("name", PROBES)
 def test_a_defect_changes_the_answer(
-    ops: quilt.QuiltOps, backend: str, tree: str, versions: Versions, monkeypatch: pytest.MonkeyPatch, name: str
+    ops: quilt.QuiltOps,
+    backend: str,
+    tree: str,
+    versions: Versions,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[..., None],
+    name: str,
 ) -> None:
     """What the sound client answers is not what the broken one does."""
+    fault("latency", operation="SlowProbe", seconds=STALL_S)
     sound = PROBES[name](ops, tree, versions)
     install(name, backend, monkeypatch.setattr)
     assert PROBES[name](ops, tree, versions) != sound
