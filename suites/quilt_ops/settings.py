@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from dataclasses import field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Iterable
 
 
 def _required(name: str) -> str:
@@ -40,6 +45,9 @@ class Settings:
     seeds: Path = field(default_factory=lambda: Path(_required("NIGHTPROOF_SEEDS")))
     placement: Path = field(default_factory=lambda: Path(_required("NIGHTPROOF_PLACEMENT")))
     region: str = field(default_factory=lambda: os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+    has_exact_inventory: bool = field(
+        default_factory=lambda: "exact_inventory" in os.environ["NIGHTPROOF_NEEDS"].split(",")
+    )
     time_factor: float = field(default_factory=lambda: float(os.environ.get("NIGHTPROOF_TIME_FACTOR", "1")))
 
     @property
@@ -51,6 +59,10 @@ class Settings:
     def all_buckets(self) -> set[str]:
         """The buckets of the catalog, as an admin sees them."""
         return self.visible_buckets | {self.private}
+
+    def ours(self, found: Iterable[str], names: Collection[str]) -> list[str]:
+        """Give what of a list is compared: all of it where the inventory is exact, else what is ours."""
+        return [name for name in found if self.has_exact_inventory or name in names]
 
     def refresh_token(self, user: str) -> str:
         """Give the long-lived token of one of the target's users."""

@@ -1,0 +1,29 @@
+"""What the suite compares of a list: everything on an exact target, only ours on a shared one."""
+
+from __future__ import annotations
+
+import pytest
+
+from suites.quilt_ops.settings import Settings
+
+NAMES = (
+    "QUILT_TEST_CATALOG_URL", "QUILT_TEST_REGISTRY_URL", "QUILT_TEST_WORK_REGISTRY_URL", "QUILT_TEST_USER",
+    "QUILT_TEST_ADMIN_USER", "QUILT_TEST_BUCKET_DATA", "QUILT_TEST_BUCKET_SCRATCH", "QUILT_TEST_BUCKET_PACKAGES",
+    "QUILT_TEST_BUCKET_WORK", "QUILT_TEST_BUCKET_PERF", "QUILT_TEST_BUCKET_PRIVATE", "QUILT_TEST_BUCKET_WEST",
+    "QUILT_TEST_GLUE_DATABASE", "NIGHTPROOF_SEEDS", "NIGHTPROOF_PLACEMENT",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("needs", "compared"),
+    [("write,exact_inventory", ["a", "theirs", "b", "a"]), ("write", ["a", "b", "a"]), ("", ["a", "b", "a"])],
+    ids=["exact", "shared", "read-only"],
+)
+def test_what_is_compared_depends_on_the_inventory(
+    monkeypatch: pytest.MonkeyPatch, needs: str, compared: list[str]
+) -> None:
+    """Order and repetitions stay; only what is neither ours nor exact is left out."""
+    for name in NAMES:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("NIGHTPROOF_NEEDS", needs)
+    assert Settings().ours(["a", "theirs", "b", "a"], {"a", "b", "c"}) == compared
