@@ -46,7 +46,7 @@ class Settings:
     placement: Path = field(default_factory=lambda: Path(_required("NIGHTPROOF_PLACEMENT")))
     region: str = field(default_factory=lambda: os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
     has_exact_inventory: bool = field(
-        default_factory=lambda: "exact_inventory" in os.environ["NIGHTPROOF_NEEDS"].split(",")
+        default_factory=lambda: "exact_inventory" in os.environ.get("NIGHTPROOF_NEEDS", "").split(",")
     )
     time_factor: float = field(default_factory=lambda: float(os.environ.get("NIGHTPROOF_TIME_FACTOR", "1")))
 
