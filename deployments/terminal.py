@@ -6,11 +6,12 @@ import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn
-from rich.progress import MofNCompleteColumn
 from rich.progress import Progress
+from rich.progress import SpinnerColumn
 from rich.progress import TextColumn
 from rich.progress import TimeElapsedColumn
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from nightproof.progress import News
+
+BAR_WIDTH: Final = 24
 
 
 @contextmanager
@@ -69,25 +72,48 @@ class Lines:
 
 
 class Bars:
-    """A live display: one bar per stage, or per cell of a stage."""
+    """A live display: one row per stage, or per cell of a stage; a stage that counts nothing ends with the next one."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(BAR_WIDTH),
+            TextColumn("{task.fields[told]}"),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=console)
         self._tasks: dict[str, TaskID] = {}
+        self._uncounted: set[str] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._progress.start()
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: object, *_error: object) -> None:
+        if kind is None:
+            self._end_uncounted()
         self._progress.stop()
 
     def __call__(self, news: News) -> None:
-        """Move the bar that the news is about."""
+        """Move the row that the news is about."""
         with self._lock:
-            name = f"{news.stage} {news.text}" if news.stage == "suites" and news.text else news.stage
+            is_cell = news.stage == "suites" and bool(news.text)
+            name = f"{news.stage} {news.text}" if is_cell else news.stage
             if name not in self._tasks:
-                self._tasks[name] = self._progress.add_task(name, total=news.of)
-            self._progress.update(self._tasks[name], completed=news.done, total=news.of)  # None leaves it as it is
+                if not is_cell:
+                    self._end_uncounted()
+                self._tasks[name] = self._progress.add_task(name, total=None, told="")
+                self._uncounted.add(name)
+            told = "" if is_cell else news.text
+            if news.done is not None and news.of is not None:
+                self._uncounted.discard(name)
+                told = f"{news.done}/{news.of}" + (f" {news.text}" if news.text and not is_cell else "")
+            if told:
+                self._progress.update(self._tasks[name], completed=news.done, total=news.of, told=told)
+
+    def _end_uncounted(self) -> None:
+        for name in self._uncounted:
+            self._progress.update(self._tasks[name], completed=1, total=1, told="")
+        self._uncounted.clear()
