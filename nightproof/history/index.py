@@ -28,6 +28,7 @@ from sqlalchemy import delete
 from sqlalchemy import event
 from sqlalchemy import insert
 from sqlalchemy import inspect
+from sqlalchemy import make_url
 from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
@@ -171,7 +172,10 @@ def default_url(state_dir: Path) -> str:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
+        address = make_url(url)
+        if address.drivername in {"postgres", "postgresql"}:  # people write no driver, and SQLAlchemy takes another one
+            address = address.set(drivername="postgresql+psycopg")
+        engine = create_engine(address)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The history URL cannot be used: {error}. Install that driver, or give sqlite:///path."
