@@ -17,6 +17,7 @@ from nightproof.errors import UsageError
 from nightproof.history.index import History
 from nightproof.history.index import default_url
 from nightproof.history.nights import last_alarm
+from nightproof.night import RESERVED
 from nightproof.night import now
 from nightproof.progress import announce
 from nightproof.records import STAGES
@@ -63,6 +64,7 @@ def sweep(night: Night) -> None:
     for earlier in night.run_dir.parent.glob("*"):
         if not earlier.is_symlink() and earlier != night.run_dir:
             _drop_homes(night, earlier)
+            (earlier / RESERVED).unlink(missing_ok=True)  # a killed night could not give it back
     context = night.clean_context()
     if context is not None:
         night.swept = ledger.sweep(night.run_dir.parent, night.plan.run_id, context)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 Interruption = Literal["SIGINT", "SIGTERM", "cancelled"]
 STOP_GRACE_S: Final = 5.0
+RESERVED: Final = ".reserved"
 RESERVE_BYTES: Final = 4 * 1024 * 1024
 REPORTED_VERSIONS: Final = ("nightproof", "prefect", "quilt3", "pytest", "boto3", "ministack")
 
@@ -135,7 +136,7 @@ class Night:
 
     @property
     def _reserved(self) -> Path:
-        return self.run_dir / ".reserved"
+        return self.run_dir / RESERVED
 
     def void(self) -> None:
         """Take the night back: wrong usage leaves neither a report nor a run directory."""

@@ -104,15 +104,18 @@ def test_no_secret_is_left_anywhere(foreign: Foreign, tmp_path: Path, monkeypatc
     assert verdicts(report) == {"test_front": "failed"}
 
 
-def test_homes_of_a_night_that_was_killed_are_dropped_by_the_next(foreign: Foreign) -> None:
+def test_homes_and_room_of_a_night_that_was_killed_are_dropped_by_the_next(foreign: Foreign) -> None:
     """Sessions that a killed night left do not stay for ever."""
     home = foreign.state / "runs" / RUN_ID / "cells" / "shop-default" / "home"
     home.mkdir(parents=True)
     (home / "credentials.json").write_text("a session")
+    held = foreign.state / "runs" / RUN_ID / ".reserved"
+    held.write_bytes(bytes(9))
 
     whole_night(opened(foreign, LATER))
 
     assert not home.exists()
+    assert not held.exists()
 
 
 def test_a_home_that_cannot_be_deleted_turns_the_night_red(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
