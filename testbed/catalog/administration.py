@@ -10,9 +10,7 @@ from testbed.catalog import tabulator
 from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.api_keys import moment
 from testbed.catalog.arms import armed
-from testbed.catalog.people import ROLES
-from testbed.catalog.resolvers import bucket_of
-from testbed.catalog.resolvers import role_of
+from testbed.catalog.descriptions import bucket_of
 from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 from testbed.catalog.users import Users
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
 
 class Administration:
     """The fields for admins; queries and mutations open the same objects."""
-
-    def roles(self, info: Any) -> list[dict[str, Any]]:
-        """List the roles."""
-        info.context.who.require_admin()
-        return [role_of(name) for name in sorted(ROLES)]
 
     def admin(self, info: Any) -> Admin:
         """Open the admin's queries and mutations."""
@@ -57,6 +50,7 @@ class Admin:
         self._engine = engine
         self.user = Users(engine)
         self.apiKeys = AllApiKeys(engine, None)
+        self.packager: dict[str, Any] = {"eventRules": [], "eventRule": None}  # the testbed has no event bus
 
     def ssoConfig(self, info: Any) -> dict[str, Any] | None:
         """Give the configuration of single sign-on, or nothing."""
@@ -76,6 +70,10 @@ class Admin:
 
         return armed(info, put) or None
 
+    def isDefaultRoleSettingDisabled(self, _info: Any) -> bool:
+        """Say whether single sign-on names the default role."""
+        return setting(self._engine, sso.NAME) is not None
+
     def tabulatorOpenQuery(self, _info: Any) -> bool:
         """Say whether tables may be queried with keys of one's own."""
         found = setting(self._engine, tabulator.FLAG)
@@ -93,7 +91,7 @@ class Admin:
 
         def put() -> dict[str, Any]:
             tabulator.put_table(self._engine, bucketName, tableName, config)
-            return bucket_of(bucketName)
+            return bucket_of(self._engine, bucketName) or {}
 
         return armed(info, put)
 
@@ -104,7 +102,7 @@ class Admin:
 
         def rename() -> dict[str, Any]:
             tabulator.rename_table(self._engine, bucketName, tableName, newTableName)
-            return bucket_of(bucketName)
+            return bucket_of(self._engine, bucketName) or {}
 
         return armed(info, rename)
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from testbed.catalog.browsing import Browsing
     from testbed.catalog.locks import Locks
     from testbed.catalog.registry import Registry
+    from testbed.catalog.roles import Rights
     from testbed.catalog.search import SearchIndex
     from testbed.faults.control import CallLog
     from testbed.faults.control import Faults
@@ -56,6 +57,8 @@ KNOBS: Final = {
     "revoke-token": "access tokens that no longer count: {token} or {tokens}",
     "introspection": "the schema may be asked by every caller, as it else may by admins only",
     "time-limit": "how long a GraphQL request may take: {seconds}",
+    "subscription-ended": "the catalog's subscription is not in force: no bucket can be added",
+    "indexing": "a bucket that is being indexed and cannot be removed: {bucket}",
     "index-lag": "how much later a package becomes searchable: {seconds}",
 }
 
@@ -188,8 +191,8 @@ class Catalog:
 
     async def _credentials(self, request: Request) -> Response:
         caller = await self._signed_in(request)
-        role = self._bend("role of keys", caller.rights)
-        return await self._faulty(request) or JSONResponse(await run_in_threadpool(rest.credentials, caller, role))
+        rights = self._bend("rights of keys", caller.rights, rights_of=self.tokens.rights_of)
+        return await self._faulty(request) or JSONResponse(await run_in_threadpool(_keys, caller.name, rights))
 
     async def _search(self, request: Request) -> Response:
         caller = await self._signed_in(request)
@@ -236,8 +239,17 @@ class Catalog:
             objects=self.objects,
             browsing=self.browsing,
             is_introspectable=self.faults.is_on("introspection"),
+            is_unsubscribed=self.faults.is_on("subscription-ended"),
+            indexed_now=(self.faults.get("indexing") or {}).get("bucket", ""),
             ends=time.monotonic() + float((self.faults.get("time-limit") or {}).get("seconds", limits.MAX_SECONDS)),
         )
+
+
+def _keys(name: str, rights: Rights) -> dict[str, Any]:
+    try:
+        return rest.credentials(name, rights)
+    except rest.NoKeysError as error:
+        raise RefusedError(403, str(error)) from error
 
 
 async def _body(request: Request) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 
+from graphql import GraphQLError
+
 from testbed.catalog.browsing import GoneError
 from testbed.catalog.registry import InputError
 from testbed.catalog.registry import OperationError
@@ -34,3 +36,21 @@ def failed(name: str, message: str) -> dict[str, Any]:
 def invalid(path: str, name: str, message: str) -> dict[str, Any]:
     """Write an InvalidInput arm of one error."""
     return {"__typename": "InvalidInput", "errors": [{"path": path, "name": name, "message": message, "context": {}}]}
+
+
+class MarkedError(Exception):
+    """An operation ends in an arm that has a type of its own."""
+
+    def __init__(self, arm: str, message: str = "") -> None:
+        super().__init__(message)
+        self.arm = arm
+
+
+def marked(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do something and give its result, or the arm that it met; bad input without an arm fails the request."""
+    try:
+        return act()
+    except MarkedError as error:
+        return {"__typename": error.arm, "message": info.context.registry.defects.bend("message", str(error))}
+    except InputError as error:
+        raise GraphQLError(str(error)) from error

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from testbed.catalog import api_keys
 from testbed.catalog import database as db
-from testbed.catalog.people import ROLES
+from testbed.catalog import roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from testbed.catalog.defects import Defects
+    from testbed.catalog.roles import Rights
     from testbed.faults.control import Faults
 
 LIFE_S: Final = 3600
@@ -63,18 +64,18 @@ class Caller:
     role: str
     is_admin: bool
     extra_roles: tuple[str, ...]
-    rights: str  # the role whose rights are checked and the flag that opens admin fields:
+    rights: Rights  # what is checked, and the flag that opens admin fields:
     administers: bool  # the caller's own, unless a defect is active
+    catalog: frozenset[str]  # the catalog's buckets, readable or not
 
     @property
     def readable(self) -> frozenset[str]:
         """Buckets the role may read."""
-        return ROLES[self.rights][0]
+        return self.rights.reads
 
     def level(self, bucket: str) -> str:
         """Give `none`, `read` or `read_write`."""
-        reads, writes = ROLES[self.rights]
-        return "read_write" if bucket in writes else "read" if bucket in reads else "none"
+        return "read_write" if bucket in self.rights.writes else "read" if bucket in self.rights.reads else "none"
 
     def require(self, bucket: str, action: str) -> None:
         """Raise ForbiddenError unless the role may `read` or `write` the bucket."""
@@ -85,7 +86,7 @@ class Caller:
     def require_admin(self) -> None:
         """Raise ForbiddenError unless the caller is an admin."""
         if not self.administers:
-            highest = "read_write" if ROLES[self.role][1] else "read"
+            highest = "read_write" if self.rights.writes else "read" if self.rights.reads else "none"
             raise ForbiddenError("admin", self.role, highest)
 
 
@@ -138,9 +139,18 @@ class Tokens:
         if self._bend("is revoked", self._is_revoked(token)):
             raise AuthError("token_revoked", "The token was revoked. Sign in again.")
         with self._engine.connect() as connection:
+            role = roles.role_of_user(connection, user.name)
+            if role is None:
+                raise AuthError("token_invalid", "The token names no user any more. Sign in again.")
             extra = db.extra_roles_of(connection, user.name)
-        caller = Caller(user.name, user.email, user.role, user.is_admin, extra, user.role, user.is_admin)
-        return cast("Caller", self._bend("caller", caller))
+            rights, catalog = roles.rights_of(connection, role), roles.buckets(connection)
+        caller = Caller(user.name, user.email, role.name, user.is_admin, extra, rights, user.is_admin, catalog)
+        return cast("Caller", self._bend("caller", caller, rights_of=self.rights_of))
+
+    def rights_of(self, role: str) -> Rights:
+        """Give the rights of a role as they are now."""
+        with self._engine.connect() as connection:
+            return roles.rights_of(connection, roles.role_named(connection, role))
 
     def _owner(self, secret: str) -> Any:
         key = api_keys.used(self._engine, secret)

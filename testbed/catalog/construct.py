@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from testbed.catalog import manifest as manifests
 from testbed.catalog import workflows
 from testbed.catalog.manifest import Manifest
-from testbed.catalog.people import BUCKETS
 from testbed.catalog.registry import InputError
 from testbed.catalog.registry import OperationError
 from testbed.catalog.registry import header_of
@@ -38,7 +37,7 @@ def construct(
 ) -> tuple[str, Manifest]:
     """Resolve every entry, write the revision, return its hash; raise InputError or OperationError, writing nothing."""
     bucket, name = params["bucket"], params["name"]
-    require_known(bucket)
+    require_known(caller, bucket)
     caller.require(bucket, "write")
     _check_name(name)
     _check_keys([entry["logicalKey"] for entry in entries])
@@ -68,8 +67,8 @@ def promote(
 ) -> tuple[str, Manifest]:
     """Copy a revision's objects into the destination registry and write it there under an unchanged hash."""
     bucket, name = params["bucket"], params["name"]
-    require_known(bucket)
-    require_known(source["bucket"], "src.bucket")
+    require_known(caller, bucket)
+    require_known(caller, source["bucket"], "src.bucket")
     caller.require(source["bucket"], "read")
     caller.require(bucket, "write")
     _check_name(name)
@@ -132,7 +131,7 @@ def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str,
     except ValueError as error:
         raise InputError(where, "InvalidPhysicalKey", str(error)) from error
     missing = InputError(where, "ObjectNotFound", f"The object `{entry['physicalKey']}` does not exist.")
-    if bucket not in BUCKETS:
+    if bucket not in caller.catalog:
         raise missing
     caller.require(bucket, "read")
     extra: Any = {"VersionId": version} if version and version != "null" else {}
@@ -167,9 +166,9 @@ def _hash(registry: Registry, target: dict[str, Any], checksum: str, size: int) 
     return value or manifests.chunked_hash(registry.s3.get_object(**target)["Body"].read())
 
 
-def require_known(bucket: str, path: str = "params.bucket") -> None:
+def require_known(caller: Caller, bucket: str, path: str = "params.bucket") -> None:
     """Refuse a bucket that is not in the catalog."""
-    if bucket not in BUCKETS:
+    if bucket not in caller.catalog:
         raise InputError(path, "BucketNotFound", f"The catalog has no bucket `{bucket}`.")
 
 

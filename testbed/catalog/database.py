@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 import sqlalchemy as sa
 
-from testbed.catalog.people import JOINED
-from testbed.catalog.people import USERS
-from testbed.catalog.people import user_uuid
+from testbed.catalog import people
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
+SEEDED: Final = "seeded"
 METADATA: Final = sa.MetaData()
 users = sa.Table(
     "users",
@@ -36,6 +36,40 @@ extra_roles = sa.Table(
     METADATA,
     sa.Column("user", sa.String, primary_key=True),
     sa.Column("role", sa.String, primary_key=True),
+)
+buckets = sa.Table(
+    "buckets",
+    METADATA,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("config", sa.JSON),  # by the schema's field names
+)
+roles = sa.Table(
+    "roles",
+    METADATA,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("name", sa.String, unique=True),
+    sa.Column("is_managed", sa.Boolean),
+    sa.Column("arn", sa.String),  # empty: the account's own IAM role
+)
+policies = sa.Table(
+    "policies",
+    METADATA,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("title", sa.String, unique=True),
+    sa.Column("arn", sa.String, nullable=True, unique=True),  # nothing: managed
+)
+permissions = sa.Table(
+    "policy_permissions",
+    METADATA,
+    sa.Column("policy", sa.String, primary_key=True),
+    sa.Column("bucket", sa.String, primary_key=True),
+    sa.Column("level", sa.String),
+)
+attachments = sa.Table(
+    "role_policies",
+    METADATA,
+    sa.Column("role", sa.String, primary_key=True),
+    sa.Column("policy", sa.String, primary_key=True),
 )
 api_keys = sa.Table(
     "api_keys",
@@ -134,20 +168,30 @@ def open_database(path: Path) -> Engine:
 
     METADATA.create_all(engine)
     with engine.begin() as connection:
-        known = set(connection.scalars(sa.select(users.c.name)))
-        for name, (email, role, is_admin, is_service) in USERS.items():
-            if name not in known:
-                connection.execute(
-                    users.insert().values(
-                        name=name,
-                        uuid=user_uuid(name),
-                        email=email,
-                        role=role,
-                        is_admin=is_admin,
-                        is_service=is_service,
-                        is_active=True,
-                        joined=JOINED,
-                        last_login=JOINED,
-                    )
-                )
+        # once: what an admin deleted stays deleted
+        if connection.execute(sa.select(settings.c.name).where(settings.c.name == SEEDED)).first() is None:
+            _seed(connection)
+            connection.execute(settings.insert().values(name=SEEDED, value="", author="", time=time.time()))
     return engine
+
+
+def _seed(connection: sa.Connection) -> None:
+    """Put in what is declared, beside what an earlier start put in."""
+    known = set(connection.scalars(sa.select(users.c.name)))
+    for name, (email, role, is_admin, is_service) in people.USERS.items():
+        if name not in known:
+            row = {"name": name, "uuid": people.user_uuid(name), "email": email, "role": role, "is_admin": is_admin}
+            times = {"joined": people.JOINED, "last_login": people.JOINED}
+            connection.execute(users.insert().values(**row, **times, is_service=is_service, is_active=True))
+    for name, (title, relevance) in people.BUCKETS.items():
+        config = people.BUCKET_DEFAULTS | {"title": title, "relevanceScore": relevance}
+        connection.execute(buckets.insert().values(name=name, config=config))
+    for name, (reads, writes) in people.ROLES.items():
+        is_managed = name not in people.UNMANAGED
+        connection.execute(roles.insert().values(id=f"role-{name}", name=name, is_managed=is_managed, arn=""))
+        if is_managed:
+            connection.execute(policies.insert().values(id=f"policy-{name}", title=f"Buckets of {name}", arn=None))
+            connection.execute(attachments.insert().values(role=f"role-{name}", policy=f"policy-{name}"))
+            for bucket in sorted(reads):
+                level = "READ_WRITE" if bucket in writes else "READ"
+                connection.execute(permissions.insert().values(policy=f"policy-{name}", bucket=bucket, level=level))

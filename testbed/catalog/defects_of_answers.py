@@ -45,9 +45,13 @@ DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
     "role-permissions-ignored": (
         "caller",
         "bucket permissions of roles are not checked",
-        lambda caller, _: replace(caller, rights="admin"),
+        lambda caller, facts: replace(caller, rights=facts["rights_of"]("admin")),
     ),
-    "credentials-for-wrong-role": ("role of keys", "get_credentials issues admin's keys", lambda _role, _: "admin"),
+    "credentials-for-wrong-role": (
+        "rights of keys",
+        "get_credentials issues admin's keys",
+        lambda _rights, facts: facts["rights_of"]("admin"),
+    ),
     "token-refresh-not-rotated": (
         "fresh token",
         "an exchange gives back the refresh token it was given",

@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
+from testbed.catalog.access import Access
 from testbed.catalog.administration import Administration
 from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.arms import armed
+from testbed.catalog.arms import failed
+from testbed.catalog.buckets import Buckets
 from testbed.catalog.construct import construct
 from testbed.catalog.construct import promote
 from testbed.catalog.resolvers import Package
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from testbed.catalog.manifest import Manifest
 
 
-class Operations(Searches, Administration, Root):
+class Operations(Searches, Access, Buckets, Administration, Root):
     """Queries and mutations together: one root value serves both."""
 
     def switchRole(self, info: Any, roleName: str) -> dict[str, Any]:
@@ -46,6 +49,11 @@ class Operations(Searches, Administration, Root):
     def apiKeyRevoke(self, info: Any, id: str | None = None, secret: str | None = None) -> dict[str, Any]:
         """End one of the caller's API keys."""
         return armed(info, lambda: ApiKeys(info.context.engine, info.context.who.name).revoke(id, secret))
+
+    def restoreObject(self, info: Any, bucket: str, key: str) -> dict[str, Any]:
+        """Answer that no object of the testbed is archived, so that none can be restored."""
+        info.context.who.require(bucket, "write")
+        return failed("NotSupported", f"The object `{key}` cannot be restored: this storage has no archive.")
 
     def packageConstruct(self, info: Any, params: dict[str, Any], src: dict[str, Any]) -> dict[str, Any]:
         """Write a revision from S3 objects."""

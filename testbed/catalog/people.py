@@ -23,6 +23,7 @@ BUCKETS: Final = {
     "quilt-mcp-test-private": ("Private", 5),
     "quilt-mcp-test-west": ("West", 1),
 }
+BUCKET_DEFAULTS: Final = {"relevanceScore": 0, "tags": [], "browsable": True, "prefixes": []}
 _DATA, _SCRATCH, _PACKAGES, _WORK, _PERF, _PRIVATE, _WEST = BUCKETS
 # By role: the buckets it reads and those it writes.
 ROLES: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {

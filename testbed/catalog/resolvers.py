@@ -11,13 +11,11 @@ from typing import cast
 
 from graphql import GraphQLError
 
-from testbed.catalog import rest
 from testbed.catalog.api_keys import ApiKeys
-from testbed.catalog.people import BUCKETS
-from testbed.catalog.people import ROLES
-from testbed.catalog.people import UNMANAGED
+from testbed.catalog.collaborators import potential_collaborators
+from testbed.catalog.descriptions import bucket_of
+from testbed.catalog.descriptions import buckets_of
 from testbed.catalog.registry import is_name
-from testbed.catalog.tabulator import tables_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -44,6 +42,8 @@ class Context:
     objects: Objects
     browsing: Browsing
     is_introspectable: bool
+    is_unsubscribed: bool
+    indexed_now: str  # a bucket that cannot be removed for the time being
     ends: float  # in monotonic seconds
 
     @property
@@ -69,24 +69,37 @@ class Root:
 
     def bucketConfigs(self, info: Any) -> list[dict[str, Any]]:
         """List the catalog's buckets the caller may read; admins see all."""
-        found = [bucket_of(name) for name in sorted(visible(info.context.who))]
+        found = buckets_of(info.context.engine, visible(info.context.who))
         return list(info.context.registry.defects.bend("bucket configs", found))
 
     def bucketConfig(self, info: Any, name: str) -> dict[str, Any] | None:
         """Give one bucket."""
-        return bucket_of(name) if name in visible(info.context.who) else None
+        return bucket_of(info.context.engine, name) if name in visible(info.context.who) else None
 
     def buckets(self, info: Any) -> list[dict[str, Any]]:
         """List the buckets of the caller's role."""
-        return [bucket_of(name) for name in sorted(info.context.who.readable)]
+        return buckets_of(info.context.engine, info.context.who.readable)
 
     def bucket(self, info: Any, name: str) -> dict[str, Any] | None:
         """Give one bucket of the caller's role."""
-        return bucket_of(name) if name in info.context.who.readable else None
+        return bucket_of(info.context.engine, name) if name in info.context.who.readable else None
+
+    def potentialCollaborators(self, info: Any) -> list[dict[str, Any]]:
+        """List the users whose rights AWS alone knows."""
+        return potential_collaborators(info.context.engine)
+
+    def subscription(self, info: Any) -> dict[str, Any]:
+        """Say whether the catalog's subscription is in force now."""
+        return {"active": not info.context.is_unsubscribed, "timestamp": datetime.now(UTC).isoformat()}
+
+    def status(self, info: Any) -> dict[str, Any]:
+        """Answer that the embedded catalog keeps no status of its stack."""
+        info.context.who.require_admin()
+        return {"__typename": "Unavailable"}
 
     def packages(self, info: Any, bucket: str, filter: str | None = None) -> PackageList | None:
         """List packages of a bucket; nothing when the catalog has no such bucket."""
-        if bucket not in BUCKETS:
+        if bucket not in info.context.who.catalog:
             return None
         info.context.who.require(bucket, "read")
         names = info.context.registry.names(bucket)
@@ -94,7 +107,7 @@ class Root:
 
     def package(self, info: Any, bucket: str, name: str) -> Package | None:
         """Give one package, or nothing."""
-        if bucket not in BUCKETS:
+        if bucket not in info.context.who.catalog:
             return None
         info.context.who.require(bucket, "read")
         registry = info.context.registry
@@ -248,7 +261,7 @@ def time_of(tag: str) -> str:
 
 def visible(caller: Caller) -> frozenset[str]:
     """Give the catalog's buckets a caller sees."""
-    return frozenset(BUCKETS) if caller.is_admin else caller.readable
+    return caller.catalog if caller.is_admin else caller.readable
 
 
 def me_of(context: Context) -> dict[str, Any]:
@@ -264,32 +277,6 @@ def me_of(context: Context) -> dict[str, Any]:
         "apiKeys": keys.list,
         "apiKey": keys.get,
     }
-
-
-def bucket_of(name: str) -> dict[str, Any]:
-    """Write a bucket."""
-    title, relevance = BUCKETS[name]
-    return {
-        "__typename": "BucketConfig",
-        "name": name,
-        "title": title,
-        "relevanceScore": relevance,
-        "browsable": True,
-        "tags": [],
-        "tabulatorTables": lambda info: tables_of(info.context.engine, name),
-    }
-
-
-def role_of(name: str) -> dict[str, Any]:
-    """Write a role."""
-    kind = "UnmanagedRole" if name in UNMANAGED else "ManagedRole"
-    reads, writes = ROLES[name]
-    levels = {bucket: "READ_WRITE" if bucket in writes else "READ" for bucket in sorted(reads | writes)}
-    return {
-        "__typename": kind, "id": f"role-{name}", "name": name,
-        "arn": rest.role_arn(name),
-        "policies": [], "permissions": [{"bucket": bucket_of(b), "level": level} for b, level in levels.items()],
-    }  # fmt: skip
 
 
 def directory_of(manifest: Manifest, path: str) -> dict[str, Any] | None:

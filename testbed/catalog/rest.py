@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 import boto3
-
-from testbed.catalog.people import ROLES
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from testbed.catalog.auth import Caller
+    from testbed.catalog.roles import Rights
 
 KEY_LIFE_S = 3600
+SERVER_ERROR = 500
 
 
 def configuration(catalog_url: str, aws_url: str) -> dict[str, Any]:
@@ -39,14 +39,26 @@ def configuration(catalog_url: str, aws_url: str) -> dict[str, Any]:
     }
 
 
-def credentials(caller: Caller, role: str) -> dict[str, Any]:
-    """Issue AWS keys of a role to a caller, narrowed to its buckets by a session policy."""
-    issued = boto3.client("sts").assume_role(
-        RoleArn=role_arn(role),
-        RoleSessionName=caller.name,
-        DurationSeconds=KEY_LIFE_S,
-        Policy=json.dumps(session_policy(role)),
-    )["Credentials"]
+class NoKeysError(Exception):
+    """AWS lends no keys of a role."""
+
+
+def credentials(name: str, rights: Rights) -> dict[str, Any]:
+    """Issue AWS keys of a role to a user, narrowed by a session policy and by the role's policies of other hands."""
+    arns: Any = [{"arn": arn} for arn in rights.policies]
+    try:
+        issued = boto3.client("sts").assume_role(
+            RoleArn=rights.arn,
+            RoleSessionName=name,
+            DurationSeconds=KEY_LIFE_S,
+            Policy=json.dumps(session_policy(rights), separators=(",", ":")),
+            PolicyArns=arns,
+        )["Credentials"]
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= SERVER_ERROR:
+            raise
+        message = f"AWS lends no keys of the role `{rights.role}`: {error.response['Error']['Message']}"
+        raise NoKeysError(f"{message.rstrip('.')}. Correct its ARN or its policies.") from error
     return {
         "AccessKeyId": issued["AccessKeyId"],
         "SecretAccessKey": issued["SecretAccessKey"],
@@ -66,18 +78,18 @@ def role_arn(role: str) -> str:
     return f"arn:aws:iam::{account()}:role/nightproof-{role}"
 
 
-def session_policy(role: str) -> dict[str, Any]:
+def session_policy(rights: Rights) -> dict[str, Any]:
     """Write a role's bucket permissions, and reading of Athena and Glue, as a policy."""
-    reads, writes = ROLES[role]
-    statements: list[dict[str, Any]] = [
-        {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": _arns(reads)},
-        {"Effect": "Allow", "Action": ["athena:*", "glue:Get*"], "Resource": "*"},
-    ]
-    if writes:
+    statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": ["athena:*", "glue:Get*"], "Resource": "*"}]
+    if rights.reads:
+        statements.append(
+            {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": _arns(rights.reads, "", "/*")}
+        )
+    if rights.writes:
         actions = ["s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload"]
-        statements.append({"Effect": "Allow", "Action": actions, "Resource": _arns(writes)})
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": _arns(rights.writes, "/*")})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _arns(buckets: frozenset[str]) -> list[str]:
-    return [f"arn:aws:s3:::{name}{suffix}" for name in sorted(buckets) for suffix in ("", "/*")]
+def _arns(buckets: frozenset[str], *suffixes: str) -> list[str]:
+    return [f"arn:aws:s3:::{name}{suffix}" for name in sorted(buckets) for suffix in suffixes]

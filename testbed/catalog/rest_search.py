@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse
 from testbed.catalog import documents
 from testbed.catalog import dsl
 from testbed.catalog import terms
-from testbed.catalog.people import BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +66,7 @@ class RestSearch:
                 names += [part for bucket in sorted(caller.readable) for part in (bucket, bucket + PACKAGES)]
                 continue
             bucket = name.removesuffix(PACKAGES)
-            if bucket not in BUCKETS:
+            if bucket not in caller.catalog:
                 raise RefusedError(404, f"There is no index `{name}`.")
             caller.require(bucket, "read")
             names.append(name)

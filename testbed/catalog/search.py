@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -20,9 +21,9 @@ from botocore.exceptions import ClientError
 from sqlalchemy.exc import SQLAlchemyError
 
 from testbed.catalog import database as db
+from testbed.catalog import roles
 from testbed.catalog import terms
 from testbed.catalog.manifest import DamagedError
-from testbed.catalog.people import BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,7 @@ class SearchIndex:
         self._engine = engine
         self._registry = registry
         self._defects = defects
-        self._locks = {bucket: threading.Lock() for bucket in BUCKETS}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._changed = 0.0
         self._stop = threading.Event()
 
@@ -54,7 +55,9 @@ class SearchIndex:
         """Scan until stopped, often while packages change."""
         while not self._stop.is_set():
             try:
-                self.scan(BUCKETS)
+                with self._engine.connect() as connection:
+                    buckets = roles.buckets(connection)
+                self.scan(sorted(buckets))
             except (BotoCoreError, ClientError, SQLAlchemyError) as error:
                 # storage may be restarting or a fault be on; the next scan catches up
                 sys.stderr.write(f"catalog: the search index could not be brought up to date: {error}\n")

@@ -11,7 +11,7 @@ from typing import NoReturn
 import jsonschema  # type: ignore[import-untyped]  # ships no types
 import yaml
 
-from testbed.catalog.people import ROLES
+from testbed.catalog import roles
 from testbed.catalog.registry import InputError
 from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
@@ -32,7 +32,9 @@ class NoRoleError(Exception):
 def put_config(engine: Engine, text: str | None, author: str) -> None:
     """Replace the configuration; nothing as text removes it, if there is one."""
     if text is not None:
-        check_config(text)
+        with engine.connect() as connection:
+            known = roles.names(connection)
+        check_config(text, known)
     put_setting(engine, NAME, text, author)
 
 
@@ -49,8 +51,20 @@ def exchange(engine: Engine, claims: Any) -> dict[str, Any]:
     return {"role": config["default_role"], "extraRoles": [], "isAdmin": False}
 
 
-def check_config(text: str) -> None:
-    """Raise InputError unless a configuration can be used."""
+def roles_of(engine: Engine) -> frozenset[str]:
+    """Give the roles that the configuration names; none when there is no configuration."""
+    found = setting(engine, NAME)
+    return _named(found.value) if found else frozenset()
+
+
+def check_config(text: str, known: frozenset[str]) -> None:
+    """Raise InputError unless a configuration can be used and all of its roles are known."""
+    if unknown := sorted(_named(text) - known):
+        _refuse(f"there is no role `{unknown[0]}`")
+
+
+def _named(text: str) -> frozenset[str]:
+    """Read a configuration and give the roles that it names."""
     if len(text) > LONGEST_CONFIG:
         _refuse(f"it has {len(text)} characters, {LONGEST_CONFIG} are allowed")
     try:
@@ -63,23 +77,24 @@ def check_config(text: str) -> None:
         _refuse(f"`{wrong[0]}` is missing or unknown")
     if config["version"] != VERSION:
         _refuse(f'its version is `{config["version"]}`: use "{VERSION}"')
-    _check_role(config["default_role"])
     if not isinstance(config["mappings"], list):
         _refuse("`mappings` is not a list")
-    for mapping in config["mappings"]:
-        _check_mapping(mapping)
+    named = [config["default_role"], *(role for mapping in config["mappings"] for role in _roles_of_mapping(mapping))]
+    for role in named:
+        if not isinstance(role, str):
+            _refuse(f"there is no role `{role}`")
+    return frozenset(named)
 
 
-def _check_mapping(mapping: Any) -> None:
+def _roles_of_mapping(mapping: Any) -> list[Any]:
     if not isinstance(mapping, dict) or not {"schema", "roles"} <= mapping.keys() <= {"schema", "roles", "admin"}:
         _refuse("a mapping is not made of `schema`, `roles` and perhaps `admin`")
     if not isinstance(mapping["roles"], list) or not mapping["roles"]:
         _refuse("the `roles` of a mapping are not a list of roles")
-    for role in mapping["roles"]:
-        _check_role(role)
     if not isinstance(mapping.get("admin", False), bool):
         _refuse("`admin` of a mapping is neither true nor false")
     _check_schema(mapping["schema"])
+    return list(mapping["roles"])
 
 
 def _check_schema(schema: Any) -> None:
@@ -93,11 +108,6 @@ def _check_schema(schema: Any) -> None:
         _refuse(f"the `schema` of a mapping is not valid: {error.message}")
     except (TypeError, ValueError, RecursionError):
         _refuse("the `schema` of a mapping is not JSON")
-
-
-def _check_role(role: Any) -> None:
-    if not isinstance(role, str) or role not in ROLES:
-        _refuse(f"there is no role `{role}`")
 
 
 def _refuse(why: str) -> NoReturn:

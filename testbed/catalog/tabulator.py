@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import yaml
 
 from testbed.catalog import database as db
-from testbed.catalog.people import BUCKETS
+from testbed.catalog import roles
 from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def tables_of(engine: Engine, bucket: str) -> list[dict[str, str]]:
 
 def put_table(engine: Engine, bucket: str, name: str, config: str | None) -> None:
     """Create or replace a table; nothing as configuration removes it, if it is there."""
-    _check(bucket, "tableName", name)
+    _check(engine, bucket, "tableName", name)
     if config is not None:
         check_config(config)
     with engine.begin() as connection:
@@ -52,7 +52,7 @@ def put_table(engine: Engine, bucket: str, name: str, config: str | None) -> Non
 
 def rename_table(engine: Engine, bucket: str, old: str, new: str) -> None:
     """Give a table another name that is free."""
-    _check(bucket, "newTableName", new)
+    _check(engine, bucket, "newTableName", new)
     with engine.begin() as connection:
         # writing first takes the lock: nobody else makes a table of that name meanwhile
         connection.execute(db.tabulator_tables.update().where(sa.false()).values(name=new))
@@ -132,8 +132,10 @@ def _refuse(why: str) -> NoReturn:
     raise InputError("config", "InvalidConfig", f"The configuration of the table cannot be used: {why}.")
 
 
-def _check(bucket: str, path: str, name: str) -> None:
-    if bucket not in BUCKETS:
+def _check(engine: Engine, bucket: str, path: str, name: str) -> None:
+    with engine.connect() as connection:
+        is_known = bucket in roles.buckets(connection)
+    if not is_known:
         raise InputError("bucketName", "BucketNotFound", f"The catalog has no bucket `{bucket}`.")
     if not NAME.fullmatch(name):
         raise InputError(path, "InvalidName", f"`{name}` is no table name: use 1 to 128 of A-Z, a-z, 0-9, _ and -.")

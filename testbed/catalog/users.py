@@ -13,11 +13,11 @@ from typing import Final
 import sqlalchemy as sa
 
 from testbed.catalog import database as db
+from testbed.catalog import roles
 from testbed.catalog.arms import armed
-from testbed.catalog.people import ROLES
+from testbed.catalog.descriptions import roles_named
 from testbed.catalog.people import user_uuid
 from testbed.catalog.registry import InputError
-from testbed.catalog.resolvers import role_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,14 +58,14 @@ class Users:
         if not NAME.fullmatch(name):
             raise InputError("input.name", "InvalidName", f"`{name}` is not a user name: begin with a letter.")
         _check_email("input.email", email)
-        _check_roles("input.role", [given["role"]])
-        _check_roles("input.extraRoles", extra)
         now = datetime.now(UTC).isoformat()
         flags = {"is_admin": False, "is_service": False, "is_active": True}
         with self._engine.begin() as connection:
             if _locked(connection, name):
                 raise InputError("input.name", "Conflict", f"There is a user `{name}` already.")
             _insist_on_free_email(connection, "input.email", email)
+            _check_roles(connection, "input.role", [given["role"]])
+            _check_roles(connection, "input.extraRoles", extra)
             row = {"name": name, "uuid": user_uuid(name), "email": email, "role": given["role"]} | flags
             connection.execute(db.users.insert().values(**row, joined=now, last_login=now))
             _set_roles(connection, name, given["role"], extra)
@@ -124,8 +124,8 @@ class User:
         """Change the active role; the extra ones are replaced, or added to with `append`."""
 
         def change(connection: Connection, _row: Any) -> None:
-            _check_roles("role", [role])
-            _check_roles("extraRoles", extraRoles or [])
+            _check_roles(connection, "role", [role])
+            _check_roles(connection, "extraRoles", extraRoles or [])
             kept = db.extra_roles_of(connection, self._name) if append else ()
             _set_roles(connection, self._name, role, [*kept, *(extraRoles or [])])
 
@@ -135,7 +135,7 @@ class User:
         """Add extra roles."""
 
         def change(connection: Connection, row: Any) -> None:
-            _check_roles("roles", roles)
+            _check_roles(connection, "roles", roles)
             _set_roles(connection, self._name, row.role, [*db.extra_roles_of(connection, self._name), *roles])
 
         return self._changed(info, change)
@@ -144,8 +144,8 @@ class User:
         """Take roles away; the active one needs a fallback."""
 
         def change(connection: Connection, row: Any) -> None:
-            _check_roles("roles", roles)
-            _check_roles("fallback", [fallback] if fallback else [])
+            _check_roles(connection, "roles", roles)
+            _check_roles(connection, "fallback", [fallback] if fallback else [])
             role = row.role
             if role in roles:
                 if not fallback or fallback in roles:
@@ -220,9 +220,10 @@ def _insist_on_free_email(connection: Connection, path: str, email: str, owner: 
         raise InputError(path, "Conflict", f"The e-mail address `{email}` belongs to another user.")
 
 
-def _check_roles(path: str, names: Iterable[str]) -> None:
+def _check_roles(connection: Connection, path: str, names: Iterable[str]) -> None:
+    known = roles.names(connection)
     for name in names:
-        if name not in ROLES:
+        if name not in known:
             raise InputError(path, "RoleDoesNotExist", f"There is no role `{name}`.")
 
 
@@ -277,8 +278,8 @@ def _user_of(connection: Connection, row: Any) -> dict[str, Any]:
         "isAdmin": row.is_admin,
         "isSsoOnly": False,
         "isService": row.is_service,
-        "role": role_of(row.role),
-        "extraRoles": [role_of(name) for name in db.extra_roles_of(connection, row.name)],
+        "role": next(iter(roles_named(connection, [row.role])), None),
+        "extraRoles": roles_named(connection, db.extra_roles_of(connection, row.name)),
         "isRoleAssignmentDisabled": False,
         "isAdminAssignmentDisabled": False,
     }

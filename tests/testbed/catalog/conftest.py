@@ -10,6 +10,7 @@ import quilt3.admin
 import requests
 
 from tests.testbed.catalog.calling import Calling
+from tests.testbed.catalog.making import Making
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,3 +63,18 @@ def admin(catalog: Calling, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setattr("quilt3.session.get_registry_url", lambda: catalog.registry)
         monkeypatch.setattr("quilt3.session.get_session", lambda: session)
         yield quilt3.admin
+
+
+@pytest.fixture
+def making(catalog: Calling, admin: Any) -> Iterator[Making]:
+    """Give the maker; what it made is gone after the test."""
+    made = Making(catalog, admin)
+    yield made
+    for name in made.users:
+        admin.users.delete(name)
+    for role in admin.roles.list():
+        if role.name.startswith("made-role-"):
+            admin.roles.delete(role.id)
+    for policy in admin.policies.list():
+        if policy.title.startswith("made-role-"):
+            admin.policies.delete(policy.id)

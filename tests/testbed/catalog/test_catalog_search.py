@@ -181,13 +181,13 @@ def test_a_foreign_cursor_is_refused(catalog: Calling, cursor: str) -> None:
 
 def test_a_cursor_gives_no_right_to_read(catalog: Calling) -> None:
     """Buckets that the caller may not read are left out, whatever the cursor names."""
-    catalog.package("hidden/one", {"f": b"1"}, user="test-admin", bucket=PRIVATE)
-    catalog.package("hidden/two", {"f": b"2"}, user="test-admin", bucket=PRIVATE)
-    cursor = _cursor(buckets=[PRIVATE], text="hidden")
+    catalog.package("cursorless/one", {"f": b"1"}, user="test-admin", bucket=PRIVATE)
+    catalog.package("cursorless/two", {"f": b"2"}, user="test-admin", bucket=PRIVATE)
+    cursor = _cursor(buckets=[PRIVATE], text="cursorless")
     assert catalog.data(MORE, {"c": cursor})["searchMorePackages"]["hits"] == []
     assert len(catalog.data(MORE, {"c": cursor}, user="test-admin")["searchMorePackages"]["hits"]) == 1
-    assert catalog.data(NEW, {"t": "hidden"})["searchPackages"]["__typename"] == "EmptySearchResultSet"
-    assert catalog.post(NEW, {"b": [PRIVATE], "t": "hidden"}).status_code == 403
+    assert catalog.data(NEW, {"t": "cursorless"})["searchPackages"]["__typename"] == "EmptySearchResultSet"
+    assert catalog.post(NEW, {"b": [PRIVATE], "t": "cursorless"}).status_code == 403
 
 
 def test_a_hit_describes_its_package(catalog: Calling, five: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from testbed.catalog.people import ROLES
 from testbed.catalog.registry import InputError
 from testbed.catalog.sso import check_config
 
@@ -105,7 +106,7 @@ def test_a_bad_configuration_is_refused(kind: str) -> None:
     """The message says what is wrong."""
     text, message = BAD_CONFIGS[kind]
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        check_config(text)
+        check_config(text, frozenset(ROLES))
     assert (caught.value.path, caught.value.name) == ("config", "InvalidConfig")
 
 

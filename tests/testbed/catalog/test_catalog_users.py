@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
-import jwt
 import pytest
 from quilt3.admin.exceptions import Quilt3AdminError
 from quilt3.admin.exceptions import UserNotFoundError
+
+from tests.testbed.catalog.calling import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +54,6 @@ def roles_of(user: User) -> tuple[str, list[str]]:
     """Give the names of a user's active and extra roles."""
     assert user.role
     return user.role.name, [role.name for role in user.extra_roles]
-
-
-def token_of(catalog: Calling, name: str) -> str:
-    """Sign a token of a user as the catalog would; give it as the header."""
-    own = jwt.decode(catalog.token("test-user"), options={"verify_signature": False})
-    uuid = catalog.sql("SELECT uuid FROM users WHERE name = ?", name)[0][0]
-    signed = jwt.encode(own | {"id": name, "uuid": uuid}, catalog.target.jwt_secret, "HS256")
-    return f"Bearer {signed}"
 
 
 def refusal(act: Callable[[], Any]) -> tuple[str, str]:

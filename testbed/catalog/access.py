@@ -1,0 +1,105 @@
+"""The fields for admins that say who may do what: roles and policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+from testbed.catalog import database as db
+from testbed.catalog import policies
+from testbed.catalog import role_changes
+from testbed.catalog.arms import armed
+from testbed.catalog.arms import marked
+from testbed.catalog.descriptions import policies_of
+from testbed.catalog.descriptions import roles_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+Answer = dict[str, Any]
+
+
+class Access:
+    """Queries and mutations of roles and policies; graphql-core calls them with the request's info."""
+
+    def roles(self, info: Any) -> list[Answer]:
+        """List the roles."""
+        return roles_of(_admins(info))
+
+    def role(self, info: Any, id: str) -> Answer | None:
+        """Give one role, or nothing."""
+        return next(iter(roles_of(_admins(info), db.roles.c.id == id)), None)
+
+    def defaultRole(self, info: Any) -> Answer | None:
+        """Give the default role, or nothing."""
+        return role_changes.default(_admins(info))
+
+    def policies(self, info: Any) -> list[Answer]:
+        """List the policies."""
+        return policies_of(_admins(info))
+
+    def policy(self, info: Any, id: str) -> Answer | None:
+        """Give one policy, or nothing."""
+        return next(iter(policies_of(_admins(info), db.policies.c.id == id)), None)
+
+    def roleCreateManaged(self, info: Any, input: Answer) -> Answer:
+        """Add a role of policies."""
+        engine = _admins(info)
+        return marked(info, lambda: role_changes.create(engine, input["name"], "", input["policies"]))
+
+    def roleCreateUnmanaged(self, info: Any, input: Answer) -> Answer:
+        """Add a role that is an IAM role."""
+        engine = _admins(info)
+        return marked(info, lambda: role_changes.create(engine, input["name"], input["arn"], None))
+
+    def roleUpdateManaged(self, info: Any, id: str, input: Answer) -> Answer:
+        """Replace name and policies of a role."""
+        engine = _admins(info)
+        return marked(info, lambda: role_changes.update(engine, id, input["name"], "", input["policies"]))
+
+    def roleUpdateUnmanaged(self, info: Any, id: str, input: Answer) -> Answer:
+        """Replace name and IAM role of a role."""
+        engine = _admins(info)
+        return marked(info, lambda: role_changes.update(engine, id, input["name"], input["arn"], None))
+
+    def roleDelete(self, info: Any, id: str) -> Answer:
+        """Remove a role."""
+        engine = _admins(info)
+        return marked(info, lambda: role_changes.delete(engine, id))
+
+    def roleSetDefault(self, info: Any, id: str) -> Answer:
+        """Make a role the default one."""
+        engine = _admins(info)
+        return marked(info, lambda: role_changes.set_default(engine, id, info.context.who.name))
+
+    def policyCreateManaged(self, info: Any, input: Answer) -> Answer:
+        """Add a policy of permissions on buckets."""
+        engine = _admins(info)
+        return armed(info, lambda: policies.create(engine, input))
+
+    def policyCreateUnmanaged(self, info: Any, input: Answer) -> Answer:
+        """Add a policy that is a policy of AWS."""
+        engine = _admins(info)
+        return armed(info, lambda: policies.create(engine, input))
+
+    def policyUpdateManaged(self, info: Any, id: str, input: Answer) -> Answer:
+        """Replace title, permissions and roles of a policy."""
+        engine = _admins(info)
+        return armed(info, lambda: policies.update(engine, id, input))
+
+    def policyUpdateUnmanaged(self, info: Any, id: str, input: Answer) -> Answer:
+        """Replace title, ARN and roles of a policy."""
+        engine = _admins(info)
+        return armed(info, lambda: policies.update(engine, id, input))
+
+    def policyDelete(self, info: Any, id: str) -> Answer:
+        """Remove a policy."""
+        engine = _admins(info)
+        return armed(info, lambda: policies.delete(engine, id))
+
+
+def _admins(info: Any) -> Engine:
+    """Give the database to an admin; raise ForbiddenError for others."""
+    info.context.who.require_admin()
+    engine: Engine = info.context.engine
+    return engine

@@ -1,0 +1,219 @@
+"""What the catalog acknowledged is there after kill -9, once: random changes of roles, users and tables by threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import Any
+
+import httpx
+import pytest
+
+from testbed.supervisor import free_port
+from tests.testbed.catalog.calling import WORK
+from tests.testbed.catalog.calling import Calling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+THREADS = 8
+MUTATIONS = 30
+KILLS = 3
+ROLES = ("viewer", "user", "editor", "analyst")
+CONFIG = "schema: [{name: %s, type: INT}]\nsource: {type: quilt-packages, package_name: x, logical_key: y}\n"
+CONFIG += "parser: {format: csv}\n"
+ROLE = "... on ManagedRole { id name } ... on UnmanagedRole { id name }"
+FOUND = "{ roles { __typename " + ROLE + " } admin { user { list { name role { __typename " + ROLE + " } } } }"
+FOUND += ' bucketConfig(name: "quilt-mcp-test-work") { tabulatorTables { name config } } }'
+CREATE_ROLE = "mutation($n: String!) { done: roleCreateManaged(input: {name: $n, policies: []}) { __typename"
+CREATE_ROLE += " ... on RoleCreateSuccess { role { " + ROLE + " } } } }"
+DELETE_ROLE = "mutation($i: ID!) { done: roleDelete(id: $i) { __typename } }"
+CREATE_USER = "mutation($n: String!, $e: String!, $r: String!) { admin { user {"
+CREATE_USER += " done: create(input: {name: $n, email: $e, role: $r}) { __typename } } } }"
+SET_ROLE = "mutation($n: String!, $r: String!) { admin { user { mutate(name: $n) { done: setRole(role: $r)"
+SET_ROLE += " { __typename } } } } }"
+DELETE_USER = "mutation($n: String!) { admin { user { mutate(name: $n) { done: delete { __typename } } } } }"
+SET_TABLE = "mutation($b: String!, $n: String!, $c: String) {"
+SET_TABLE += " done: bucketSetTabulatorTable(bucketName: $b, tableName: $n, config: $c) { __typename } }"
+
+
+class Killed:
+    """A catalog with a database of its own that is killed and started again at the same address."""
+
+    def __init__(self, catalog: Calling, state: Path) -> None:
+        facts, port = catalog.target.facts, free_port()
+        kept = catalog.target.state_dir / "testbed" / "keys.json"
+        key = json.loads(kept.read_text(encoding="utf-8"))["catalog-service"]
+        self._env = os.environ | {
+            "AWS_ENDPOINT_URL": facts["services"]["aws"]["url"],
+            "AWS_ACCESS_KEY_ID": key["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "TESTBED_JWT_SECRET": facts["jwt_secret"],
+            "TESTBED_SEED_REFRESH_TOKENS": json.dumps(facts["refresh_tokens"]),
+            "TESTBED_STATE_DIR": str(state),
+            "TESTBED_PORT": str(port),
+            "TESTBED_CONTROL_TOKEN": facts["control_token"],
+        }
+        services = facts["services"] | {"catalog": {"url": f"http://127.0.0.1:{port}"}}
+        self.calling = Calling(replace(catalog.target, facts=facts | {"services": services}), tokens=catalog.tokens)
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it serves."""
+        command = [sys.executable, "-m", "testbed.catalog"]
+        self.process = subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        assert self.process.stdout.readline().startswith("ready ")
+
+    def kill(self) -> None:
+        """End it as the kernel does."""
+        os.kill(self.process.pid, signal.SIGKILL)
+
+    def gone(self) -> None:
+        """Wait for its end."""
+        self.process.wait(timeout=30)
+        assert self.process.stdout
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def killed(catalog: Calling, tmp_path: Path) -> Iterator[Killed]:
+    """Give a catalog to kill."""
+    catalog.token("test-admin")
+    made = Killed(catalog, tmp_path)
+    yield made
+    made.kill()
+    made.gone()
+    made.calling.http.close()
+
+
+class Work:
+    """Random changes, what each left when it was acknowledged, and what it may have left when it was not."""
+
+    def __init__(self, killed: Killed, number: int) -> None:
+        self._killed = killed
+        self._random = random.Random(number)
+        self._left = MUTATIONS
+        self._until_kill = self._random.randrange(5, MUTATIONS - THREADS)
+        self._lock = threading.Lock()
+        self.number = number
+        self.allowed: dict[tuple[str, str], set[Any]] = {}
+        self.acknowledged = 0
+
+    def run(self) -> None:
+        """Change things from all threads until all is asked or the catalog is gone."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(self._thread, range(THREADS)))
+
+    def _thread(self, thread: int) -> None:
+        chance, ids = random.Random(self.number * THREADS + thread), dict[str, str]()
+        for step in range(MUTATIONS):
+            with self._lock:
+                self._left -= 1
+                if self._left < 0:
+                    return
+            kind, slot = chance.choice(("role", "user", "table")), chance.randrange(2)
+            name = f"d{self.number}-{thread}-{slot}"
+            if not self._changed(kind, name, chance, ids, step):
+                return
+
+    def _changed(self, kind: str, name: str, chance: random.Random, ids: dict[str, str], step: int) -> bool:
+        """Make one change; say whether the catalog acknowledged it."""
+        (before,) = self.allowed.get((kind, name), {None})
+        query, variables, after = _change(kind, name, before, chance, ids, step)
+        self.allowed[kind, name] = {before, after}
+        try:
+            answer = self._killed.calling.data(query, variables, "test-admin")
+        except httpx.TransportError:
+            return False
+        done = _done(answer)
+        assert done["__typename"] not in {"InvalidInput", "OperationError"}, (query, variables, answer)
+        if "role" in done:
+            ids[name] = done["role"]["id"]
+        self.allowed[kind, name] = {after}
+        with self._lock:
+            self.acknowledged += 1
+            if self.acknowledged == self._until_kill:
+                self._killed.kill()
+        return True
+
+
+def _change(
+    kind: str, name: str, before: Any, chance: random.Random, ids: dict[str, str], step: int
+) -> tuple[str, dict[str, Any], Any]:
+    """Give document, variables and what is there afterwards; nothing means that there is none."""
+    goes = before is not None and chance.random() < 0.4
+    if kind == "table":
+        after = None if goes else CONFIG % f"c{step}"
+        return SET_TABLE, {"b": WORK, "n": name, "c": after}, after
+    if kind == "role":
+        return (CREATE_ROLE, {"n": name}, True) if before is None else (DELETE_ROLE, {"i": ids[name]}, None)
+    role = chance.choice(ROLES)
+    if before is None:
+        return CREATE_USER, {"n": name, "e": f"{name}@test.com", "r": role}, role
+    return (DELETE_USER, {"n": name}, None) if goes else (SET_ROLE, {"n": name, "r": role}, role)
+
+
+def _done(answer: dict[str, Any]) -> dict[str, Any]:
+    """Dig out what the mutation answered."""
+    while "done" not in answer:
+        (answer,) = answer.values()
+    done: dict[str, Any] = answer["done"]
+    return done
+
+
+def found_in(calling: Calling) -> list[tuple[tuple[str, str], Any]]:
+    """List all users, roles and tables with what the work gave them."""
+    answer = calling.data(FOUND, user="test-admin")
+    roles = [(("role", role["name"]), True) for role in answer["roles"]]
+    users = [(("user", user["name"]), user["role"]["name"]) for user in answer["admin"]["user"]["list"]]
+    tables = answer["bucketConfig"]["tabulatorTables"]
+    return [*roles, *users, *((("table", table["name"]), table["config"]) for table in tables)]
+
+
+def test_every_acknowledged_change_outlives_a_kill_and_is_there_once(killed: Killed) -> None:
+    """Thirty random changes of eight threads, the catalog killed among them, several times."""
+    everything: dict[tuple[str, str], set[Any]] = {}
+    declared = {what for what, _ in found_in(killed.calling)}
+    for number in range(KILLS):
+        work = Work(killed, number)
+        work.run()
+        killed.gone()
+        assert 5 <= work.acknowledged < MUTATIONS
+        everything |= work.allowed
+        killed.start()
+        found = found_in(killed.calling)
+        assert max(Counter(what for what, _ in found).values()) == 1
+        assert declared <= {what for what, _ in found} <= declared | everything.keys()
+        by_name = dict(found)
+        wrong = {what: by_name.get(what) for what, may in everything.items() if by_name.get(what) not in may}
+        assert wrong == {}
+        everything = {what: {by_name.get(what)} for what in everything}
+
+
+def test_what_an_admin_deleted_stays_deleted_after_a_start(killed: Killed) -> None:
+    """A user, a role, a policy and a bucket that were declared do not come back."""
+    query = 'mutation { admin { user { mutate(name: "test-service") { done: delete { __typename } } } }'
+    query += ' roleDelete(id: "role-analyst") { __typename } policyDelete(id: "policy-analyst") { __typename }'
+    query += ' bucketRemove(name: "quilt-mcp-test-west") { __typename } }'
+    look = '{ admin { user { get(name: "test-service") { name } } } role(id: "role-analyst") { __typename }'
+    look += ' policy(id: "policy-analyst") { id } bucketConfig(name: "quilt-mcp-test-west") { name } }'
+    gone = {"admin": {"user": {"get": None}}, "role": None, "policy": None, "bucketConfig": None}
+    assert killed.calling.data(look, user="test-admin") != gone
+    killed.calling.data(query, user="test-admin")
+    assert killed.calling.data(look, user="test-admin") == gone
+    killed.kill()
+    killed.gone()
+    killed.start()
+    assert killed.calling.data(look, user="test-admin") == gone
