@@ -1,6 +1,8 @@
 """QuiltOps: one contract over the quilt3 library and over the platform's GraphQL API."""
 
+from nightproof.quilt.admin_contract import AdminOps
 from nightproof.quilt.contract import QuiltOps
+from nightproof.quilt.differences import DIFFERENCES
 from nightproof.quilt.exceptions import AuthenticationError
 from nightproof.quilt.exceptions import BackendError
 from nightproof.quilt.exceptions import NotFoundError
@@ -12,6 +14,8 @@ from nightproof.quilt.records import Credentials
 from nightproof.quilt.records import Timeouts
 
 __all__ = [
+    "DIFFERENCES",
+    "AdminOps",
     "AuthenticationError",
     "BackendError",
     "Credentials",

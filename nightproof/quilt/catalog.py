@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from nightproof.quilt.signing import expiry
 if TYPE_CHECKING:
     from collections.abc import Container
     from collections.abc import Hashable
+    from collections.abc import Iterator
 
     from nightproof.quilt.records import Credentials
     from nightproof.quilt.records import Timeouts
@@ -141,6 +143,10 @@ class Catalog:
             json=body | ({"operationName": name} if name else {}),
             headers=_bearer(token) | (headers or {}),
         )
+        return self.body_of(operation, answer, token)
+
+    def body_of(self, operation: str, answer: requests.Response, token: str) -> dict[str, Any]:
+        """Give the body of a GraphQL answer, whoever asked, or raise what its status means."""
         self._classify(operation, answer, token, GRAPHQL_ANSWERS)
         found = self._json(operation, answer)
         if not isinstance(found, dict) or not found.keys() & {"data", "errors"}:
@@ -213,11 +219,17 @@ class Catalog:
         raise errors.AuthenticationError(f"{SAID.get(reason, f'The token is {reason}')}. {remedy}", context)
 
     def _send(self, operation: str, method: str, url: str, timeout_s: float, **options: Any) -> requests.Response:
-        started = time.monotonic()
-        try:
+        with self.reaching(operation, url, timeout_s):
             return self._session().request(
                 method, url, timeout=(min(self.timeouts.connect_s, timeout_s), timeout_s), **options
             )
+
+    @contextmanager
+    def reaching(self, operation: str, url: str, timeout_s: float) -> Iterator[None]:
+        """Turn what requests raises within the block, where no answer came, into the contract's errors."""
+        started = time.monotonic()
+        try:
+            yield
         except requests.Timeout as error:
             elapsed = time.monotonic() - started
             raise errors.BackendError(

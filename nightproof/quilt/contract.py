@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 if TYPE_CHECKING:
+    from nightproof.quilt.admin_contract import AdminOps
+    from nightproof.quilt.admin_records import New_API_Key
     from nightproof.quilt.records import Auth_Status
     from nightproof.quilt.records import Bucket_Info
     from nightproof.quilt.records import Catalog_Config
@@ -145,3 +147,44 @@ class QuiltOps(ABC):
     @abstractmethod
     def get_boto3_client(self, service_name: str, region: str | None = None) -> Any:
         """Make a boto3 client with the keys that the catalog issues."""
+
+    @property
+    @abstractmethod
+    def admin(self) -> AdminOps:
+        """Give what admins may do, as the signed-in user."""
+
+    @abstractmethod
+    def list_tabulator_tables(self, bucket: str) -> list[dict[str, str]]:
+        """List `{"name", "config"}` of a bucket's Tabulator tables by name; texts byte for byte as they were set."""
+
+    @abstractmethod
+    def get_tabulator_table(self, bucket: str, table_name: str) -> dict[str, str]:
+        """Give one table."""
+
+    @abstractmethod
+    def create_tabulator_table(self, bucket: str, table_name: str, config: str) -> dict[str, str]:
+        """Make a table; one that exists is refused and untouched."""
+
+    @abstractmethod
+    def update_tabulator_table(self, bucket: str, table_name: str, config: str) -> dict[str, str]:
+        """Replace the configuration of a table that exists."""
+
+    @abstractmethod
+    def rename_tabulator_table(self, bucket: str, old_name: str, new_name: str) -> dict[str, str]:
+        """Give a table another name that is free."""
+
+    @abstractmethod
+    def delete_tabulator_table(self, bucket: str, table_name: str) -> None:
+        """Remove a table that exists."""
+
+    @abstractmethod
+    def get_open_query_status(self) -> dict[str, bool]:
+        """Say, as `enabled`, whether tables may be queried with AWS keys that the catalog did not issue."""
+
+    @abstractmethod
+    def set_open_query(self, enabled: bool) -> dict[str, bool]:  # noqa: FBT001 - the contract's signature
+        """Allow or forbid such queries; the answer is read back from the server."""
+
+    @abstractmethod
+    def create_api_key(self, name: str, expires_in_days: int = 90) -> New_API_Key:
+        """Make an API key for oneself; its secret serves as access token until the key ends."""

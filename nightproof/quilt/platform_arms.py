@@ -67,7 +67,12 @@ def _raise_failed(ops: CatalogOps, operation: str, arm: answers.OperationError, 
         ops.catalog.forbid(operation, ops.catalog.fit(operation, Lack, arm.context or {}))
     if arm.name == "RevisionConflict":
         raise ops.conflict(operation, None)
-    raise errors.BackendError(
+    raise unnamed(ops, operation, arm)
+
+
+def unnamed(ops: CatalogOps, operation: str, arm: answers.OperationError) -> errors.BackendError:
+    """Make the error of a failure for which the contract has no class of its own."""
+    return errors.BackendError(
         "The catalog refused the operation. Look at the context for its error.",
         ops.catalog.base(operation)
         | {

@@ -9,11 +9,13 @@ from typing import Final
 from typing import TypeVar
 from urllib.parse import quote
 
+from pydantic.alias_generators import to_camel
+
 from nightproof.quilt import documents
 from nightproof.quilt import exceptions as errors
 from nightproof.quilt import platform_answers as answers
 from nightproof.quilt import platform_shapes as shapes
-from nightproof.quilt.base import CatalogOps
+from nightproof.quilt.administration import AdministeredOps
 from nightproof.quilt.base import Entry
 from nightproof.quilt.base import description_of
 from nightproof.quilt.base import newest_first
@@ -27,6 +29,7 @@ from nightproof.quilt.records import Package_Revision
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nightproof.quilt.admin_calls import Call
     from nightproof.quilt.answers import Record
     from nightproof.quilt.contract import Entries
 
@@ -41,7 +44,7 @@ NOT_FOUND: Final = 404
 GONE: Final = 410
 
 
-class PlatformOps(CatalogOps):
+class PlatformOps(AdministeredOps):
     """QuiltOps over the catalog's GraphQL API."""
 
     backend_type = "platform"
@@ -221,6 +224,11 @@ class PlatformOps(CatalogOps):
         if isinstance(found, answers.ResultSet) and found.total > MOST_HITS:
             raise self.too_many(operation, MOST_HITS)
         return newest_first([shapes.hit(hit) for hit in page.hits])
+
+    def ask(self, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
+        """Send a call's document."""
+        variables = {to_camel(name): value for name, value in arguments.items()}
+        return call.result(self._ask(operation, call.document, variables, call.name, call.shape()))
 
     def _entries(self, operation: str, name: str, bucket: str, top_hash: str) -> dict[str, Entry]:
         _, present = self._flat(operation, name, bucket, top_hash)

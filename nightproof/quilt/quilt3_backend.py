@@ -22,12 +22,13 @@ from quilt3.workflows import validate as validate_workflow
 
 from nightproof.quilt import answers
 from nightproof.quilt import quilt3_nodes as nodes
+from nightproof.quilt.administration import AdministeredOps
 from nightproof.quilt.aws import limits
-from nightproof.quilt.base import CatalogOps
 from nightproof.quilt.base import Entry
 from nightproof.quilt.base import description_of
 from nightproof.quilt.base import newest_first
 from nightproof.quilt.base import tags_of
+from nightproof.quilt.quilt3_admin import administer
 from nightproof.quilt.quilt3_session import LIBRARY
 from nightproof.quilt.quilt3_session import User
 from nightproof.quilt.quilt3_session import stored_session
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from nightproof.quilt.admin_calls import Call
     from nightproof.quilt.contract import Entries
     from nightproof.quilt.records import Credentials
     from nightproof.quilt.records import Timeouts
@@ -58,6 +60,7 @@ DAMAGE: Final = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    EOFError,
     LookupError,
     TypeError,
     ValueError,
@@ -75,7 +78,7 @@ class Opened(NamedTuple):
     latest_time: str
 
 
-class Quilt3Ops(CatalogOps):
+class Quilt3Ops(AdministeredOps):
     """QuiltOps through the quilt3 library."""
 
     backend_type = "quilt3"
@@ -260,10 +263,7 @@ class Quilt3Ops(CatalogOps):
     @contextmanager
     def _library(self, operation: str, sought: Sought) -> Iterator[Any]:
         """Give the library with this instance's user signed in, and turn what it raises into the contract's errors."""
-        catalog, config = self.connect(operation), self.configuration(operation)
-        limit = self.write_s if operation in WRITES else self.timeouts.read_s
-        user = User(catalog.url, config, self.keys.current(operation), limits(self.timeouts, limit))
-        with s3_errors(self, operation, sought), LIBRARY.entered(user) as library:
+        with s3_errors(self, operation, sought), LIBRARY.entered(self._user(operation)) as library:
             try:
                 yield library
             except S3NoValidClientError as error:
@@ -272,6 +272,17 @@ class Quilt3Ops(CatalogOps):
                 raise self.conflict(operation, error) from error
             except DAMAGE as error:
                 raise self.catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
+
+    def _user(self, operation: str) -> User:
+        """Give the signed-in user as the library needs to know it."""
+        catalog, config = self.connect(operation), self.configuration(operation)
+        limit = self.write_s if operation in WRITES else self.timeouts.read_s
+        keys = self.keys.current(operation)
+        return User(catalog.url, config, keys, limits(self.timeouts, limit), catalog.token(operation))
+
+    def ask(self, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
+        """Call the library's own function."""
+        return administer(self.catalog, self._user(operation), operation, call, arguments)
 
     def _s3(self, operation: str) -> Any:
         """Give a client with the keys of the moment; making one takes longer than most requests."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 import quilt3
 from quilt3 import hooks
+from requests.adapters import HTTPAdapter
 
 from nightproof.quilt.records import Credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
 
+    import requests
     from botocore.config import Config
 
     from nightproof.quilt.answers import Keys
@@ -31,11 +36,13 @@ class User:
     config: Catalog_Config
     keys: Keys
     limits: Config
+    token: str = field(repr=False)
 
     @property
     def mark(self) -> tuple[object, ...]:
         """Tell users apart."""
-        return (self.catalog_url, self.config, self.keys, self.limits.read_timeout)  # type: ignore[attr-defined]
+        limit = self.limits.read_timeout  # type: ignore[attr-defined]  # botocore makes its attributes at run time
+        return (self.catalog_url, self.config, self.keys, self.token, limit)
 
 
 class _Library:
@@ -83,6 +90,9 @@ def _sign_in(user: User) -> None:
     }
     quilt3.session._save_credentials(stored)  # noqa: SLF001 - login_with_token would rotate the user's token
 
+    quilt3.session.clear_session()
+    quilt3.session._session = _session_of(user)  # noqa: SLF001 - as above
+
     clients: dict[object, Any] = {}
 
     def bounded(build: Any, session: Any, arguments: dict[str, Any], **more: Any) -> Any:
@@ -93,6 +103,44 @@ def _sign_in(user: User) -> None:
         return clients[config.signature_version]
 
     hooks.set_build_s3_client_hook(bounded)
+
+
+def _session_of(user: User) -> requests.Session:
+    """Make the library's own session for asking the registry, with an end to waiting and our eye on the answers."""
+    made: requests.Session = quilt3.session._create_session({"access_token": user.token})  # noqa: SLF001 - as above
+    bounded = _Bounded(user.limits)
+    made.mount("http://", bounded)
+    made.mount("https://", bounded)
+    # First in the row: the library's own hook forgets the status, and trips over bodies without a message.
+    made.hooks["response"] = [_look, *_listed(made.hooks["response"])]
+    return made
+
+
+def _listed(hooks: Any) -> list[Any]:
+    return hooks if isinstance(hooks, list) else [hooks]
+
+
+class _Bounded(HTTPAdapter):
+    """Ends every request of the library, which itself would wait for ever."""
+
+    def __init__(self, limits: Config) -> None:
+        self._limits = (limits.connect_timeout, limits.read_timeout)  # type: ignore[attr-defined]  # as above
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send with our limits."""
+        return super().send(request, *arguments, **(options | {"timeout": self._limits}))
+
+
+LOOK: Final[ContextVar[Callable[[requests.Response], None] | None]] = ContextVar("LOOK", default=None)
+"""What looks at every answer of the registry before the library does, in this thread."""
+
+
+def _look(answer: requests.Response, **_: Any) -> None:
+    look = LOOK.get()
+    if look:
+        answer.content  # noqa: B018 - read whole: a refused answer that is left half read keeps its connection
+        look(answer)
 
 
 def stored_session(catalog_url: str | None) -> Credentials | None:

@@ -16,6 +16,8 @@ HASH: Final = re.compile(r"[0-9a-f]{6,64}")
 REGISTRY: Final = re.compile(r"s3://[^/]+/?")
 OBJECT: Final = re.compile(r"s3://[^/?]+/[^?]*[^/?](\?versionId=.+)?", re.DOTALL)
 ENTRY_KEYS: Final = {"physical_key", "logical_key", "meta"}
+USER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LONGEST_NAME: Final = 255
 LONGEST_LIFE_S: Final = 604_800  # what a signature of version 4 can last
 
@@ -89,6 +91,57 @@ class Rules:
         if not isinstance(value, str) or not value.strip():
             self.refuse("query", value, "not empty")
         return value.strip()
+
+    def text(self, value: str, field: str) -> str:
+        """Accept the name of something that must exist."""
+        if not isinstance(value, str) or not value:
+            self.refuse(field, value, "a text that is not empty")
+        return value
+
+    def new_user(self, name: str, email: str) -> None:
+        """Accept name and e-mail address of a user to be made."""
+        if not isinstance(name, str) or not USER.fullmatch(name):
+            self.refuse("name", name, f"{USER.pattern}, beginning with a letter on some catalogs")
+        self.email(email)
+
+    def email(self, value: str) -> str:
+        """Accept an e-mail address."""
+        if not isinstance(value, str) or "@" not in value:
+            self.refuse("email", value, "an e-mail address with an `@`")
+        return value
+
+    def flag(self, value: bool, field: str) -> bool:  # noqa: FBT001 - the flag is the argument
+        """Accept what is true or false, and nothing that only looks so."""
+        if not isinstance(value, bool):
+            self.refuse(field, value, "true or false")
+        return value
+
+    def roles(self, value: list[str] | None, field: str, *, needed: bool = False) -> list[str]:
+        """Accept a list of role names; None is none."""
+        given = [] if value is None else value
+        if not isinstance(given, list) or not all(isinstance(role, str) and role for role in given):
+            self.refuse(field, value, "a list of role names")
+        if needed and not given:
+            self.refuse(field, value, "at least one role")
+        return given
+
+    def new_table(self, value: str, field: str = "table_name") -> str:
+        """Accept the name of a table to be made."""
+        if not isinstance(value, str) or not TABLE.fullmatch(value):
+            self.refuse(field, value, TABLE.pattern)
+        return value
+
+    def bare_bucket(self, value: str) -> str:
+        """Accept a bucket by its name."""
+        if not isinstance(value, str) or not value or "/" in value:
+            self.refuse("bucket", value, "a bucket's name without `s3://`")
+        return value
+
+    def configuration(self, value: str) -> str:
+        """Accept a text that only the server can judge."""
+        if not isinstance(value, str):
+            self.refuse("config", value, "YAML text")
+        return value
 
     def entries(self, entries: list[dict[str, Any]], *, auto_organize: bool) -> list[dict[str, Any]]:
         """Accept entries and give them with their logical keys."""

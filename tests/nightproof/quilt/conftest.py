@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from nightproof.quilt import QuiltOps
+    from nightproof.quilt.admin_contract import AdminOps
     from nightproof.quilt.contract import Entries
     from nightproof.target import Target
     from tests.nightproof.quilt.rubbish import Rubbish
@@ -138,6 +140,42 @@ def instances(world: World) -> dict[str, QuiltOps]:
     """Give both backends, signed in as the test user."""
     with world.entered():
         return {backend: world.make(backend) for backend in BACKENDS}
+
+
+@pytest.fixture(scope="session")
+def governors(world: World) -> dict[str, QuiltOps]:
+    """Give both backends, signed in as the admin."""
+    with world.entered():
+        return {backend: world.make(backend, "test-admin") for backend in BACKENDS}
+
+
+@pytest.fixture
+def governor(backend: str, governors: dict[str, QuiltOps]) -> QuiltOps:
+    """Give the backend under test, signed in as the admin."""
+    return governors[backend]
+
+
+@pytest.fixture
+def admins(governors: dict[str, QuiltOps]) -> dict[str, AdminOps]:
+    """Give the admin's operations on both backends."""
+    return {backend: ops.admin for backend, ops in governors.items()}
+
+
+@pytest.fixture
+def admin(backend: str, admins: dict[str, AdminOps]) -> AdminOps:
+    """Give the admin's operations on the backend under test."""
+    return admins[backend]
+
+
+@pytest.fixture(scope="session")
+def _numbers() -> Iterator[int]:
+    return itertools.count()
+
+
+@pytest.fixture
+def unique(_numbers: Iterator[int]) -> Callable[[], str]:
+    """Give a function that makes names nobody has."""
+    return lambda: f"conform-{next(_numbers)}"
 
 
 @pytest.fixture(params=BACKENDS)

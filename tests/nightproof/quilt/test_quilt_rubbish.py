@@ -41,6 +41,35 @@ OPERATIONS: Final[dict[str, Callable[[quilt.QuiltOps], object]]] = {
     "delete_package": lambda ops: ops.delete_package("a/b", REGISTRY),
     "diff_packages": lambda ops: ops.diff_packages("a/b", "a/c", REGISTRY),
 }
+ADMIN_OPERATIONS: Final[dict[str, Callable[[quilt.QuiltOps], object]]] = {
+    "list_tabulator_tables": lambda ops: ops.list_tabulator_tables("b"),
+    "get_tabulator_table": lambda ops: ops.get_tabulator_table("b", "t"),
+    "create_tabulator_table": lambda ops: ops.create_tabulator_table("b", "t", "x"),
+    "update_tabulator_table": lambda ops: ops.update_tabulator_table("b", "t", "x"),
+    "rename_tabulator_table": lambda ops: ops.rename_tabulator_table("b", "t", "u"),
+    "delete_tabulator_table": lambda ops: ops.delete_tabulator_table("b", "t"),
+    "get_open_query_status": lambda ops: ops.get_open_query_status(),
+    "set_open_query": lambda ops: ops.set_open_query(enabled=True),
+    "create_api_key": lambda ops: ops.create_api_key("k"),
+    "admin.list_users": lambda ops: ops.admin.list_users(),
+    "admin.get_user": lambda ops: ops.admin.get_user("u"),
+    "admin.create_user": lambda ops: ops.admin.create_user("u", "u@v.w", "r"),
+    "admin.delete_user": lambda ops: ops.admin.delete_user("u"),
+    "admin.set_user_email": lambda ops: ops.admin.set_user_email("u", "u@v.w"),
+    "admin.set_user_admin": lambda ops: ops.admin.set_user_admin("u", admin=True),
+    "admin.set_user_active": lambda ops: ops.admin.set_user_active("u", active=True),
+    "admin.reset_user_password": lambda ops: ops.admin.reset_user_password("u"),
+    "admin.set_user_role": lambda ops: ops.admin.set_user_role("u", "r"),
+    "admin.add_user_roles": lambda ops: ops.admin.add_user_roles("u", ["r", "s"]),
+    "admin.remove_user_roles": lambda ops: ops.admin.remove_user_roles("u", ["r"]),
+    "admin.list_roles": lambda ops: ops.admin.list_roles(),
+    "admin.get_sso_config": lambda ops: ops.admin.get_sso_config(),
+    "admin.set_sso_config": lambda ops: ops.admin.set_sso_config("x"),
+    "admin.remove_sso_config": lambda ops: ops.admin.remove_sso_config(),
+    "admin.list_api_keys": lambda ops: ops.admin.list_api_keys(),
+    "admin.get_api_key": lambda ops: ops.admin.get_api_key("k"),
+    "admin.revoke_api_key": lambda ops: ops.admin.revoke_api_key("k"),
+}
 WORDS: Final = (
     "data", "errors", "message", "extensions", "code", "path", "me", "name", "role", "bucketConfigs", "relevanceScore",
     "packages", "package", "total", "page", "revision", "revisions", "hash", "modified", "userMeta", "dir", "file",
@@ -81,6 +110,7 @@ def check_ends_well(act: Callable[[], object], operation: str) -> None:
 
 
 FEW: Final = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME: Final = settings(FEW, max_examples=12)
 FEWER: Final = settings(FEW, max_examples=4)
 
 
@@ -109,6 +139,75 @@ def test_the_platform_survives_any_graphql_answer(
     rubbish.spoil("graphql", body, status)
     ops = on_rubbish("platform")
     check_ends_well(lambda: OPERATIONS[operation](ops), operation)
+
+
+ROLES: Final = st.fixed_dictionaries(
+    {"__typename": st.sampled_from(["ManagedRole", "UnmanagedRole", "Role"]), "id": TEXTS, "name": TEXTS},
+    optional={"arn": TEXTS, "policies": VALUES, "permissions": st.just([]) | VALUES},
+)
+USERS: Final = st.fixed_dictionaries(
+    {
+        "__typename": st.just("User"),
+        "name": st.sampled_from(["u", ""]),
+        "email": TEXTS,
+        "dateJoined": st.sampled_from(["2026-01-01T00:00:00+00:00", "1700000000", "2026-01-01"]) | LEAVES,
+        "lastLogin": st.sampled_from(["2026-01-01T00:00:00Z", "20260101T000000Z"]),
+        **dict.fromkeys(("isActive", "isAdmin", "isSsoOnly", "isService"), st.just(value=True)),
+        "role": st.none() | ROLES,
+        "extraRoles": st.lists(ROLES, max_size=2),
+    }
+)
+ERRORS: Final = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["", "name", "input.role", "roles", "config", "tableName", "bucketName", None]),
+        "name": st.sampled_from(["Conflict", "RoleDoesNotExist", "TableNotFound", "Other"]),
+        "message": st.text(max_size=400),
+    },
+    optional={"context": VALUES},
+)
+ARMS: Final = st.one_of(
+    USERS,
+    st.just({"__typename": "Ok"}),
+    st.fixed_dictionaries({"__typename": st.just("InvalidInput"), "errors": st.lists(ERRORS, max_size=2)}),
+    ERRORS.map(lambda error: error | {"__typename": "OperationError"}),
+    st.fixed_dictionaries({"__typename": st.just("SsoConfig"), "text": TEXTS, "timestamp": TEXTS, "uploader": USERS}),
+    VALUES,
+)
+FIELDS: Final = ("delete", "setEmail", "setRole", "addRoles", "removeRoles", "setAdmin", "setActive", "resetPassword")
+
+
+@st.composite
+def administered(draw: st.DrawFn) -> bytes:
+    """Draw an answer that fits far into every admin operation, and nearly to its end."""
+    arm, users = draw(ARMS), draw(st.lists(USERS, max_size=2))
+    tables = {"tabulatorTables": draw(st.sampled_from([[], [{"name": "t", "config": "x"}], [{"name": "t"}]]))}
+    mutate = draw(st.none() | st.just(dict.fromkeys(FIELDS, arm)))
+    user = {"list": users, "get": draw(st.none() | USERS), "create": arm, "mutate": mutate}
+    keys = {"list": draw(VALUES), "get": draw(st.none() | VALUES), "revoke": arm}
+    changes = dict.fromkeys(("bucketSetTabulatorTable", "bucketRenameTabulatorTable", "setSsoConfig"), arm)
+    query = {"tabulatorOpenQuery": draw(LEAVES)}
+    admin = {"user": user, "apiKeys": keys, "ssoConfig": arm, "setTabulatorOpenQuery": query} | changes | query
+    me = {"name": "me", "role": {"name": "r"}}
+    roles = draw(st.lists(ROLES, max_size=2))
+    data = {"admin": admin, "me": me, "roles": roles, "bucketConfig": tables, "apiKeyCreate": arm} | changes
+    return json.dumps({"data": data}).encode()
+
+
+@pytest.fixture
+def lasting(backend: str, on_rubbish: Callable[..., quilt.QuiltOps]) -> quilt.QuiltOps:
+    """Give one instance for all examples of a test: signing quilt3 in takes longer than asking."""
+    return on_rubbish(backend)
+
+
+@pytest.mark.parametrize("operation", ADMIN_OPERATIONS)
+@SOME
+@given(body=st.one_of(BODIES, administered(), administered()), status=st.sampled_from([200, 200, 200, 400, 401, 500]))
+def test_admin_operations_survive_any_answer(
+    rubbish: Rubbish, lasting: quilt.QuiltOps, operation: str, body: bytes, status: int
+) -> None:
+    """Answers that fit nowhere, or nearly everywhere, end in one of the errors."""
+    rubbish.spoil("graphql", body, status)
+    check_ends_well(lambda: ADMIN_OPERATIONS[operation](lasting), operation)
 
 
 @pytest.mark.parametrize("operation", ["browse_content", "list_package_revisions", "diff_packages", "get_content_url"])
@@ -145,3 +244,11 @@ def test_a_manifest_with_a_key_twice_is_no_answer(rubbish: Rubbish, on_rubbish: 
     assert error is not None
     assert error.context["kind"] == "protocol"
     assert "Duplicate logical key" in error.context["original_exception"]
+
+
+def test_an_empty_manifest_is_no_answer(rubbish: Rubbish, on_rubbish: Callable[..., quilt.QuiltOps]) -> None:
+    """The library meets the end of the file, which is an error of its own kind."""
+    rubbish.spoil("manifest", b"")
+    error = error_of(lambda: on_rubbish("quilt3").browse_content("a/b", REGISTRY))
+    assert error is not None
+    assert error.context["kind"] == "protocol"

@@ -1,0 +1,11 @@
+"""AdminOps, the same on both backends: arguments, calls and answers; only how a call is sent differs."""
+
+from __future__ import annotations
+
+from nightproof.quilt.admin_keys import Keys
+from nightproof.quilt.admin_roles import Roles
+from nightproof.quilt.admin_sso import Sso
+
+
+class Admin(Roles, Sso, Keys):
+    """All groups of admin operations."""
