@@ -31,11 +31,13 @@ def main() -> None:
     }
     from ministack.app import app as ministack  # noqa: PLC0415 - it reads the environment at import
 
+    from testbed.athena.mounting import mount_athena  # noqa: PLC0415 - it imports ministack, as above
     from testbed.aws.app import Layers  # noqa: PLC0415 - after the environment is set
     from testbed.aws.app import new_faults  # noqa: PLC0415 - as above
     from testbed.aws.uploads import keep_uploads  # noqa: PLC0415 - as above
 
     keep_uploads(state / "uploads")
+    mount_athena(f"http://127.0.0.1:{port}")
     calls = CallLog(state / "calls" / "aws.jsonl")
     app = Layers(ministack, os.environ["TESTBED_CONTROL_TOKEN"], calls, new_faults(), owner_lookup(state / "keys.json"))
     sys.exit(serve(app, port))

@@ -78,6 +78,8 @@ def analytics_statements(*, may_write: bool = False) -> list[dict[str, Any]]:
     """Give what Athena and Glue need: reading the database and running queries in the workgroup."""
     changes = ["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"] if may_write else []
     athena = ["StartQueryExecution", "GetQueryExecution", "GetQueryResults", "StopQueryExecution", "GetWorkGroup"]
+    athena += ["BatchGetQueryExecution", "ListQueryExecutions", "GetPreparedStatement"]
+    athena += ["CreatePreparedStatement", "DeletePreparedStatement"] if may_write else []
     athena += ["ListDatabases", "ListTableMetadata", "GetTableMetadata", "ListDataCatalogs"]
     glue = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTable", "glue:GetTables", "glue:GetPartitions", *changes]
     # The emulator names neither workgroup nor database in its resources, so these cannot be narrowed by ARN here.

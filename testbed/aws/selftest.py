@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from datetime import datetime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 BUCKET: Final = "quilt-mcp-test-work"
 PART: Final = 8 * 1024 * 1024
+QUERY_SECONDS: Final = 30
 SMALL: Final = b"nightproof self-test"
 
 
@@ -53,6 +55,7 @@ def self_test(url: str, keys: Keys) -> None:
         "presigned URLs": lambda: _expired_url(s3, prefix, url, keys),
         "regions": lambda: _regions(s3),
         "databases": lambda: _databases(url, keys),
+        "queries": lambda: _query(url, keys),
     }
     try:
         with ThreadPoolExecutor(len(probes)) as pool:
@@ -154,6 +157,28 @@ def _databases(url: str, keys: Keys) -> None:
     found = athena.list_table_metadata(CatalogName="AwsDataCatalog", DatabaseName=inventory.DATABASE)
     names = {table["Name"] for table in found["TableMetadataList"]}
     _expect("tables seen by Athena", names & {inventory.TABLE}, {inventory.TABLE})
+
+
+def _query(url: str, keys: Keys) -> None:
+    """Run a query on the table as the night's own user, and take its result away again."""
+    athena = client(url, "athena", key=keys["ci-runner"])
+    query = athena.start_query_execution(
+        QueryString=f"SELECT count(id) >= 0 FROM {inventory.TABLE}",  # noqa: S608 - our own name
+        QueryExecutionContext={"Database": inventory.DATABASE},
+        WorkGroup=inventory.WORKGROUP,
+    )
+    deadline = time.monotonic() + QUERY_SECONDS
+    while True:
+        execution = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])["QueryExecution"]
+        if execution["Status"]["State"] not in {"QUEUED", "RUNNING"} or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    reason = execution["Status"].get("StateChangeReason", "")
+    _expect("query", (execution["Status"]["State"], reason), ("SUCCEEDED", ""))
+    rows = athena.get_query_results(QueryExecutionId=query["QueryExecutionId"])["ResultSet"]["Rows"]
+    _expect("query result", [row["Data"][0].get("VarCharValue") for row in rows], ["_col0", "true"])
+    bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
+    client(url, "s3", key=keys["ci-runner"]).delete_object(Bucket=bucket, Key=key)
 
 
 def _presign(url: str, key: str, keys: Keys, age: timedelta) -> str:

@@ -1,0 +1,146 @@
+"""What a query does in the account, with the keys of its caller: Glue, S3 and prepared statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
+from testbed.athena.failures import QueryFailedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The credentials of a caller; the token is empty for an IAM user."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str = ""
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a table."""
+
+    path: str
+    size: int
+
+
+def place_of(location: str) -> tuple[str, str]:
+    """Split an S3 location into bucket and key."""
+    parts = urlsplit(location, allow_fragments=False)
+    if parts.scheme != "s3" or not parts.netloc or parts.query:
+        raise QueryFailedError(f"INVALID_LOCATION: `{location}` is no S3 location such as s3://bucket/folder/.")
+    return parts.netloc, parts.path.lstrip("/")
+
+
+class Account:
+    """The account as one caller sees it; what the caller may not do ends the query with that reason."""
+
+    def __init__(self, url: str, keys: Keys) -> None:
+        self.url = url
+        self.keys = keys
+        session = boto3.Session(keys.access_key_id, keys.secret_access_key, keys.session_token or None, keys.region)
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=30)
+        self._glue = session.client("glue", endpoint_url=url, config=config)
+        self._s3 = session.client("s3", endpoint_url=url, config=config)
+        self._athena = session.client("athena", endpoint_url=url, config=config)
+
+    def glue(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
+        """Ask Glue; nothing means that there is no such entity."""
+        try:
+            answer: dict[str, Any] = getattr(self._glue, operation)(**parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "EntityNotFoundException":
+                return None
+            raise _failure(error) from error
+        except BotoCoreError as error:
+            raise QueryFailedError(f"GENERIC_INTERNAL_ERROR: Glue: {error}") from error
+        return answer
+
+    def table(self, database: str, name: str) -> dict[str, Any]:
+        """Give a Glue table or view."""
+        answer = self.glue("get_table", DatabaseName=database, Name=name)
+        if answer is None:
+            raise QueryFailedError(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
+        table: dict[str, Any] = answer["Table"]
+        return table
+
+    def pages(self, operation: str, member: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Give all pages of a Glue listing; none of a database that does not exist."""
+        found: list[dict[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            answer = self.glue(operation, **parameters, **token) or {}
+            found += answer.get(member, [])
+            if not answer.get("NextToken"):
+                return found
+            token = {"NextToken": answer["NextToken"]}
+
+    def objects(self, location: str) -> list[StoredObject]:
+        """List what a table holds under its location, hidden names left out as Hive does."""
+        bucket, prefix = place_of(location)
+        prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+        try:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            listed = [entry for page in pages for entry in page.get("Contents", [])]
+        except ClientError as error:
+            raise _failure(error, location) from error
+        except BotoCoreError as error:
+            raise QueryFailedError(f"GENERIC_INTERNAL_ERROR: {location}: {error}") from error
+        return [
+            StoredObject(f"s3://{bucket}/{entry['Key']}", entry["Size"])
+            for entry in listed
+            if entry["Size"] and not entry["Key"].rsplit("/", 1)[-1].startswith(("_", "."))
+        ]
+
+    def write(self, location: str, body: bytes | Path) -> None:
+        """Put an object, from memory or from a file."""
+        bucket, key = place_of(location)
+        try:
+            if isinstance(body, bytes):
+                self._s3.put_object(Bucket=bucket, Key=key, Body=body)
+            else:
+                with body.open("rb") as file:
+                    self._s3.put_object(Bucket=bucket, Key=key, Body=file)
+        except ClientError as error:
+            raise _failure(error, location, "when writing to location") from error
+        except BotoCoreError as error:
+            raise QueryFailedError(f"GENERIC_INTERNAL_ERROR: {location}: {error}") from error
+
+    def prepared(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Ask Athena itself about a prepared statement."""
+        try:
+            answer: dict[str, Any] = getattr(self._athena, operation)(**parameters)
+        except ClientError as error:
+            raise _failure(error) from error
+        return answer
+
+
+@lru_cache(maxsize=16)
+def account_of(url: str, keys: Keys) -> Account:
+    """Give the account as a caller sees it; kept for the next query, because clients are slow to make."""
+    return Account(url, keys)
+
+
+def _failure(error: ClientError, location: str = "", doing: str = "on S3 path") -> QueryFailedError:
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    if code in DENIED and location:
+        return QueryFailedError(f"PERMISSION_DENIED: Access denied {doing}: {location} ({message})")
+    if code in DENIED:
+        return QueryFailedError(f"PERMISSION_DENIED: Insufficient permissions to execute the query. {message}")
+    return QueryFailedError(f"{code}: {message}{f' ({location})' if location else ''}")

@@ -1,0 +1,166 @@
+"""From Athena's dialect to DuckDB's, refusing every function and source that is not Athena's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
+
+from testbed.athena.failures import QueryFailedError
+from testbed.athena.failures import unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CATALOG: Final = "awsdatacatalog"
+PATH: Final = "$path"
+# Functions that the parser does not know and that mean the same in both; any other is refused, known to DuckDB or not.
+SAME: Final = frozenset(
+    {"bit_count", "ceiling", "cbrt", "codepoint", "degrees", "json_array_length", "map_entries", "radians", "reverse"}
+)
+# What would change data, reach another source or leave the query, at any depth of a query.
+FORBIDDEN: Final = (
+    exp.DML, exp.DDL, exp.Command, exp.Copy, exp.Into, exp.Lock, exp.ReadCSV, exp.ReadParquet, exp.Set, exp.Pragma,
+    exp.Attach, exp.Drop, exp.CurrentUser, exp.MatchRecognize, exp.Parameter, exp.SessionParameter,
+)  # fmt: skip
+
+
+def vet(tree: exp.Expression) -> None:
+    """Raise QueryFailedError for a query that holds anything but reading of tables with known functions."""
+    for node in tree.walk():
+        if isinstance(node, FORBIDDEN):
+            raise unsupported(f"`{node.sql('athena')[:60]}` within a query")
+        if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) and node.name.lower() not in SAME:
+            raise QueryFailedError(f"FUNCTION_NOT_FOUND: Function '{node.name.lower()[:80]}' not registered.")
+        if isinstance(node, exp.Table | exp.Lateral) and not _is_plain(node):
+            raise unsupported("A table function or a file as a source")
+        if isinstance(node, exp.Unnest) and node.args.get("offset"):
+            raise unsupported("WITH ORDINALITY")
+        if isinstance(node, exp.Version | exp.HistoricalData):
+            raise unsupported("Time travel")
+
+
+def _is_plain(node: exp.Expression) -> bool:
+    if isinstance(node, exp.Lateral):
+        return isinstance(node.this, exp.Subquery | exp.Unnest)
+    return isinstance(node.this, exp.Identifier)
+
+
+def tables_of(tree: exp.Expression, database: str) -> set[tuple[str, str]]:
+    """Qualify every table that is no common table expression; give the (database, table) pairs."""
+    found = set()
+    for table in list(tree.find_all(exp.Table)):
+        if not table.db and table.name.lower() in _expressions_seen_from(table):
+            continue
+        if table.catalog and table.catalog.lower() != CATALOG:
+            raise QueryFailedError(f"CATALOG_NOT_FOUND: Catalog '{table.catalog}' does not exist.")
+        place = (table.db or database).lower(), table.name.lower()
+        table.set("catalog", None)
+        table.set("db", exp.to_identifier(place[0], quoted=True))
+        table.set("this", exp.to_identifier(place[1], quoted=True))
+        found.add(place)
+    return found
+
+
+def _expressions_seen_from(table: exp.Expression) -> set[str]:
+    """Name the common table expressions in scope: of a WITH clause itself only the earlier ones, unless recursive."""
+    names: set[str] = set()
+    child: exp.Expr = table
+    parent = table.parent
+    while parent is not None:
+        if isinstance(parent, exp.With):
+            earlier = [cte.alias.lower() for cte in parent.expressions]
+            own = next(place for place, cte in enumerate(parent.expressions) if cte is child)
+            names.update(earlier[: own + 1] if parent.args.get("recursive") else earlier[:own])
+        elif isinstance(clause := parent.args.get("with_"), exp.With) and clause is not child:
+            names.update(cte.alias.lower() for cte in clause.expressions)
+        child, parent = parent, parent.parent
+    return names
+
+
+def asks_path(tree: exp.Expression) -> bool:
+    """Say whether the hidden column `$path` is named."""
+    return any(identifier.name.lower() == PATH for identifier in tree.find_all(exp.Identifier))
+
+
+def bind(text: str, values: Sequence[exp.Expression]) -> str:
+    """Put literals in the place of a statement's question marks."""
+    try:
+        marks = [token for token in sqlglot.tokenize(text, read="athena") if token.token_type is TokenType.PLACEHOLDER]
+    except SqlglotError as error:
+        raise QueryFailedError("SYNTAX_ERROR: The statement cannot be read.") from error
+    if len(marks) != len(values):
+        raise QueryFailedError(
+            f"INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected {len(marks)} but found {len(values)}."
+        )
+    for mark, value in reversed(list(zip(marks, values, strict=True))):
+        text = f"{text[: mark.start]}{value.sql('athena')}{text[mark.end + 1 :]}"
+    return text
+
+
+def to_duckdb(tree: exp.Expression, *, has_path: bool) -> str:
+    """Write a vetted query in DuckDB's dialect; with `has_path` its tables have the hidden column."""
+    tree = tree.copy()
+    for node in reversed(list(tree.dfs())):
+        if (meant := _meant(node)) is not node:
+            node.replace(meant)
+    if has_path:
+        for select in tree.find_all(exp.Select):
+            _hide_path(select)
+    try:
+        return tree.sql("duckdb")
+    except (SqlglotError, RecursionError) as error:
+        raise QueryFailedError(f"SYNTAX_ERROR: {str(error).splitlines()[0]}") from error
+
+
+def _meant(node: exp.Expr) -> exp.Expr:
+    """Correct what the translation leaves with another meaning."""
+    match node:
+        case exp.DateDiff():  # Athena counts whole units, DuckDB's date_diff the borders between them
+            unit = exp.Literal.string(str(node.args.get("unit") or "day").strip("'").lower())
+            return _call("date_sub", unit, node.expression, node.this)
+        case exp.Typeof():  # named in lower case
+            return exp.Lower(this=node.copy())
+        case exp.RegexpExtract():  # no match gives NULL, not an empty string
+            is_match = _call("regexp_matches", node.this, node.expression)
+            return exp.Case().when(is_match, node.copy())
+        case exp.SplitPart():  # a part that is not there is NULL, not an empty string
+            parts = _call("str_split", node.this, node.args["delimiter"])
+            return _call("list_extract", parts, node.args["part_index"])
+        case exp.ArraySize():  # of a map too, and the types are not known here
+            value = _call("to_json", node.this)
+            is_map = exp.EQ(this=_call("json_type", value), expression=exp.Literal.string("OBJECT"))
+            keys = _call("len", _call("json_keys", value))
+            return exp.Case().when(is_map, keys).else_(_call("json_array_length", value))
+    return node
+
+
+def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    """Call a function of DuckDB's by that very name."""
+    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+
+
+def _hide_path(select: exp.Select) -> None:
+    """Keep the hidden column out of `*`."""
+    clause = select.args.get("from_")
+    sources = [clause.this] if clause else []
+    sources += [join.this for join in select.args.get("joins") or []]
+    names = {source.alias_or_name for source in sources if isinstance(source, exp.Table) and source.db}
+    for value in select.expressions if names else ():
+        star = value.this if isinstance(value, exp.Column) and value.table in names else value
+        if isinstance(star, exp.Star):
+            star.set("except_", [exp.to_identifier(PATH, quoted=True)])
+
+
+def name_columns(tree: exp.Expression) -> None:
+    """Give the unnamed columns of a result the names that Athena gives."""
+    while isinstance(tree, exp.SetOperation | exp.Subquery):
+        tree = tree.this
+    if isinstance(tree, exp.Select):
+        for place, value in enumerate(list(tree.expressions)):
+            if not isinstance(value, exp.Alias | exp.Column | exp.Star | exp.Dot):
+                value.replace(exp.alias_(value.copy(), f"_col{place}", quoted=True))

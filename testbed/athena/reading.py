@@ -1,0 +1,162 @@
+"""A query with all it reads: tables and views found in Glue, their objects in S3, opened in a session of its own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from testbed.athena.dialect import asks_path
+from testbed.athena.dialect import tables_of
+from testbed.athena.dialect import to_duckdb
+from testbed.athena.dialect import vet
+from testbed.athena.engine import Session
+from testbed.athena.failures import QueryFailedError
+from testbed.athena.failures import unsupported
+from testbed.athena.statements import tree_of
+from testbed.athena.tables import duckdb_type
+from testbed.athena.tables import quoted
+from testbed.athena.tables import relation
+from testbed.athena.tables import string
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlglot import exp
+
+    from testbed.athena.account import Account
+    from testbed.athena.engine import Guard
+
+VIEW: Final = "VIRTUAL_VIEW"
+VIEW_TEXT: Final = "/* Presto View: {} */"
+MOST_NESTED: Final = 16
+
+
+@dataclass(slots=True)
+class Part:
+    """The files of a table, or of one of its partitions with that one's values by column."""
+
+    files: list[str]
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Source:
+    """A table with its parts, or a view with its query."""
+
+    place: tuple[str, str]
+    table: dict[str, Any]
+    parts: list[Part] = field(default_factory=list)
+    view: exp.Expression | None = None
+
+
+class Reading:
+    """What one query reads; gathered with the caller's rights before anything runs."""
+
+    def __init__(self, account: Account, guard: Guard, tree: exp.Expression, database: str) -> None:
+        self._account = account
+        self._guard = guard
+        self._tree = tree
+        self._sources: dict[tuple[str, str], Source] = {}
+        self._has_path = False
+        self.scanned = 0
+        self._gather(tree, database, 0)
+
+    def _gather(self, tree: exp.Expression, database: str, depth: int) -> None:
+        """Find the sources of a query, those of its views before the views themselves."""
+        vet(tree)
+        if depth > MOST_NESTED:
+            raise QueryFailedError("INVALID_VIEW: Views are nested too deeply or contain themselves.")
+        self._has_path |= asks_path(tree)
+        for place in sorted(tables_of(tree, database)):
+            self._guard.check()
+            if place not in self._sources:
+                source = self._source(place, depth)
+                self._sources[place] = source
+
+    def _source(self, place: tuple[str, str], depth: int) -> Source:
+        table = self._account.table(*place)
+        if table.get("TableType") == VIEW:
+            said = view_of(table)
+            tree = tree_of(said["originalSql"])
+            self._gather(tree, said.get("schema", place[0]), depth + 1)
+            return Source(place, table, view=tree)
+        if table.get("Parameters", {}).get("projection.enabled", "").lower() == "true":
+            raise unsupported("Partition projection")
+        return Source(place, table, list(self._parts(place, table)))
+
+    def _parts(self, place: tuple[str, str], table: dict[str, Any]) -> Iterator[Part]:
+        keys = table.get("PartitionKeys", [])
+        if not keys:
+            yield Part(self._files(table["StorageDescriptor"].get("Location", "")))
+            return
+        names = {"DatabaseName": place[0], "TableName": place[1]}
+        for partition in self._account.pages("get_partitions", "Partitions", **names):
+            values = {
+                key["Name"].lower(): (value, duckdb_type(key["Type"]))
+                for key, value in zip(keys, partition["Values"], strict=True)
+            }
+            yield Part(self._files(partition["StorageDescriptor"]["Location"]), values)
+        yield Part([], {key["Name"].lower(): ("", duckdb_type(key["Type"])) for key in keys})
+
+    def _files(self, location: str) -> list[str]:
+        self._guard.check()
+        objects = self._account.objects(location)
+        self.scanned += sum(found.size for found in objects)
+        return [found.path for found in objects]
+
+    @contextlib.contextmanager
+    def opened(self, *writable: Path) -> Iterator[tuple[Session, str]]:
+        """Give a session with every source in place, and the query to run in it."""
+        allowed = [file for source in self._sources.values() for part in source.parts for file in part.files]
+        allowed += [str(path) for path in writable]
+        session = Session(self._account.url, self._account.keys, allowed, self._guard)
+        try:
+            for source in self._sources.values():
+                session.define(quoted(source.place[0]), quoted(source.place[1]), self._sql(session, source))
+            yield session, to_duckdb(self._tree, has_path=self._has_path)
+        finally:
+            session.close()
+
+    def _sql(self, session: Session, source: Source) -> str:
+        if source.view is not None:
+            return to_duckdb(source.view, has_path=self._has_path)
+
+        def describe(reader: str) -> set[str]:
+            return {name.lower() for name, _ in session.columns(f"SELECT * FROM {reader}")}  # noqa: S608 - our own
+
+        return " UNION ALL BY NAME ".join(self._part_sql(source, part, describe) for part in source.parts)
+
+    def _part_sql(self, source: Source, part: Part, describe: Any) -> str:
+        sql = relation(source.table, part.files, describe, path=self._has_path)
+        if not part.values:
+            return sql
+        constants = "".join(
+            f", CAST({string(value) if part.files else 'NULL'} AS {kind}) AS {quoted(name)}"
+            for name, (value, kind) in part.values.items()
+        )
+        return f"SELECT *{constants} FROM ({sql})"  # noqa: S608 - quoted parts
+
+
+def view_of(table: dict[str, Any]) -> dict[str, Any]:
+    """Read the definition of a view, which Athena keeps encoded in Glue."""
+    head, tail = VIEW_TEXT.split("{}")
+    kept = (table.get("ViewOriginalText") or "").removeprefix(head).removesuffix(tail)
+    try:
+        said: dict[str, Any] = json.loads(base64.b64decode(kept, validate=True))
+        said["originalSql"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise QueryFailedError(f"INVALID_VIEW: View {table['Name']} has no definition that can be read.") from error
+    return said
+
+
+def view_text(query: str, database: str, columns: list[dict[str, str]]) -> str:
+    """Encode the definition of a view for Glue."""
+    said = {"originalSql": query, "catalog": "awsdatacatalog", "schema": database, "columns": columns}
+    return VIEW_TEXT.format(base64.b64encode(json.dumps(said).encode()).decode())

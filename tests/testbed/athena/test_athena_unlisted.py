@@ -1,0 +1,76 @@
+"""Statements that nobody promised give what pandas gives over the same rows."""
+
+# ruff: noqa: E501 - one statement and its twin a line
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.testbed.athena.querying import ROWS
+from tests.testbed.athena.querying import Querying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FRAME = pd.DataFrame(ROWS, columns=["id", "name", "value", "ts", "j"]).assign(ts=lambda f: pd.to_datetime(f["ts"]))
+BY_NAME = FRAME.groupby("name", sort=True)
+
+
+def pairs(series: Any) -> list[list[Any]]:
+    """Give index and value of a series."""
+    return [[key, value] for key, value in series.items()]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT name, sum(id) FROM {t} GROUP BY name ORDER BY 1", lambda: pairs(BY_NAME["id"].sum())),
+        ("SELECT name, avg(value) FROM {t} GROUP BY name ORDER BY 1", lambda: pairs(BY_NAME["value"].mean())),
+        ("SELECT name, stddev(value) FROM {t} GROUP BY 1 ORDER BY 1", lambda: pairs(BY_NAME["value"].std())),
+        ("SELECT name, max(id) - min(id) FROM {t} GROUP BY 1 ORDER BY 1", lambda: pairs(BY_NAME["id"].agg(lambda s: s.max() - s.min()))),
+        ("SELECT count(DISTINCT name) FROM {t} WHERE id > 3", lambda: [[FRAME[FRAME.id > 3].name.nunique()]]),
+        ("SELECT id / 3, id % 3, id / 4.0 FROM {t} ORDER BY id", lambda: [[i // 3, i % 3, i / 4] for i in FRAME.id]),
+        ("SELECT upper(name), length(name), substr(name, 2) FROM {t} WHERE id < 2 ORDER BY id", lambda: [["N0", 2, 0], ["N1", 2, 1]]),
+        ("SELECT year(ts), month(ts), day(ts), hour(ts) FROM {t} ORDER BY id", lambda: [[t.year, t.month, t.day, t.hour] for t in FRAME.ts]),
+        ("SELECT day_of_week(ts), day_of_year(ts) FROM {t} ORDER BY id", lambda: [[t.isoweekday(), t.dayofyear] for t in FRAME.ts]),
+        ("SELECT date_diff('day', TIMESTAMP '2024-01-01 12:00:00', ts) FROM {t} WHERE id < 9 ORDER BY id", lambda: [[max(0, i - 1)] for i in range(9)]),
+        ("SELECT CAST(date_add('day', 3, ts) AS date) FROM {t} ORDER BY id", lambda: [[str((t + pd.Timedelta(days=3)).date())] for t in FRAME.ts]),
+        ("SELECT a.id, b.id FROM {t} a JOIN {t} b ON a.id = b.id + 30 ORDER BY 1", lambda: [[i, i - 30] for i in range(30, 40)]),
+        ("SELECT a.id FROM {t} a LEFT JOIN (SELECT id FROM {t} WHERE id < 38) b ON a.id = b.id WHERE b.id IS NULL ORDER BY 1", lambda: [[38], [39]]),
+        ("SELECT id FROM {t} WHERE value > (SELECT avg(value) FROM {t}) ORDER BY id", lambda: [[i] for i in FRAME[FRAME.value > FRAME.value.mean()].id]),
+        ("SELECT id FROM {t} EXCEPT SELECT id FROM {t} WHERE id > 1 ORDER BY 1", lambda: [[0], [1]]),
+        ("SELECT CASE WHEN id % 2 = 0 THEN 'e' ELSE 'o' END AS p, count(*) FROM {t} GROUP BY 1 ORDER BY 1", lambda: [["e", 20], ["o", 20]]),
+        ("SELECT id, sum(id) OVER (ORDER BY id) FROM {t} ORDER BY id", lambda: [[i, s] for i, s in zip(FRAME.id, FRAME.id.cumsum(), strict=True)]),
+        ("SELECT id, rank() OVER (PARTITION BY name ORDER BY id DESC) FROM {t} ORDER BY id", lambda: pairs(BY_NAME["id"].rank(ascending=False).astype(int))),
+        ("SELECT name, array_join(array_agg(id ORDER BY id), '-') FROM {t} GROUP BY name ORDER BY 1", lambda: pairs(BY_NAME["id"].agg(lambda s: "-".join(map(str, s))))),
+        ("SELECT regexp_extract(j, 'y[0-5]'), split_part(name, 'n', 3), regexp_replace(name, 'n') FROM {t} WHERE id IN (4, 9) ORDER BY id", lambda: [["y4", None, 1], [None, None, 0]]),
+        ("SELECT coalesce(NULLIF(name, 'n0'), 'z'), TRY_CAST(name AS integer) FROM {t} WHERE id < 2 ORDER BY id", lambda: [["z", None], ["n1", None]]),
+        ("SELECT concat(name, NULL), name || NULL, greatest(id, 5), least(id, 5) FROM {t} WHERE id = 9", lambda: [[None, None, 9, 5]]),
+        ("SELECT transform(ARRAY[1, 2], x -> x * 2), filter(ARRAY[1, 2], x -> x > 1), reduce(ARRAY[1, 2], 0, (s, x) -> s + x, s -> s)", lambda: [["[2, 4]", "[2]", 3]]),
+        ("SELECT id FROM {t} ORDER BY NULLIF(id, 0) DESC LIMIT 1", lambda: [[39]]),
+        ("SELECT name, count(*) FROM {t} GROUP BY name HAVING count(*) > 13", lambda: [["n0", 14]]),
+        ("SELECT cardinality(array_agg(DISTINCT name)), bool_or(id > 38), arbitrary(1) FROM {t}", lambda: [[3, "true", 1]]),
+        ("SELECT 7 / 2, -7 / 2, 7.0 / 2, 7e0 / 2, mod(-7, 3), power(2, 10), round(2.5), 'it''s'", lambda: [[3, -3, 3.5, 3.5, -1, 1024.0, 3, "it's"]]),
+        ("SELECT x FROM (VALUES (1, 'a'), (2, 'b')) AS v (n, x) WHERE n = 2", lambda: [["b"]]),
+    ],
+)  # fmt: skip
+def test_a_statement_equals_pandas(
+    asking: Querying, table: str, sql: str, expected: Callable[[], list[list[Any]]]
+) -> None:
+    """Row for row, in order; numbers as numbers."""
+    rows = asking.rows(sql.replace("{t}", table))
+    wanted = expected()
+    assert len(rows) == len(wanted)
+    for row, want in zip(rows, wanted, strict=True):
+        assert [_like(value, other) for value, other in zip(row, want, strict=True)] == want
+
+
+def _like(value: str | None, other: Any) -> Any:
+    """Read a printed value as the kind it is compared with."""
+    if value is None or other is None or isinstance(other, str):
+        return value
+    return pytest.approx(float(value)) if isinstance(other, float) else int(float(value))
