@@ -70,7 +70,7 @@ class SlackNotifier:
         except (SlackApiError, SlackClientError, OSError) as error:
             reason = _reason(error)
             log.warning("The Slack message was not delivered: %s. It is kept in %s.", reason, self._fallback)
-            write_atomic(self._fallback, dump(message, self._channel))
+            FileNotifier(self._fallback, self._channel).deliver(message)
             return SlackDelivery(delivered=False, channel=self._channel, error=reason)
         channel, stamp = str(parent.get("channel") or self._channel), str(parent.get("ts"))
         left_out = self._follow(message, channel, stamp, alarm)
