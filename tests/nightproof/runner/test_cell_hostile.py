@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -244,6 +245,7 @@ def test_odd_names_arrive_as_they_are(make_cell: Callable[..., CellPlan]) -> Non
     found = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(plan.suite_path)],
         capture_output=True, text=True, check=True, cwd=plan.suite_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
     )  # fmt: skip
     ids = ["shop/test_it::" + line.partition("::")[2] for line in found.stdout.splitlines() if "::" in line]
     assert len(ids) == len(names) + 2
