@@ -118,7 +118,7 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
         choice=choice,
         started=datetime.now(UTC),
         cells=cells,
-        suite_hash=hash_files(path for suite in chosen for path in sorted(suite.path.rglob("*"))),
+        suite_hash=hash_files(path for folder in _sources(chosen) for path in sorted(folder.rglob("*"))),
         seed_hash=hash_files(sorted(SEEDS.glob("*.json"))),
         rerun=_rerun(profile_given or profile.name, choice),
     )
@@ -203,6 +203,11 @@ def _require_plain_ids(cells: Iterable[CellSpec]) -> None:
                 f"The test id `{shown}` holds what looks like a credential, which is masked in every file: give that "
                 "parameter an id of its own with `pytest.param(…, id=…)`, then run `nightproof catalogue --update`."
             )
+
+
+def _sources(chosen: Iterable[SuiteChoice]) -> list[Path]:
+    """Give the folders a suite's verdicts depend on: its own, and what the suites of its parent share."""
+    return list(dict.fromkeys(f for s in chosen for f in (s.path, s.path.parent / "_support") if f.is_dir()))
 
 
 def hash_files(paths: Iterable[Path]) -> str:

@@ -24,7 +24,7 @@ VARIABLE: Final = "NIGHTPROOF_CLIENT_DEFECT"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Install the defect in this process, and have the isolated steps install it in theirs."""
-    from suites.quilt_ops import isolated  # noqa: PLC0415 - a plugin is loaded before the suite
+    from suites._support import isolated  # noqa: PLC0415 - a plugin is loaded before the suite
 
     name = os.environ[VARIABLE]
     backend = config.getoption("backend")

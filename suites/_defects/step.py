@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path is its own
 
 from suites._defects.client import VARIABLE
 from suites._defects.client import install
-from suites.quilt_ops.isolated_step import main
+from suites._support.isolated_step import main
 
 if __name__ == "__main__":
     request = sys.stdin.read()

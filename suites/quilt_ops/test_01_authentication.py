@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 import requests
 
 from nightproof.evidence import case
-from suites.quilt_ops.tokens import altered
-from suites.quilt_ops.tokens import claims_of
-from suites.quilt_ops.tokens import sign
-from suites.quilt_ops.tokens import unsigned
+from suites._support.tokens import altered
+from suites._support.tokens import claims_of
+from suites._support.tokens import sign
+from suites._support.tokens import unsigned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nightproof.quilt import QuiltOps
-    from suites.quilt_ops.control import CallLog
-    from suites.quilt_ops.isolated import Isolated
-    from suites.quilt_ops.observer import Observer
-    from suites.quilt_ops.settings import Settings
+    from suites._support.control import CallLog
+    from suites._support.isolated import Isolated
+    from suites._support.observer import Observer
+    from suites._support.settings import Settings
 
 TIMEOUT_S = 10
 JOURNEY = "secure-access"

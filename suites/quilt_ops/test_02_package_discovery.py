@@ -13,10 +13,10 @@ from nightproof.evidence import case
 from nightproof.evidence import observe
 
 if TYPE_CHECKING:
-    from suites.quilt_ops.control import CallLog
-    from suites.quilt_ops.observer import Observer
-    from suites.quilt_ops.seeds import Seeds
-    from suites.quilt_ops.settings import Settings
+    from suites._support.control import CallLog
+    from suites._support.observer import Observer
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
 
 JOURNEY = "find-data"
 PATTERN = "[A-Za-z0-9_-]+/[A-Za-z0-9_-]+"

@@ -13,15 +13,15 @@ import requests
 from nightproof import quilt
 from nightproof.evidence import case
 from nightproof.evidence import observe
-from suites.quilt_ops.hashes import sha256_hex
-from suites.quilt_ops.waiting import wait_for
+from suites._support.hashes import sha256_hex
+from suites._support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from suites.quilt_ops.control import CallLog
-    from suites.quilt_ops.isolated import Isolated
-    from suites.quilt_ops.observer import Observer
-    from suites.quilt_ops.seeds import Seeds
-    from suites.quilt_ops.settings import Settings
+    from suites._support.control import CallLog
+    from suites._support.isolated import Isolated
+    from suites._support.observer import Observer
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
 
 JOURNEY = "browse-data"
 NESTED = "test-user/nested-structure"

@@ -10,13 +10,13 @@ import requests
 
 from nightproof import quilt
 from nightproof.evidence import case
-from suites.quilt_ops.hashes import sha256_hex
+from suites._support.hashes import sha256_hex
 
 if TYPE_CHECKING:
-    from suites.quilt_ops.observer import Observer
-    from suites.quilt_ops.seeds import Seeds
-    from suites.quilt_ops.settings import Settings
-    from suites.quilt_ops.work import Work
+    from suites._support.observer import Observer
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
+    from suites._support.work import Work
 
 JOURNEY = "publish-data"
 TIMEOUT_S = 30

@@ -11,8 +11,8 @@ from nightproof.evidence import case
 from nightproof.evidence import observe
 
 if TYPE_CHECKING:
-    from suites.quilt_ops.control import CallLog
-    from suites.quilt_ops.seeds import Seeds
+    from suites._support.control import CallLog
+    from suites._support.seeds import Seeds
 
 JOURNEY = "browse-data"
 SIMPLE = "test-user/simple-csv"

@@ -11,17 +11,17 @@ import requests
 
 from nightproof import quilt
 from nightproof.evidence import case
-from suites.quilt_ops.tokens import claims_of
-from suites.quilt_ops.tokens import sign
-from suites.quilt_ops.waiting import wait_for
+from suites._support.tokens import claims_of
+from suites._support.tokens import sign
+from suites._support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from suites.quilt_ops.control import CallLog
-    from suites.quilt_ops.control import Faults
-    from suites.quilt_ops.seeds import Seeds
-    from suites.quilt_ops.settings import Settings
+    from suites._support.control import CallLog
+    from suites._support.control import Faults
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
 
 JOURNEY = "find-data"
 BUCKETS = "{ bucketConfigs { name } }"

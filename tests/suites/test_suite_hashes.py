@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from suites.quilt_ops.hashes import chunked_hash
-from suites.quilt_ops.hashes import top_hash
-from suites.quilt_ops.observer import Manifest
+from suites._support.hashes import chunked_hash
+from suites._support.hashes import top_hash
+from suites._support.observer import Manifest
 
 MEBI = 1024 * 1024
 CHUNKED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suites.quilt_ops.settings import Settings
+from suites._support.settings import Settings
 
 NAMES = (
     "QUILT_TEST_CATALOG_URL", "QUILT_TEST_REGISTRY_URL", "QUILT_TEST_WORK_REGISTRY_URL", "QUILT_TEST_USER",

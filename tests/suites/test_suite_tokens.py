@@ -7,10 +7,10 @@ import uuid
 import jwt
 import pytest
 
-from suites.quilt_ops.tokens import altered
-from suites.quilt_ops.tokens import claims_of
-from suites.quilt_ops.tokens import sign
-from suites.quilt_ops.tokens import unsigned
+from suites._support.tokens import altered
+from suites._support.tokens import claims_of
+from suites._support.tokens import sign
+from suites._support.tokens import unsigned
 
 SECRET = "a-signing-secret-of-enough-length-for-hs256"
 

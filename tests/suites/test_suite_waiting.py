@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suites.quilt_ops.waiting import wait_for
+from suites._support.waiting import wait_for
 
 
 def test_waiting_ends_with_the_first_answer() -> None:

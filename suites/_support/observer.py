@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from nightproof.evidence import channel
-from suites.quilt_ops.hashes import top_hash
+from suites._support.hashes import top_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

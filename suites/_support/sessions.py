@@ -8,7 +8,7 @@ from typing import Any
 
 from nightproof.quilt import Credentials
 from nightproof.quilt import create_quilt_ops
-from suites.quilt_ops.settings import settings
+from suites._support.settings import settings
 
 if TYPE_CHECKING:
     from nightproof.quilt import QuiltOps

@@ -9,11 +9,11 @@ from typing import Any
 from typing import Final
 from typing import Protocol
 
-from suites.quilt_ops.waiting import wait_for
+from suites._support.waiting import wait_for
 
 if TYPE_CHECKING:
     from nightproof.quilt import QuiltOps
-    from suites.quilt_ops.observer import Observer
+    from suites._support.observer import Observer
 
 SPACING_S: Final = 1.1  # revision pointers are named by whole seconds
 SPACING_DEADLINE_S: Final = 5

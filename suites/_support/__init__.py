@@ -1,0 +1,1 @@
+"""What the Quilt suites share: target, sessions, independent observer, seeds, work space, faults, call log."""

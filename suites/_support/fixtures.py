@@ -1,0 +1,113 @@
+"""Fixtures of the Quilt suites; a suite takes them all into its conftest.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.evidence.state import RECORDING
+from suites._support.control import CallLog
+from suites._support.control import Control
+from suites._support.control import Faults
+from suites._support.isolated import Isolated
+from suites._support.observer import Observer
+from suites._support.seeds import Seeds
+from suites._support.settings import Settings
+from suites._support.settings import settings
+from suites._support.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from nightproof.quilt import QuiltOps
+    from suites._support.work import Ledger
+
+
+@pytest.fixture(scope="session")
+def target() -> Settings:
+    """Give addresses, names and tokens of the target."""
+    return settings()
+
+
+@pytest.fixture(scope="session")
+def as_user(backend: str) -> Callable[[str], QuiltOps]:
+    """Give a function that signs a user of the target in."""
+    from suites._support.sessions import sign_in  # noqa: PLC0415 - collection must not import a client
+
+    return lambda user: sign_in(backend, user)
+
+
+@pytest.fixture(scope="session")
+def make_ops(backend: str) -> Callable[..., QuiltOps]:
+    """Give a function that makes an instance with credentials of the test's choice."""
+    from suites._support.sessions import with_credentials  # noqa: PLC0415 - as above
+
+    return lambda given, **more: with_credentials(backend, given, **more)
+
+
+@pytest.fixture(scope="session")
+def quilt_ops(as_user: Callable[[str], QuiltOps], target: Settings) -> QuiltOps:
+    """Give the interface under test, signed in as the test user."""
+    return as_user(target.user)
+
+
+@pytest.fixture(scope="session")
+def admin_ops(as_user: Callable[[str], QuiltOps], target: Settings) -> QuiltOps:
+    """Give the interface under test, signed in as the test admin."""
+    return as_user(target.admin_user)
+
+
+@pytest.fixture(scope="session")
+def test_registry(target: Settings) -> str:
+    """Give the registry of the baseline packages, which tests only read."""
+    return target.registry
+
+
+@pytest.fixture(scope="session")
+def observer() -> Observer:
+    """Give the independent reader."""
+    return Observer()
+
+
+@pytest.fixture(scope="session")
+def seeds(target: Settings) -> Seeds:
+    """Give the seed manifest."""
+    return Seeds(target.seeds, target.placement)
+
+
+@pytest.fixture(scope="session")
+def isolated(backend: str, target: Settings, observer: Observer) -> Isolated:
+    """Give child processes with a home of their own."""
+    registry_url = observer.config_json(target.catalog_url)["registryUrl"]
+    return Isolated(backend, target.catalog_url, registry_url, target.registry)
+
+
+@pytest.fixture
+def work(ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str) -> Iterator[Work]:
+    """Give a work space in the writable registry that takes away what the test made there."""
+    test_id = RECORDING.test.id if RECORDING.test else ""
+    space = Work(ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.work, label=backend[0], test_id=test_id)
+    yield space
+    space.remove()
+
+
+@pytest.fixture(scope="session")
+def control() -> Control:
+    """Give the testbed's control surface."""
+    return Control()
+
+
+@pytest.fixture
+def call_log(control: Control) -> CallLog:
+    """Give what the services logged of this test."""
+    return CallLog(control)
+
+
+@pytest.fixture
+def fault(control: Control) -> Iterator[Faults]:
+    """Give faults that end with the test."""
+    faults = Faults(control)
+    yield faults
+    faults.reset()
