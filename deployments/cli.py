@@ -21,6 +21,8 @@ from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.plan import Choice
+from nightproof.prove.plan import Selection
+from nightproof.prove.run import Options
 from nightproof.report import text
 from nightproof.report.files import dump_report
 
@@ -143,6 +145,30 @@ def prune(
 ) -> None:
     """Bound the state directory: old runs keep report.json and their open ledgers, nothing else."""
     typer.echo(commands.prune(profile, keep_days, apply=apply, as_json=as_json))
+
+
+@app.command(epilog="Example: nightproof prove --suite quilt_ops --sample 10 --seed 4")
+def prove(  # noqa: PLR0913 - one parameter per option of the command line
+    profile: Profile = "embedded",
+    defect: Annotated[
+        list[str] | None, typer.Option("--defect", "-d", help="Only this defect; may be repeated.")
+    ] = None,
+    suite: Suites = None,
+    backend: Backends = None,
+    sample: Annotated[int, typer.Option(min=0, help="Draw this many defects; 0: all.")] = 0,
+    seed: Annotated[int, typer.Option(help="What the draw starts from: the same seed draws the same defects.")] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=16, help="Isolated testbeds side by side.")] = 1,
+    time_factor: Annotated[float, typer.Option(min=0.01, max=1, help="What shrinks latencies and limits.")] = 0.25,
+    *,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask again what an earlier call found killed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove that red is possible: every declared defect must turn the tests named for it red."""
+    chosen = Selection(tuple(defect or ()), tuple(suite or ()), tuple(backend or ()), sample, seed)
+    with terminal.shown(), running.termination():
+        shown, is_proven = commands.prove(profile, chosen, Options(jobs, time_factor, fresh), as_json=as_json)
+    typer.echo(shown)
+    raise typer.Exit(0 if is_proven else EXIT_RED)
 
 
 @app.command(epilog="Example: nightproof up --profile embedded")

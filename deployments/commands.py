@@ -23,6 +23,8 @@ from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.progress import announce
 from nightproof.prune import plan_prune
+from nightproof.prove import results as proofs
+from nightproof.prove.run import prove as run_proof
 from nightproof.prune import prune as delete_pruned
 from nightproof.report import text
 from nightproof.report.files import dump_report
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nightproof.profile import Secrets
+    from nightproof.prove.plan import Selection
+    from nightproof.prove.run import Options
     from nightproof.records import SeedResult
 
 
@@ -170,3 +174,11 @@ def down(profile_given: str) -> str:
     from deployments.stopping import stop_supervisor  # noqa: PLC0415 - as above
 
     return stop_supervisor(profiles.load(profile_given).state_dir.absolute())
+
+
+def prove(profile_given: str, selection: Selection, options: Options, *, as_json: bool) -> tuple[str, bool]:
+    """Run the suite proof; give text and whether every named test was killed."""
+    profile = profiles.load(profile_given)
+    summary = run_proof(profile, _secrets(profile_given), selection, options)
+    shown = json.dumps(summary.as_data(), indent=2) if as_json else proofs.text(summary)
+    return shown, summary.is_proven

@@ -156,7 +156,8 @@ def cell_facts(run_dir: Path, cell: CellSpec) -> CellFacts:
     events = read_cell(folder) if (folder / "events.jsonl").is_file() else None
     output = folder / "output.log"
     shown = os.path.relpath(output, run_dir) if output.is_file() else None
-    return CellFacts(cell.suite, cell.backend, cell.tests, events, log=shown)
+    reasons = load_suite(cell.path).unsupported
+    return CellFacts(cell.suite, cell.backend, cell.tests, events, log=shown, reasons=reasons)
 
 
 def cell_dir(night: Night, cell: CellSpec) -> Path:

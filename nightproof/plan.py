@@ -205,7 +205,7 @@ def _require_plain_ids(cells: Iterable[CellSpec]) -> None:
             )
 
 
-def _sources(chosen: Iterable[SuiteChoice]) -> list[Path]:
+def _sources(chosen: Iterable[Suite]) -> list[Path]:
     """Give the folders a suite's verdicts depend on: its own, and what the suites of its parent share."""
     return list(dict.fromkeys(f for s in chosen for f in (s.path, s.path.parent / "_support") if f.is_dir()))
 

@@ -14,10 +14,17 @@ from typing import Final
 from typing import Literal
 
 from pydantic import AwareDatetime
-from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from nightproof.record_types import CONFIG
+from nightproof.record_types import Count
+from nightproof.record_types import Seconds
+from nightproof.side_by_side import Consistency  # noqa: TC001 - pydantic resolves annotations at run time
+from nightproof.side_by_side import Finding  # noqa: TC001 - as above
+from nightproof.side_by_side import Measure  # noqa: TC001 - as above
+from nightproof.side_by_side import SupportRow  # noqa: TC001 - as above
 
 SCHEMA: Final = 1
 CAUSE_LIMIT: Final = 150
@@ -26,10 +33,7 @@ STAGES: Final = (
     "start", "sweep", "provision", "seed", "suites", "second_pass", "cleanup", "verdict", "publish", "notify", "stop",
 )  # fmt: skip
 
-_CONFIG: Final = ConfigDict(extra="forbid", ser_json_timedelta="float")
 Interruption = Literal["SIGINT", "SIGTERM", "cancelled", "killed"]  # killed: nobody was left to write the report
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
 
 
 class Verdict(StrEnum):
@@ -73,7 +77,7 @@ class Tier(StrEnum):
     NORMAL = "normal"
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Rate:
     """`n` of `of`, never a bare percentage."""
 
@@ -81,7 +85,7 @@ class Rate:
     of: Count
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Exchanges:
     """Answered requests of the subject channel in the call phase, by protocol."""
 
@@ -97,9 +101,13 @@ class Exchanges:
         return self.s3 + self.aws + self.http + self.graphql + self.ws
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Attempt:
-    """One execution of one test; `unanswered` counts subject requests of the call phase that got no answer."""
+    """One execution of one test; `unanswered` counts subject requests of the call phase that got no answer.
+
+    `kind` is how the system failed, where the error that ended the attempt says so; `server_ms` is the slowest request
+    that the servers logged for it.
+    """
 
     n: Annotated[int, Field(ge=1)]
     outcome: Outcome
@@ -110,9 +118,11 @@ class Attempt:
     server_exchanges: Count | None
     message: str = ""
     unanswered: Count = 0
+    kind: str = ""
+    server_ms: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class TestVerdict:
     """What is said of one test on one backend."""
 
@@ -134,7 +144,7 @@ class TestVerdict:
     attempts: tuple[Attempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Totals:
     """The ten verdict counts with what was declared and what reported."""
 
@@ -152,7 +162,7 @@ class Totals:
     not_run: Count = 0
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Cell(Totals):
     """One suite on one backend; `exit` is the exit code of the first pass's last process, negative when killed."""
 
@@ -165,7 +175,7 @@ class Cell(Totals):
     log: str | None = Field(default=None, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class CheckResult:
     """One provisioning check; `remedy` is one sentence, empty when it holds."""
 
@@ -177,7 +187,7 @@ class CheckResult:
     duration_s: Seconds
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class SeedResult:
     """One dataset, package set or other seed; `repaired` counts objects, `repairs` names them."""
 
@@ -193,7 +203,7 @@ class SeedResult:
     repairs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class ResourceRecord:
     """One line of the ledger: what was meant, made or removed, and where it is."""
 
@@ -207,7 +217,7 @@ class ResourceRecord:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class LedgerAudit:
     """Tonight's resources, proved by a re-listing: created = deleted + kept + leaked."""
 
@@ -220,7 +230,7 @@ class LedgerAudit:
     entries_leaked: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Journey:
     """One business journey and the state its required tests put it in."""
 
@@ -230,7 +240,7 @@ class Journey:
     tests: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Gate:
     """One threshold, its measured value and the colour it gives when broken."""
 
@@ -243,7 +253,7 @@ class Gate:
     colour: Literal[Colour.AMBER, Colour.RED]
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class PassRate:
     """The rate twice: the gap is the cost of flakes. `of` = declared - unsupported."""
 
@@ -251,7 +261,7 @@ class PassRate:
     after_retry: Rate
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Cost:
     """What the night cost; `null` where nothing could measure it."""
 
@@ -260,7 +270,7 @@ class Cost:
     by: dict[str, float] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class SlackDelivery:
     """What became of the message; provisional until the notify stage has ended."""
 
@@ -270,7 +280,7 @@ class SlackDelivery:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Reconciliation:
     """The report's own check of its sums, read back from the written files."""
 
@@ -278,11 +288,12 @@ class Reconciliation:
     violations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class RunReport:
     """One night; the contract of `report.json`.
 
-    `not_green_nights` counts consecutive counted nights, tonight included, that were not GREEN.
+    `not_green_nights` counts consecutive counted nights, tonight included, that were not GREEN. `reasons` says in a
+    sentence each what the reason ids of unsupported tests stand for.
     """
 
     run_id: str
@@ -316,6 +327,11 @@ class RunReport:
     rerun: str
     schema: Literal[1] = SCHEMA
     not_green_nights: Count = 0
+    support: tuple[SupportRow, ...] = ()
+    consistency: tuple[Consistency, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    reasons: dict[str, str] = Field(default_factory=dict)
 
 
 REPORT: Final = TypeAdapter(RunReport)

@@ -41,9 +41,9 @@ class SeedJob:
 
 def jobs_of(target: Target) -> tuple[SeedJob, ...]:
     """Give a night's jobs in dependency order; what its profile does not let it write is looked for instead."""
-    if target.profile.datasets and "write" in target.profile.offers:
-        return _writing(target, target.profile.datasets)
     wanted = _wanted(target.profile)
+    if target.profile.datasets and "write" in target.profile.offers:
+        return _writing(target, wanted)
     return (SeedJob("located", partial(_locate, target, wanted)),) if wanted else ()
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from nightproof.datasets.generators import DATASETS
+from nightproof.datasets.generators import ALWAYS
+from nightproof.datasets.generators import BULK
+from nightproof.datasets.generators import BULK_FILES_EACH
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.hashing import top_hash
 from nightproof.datasets.metadata import metadata_of
@@ -72,8 +74,38 @@ def _entries(dataset: str) -> dict[str, dict[str, str]]:
 
 def baseline_over(names: Names, datasets: Iterable[str]) -> tuple[Revision, ...]:
     """Give the baseline revisions whose objects all lie in the given datasets, or among what is always seeded."""
-    seeded = {*datasets, *(name for name in FILES if name not in DATASETS)}
-    return tuple(revision for revision in baseline(names) if revision.sources() <= seeded)
+    return _over(baseline(names), datasets)
+
+
+def tabular_over(names: Names, datasets: Iterable[str]) -> tuple[Revision, ...]:
+    """Give likewise the packages that the Tabulator tables read, in the registry of the data bucket."""
+    sources = {"simple": "simple-csv", "nested": "nested-structure", "events": "tabular"}
+    packages = tuple(
+        Revision(f"tab/{name}", "latest", names.bucket_data, f"Tabular: {name}", {"tags": ["tabular"]},
+                 {path: f"{dataset}/{path}" for path in FILES[dataset]})
+        for name, dataset in sources.items()
+    )  # fmt: skip
+    return _over(packages, datasets)
+
+
+def _over(revisions: tuple[Revision, ...], datasets: Iterable[str]) -> tuple[Revision, ...]:
+    seeded = {*datasets, *ALWAYS}
+    return tuple(revision for revision in revisions if revision.sources() <= seeded)
+
+
+def bulk(names: Names) -> tuple[Revision, ...]:
+    """Give the large packages, which share the bulk objects, and the one with three revisions."""
+    paths = list(FILES[BULK])
+    flat = {path.split("/")[1]: f"{BULK}/{path}" for path in paths[:BULK_FILES_EACH]}
+    found = [
+        ("files-1000", "latest", flat),
+        ("files-10000", "latest", {path: f"{BULK}/{path}" for path in paths}),
+        *(("one", f"v{n + 1}", {"data.bin": f"{BULK}/{paths[n]}"}) for n in range(3)),
+    ]
+    return tuple(
+        Revision(f"bulk/{name}", label, names.bucket_perf, f"Bulk: {name} {label}", None, entries)
+        for name, label, entries in found
+    )
 
 
 def others(names: Names) -> tuple[Revision, ...]:
@@ -91,7 +123,8 @@ def others(names: Names) -> tuple[Revision, ...]:
 
 def bucket_of(dataset: str, names: Names) -> str:
     """Give the bucket a dataset lies in."""
-    special = {"west": names.bucket_west, "secret": names.bucket_private, "perf": names.bucket_perf}
+    perf = {"perf": names.bucket_perf, BULK: names.bucket_perf}
+    special = perf | {"west": names.bucket_west, "secret": names.bucket_private}
     return special.get(dataset, names.bucket_data)
 
 

@@ -215,12 +215,23 @@ FILES: Final[dict[str, dict[str, Callable[[str, str], bytes]]]] = {
     # shared_same.csv of package-b is the same object as that of package-a
     "package-b": {"only_b.csv": simple(10 * KB), "shared_changed.csv": simple(10 * KB)},
     "athena": {"test_table_1/data.parquet": parquet(1000, with_names=True)},
+    "tabular": {"events.parquet": parquet(10_000, with_names=True)},
     "west": {"west.txt": text(1 * KB, "West")},
     "secret": {"hidden.txt": text(1 * KB, "Hidden")},
     "perf": {f"pkg-{n:03d}/data.txt": raw(100) for n in range(100)},
     "readme": {f"{name}.md": readme for name in DATASETS},
     "documents": {f"{name}/{DOCUMENT}": document for name in ("empty-package", "metadata-rich")},
 }  # fmt: skip
+BULK: Final = "bulk-src"  # ten thousand objects that the large packages point at; seeded where a suite names them
+BULK_DIRECTORIES: Final = 10
+BULK_FILES_EACH: Final = 1000
+BULK_SIZE: Final = 100
+FILES[BULK] = {
+    f"dir_{directory:02d}/file_{number:03d}.bin": raw(BULK_SIZE)
+    for directory in range(BULK_DIRECTORIES)
+    for number in range(BULK_FILES_EACH)
+}
+ALWAYS: Final = tuple(name for name in FILES if name not in {*DATASETS, BULK})
 DECOYED: Final = frozenset({"simple-csv", "mixed-formats", "metadata-rich"})
 
 

@@ -20,6 +20,7 @@ class Past:
     """The versions of one key; `newest` is nothing where the object is not there now."""
 
     newest: str | None = None
+    etag: str = ""
     was_deleted: bool = False
     versions: set[str] = field(default_factory=set)
 
@@ -33,7 +34,8 @@ def past_of(s3: S3Client, bucket: str, keys: Sequence[str]) -> dict[str, Past]:
         for version in page.get("Versions", []):
             if past := found.get(version["Key"]):
                 past.versions.add(version["VersionId"])
-                past.newest = version["VersionId"] if version["IsLatest"] else past.newest
+                if version["IsLatest"]:
+                    past.newest, past.etag = version["VersionId"], version["ETag"].strip('"')
         for marker in page.get("DeleteMarkers", []):
             if past := found.get(marker["Key"]):
                 past.was_deleted |= marker["IsLatest"]

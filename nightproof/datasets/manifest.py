@@ -15,8 +15,15 @@ from typing import Final
 
 from nightproof.datasets.catalogue import Pin
 from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import bulk
+from nightproof.datasets.catalogue import others
+from nightproof.datasets.catalogue import tabular_over
 from nightproof.datasets.content import CONTENT_PINNED
 from nightproof.datasets.content import content_sha256
+from nightproof.datasets.generators import BULK
+from nightproof.datasets.generators import BULK_DIRECTORIES
+from nightproof.datasets.generators import BULK_FILES_EACH
+from nightproof.datasets.generators import BULK_SIZE
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.generators import generate
@@ -24,6 +31,8 @@ from nightproof.datasets.hashing import chunked
 from nightproof.datasets.inventory import inventory
 from nightproof.datasets.stream import DATA_VERSION
 from nightproof.datasets.stream import seed_text
+from nightproof.datasets.tables import described
+from nightproof.errors import Blocked
 from nightproof.profile import Names
 
 if TYPE_CHECKING:
@@ -45,9 +54,34 @@ def read_manifest() -> dict[str, Any]:
 
 @cache
 def pinned() -> dict[str, dict[str, Any]]:
-    """Give the pinned facts of every file by `<dataset>/<path>`."""
+    """Give the pinned facts of every file by `<dataset>/<path>`; raise Blocked where the bulk is not as pinned."""
+    facts = _bulk_facts()
+    if _bulk_section(facts) != read_manifest()["bulk"]:
+        raise Blocked(
+            f"The generator of `{BULK}` does not give its pinned bytes: undo its change, "
+            "or pin them with `python -m nightproof.datasets.manifest`."
+        )
+    return _listed() | {f"{BULK}/{fact['path']}": fact for fact in facts}
+
+
+@cache
+def _listed() -> dict[str, dict[str, Any]]:
     sections = read_manifest()["datasets"] | read_manifest()["extras"]
     return {f"{name}/{entry['path']}": entry for name, section in sections.items() for entry in section["entries"]}
+
+
+@cache
+def _bulk_facts() -> tuple[dict[str, Any], ...]:
+    """Give the facts of the bulk objects: so many and so small that they are generated, and pinned by their sum."""
+    return tuple(describe(BULK, path) for path in FILES[BULK])
+
+
+def _bulk_section(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "seed": seed_text(BULK), "directory": "dir_{:02d}", "directories": BULK_DIRECTORIES,
+        "file": "file_{:03d}.bin", "files_each": BULK_FILES_EACH, "bytes_each": BULK_SIZE,
+        "sha256": hashlib.sha256("".join(fact["sha256"] for fact in facts).encode()).hexdigest(),
+    }  # fmt: skip
 
 
 @cache
@@ -64,12 +98,12 @@ def update() -> None:
 def differences() -> list[str]:
     """Generate every file anew and name what is not as committed; encoded files are compared by their content."""
     facts = describe_all()
-    for key, committed in pinned().items():
+    for key, committed in _listed().items():
         name = tuple(key.split("/", 1))
         if name in facts and committed["pin"] == "content":
             same = facts[name]["content_sha256"] == committed["content_sha256"]
             facts[name] = committed if same else facts[name]
-    wrong = [f"{name}/{path}" for (name, path), fact in facts.items() if pinned().get(f"{name}/{path}") != fact]
+    wrong = [f"{name}/{path}" for (name, path), fact in facts.items() if _listed().get(f"{name}/{path}") != fact]
     texts = zip((MANIFEST, CHECKSUMS), _texts(facts), strict=True)
     return wrong + [path.name for path, text in texts if path.read_text(encoding="utf-8") != text]
 
@@ -77,8 +111,12 @@ def differences() -> list[str]:
 def describe_all() -> Facts:
     """Generate every file, in parallel, and give their facts."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        jobs = {(name, path): pool.submit(describe, name, path) for name, files in FILES.items() for path in files}
+        jobs = {(name, path): pool.submit(describe, name, path) for name in _entered() for path in FILES[name]}
         return {key: job.result() for key, job in jobs.items()}
+
+
+def _entered() -> list[str]:
+    return [name for name in FILES if name != BULK]
 
 
 def write(facts: Facts) -> None:
@@ -88,18 +126,21 @@ def write(facts: Facts) -> None:
 
 
 def _texts(facts: Facts) -> tuple[str, str]:
-    sections = {name: _section(name, facts) for name in FILES}
+    sections = {name: _section(name, facts) for name in _entered()}
     by_key = {f"{name}/{path}": fact for (name, path), fact in facts.items()}
     datasets = {name: sections[name] for name in DATASETS}
+    placed = by_key | {f"{BULK}/{fact['path']}": fact for fact in _bulk_facts()}
     manifest = {
         "format": 1, "data_version": DATA_VERSION, "generated": GENERATED, "datasets": datasets,
         "extras": {name: section for name, section in sections.items() if name not in DATASETS},
         "total_files": sum(section["files"] for section in datasets.values()),
         "total_bytes": sum(section["bytes"] for section in datasets.values()),
-        "packages": _packages({key: (fact["sha2_256_chunked"], fact["bytes"]) for key, fact in by_key.items()}),
+        "bulk": _bulk_section(_bulk_facts()),
+        "packages": _packages({key: (fact["sha2_256_chunked"], fact["bytes"]) for key, fact in placed.items()}),
         "search": {"csv": ["test-user/single-file", "test-user/simple-csv", "test-user/mixed-formats"]},
         "diff": {"a_b": {"added": ["only_b.csv"], "removed": ["only_a.csv"], "modified": ["shared_changed.csv"]}},
     } | inventory(Names())  # fmt: skip
+    manifest["tables"] |= described(Names())
     files = {("west.txt" if key == "west/west.txt" else key): fact["sha256"] for key, fact in by_key.items()}
     files |= {f"{key}#content": fact["content_sha256"] for key, fact in by_key.items() if fact["pin"] == "content"}
     return _text(manifest), _text({"format": 1, "algorithm": "sha256", "files": files})
@@ -132,7 +173,8 @@ def _section(name: str, facts: Facts) -> dict[str, Any]:
 
 def _packages(facts: dict[str, Pin]) -> dict[str, Any]:
     packages: dict[str, Any] = {}
-    for revision in baseline(Names()):
+    names = Names()
+    for revision in (*baseline(names), *others(names), *bulk(names), *tabular_over(names, DATASETS)):
         package = packages.setdefault(
             revision.package,
             {

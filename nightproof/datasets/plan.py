@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nightproof.datasets.catalogue import baseline_over
+from nightproof.datasets.catalogue import bulk
 from nightproof.datasets.catalogue import others
+from nightproof.datasets.catalogue import tabular_over
+from nightproof.datasets.generators import ALWAYS
+from nightproof.datasets.generators import BULK
 from nightproof.datasets.generators import DATASETS
-from nightproof.datasets.generators import FILES
 from nightproof.datasets.packages import put_packages
 from nightproof.datasets.push import create_and_delete
 from nightproof.datasets.put import put_dataset
+from nightproof.datasets.tables import put_tables
 from nightproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ Job = tuple[str, "Callable[[], SeedResult]"]
 def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[str]) -> tuple[Job, ...]:
     """Give the jobs; the catalog is asked for at the first package job only."""
     require_known(datasets)
-    wanted = [*datasets, *(name for name in FILES if name not in DATASETS)]
+    wanted = [*datasets, *ALWAYS]
     found: list[Job] = [(name, lambda name=name: put_dataset(storage, name)) for name in wanted]  # type: ignore[misc]
 
     def seed_baseline() -> SeedResult:
@@ -36,13 +40,24 @@ def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[st
         return put_packages(storage, catalog(), "baseline-packages", known, in_order=True)
 
     def seed_others() -> SeedResult:
-        return put_packages(storage, catalog(), "other-packages", others(storage.names), in_order=False)
+        known = (*others(storage.names), *tabular_over(storage.names, datasets))
+        return put_packages(storage, catalog(), "other-packages", known, in_order=False)
 
-    return (*found, ("baseline-packages", seed_baseline), ("other-packages", seed_others))
+    def seed_bulk() -> SeedResult:
+        return put_packages(storage, catalog(), "bulk-packages", bulk(storage.names), in_order=True)
+
+    def seed_tables() -> SeedResult:
+        return put_tables(catalog(), storage.names, datasets)
+
+    found += [("baseline-packages", seed_baseline), ("other-packages", seed_others)]
+    if BULK in datasets:
+        found.append(("bulk-packages", seed_bulk))
+    return (*found, ("tabulator-tables", seed_tables))
 
 
 def require_known(datasets: Sequence[str]) -> None:
     """Raise UsageError for a dataset that no generator makes."""
-    unknown = sorted(set(datasets) - set(DATASETS))
+    known = (*DATASETS, BULK)
+    unknown = sorted(set(datasets) - set(known))
     if unknown:
-        raise UsageError(f"There is no dataset `{unknown[0]}`: give some of {', '.join(DATASETS)}.")
+        raise UsageError(f"There is no dataset `{unknown[0]}`: give some of {', '.join(known)}.")

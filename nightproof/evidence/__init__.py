@@ -2,7 +2,11 @@
 
 from nightproof.evidence.cases import Case
 from nightproof.evidence.cases import case
+from nightproof.evidence.notes import finding
+from nightproof.evidence.notes import note
+from nightproof.evidence.observations import observe
+from nightproof.evidence.observations import polling
+from nightproof.evidence.observations import unobserved
 from nightproof.evidence.state import channel
-from nightproof.evidence.state import observe
 
-__all__ = ["Case", "case", "channel", "observe"]
+__all__ = ["Case", "case", "channel", "finding", "note", "observe", "polling", "unobserved"]

@@ -22,6 +22,14 @@ POLL_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What the servers say of one test: how many requests, and how long the slowest took; None without a call log."""
+
+    number: int | None = None
+    worst_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallLog:
     """The call logs of the embedded systems; `urls` is empty on a live target."""
 
@@ -34,16 +42,18 @@ class CallLog:
         pairs = env.get("NIGHTPROOF_CONTROL_URLS", "").split()
         return cls(tuple(pair.partition("=")[2] for pair in pairs), env.get("NIGHTPROOF_CONTROL_TOKEN", ""))
 
-    def count(self, prefix: str, at_least: int) -> int | None:
-        """Count over all servers, waiting a moment for `at_least`; None where there is no call log."""
+    def count(self, prefix: str, at_least: int) -> Seen:
+        """Count over all servers, waiting a moment for `at_least`."""
         if not self.urls:
-            return None
+            return Seen()
         deadline = time.monotonic() + SETTLE_S
-        while (seen := sum(self._ask(url, prefix) for url in self.urls)) < at_least and time.monotonic() < deadline:
+        while len(seen := [ms for url in self.urls for ms in self._ask(url, prefix)]) < at_least:
+            if time.monotonic() >= deadline:
+                break
             time.sleep(POLL_S)
-        return seen
+        return Seen(len(seen), max(seen, default=None))
 
-    def _ask(self, url: str, prefix: str) -> int:
+    def _ask(self, url: str, prefix: str) -> list[float]:
         request = urllib.request.Request(  # noqa: S310 - the address comes from our own testbed
             f"{url.rstrip('/')}/_nightproof/calls?test={quote(prefix)}",
             headers={"Authorization": f"Bearer {self.token}", "X-Test-Id": f"{prefix}:control:call"},
@@ -53,5 +63,6 @@ class CallLog:
             with inside(), opener.open(request, timeout=ASK_TIMEOUT_S) as answer:
                 calls: list[dict[str, Any]] = json.load(answer)
         except (OSError, ValueError):
-            return 0  # a dead server saw nothing that it could vouch for, and the verdict says so
-        return sum(1 for call in calls if call.get("channel") == "subject" and call.get("phase") == "call")
+            return []  # a dead server saw nothing that it could vouch for, and the verdict says so
+        mine = [call for call in calls if call.get("channel") == "subject" and call.get("phase") == "call"]
+        return [float(call.get("ms") or 0) for call in mine]

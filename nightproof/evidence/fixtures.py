@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nightproof.evidence.session import run_id
+from nightproof.evidence.state import RECORDING
 
 if TYPE_CHECKING:
     from nightproof.ledger import Ledger
@@ -22,7 +23,7 @@ def ledger() -> Ledger:
     folder = Path(".nightproof") / "adhoc" / run_id()
     path = Path(os.environ.get("NIGHTPROOF_LEDGER", folder / "ledger.jsonl"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    return Ledger(path, run_id())
+    return Ledger(path, run_id(), heard=RECORDING.name)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from nightproof.evidence import folder
 from nightproof.evidence import recorders
 from nightproof.evidence.children import Children
 from nightproof.evidence.control import CallLog
+from nightproof.evidence.control import Seen
 from nightproof.evidence.eventlog import EXIT_LOG_LOST
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
@@ -35,6 +36,7 @@ from nightproof.evidence.state import RECORDING
 from nightproof.evidence.state import Phase
 from nightproof.evidence.state import TestState
 from nightproof.evidence.state import hex16
+from nightproof.names import run_tag
 
 SCHEMA: Final = 1
 EXIT_FORKED: Final = 70  # EX_SOFTWARE of sysexits.h
@@ -86,11 +88,12 @@ class EvidenceSession:
         self.evidence_dir = Path(os.environ.get("NIGHTPROOF_EVIDENCE_DIR", home / "evidence"))
         self.tests: dict[str, Selected] = {}
         self.summary: list[str] = []
-        self.server: int | None = None
+        self.server = Seen()
         self.has_passed = True
         self._was_cut = False
         self._pid = os.getpid()
         self._suites = Suites()
+        RECORDING.has_exact_inventory = "exact_inventory" in os.environ.get("NIGHTPROOF_NEEDS", "").split(",")
         self._calls = CallLog.from_environment(os.environ)
         self._redactor = folder.environment_redactor()
         self._children: Children | None = None
@@ -151,8 +154,8 @@ class EvidenceSession:
         # The cells of a night run side by side: without the backend two tests would answer for each other's requests.
         prefix = f"{run_id()}:{self.pass_number}:{hex16(f'{self.backend}:{test_id}')}"
         self._write("TestStart", id=test_id, nodeid=item.nodeid, time=utc_now())
-        self.server, self.has_passed = None, True
-        state = RECORDING.test = TestState(test_id, prefix)
+        self.server, self.has_passed = Seen(), True
+        state = RECORDING.test = TestState(test_id, prefix, tag=run_tag(run_id()), properties=item.user_properties)
         if self._children:
             self._children.begin(prefix)
         try:
@@ -170,7 +173,8 @@ class EvidenceSession:
             id=state.id,
             assertions=state.assertions,
             exchanges=state.exchanges,
-            server_exchanges=self.server,
+            server_exchanges=self.server.number,
+            server_ms=self.server.worst_ms,
             unanswered=state.unanswered,
             observations=state.observations,
             time=utc_now(),
@@ -224,6 +228,9 @@ class EvidenceSession:
         report = yield
         if call.excinfo is not None and str(call.excinfo.value).endswith("from pytest-timeout."):
             report.nightproof_timeout = True
+        if call.excinfo is not None:  # how a system failed, where the error says so: slow and broken are told apart
+            context = getattr(call.excinfo.value, "context", None)
+            report.nightproof_kind = str(context.get("kind", "")) if isinstance(context, dict) else ""
         if report.outcome != "passed":
             self.has_passed = False
         return report

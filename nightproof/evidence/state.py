@@ -21,6 +21,7 @@ from typing import Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from nightproof.evidence.exchange import Exchange
 
@@ -55,7 +56,11 @@ class TestState:
     assertions: int = 0
     unanswered: int = 0
     exchanges: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROTOCOLS, 0))
-    observations: dict[str, Any] = field(default_factory=dict)
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    properties: list[tuple[str, Any]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    unobserved: list[str] = field(default_factory=list)
+    tag: str = ""
     log: list[Exchange] = field(default_factory=list)
 
 
@@ -66,11 +71,20 @@ class Recording:
         self.lock = threading.Lock()
         self.test: TestState | None = None
         self.channel: Channel = "subject"
+        self.has_exact_inventory = True
 
     def forget(self) -> None:
         """Leave the counting to the file of children, in a process that a test forked: our numbers are a copy here."""
         self.lock = threading.Lock()
         self.test = None
+
+    def name(self, kind: str, locator: Mapping[str, Any]) -> None:
+        """Note under which name the running test is about to make a resource: the next backend gives it another."""
+        given = str(locator.get("name") or locator.get("key") or locator.get("prefix") or "").rstrip("/")
+        with self.lock:
+            if self.test is not None and self.test.tag and self.test.tag in given:
+                number = 1 + sum(placeholder.startswith(f"<{kind} ") for placeholder in self.test.names.values())
+                self.test.names.setdefault(given, f"<{kind} {number}>")
 
     def count_assertion(self) -> None:
         """Count one assertion that held while the test body ran."""
@@ -121,10 +135,3 @@ def _move_default(name: Channel) -> None:
     """Move threads without a channel of their own, and child processes started from now on."""
     RECORDING.channel = name
     os.environ[CHILD_CHANNEL] = name
-
-
-def observe(key: str, value: Any) -> None:
-    """Keep the canonical answer of a backend-agnostic test, to be compared between backends; JSON values only."""
-    if RECORDING.test is None:
-        raise RuntimeError(f"Nothing runs that could observe `{key}`: call observe() inside a test.")
-    RECORDING.test.observations[key] = value

@@ -10,7 +10,7 @@ from nightproof.ledger.clean import sweep
 from nightproof.ledger.journal import Entry
 from nightproof.ledger.journal import Ledger
 from nightproof.ledger.journal import read_entries
-from nightproof.ledger.journal import run_tag
+from nightproof.names import run_tag
 
 __all__ = [
     "CleanContext",

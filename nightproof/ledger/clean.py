@@ -22,7 +22,7 @@ from nightproof.ledger.journal import Entry
 from nightproof.ledger.journal import Ledger
 from nightproof.ledger.journal import carries_tag
 from nightproof.ledger.journal import read_entries
-from nightproof.ledger.journal import run_tag
+from nightproof.names import run_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,6 +22,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from nightproof.names import run_tag
 from nightproof.records import RESOURCE
 from nightproof.records import ResourceRecord
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 Event = Literal["intent", "confirmed", "deleted", "kept", "leaked", "absent"]
 
 
-def run_tag(run_id: str) -> str:
-    """Give the 8 characters that every name of a run carries: the day and the random part of its id."""
-    return (run_id[6:8] + run_id[-6:]).lower()
-
-
 def carries_tag(name: str, run_id: str) -> bool:
     """Say whether a name is one of this run's: `np-<tag>` as a whole word, so that `np-<tag>x` is somebody else's."""
     return re.search(rf"(?<![a-z0-9])np-{re.escape(run_tag(run_id))}(?![a-z0-9])", name) is not None
@@ -45,6 +41,10 @@ def carries_tag(name: str, run_id: str) -> bool:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _nobody(_kind: str, _locator: dict[str, Any]) -> None:
+    """Hear of an intent, and do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,22 @@ class Entry:
 
 
 class Ledger:
-    """Writes events of one run; safe to use from several processes on one file, and to repeat."""
+    """Writes events of one run; safe to use from several processes on one file, and to repeat.
 
-    def __init__(self, path: Path, run_id: str, clock: Callable[[], datetime] = _now) -> None:
+    `heard` is told of every intent before it is written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run_id: str,
+        clock: Callable[[], datetime] = _now,
+        heard: Callable[[str, dict[str, Any]], None] = _nobody,
+    ) -> None:
         self.path = path
         self.run_id = run_id
         self._clock = clock
+        self._heard = heard
         self._known: dict[str, tuple[str, dict[str, Any]]] = {}
 
     @property
@@ -87,6 +97,7 @@ class Ledger:
 
     def intent(self, kind: str, locator: dict[str, Any], test_id: str = "") -> str:
         """Write down a resource that is about to be made; return its id once the line is on disk."""
+        self._heard(kind, locator)
         canonical = json.dumps([self.run_id, kind, locator], sort_keys=True)
         resource_id = hashlib.sha256(canonical.encode()).hexdigest()[:16]
         self._known[resource_id] = (kind, locator)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from nightproof.quilt import answers
 from nightproof.quilt import exceptions as errors
 from nightproof.quilt.signing import expiry
+from nightproof.quilt.validation import short
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -287,10 +288,15 @@ class Catalog:
     def forbid(self, operation: str, lack: answers.Lack | None) -> NoReturn:
         """Raise the PermissionError of what the user lacks."""
         known = lack or answers.Lack()
-        raise errors.PermissionError(
-            "The role of the signed-in user does not allow this. Ask an admin for the right.",
-            self.base(operation)
-            | {"required_permissions": known.required, "user_role": known.role, "access_level": known.level},
+        raise self.denied(operation, known.required, known.role, known.level)
+
+    def denied(self, operation: str, required: list[str], role: str | None, level: str) -> errors.PermissionError:
+        """Make the error of a right that the user's role lacks."""
+        who = f"The role `{short(role)}`" if role else "The signed-in user"
+        right = f"the right `{short(required[0], 120)}`" if required else "a right that this takes"
+        return errors.PermissionError(
+            f"{who} lacks {right}. Ask an admin for it.",
+            self.base(operation) | {"required_permissions": required, "user_role": role, "access_level": level},
         )
 
 

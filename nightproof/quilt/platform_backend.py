@@ -153,7 +153,7 @@ class PlatformOps(AdministeredOps):
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
         self.rules(operation).metadata(metadata)
         variables = {"bucket": bucket, "name": package_name}
-        with _to_write(bucket):
+        with self._to_write(bucket):
             exists = self._ask(operation, documents.PACKAGE_EXISTS, variables, "PackageExists", answers.PackageExists)
         if exists.package:
             self.exists_already(operation, package_name)
@@ -177,7 +177,7 @@ class PlatformOps(AdministeredOps):
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
         self.rules(operation).metadata(metadata)
-        with _to_write(bucket):
+        with self._to_write(bucket):
             hint = "Use create_package_revision to make it."
             current, present = self._flat(operation, package_name, bucket, "latest", hint)
         if checked is None:
@@ -194,7 +194,7 @@ class PlatformOps(AdministeredOps):
         operation = "delete_package"
         bucket = self._named(operation, package_name, registry)
         wanted = self.rules(operation).top_hash(top_hash)
-        with _to_write(bucket):
+        with self._to_write(bucket):
             hashes = {self._package(operation, package_name, registry, wanted)[1].hash}
             if wanted == "latest":
                 hashes |= {item.hash for item in self._revisions(operation, package_name, bucket)}
@@ -205,6 +205,15 @@ class PlatformOps(AdministeredOps):
             ).package_revision_delete
             if not isinstance(gone, answers.DeleteSuccess):
                 raise_arm(self, operation, gone, {"name": package_name})
+
+    @contextmanager
+    def _to_write(self, bucket: str) -> Iterator[None]:
+        """Name the right that a change takes, where looking at what is there was refused already."""
+        try:
+            yield
+        except errors.PermissionError as error:
+            operation, role, level = (error.context[key] for key in ("operation", "user_role", "access_level"))
+            raise self.catalog.denied(operation, [f"s3:write:{bucket}"], role, level) from error
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
         """Search with the new dialect, and with the old one where the document is refused."""
@@ -325,13 +334,3 @@ class PlatformOps(AdministeredOps):
             if not isinstance(made, answers.PushSuccess):
                 raise_arm(self, operation, made, params, entries)
         return self.creation(params["name"], params["bucket"], made.revision.hash, made.revision.total_entries)
-
-
-@contextmanager
-def _to_write(bucket: str) -> Iterator[None]:
-    """Name the right that a change takes, where looking at what is there was refused already."""
-    try:
-        yield
-    except errors.PermissionError as error:
-        error.context["required_permissions"] = [f"s3:write:{bucket}"]
-        raise

@@ -263,7 +263,8 @@ class Quilt3Ops(AdministeredOps):
     @contextmanager
     def _library(self, operation: str, sought: Sought) -> Iterator[Any]:
         """Give the library with this instance's user signed in, and turn what it raises into the contract's errors."""
-        with s3_errors(self, operation, sought), LIBRARY.entered(self._user(operation)) as library:
+        answer_s = self._answer_s(operation)
+        with s3_errors(self, operation, sought, answer_s), LIBRARY.entered(self._user(operation)) as library:
             try:
                 yield library
             except S3NoValidClientError as error:
@@ -276,9 +277,13 @@ class Quilt3Ops(AdministeredOps):
     def _user(self, operation: str) -> User:
         """Give the signed-in user as the library needs to know it."""
         catalog, config = self.connect(operation), self.configuration(operation)
-        limit = self.write_s if operation in WRITES else self.timeouts.read_s
         keys = self.keys.current(operation)
-        return User(catalog.url, config, keys, limits(self.timeouts, limit), catalog.token(operation))
+        bounds = limits(self.timeouts, self._answer_s(operation))
+        return User(catalog.url, config, keys, bounds, catalog.token(operation))
+
+    def _answer_s(self, operation: str) -> float:
+        """Say how long the library waits for one answer."""
+        return self.write_s if operation in WRITES else self.timeouts.read_s
 
     def ask(self, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
         """Call the library's own function."""

@@ -40,15 +40,16 @@ class Sought:
 
 
 @contextmanager
-def s3_errors(ops: CatalogOps, operation: str, sought: Sought) -> Iterator[None]:
-    """Turn what botocore raises within the block into the contract's errors."""
+def s3_errors(ops: CatalogOps, operation: str, sought: Sought, answer_s: float | None = None) -> Iterator[None]:
+    """Turn what botocore raises within the block into the contract's errors; `answer_s` is its limit of one request."""
     started = time.monotonic()
     try:
         yield
     except ClientError as error:
         _raise_refusal(ops, operation, sought, error)
     except (ReadTimeoutError, ConnectTimeoutError) as error:
-        limit = ops.timeouts.connect_s if isinstance(error, ConnectTimeoutError) else ops.timeouts.read_s
+        answer_s = answer_s or ops.timeouts.read_s
+        limit = ops.timeouts.connect_s if isinstance(error, ConnectTimeoutError) else answer_s
         raise errors.BackendError(
             f"S3 gave no answer within {limit:g} s. Try again, or allow more time.",
             ops.catalog.base(operation)
@@ -80,15 +81,8 @@ def code_of(error: ClientError) -> str:
 
 def deny(ops: CatalogOps, operation: str, sought: Sought, cause: Exception) -> NoReturn:
     """Raise the PermissionError of a bucket, with the role and what it may do there."""
-    raise errors.PermissionError(
-        f"The role of the signed-in user may not {sought.right} in `{sought.bucket}`. Ask an admin for the right.",
-        ops.catalog.base(operation)
-        | {
-            "required_permissions": [f"s3:{sought.right}:{sought.bucket}"],
-            "user_role": ops.me(operation).role.name,
-            "access_level": _level(ops, operation, sought.bucket),
-        },
-    ) from cause
+    role, level = ops.me(operation).role.name, _level(ops, operation, sought.bucket)
+    raise ops.catalog.denied(operation, [f"s3:{sought.right}:{sought.bucket}"], role, level) from cause
 
 
 def _level(ops: CatalogOps, operation: str, bucket: str) -> str:

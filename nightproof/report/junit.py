@@ -37,7 +37,7 @@ def render(report: RunReport) -> str:
     properties = Properties()
     root.append(properties)
     pairs = [("colour", words.colour_word(report)), ("cause", words.scrub(report.cause)), ("run_id", report.run_id)]
-    for name, value in [*pairs, *words.totals_pairs(report.totals)]:
+    for name, value in [*pairs, *words.counts(report)]:
         properties.add_property(Property(name, str(value)))
     for cell in report.cells:
         root.add_testsuite(_suite(cell, report))

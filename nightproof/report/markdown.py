@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.records import utc_text
+from nightproof.report import matrix
 from nightproof.report import words
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from nightproof.records import RunReport
     from nightproof.records import TestVerdict
+    from nightproof.side_by_side import Difference
+    from nightproof.side_by_side import SupportRow
 
 SIZE_LIMIT: Final = 1024 * 1024  # above it a GitHub job summary fails to upload
 _SPECIAL: Final = re.compile(r"([\\`*|\[\]#~])")
@@ -64,8 +67,11 @@ def _page(report: RunReport, tests: Sequence[TestVerdict]) -> str:
                 f"({report.totals.unsupported} unsupported are left out)."
             ),
             "",
-            *_table(("count", "tests"), [(f"total: {name}", str(n)) for name, n in words.totals_pairs(report.totals)]),
+            *_table(("count", "tests"), [(f"total: {name}", str(n)) for name, n in words.counts(report)]),
             *_violations(report),
+            *_matrices(report),
+            *_compared(report),
+            *_noted(report),
             "## Cells",
             "",
             *_table(("suite", "backend", "declared", *(v.value for v in words.SYMBOLS), "time"), _cells(report)),
@@ -113,6 +119,62 @@ def _cells(report: RunReport) -> list[tuple[str, ...]]:
         )
         for cell in report.cells
     ]
+
+
+def _matrices(report: RunReport) -> list[str]:
+    lines: list[str] = []
+    for table in matrix.several(report):
+        lines += [f"## Support matrix: {escape(table.suite)}", ""]
+        for kind, rows in (("category", table.categories), ("file", table.files)):
+            head = (kind, *(escape(name) for name in table.backends))
+            lines += _table(head, [(escape(name), *(_support(cell) for cell in cells)) for name, cells in rows])
+    reasons = [f"- {n} tests: {escape(reason)}" for reason, n in matrix.reasons(report)] if lines else []
+    return [*lines, *(["Left out as unsupported:", "", *reasons, ""] if reasons else [])]
+
+
+def _support(row: SupportRow | None) -> str:
+    if row is None:
+        return "none declared"
+    told = [f"{matrix.SYMBOLS[row.status]} {row.status.value} {matrix.counted(row)}", matrix.timed(row)]
+    return "; ".join(part for part in told if part)
+
+
+def _compared(report: RunReport) -> list[str]:
+    if not report.consistency:
+        return []
+    lines = [
+        "## The same on every backend",
+        "",
+        *[f"- {escape(matrix.compared(one))}" for one in report.consistency],
+        "",
+    ]
+    for one in report.consistency:
+        rows = [(_place(it), *(escape(it.answers[name]) for name in one.backends)) for it in one.differences]
+        lines += _table(("differs", *(escape(name) for name in one.backends)), rows) if rows else []
+    allowed = next((table.allowed for table in matrix.several(report) if table.allowed), ())
+    if allowed:
+        rows = [tuple(escape(it) for it in (one.subject, one.quilt3, one.platform, one.reason)) for one in allowed]
+        lines += ["Differences that the contract allows:", "", *_table(("subject", "quilt3", "platform", "why"), rows)]
+    return lines
+
+
+def _place(difference: Difference) -> str:
+    return escape(f"{difference.test} step {difference.step}: {difference.operation} {difference.input}")
+
+
+def _noted(report: RunReport) -> list[str]:
+    lines: list[str] = []
+    if report.findings:
+        found = [(it.kind, escape(it.test), escape(it.backend), escape(it.detail)) for it in report.findings]
+        lines += ["## Findings", "", *_table(("finding", "test", "backend", "what"), found)]
+    if report.measures:
+        rows = [
+            (escape(it.name), escape(f"{it.suite} / {it.backend}"), str(it.n),
+             *(matrix.figure(value) for value in (it.min, it.median, it.max)))
+            for it in report.measures
+        ]  # fmt: skip
+        lines += ["## Measured", "", *_table(("figure", "where", "n", "min", "median", "max"), rows)]
+    return lines
 
 
 def _checks(report: RunReport) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.records import Verdict
+from nightproof.report import matrix
 from nightproof.report import words
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def render(report: RunReport, report_path: str = "") -> str:
     lines = [
         f"{words.colour_word(report)}: {words.headline(report)}",
         *[_cell(cell) for cell in report.cells],
+        *[f"  {line}" for line in matrix.summary(report)],
+        *[f"  {line}" for line in words.first_lines(_found(report), LISTED_TESTS)],
         *[f"  {line.strip()}" for line in words.first_lines(listed, LISTED_TESTS)],
         f"  total: {words.totals_line(report.totals)}",
         (
@@ -37,6 +40,15 @@ def render(report: RunReport, report_path: str = "") -> str:
         *([f"  report: {report_path}"] if report_path else []),
     ]
     return "\n".join(words.scrub(line) for line in lines) + "\n"
+
+
+def _found(report: RunReport) -> list[str]:
+    answers = [
+        f"differs: {one.operation} in {one.test}, step {one.step}"
+        for it in report.consistency
+        for one in it.differences
+    ]
+    return [*answers, *[f"finding {it.kind} [{it.backend}]: {it.detail}" for it in report.findings]]
 
 
 def _cell(cell: Cell) -> str:

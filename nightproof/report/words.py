@@ -81,6 +81,15 @@ def totals_pairs(totals: Totals) -> list[tuple[str, int]]:
     return [(name, int(getattr(totals, name))) for name in COUNTS]
 
 
+def counts(report: RunReport) -> list[tuple[str, int]]:
+    """Give the totals, and per comparison of two backends what it counted: all that a page is read back by."""
+    pairs = totals_pairs(report.totals)
+    for one in report.consistency:
+        name = f"{one.suite}_{'_'.join(one.backends)}"
+        pairs += [(f"{name}_{key}", int(getattr(one, key))) for key in ("tests", "equal", "differs", "one_side")]
+    return pairs
+
+
 def totals_line(totals: Totals) -> str:
     """Give all counts as one line that a reader and `parse_totals` understand alike."""
     return " · ".join(f"{name} {number}" for name, number in totals_pairs(totals))

@@ -44,7 +44,15 @@ def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: 
         server_exchanges=evidence.get("server_exchanges"),
         message=message[:MESSAGE_LIMIT],
         unanswered=evidence.get("unanswered", 0),
+        kind=next((report["nightproof_kind"] for report in running.reports if report.get("nightproof_kind")), ""),
+        server_ms=evidence.get("server_ms"),
     )
+
+
+def noted(running: Running) -> tuple[tuple[str, Any], ...]:
+    """Give the properties that the test noted; each report carries all of them so far."""
+    found = running.reports[-1].get("user_properties", ()) if running.reports else ()
+    return tuple((str(name), value) for name, value in found)
 
 
 def skip_reason(running: Running) -> str:

@@ -14,6 +14,7 @@ from nightproof.records import Attempt
 from nightproof.records import Exchanges
 from nightproof.records import Outcome
 from nightproof.runner.attempts import Running
+from nightproof.runner.attempts import noted
 from nightproof.runner.attempts import skip_reason
 from nightproof.runner.attempts import to_attempt
 
@@ -25,8 +26,22 @@ LOGS: Final = ("events.jsonl", "events.2.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """One answer that a test saw, in canonical form; the texts may be cut, the digests are of the whole."""
+
+    operation: str
+    input: str
+    input_sha256: str
+    output: str
+    output_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class CellEvents:
-    """What the logs of a cell say; `reported` are the tests that started, `torn_lines` counts unreadable lines."""
+    """What the logs of a cell say; `reported` are the tests that started, `torn_lines` counts unreadable lines.
+
+    `observations` and `properties` are those of a test's last attempt.
+    """
 
     suite: str
     backend: str
@@ -39,6 +54,8 @@ class CellEvents:
     skips: dict[str, str]
     torn_lines: int
     collected: tuple[str, ...]
+    observations: dict[str, tuple[Observation, ...]] = field(default_factory=dict)
+    properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
 
 
 def read_cell(cell_dir: Path) -> CellEvents:
@@ -62,6 +79,8 @@ class _Reader:
     skips: dict[str, str] = field(default_factory=dict)
     torn_lines: int = 0
     collected: dict[str, None] = field(default_factory=dict)
+    observations: dict[str, tuple[Observation, ...]] = field(default_factory=dict)
+    properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
     running: Running | None = None
     number: int = 1
 
@@ -119,8 +138,10 @@ class _Reader:
         """Close the attempt with its evidence."""
         if self.running is not None and line["id"] == self.running.id:
             Exchanges(**line["exchanges"])  # refuses a damaged line before it counts
+            seen = tuple(Observation(**one) for one in line.get("observations", ()))
             self.running.evidence = line
             self._close("", Outcome.ERROR, datetime.fromisoformat(line["time"]))
+            self.observations[line["id"]] = seen
 
     def on_CellEnd(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Note how pytest ended."""
@@ -154,6 +175,8 @@ class _Reader:
         attempts.append(to_attempt(running, len(attempts) + 1, why, outcome, ended))
         if reason := skip_reason(running):
             self.skips[running.id] = reason
+        self.properties[running.id] = noted(running)
+        self.observations.pop(running.id, None)  # of an earlier attempt
 
     def result(self) -> CellEvents:
         """Give what was read."""
@@ -169,6 +192,8 @@ class _Reader:
             skips=self.skips,
             torn_lines=self.torn_lines,
             collected=tuple(self.collected),
+            observations=self.observations,
+            properties=self.properties,
         )
 
 

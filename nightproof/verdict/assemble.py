@@ -32,12 +32,16 @@ from nightproof.records import Verdict
 from nightproof.verdict.cause import CauseFacts
 from nightproof.verdict.cause import cause
 from nightproof.verdict.colour import decide
+from nightproof.verdict.consistency import compare
+from nightproof.verdict.findings import findings
+from nightproof.verdict.findings import measures
 from nightproof.verdict.gates import run_gates
 from nightproof.verdict.gates import tier_gates
 from nightproof.verdict.journeys import journeys
 from nightproof.verdict.outcomes import judge
 from nightproof.verdict.quarantine import QuarantineEntry
 from nightproof.verdict.quarantine import overdue
+from nightproof.verdict.support import support
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
     from nightproof.profile import Profile
     from nightproof.runner.events import CellEvents
+    from nightproof.side_by_side import Consistency
     from nightproof.verdict.catalogue import CatalogueTest
 
 COUNTS = tuple(f.name for f in fields(Totals))
@@ -61,6 +66,7 @@ class CellFacts:
     events: CellEvents | None = None
     blocked: str = ""
     log: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,11 @@ def build_report(facts: RunFacts) -> RunReport:
     causes = () if facts.interrupted else blocked_causes(facts)
     blocked = causes[0] if causes else ""
     tests = _with_history(_judged(facts, blocked), facts, blocked)
-    gates = _gates(facts, tests, blocked)
+    compared = compare(
+        tests, {(cell.suite, cell.backend): cell.events.observations for cell in facts.cells if cell.events}
+    )
+    noted = [((cell.suite, cell.backend), cell.events.properties) for cell in facts.cells if cell.events]
+    gates = _gates(facts, tests, compared, blocked)
     violated = bool(facts.violations)
     colour, exit_code = decide(interrupted=facts.interrupted, blocked=bool(blocked), violated=violated, gates=gates)
     cells = tuple(_cell(cell, tests, facts) for cell in facts.cells)
@@ -116,7 +126,7 @@ def build_report(facts: RunFacts) -> RunReport:
         ended=facts.ended,
         interrupted=facts.interrupted,
         colour=colour,
-        cause=cause(_cause_facts(facts, colour, tests, gates, causes)),
+        cause=cause(_cause_facts(facts, colour, tests, gates, causes, compared)),
         exit_code=exit_code,
         builds=dict(facts.builds),
         suite_hash=facts.suite_hash,
@@ -138,6 +148,11 @@ def build_report(facts: RunFacts) -> RunReport:
         versions=dict(facts.versions),
         rerun=facts.rerun,
         not_green_nights=_not_green(colour, facts.nights),
+        support=support(tests),
+        consistency=compared,
+        findings=findings(noted),
+        measures=measures(noted),
+        reasons={reason: text for cell in facts.cells for reason, text in cell.reasons.items()},
     )
 
 
@@ -213,7 +228,9 @@ def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tu
     )
 
 
-def _gates(facts: RunFacts, tests: tuple[TestVerdict, ...], blocked: str) -> tuple[Gate, ...]:
+def _gates(
+    facts: RunFacts, tests: tuple[TestVerdict, ...], compared: Sequence[Consistency], blocked: str
+) -> tuple[Gate, ...]:
     limits = facts.profile.gates
     whole = run_gates(
         tests,
@@ -222,6 +239,7 @@ def _gates(facts: RunFacts, tests: tuple[TestVerdict, ...], blocked: str) -> tup
         overdue=len(overdue(facts.quarantine, facts.started.date())),
         night_usd=facts.cost.night_usd,
         wall_s=(facts.ended - facts.started).total_seconds(),
+        compared=compared,
         asked=not blocked,
     )
     return (*tier_gates(tests, limits, asked=not blocked), *whole)
@@ -254,6 +272,7 @@ def _cause_facts(
     tests: tuple[TestVerdict, ...],
     gates: tuple[Gate, ...],
     blocked: tuple[str, ...],
+    compared: tuple[Consistency, ...],
 ) -> CauseFacts:
     return CauseFacts(
         colour=colour,
@@ -266,6 +285,7 @@ def _cause_facts(
         unknown=facts.unknown,
         builds=_changed_builds(facts),
         first=not counted(facts.nights),
+        compared=compared,
     )
 
 

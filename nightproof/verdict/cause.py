@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
+    from nightproof.side_by_side import Consistency
+
 ONE_CAUSE: Final = 0.6
 NAMED_TESTS: Final = 3
 BUILDS_LIMIT: Final = 60
@@ -49,6 +51,7 @@ class CauseFacts:
     unknown: Sequence[str] = ()
     builds: Sequence[str] = ()
     first: bool = False
+    compared: Sequence[Consistency] = ()
 
 
 def cause(facts: CauseFacts) -> str:
@@ -87,9 +90,20 @@ def _red(facts: CauseFacts) -> list[str]:
     blocked = [test for test in facts.tests if test.verdict is Verdict.BLOCKED]
     if blocked:
         return [f"{_of(len(blocked), facts.tests)} blocked: {blocked[0].reason}"]
+    differing = [one for one in facts.compared if one.differs]
+    if differing:
+        return _differences(differing)
     number = len(facts.unknown) or int(_gate_number(facts.gates, "unknown"))
     named = f": {facts.unknown[0]}" if facts.unknown else ""
     return [f"{plural(number, 'resource')} of tonight in no ledger{named}."]
+
+
+def _differences(differing: Sequence[Consistency]) -> list[str]:
+    number, first = sum(one.differs for one in differing), differing[0]
+    told = f"{plural(number, 'answer')} {'differs' if number == 1 else 'differ'} between {' and '.join(first.backends)}"
+    place = first.differences[0]
+    name = place.test.rpartition("::")[2]
+    return [f"{told}, first {place.operation} in {name}, step {place.step}.", f"{told}, first in {name}.", f"{told}."]
 
 
 def _failures(facts: CauseFacts, failures: list[TestVerdict]) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nightproof.profile import Gates
     from nightproof.records import LedgerAudit
+    from nightproof.side_by_side import Consistency
 
 GateColour = Literal[Colour.AMBER, Colour.RED]
 _OUTSIDE_TIERS: Final = frozenset({Verdict.UNSUPPORTED, Verdict.QUARANTINED})
@@ -76,6 +77,7 @@ def run_gates(
     overdue: int,
     night_usd: float | None,
     wall_s: float | None,
+    compared: Sequence[Consistency] = (),
     asked: bool = True,
 ) -> tuple[Gate, ...]:
     """Give the gates of the whole run; `None` where nothing measured."""
@@ -97,6 +99,9 @@ def run_gates(
         _count("leaked", ledger.leaked if ledger else None, 0, Colour.AMBER),
         _count("unknown", ledger.unknown if ledger else None, 0, Colour.RED),
     ]
+    if compared:  # a suite has several backends
+        told = any(one.equal or one.differs for one in compared)
+        gates.append(_count("differences", sum(one.differs for one in compared) if told else None, 0, Colour.RED))
     for name, value, limit in (("cost", night_usd, limits.cost_usd), ("wall", wall_s, limits.wall_s)):
         if limit is not None:
             gates.append(_count(name, value, limit, Colour.AMBER))

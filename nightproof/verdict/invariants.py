@@ -93,6 +93,7 @@ def _gate_counts(report: RunReport) -> dict[str, float]:
         "quarantine": report.totals.quarantined,
         "leaked": report.ledger.leaked,
         "unknown": report.ledger.unknown,
+        **({"differences": sum(one.differs for one in report.consistency)} if report.consistency else {}),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from nightproof import quilt
 from nightproof.quilt.catalog import Catalog
+from nightproof.quilt.records import Catalog_Config
 from nightproof.quilt.validation import Rules
 
 if TYPE_CHECKING:
@@ -125,6 +126,20 @@ def _missing_as_empty(original: Callable[..., Any]) -> Callable[..., Any]:
     return browse_content
 
 
+def _invents_config(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_catalog_config(ops: CatalogOps, catalog_url: str) -> Any:
+        try:
+            return original(ops, catalog_url)
+        except quilt.BackendError as error:
+            if error.context["kind"] != "bad_config":
+                raise
+            known = {"region": "us-east-1", "stack_prefix": "quilt", "tabulator_data_catalog": "quilt-quilt-tabulator"}
+            places = {"api_gateway_endpoint": catalog_url, "registry_url": catalog_url, "analytics_bucket": "quilt"}
+            return Catalog_Config(**known, **places)
+
+    return get_catalog_config
+
+
 OF_RULES: Final[dict[str, tuple[type, str, Any]]] = {
     "client-ignores-missing-session": (Catalog, "has_credentials", True),
     "client-accepts-bad-package-name": (Rules, "name", lambda _rules, value, *_: value),
@@ -134,6 +149,7 @@ OF_OPERATIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "client-skips-path-check": ("get_content_url", _skips_path_check),
     "client-first-file-for-missing-path": ("get_content_url", _first_file_for_missing_path),
     "client-accepts-bad-service": ("get_boto3_client", _accepts_bad_service),
+    "client-invents-config": ("get_catalog_config", _invents_config),
     "client-timeout-ignored": ("execute_graphql_query", _timeout_ignored),
     "update-replaces-metadata": ("update_package_revision", _replaces_metadata),
     "update-creates-missing": ("update_package_revision", _creates_missing),

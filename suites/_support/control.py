@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 import requests
 
 from nightproof.evidence import channel
+from nightproof.evidence import unobserved
 from nightproof.evidence.state import RECORDING
+from suites._support.exclusive import alone
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TIMEOUT_S: Final = 10
 AWS: Final = "aws"
@@ -42,6 +49,11 @@ class Call:
     operation: str
     status: int
     user: str | None
+    ms: float = 0.0
+
+
+def _call(service: str, line: dict[str, Any]) -> Call:
+    return Call(service, line["operation"], int(line["status"]), line.get("user"), float(line["ms"]))
 
 
 class CallLog:
@@ -58,7 +70,7 @@ class CallLog:
         for name in [service] if service else sorted(self._control.urls):
             lines = self._control.request("GET", name, "calls", params={"test": RECORDING.test.prefix})
             found += [
-                (float(line["time"]), Call(name, line["operation"], int(line["status"]), line.get("user")))
+                (float(line["time"]), _call(name, line))
                 for line in lines
                 if line["channel"] == "subject" and line["phase"] == phase
             ]
@@ -66,14 +78,19 @@ class CallLog:
 
 
 class Faults:
-    """Sets faults and remembers them, so that every one is reset."""
+    """Sets faults and remembers them, so that every one is reset; a service has one switch of a name for all cells."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, placement: Path) -> None:
         self._control = control
+        self._placement = placement
+        self._held = contextlib.ExitStack()
         self._active: list[tuple[str, str]] = []
 
     def set(self, service: str, name: str, **parameters: Any) -> None:
-        """Switch a fault on until the test ends."""
+        """Switch a fault on until the test ends, once no test of another cell has one."""
+        if not self._active:
+            self._held.enter_context(alone(self._placement, "faults"))
+            self._held.enter_context(unobserved("the test broke a service, not the same one for every backend"))
         self._active.append((service, name))
         self._control.request("PUT", service, f"faults/{name}", json=parameters)
 
@@ -82,3 +99,4 @@ class Faults:
         while self._active:
             service, name = self._active.pop()
             self._control.request("DELETE", service, f"faults/{name}")
+        self._held.close()

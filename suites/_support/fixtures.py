@@ -12,6 +12,7 @@ from suites._support.control import Control
 from suites._support.control import Faults
 from suites._support.isolated import Isolated
 from suites._support.observer import Observer
+from suites._support.people import People
 from suites._support.seeds import Seeds
 from suites._support.settings import Settings
 from suites._support.settings import settings
@@ -106,8 +107,21 @@ def call_log(control: Control) -> CallLog:
 
 
 @pytest.fixture
-def fault(control: Control) -> Iterator[Faults]:
+def fault(control: Control, target: Settings) -> Iterator[Faults]:
     """Give faults that end with the test."""
-    faults = Faults(control)
+    faults = Faults(control, target.placement)
     yield faults
     faults.reset()
+
+
+@pytest.fixture
+def people(
+    ledger: Ledger, admin_ops: QuiltOps, make_ops: Callable[..., QuiltOps], target: Settings, backend: str
+) -> Iterator[People]:
+    """Give what makes users, and removes those that the test made."""
+    test_id = RECORDING.test.id if RECORDING.test else ""
+    made = People(
+        ledger=ledger, admin=admin_ops.admin, make_ops=make_ops, target=target, label=backend[0], test_id=test_id
+    )
+    yield made
+    made.remove()

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from urllib.parse import urlsplit
 
 import boto3
 import requests
@@ -70,6 +71,21 @@ class Observer:
         with channel("observer"):
             self._s3.put_object(Bucket=bucket, Key=key, Body=data)
         return f"s3://{bucket}/{key}"
+
+    def head_bucket(self, bucket: str) -> None:
+        """Look that a bucket is there; raise where it is not."""
+        with channel("observer"):
+            self._s3.head_bucket(Bucket=bucket)
+
+    def content_type(self, bucket: str, key: str) -> str:
+        """Give the media type that an object is stored with."""
+        with channel("observer"):
+            return self._s3.head_object(Bucket=bucket, Key=key)["ContentType"]
+
+    def origin(self, bucket: str) -> str:
+        """Give scheme and host at which the target serves a bucket's objects."""
+        parts = urlsplit(self._s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "any"}))
+        return f"{parts.scheme}://{parts.netloc}"
 
     def latest(self, bucket: str, package: str) -> tuple[str, datetime]:
         """Give the body of the `latest` pointer and when it was written."""

@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
+from nightproof.evidence import polling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,10 +19,12 @@ def wait_for(what: str, ask: Callable[[], Found | None], *, deadline_s: float, e
     """Ask until the answer is neither None nor False; raise TimeoutError that names what did not come."""
     end = time.monotonic() + deadline_s
     pause = threading.Event()
-    while True:
-        found = ask()
-        if found is not None and found is not False:
-            return found
-        if time.monotonic() >= end:
-            raise TimeoutError(f"Waited {deadline_s} s for {what}, and it did not come.")
-        pause.wait(every_s)
+    with polling() as again:
+        while True:
+            again()
+            found = ask()
+            if found is not None and found is not False:
+                return found
+            if time.monotonic() >= end:
+                raise TimeoutError(f"Waited {deadline_s} s for {what}, and it did not come.")
+            pause.wait(every_s)

@@ -34,27 +34,38 @@ def main() -> None:
     from testbed.athena.mounting import mount_athena  # noqa: PLC0415 - it imports ministack, as above
     from testbed.aws.app import Layers  # noqa: PLC0415 - after the environment is set
     from testbed.aws.app import new_faults  # noqa: PLC0415 - as above
+    from testbed.aws.defects_of_rights import watch_rights  # noqa: PLC0415 - as above
     from testbed.aws.uploads import keep_uploads  # noqa: PLC0415 - as above
 
     keep_uploads(state / "uploads")
     mount_athena(f"http://127.0.0.1:{port}")
-    calls = CallLog(state / "calls" / "aws.jsonl")
-    app = Layers(ministack, os.environ["TESTBED_CONTROL_TOKEN"], calls, new_faults(), owner_lookup(state / "keys.json"))
+    calls, faults = CallLog(state / "calls" / "aws.jsonl"), new_faults()
+    watch_rights(faults.is_on)
+    app = Layers(ministack, os.environ["TESTBED_CONTROL_TOKEN"], calls, faults, owner_lookup(state / "keys.json"))
     sys.exit(serve(app, port))
 
 
 def owner_lookup(path: Path) -> Callable[[str], str]:
-    """Name the IAM user of an access key for the log; the file is read again when a key is new."""
+    """Name who an access key belongs to: an IAM user, or the one whom a role lent it to by session name.
+
+    The file is read again when a key is new.
+    """
     known: dict[str, str] = {}
 
     def owner(access_key: str) -> str:
         if access_key not in known:
             keys = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
             known.update({key["access_key_id"]: name for name, key in keys.items()})
-            known.setdefault(access_key, "session" if access_key.startswith("ASIA") else access_key[:4])
+            known.setdefault(access_key, _session_name(access_key) or access_key[:4])
         return known[access_key]
 
     return owner
+
+
+def _session_name(access_key: str) -> str:
+    from ministack.services import sts  # noqa: PLC0415 - it reads the environment at import
+
+    return str(sts._sessions.get(access_key, {}).get("Arn", "")).rpartition("/")[2]  # noqa: SLF001 - no public way
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ INJECTED: Final = "Injected by the control surface."
 QUERY_SERVICES: Final = frozenset({"iam", "sts"})  # of those that ministack answers and we use
 QUERY_ERROR: Final = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 KNOBS: Final = {
-    "latency": "delays an operation: {operation, bucket, seconds}; operation * means all, no bucket every one",
-    "error": "answers an operation with an error: {operation, bucket, status, code}",
+    "latency": "delays an operation: {operation, bucket, prefix, user, seconds}; operation * is every one",
+    "error": "answers an operation with an error: {operation, bucket, prefix, user, status, code, times}",
 }
 
 
@@ -84,25 +84,27 @@ class Layers:
         if operation.service != "s3":
             body = await read_body(receive)
             receive, operation = replay(body), identify(*asked, body)
+        user = self._user_of(operation.access_key)
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                user = self._user_of(operation.access_key)
                 self._calls.add(headers.get("x-test-id", ""), operation.name, message["status"], user, started)
                 # The server adds its own: a client that joins repeated headers could not read the time.
                 message["headers"] = [header for header in message["headers"] if header[0].lower() != b"date"]
             await send(message)
 
-        await self._answer(scope, receive, noting, operation)
+        await self._answer(scope, receive, noting, operation, user)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, operation: Operation) -> None:
-        await _delay(self._faults, operation)
-        defects = self._defects.of(operation)
-        if refused := _refusal(self._faults, operation):
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, operation: Operation, user: str) -> None:
+        await _delay(self._faults, operation, user)
+        defects = self._defects.of(operation, user)
+        if refused := _refusal(self._faults, operation, user):
             await deliver(refused, send)
         elif defects:
             exchange = Exchange(operation, scope, self._internal, self._ministack)
-            answer = await self._corrected(scope, receive, operation)
+            with self._defects.around(defects):
+                answer = await self._defects.instead(defects, exchange, receive)
+                answer = answer or await self._corrected(scope, receive, operation)
             await deliver(await self._defects.spoil(defects, exchange, answer), send)
         elif self._corrections.wants(scope, operation):
             await deliver(await self._corrections.answer(scope, receive, operation), send)
@@ -116,21 +118,23 @@ class Layers:
 
 
 def _is_meant(fault: dict[str, Any], operation: Operation) -> bool:
-    """Say whether a knob is on and names this operation, and this bucket if it names one."""
-    if fault.get("operation", "*") not in {"*", operation.name}:
+    """Say whether a knob names this operation, and this bucket and beginning of a key if it names such."""
+    if fault.get("operation", "*") not in {"*", operation.name} or not operation.key.startswith(
+        fault.get("prefix", "")
+    ):
         return False
     return str(fault.get("bucket", operation.bucket)) == operation.bucket
 
 
-async def _delay(faults: Faults, operation: Operation) -> None:
-    latency = faults.get("latency")
+async def _delay(faults: Faults, operation: Operation, user: str) -> None:
+    latency = faults.of("latency", user)
     if latency and _is_meant(latency, operation):
         await asyncio.sleep(latency["seconds"])
 
 
-def _refusal(faults: Faults, operation: Operation) -> Answer | None:
-    error = faults.get("error")
-    if error is None or not _is_meant(error, operation):
+def _refusal(faults: Faults, operation: Operation, user: str) -> Answer | None:
+    error = faults.of("error", user)
+    if error is None or not _is_meant(error, operation) or not faults.spend("error"):
         return None
     status, code = int(error.get("status", 503)), str(error.get("code", "SlowDown"))
     if operation.service == "s3":

@@ -7,15 +7,24 @@ its own, so that nobody sees more than his rights allow. No hook knows who asks.
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Final
 
+from testbed.aws import defects_of_deleting
+from testbed.aws import defects_of_concurrency
 from testbed.aws import defects_of_listings
 from testbed.aws import defects_of_manifests
 from testbed.aws import defects_of_objects
+from testbed.aws import defects_of_rights
+from testbed.aws import defects_of_writing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from testbed.aws.asgi import Answer
+    from testbed.aws.asgi import Receive
     from testbed.aws.exchange import Defect
     from testbed.aws.exchange import Exchange
     from testbed.aws.operations import Operation
@@ -25,6 +34,10 @@ DEFECTS: Final[dict[str, Defect]] = {
     **defects_of_objects.DEFECTS,
     **defects_of_listings.DEFECTS,
     **defects_of_manifests.DEFECTS,
+    **defects_of_deleting.DEFECTS,
+    **defects_of_rights.DEFECTS,
+    **defects_of_concurrency.DEFECTS,
+    **defects_of_writing.DEFECTS,
 }
 SENTENCES: Final = {name: defect.what for name, defect in DEFECTS.items()}
 
@@ -35,10 +48,25 @@ class Defects:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
-    def of(self, operation: Operation) -> dict[str, Defect]:
-        """Give the active defects that touch an operation."""
-        active = {name: DEFECTS[name] for name in self._faults.active_defects()}
+    def of(self, operation: Operation, user: str) -> dict[str, Defect]:
+        """Give the active defects that touch an operation, and this user where they name one."""
+        names = [name for name in self._faults.active_defects() if self._faults.of(name, user) is not None]
+        active = {name: DEFECTS[name] for name in names}
         return {name: defect for name, defect in active.items() if defect.touches(operation)}
+
+    @contextmanager
+    def around(self, found: dict[str, Defect]) -> Iterator[None]:
+        """Let ministack answer in what the defects change for it."""
+        with ExitStack() as entered:
+            for defect in found.values():
+                entered.enter_context(defect.around())
+            yield
+
+    @staticmethod
+    async def instead(found: dict[str, Defect], exchange: Exchange, receive: Receive) -> Answer | None:
+        """Give the answer of a defect that keeps the request from being done, or nothing."""
+        hooks = [defect.instead for defect in found.values() if defect.instead]
+        return await hooks[0](exchange, receive) if hooks else None
 
     async def spoil(self, found: dict[str, Defect], exchange: Exchange, answer: Answer) -> Answer:
         """Delay and change an answer the way the defects do."""

@@ -141,6 +141,13 @@ async def _unless_empty(exchange: Exchange, answer: Answer) -> Answer:
     return answer
 
 
+async def _failed(exchange: Exchange, answer: Answer) -> Answer:
+    if answer.status == OK:
+        await exchange.undo(answer)
+        return s3_error(500, "InternalError", "We encountered an internal error. Please try again.")
+    return answer
+
+
 async def _merged(exchange: Exchange, answer: Answer) -> Answer:
     """When `latest` moves, put the entries of the revision before into the new manifest."""
     hashes = await _pointed(exchange, exchange.operation.key.removeprefix(POINTERS).removesuffix("/latest"))
@@ -271,6 +278,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "`latest` cannot be seen, so that nothing seems to exist", READ | {"HeadObject"}, _hidden, keys=LATEST
     ),
     "update-merges-old-entries": Defect("entries of the revision before stay", WRITE, _merged, keys=LATEST),
+    "catalog-construct-fast-500": Defect("writes of manifests fail with 500 at once", WRITE, _failed, keys=MANIFEST),
     "catalog-read-latency-8s": _late(8, READ),
     "catalog-read-latency-35s": _late(35, READ | LIST),
     "catalog-construct-latency-35s": _late(35, WRITE),

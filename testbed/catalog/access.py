@@ -9,6 +9,7 @@ from testbed.catalog import database as db
 from testbed.catalog import policies
 from testbed.catalog import role_changes
 from testbed.catalog.arms import armed
+from testbed.catalog.arms import bend_of
 from testbed.catalog.arms import marked
 from testbed.catalog.descriptions import policies_of
 from testbed.catalog.descriptions import roles_of
@@ -24,7 +25,7 @@ class Access:
 
     def roles(self, info: Any) -> list[Answer]:
         """List the roles."""
-        return roles_of(_admins(info))
+        return list(bend_of(info)("roles", roles_of(_admins(info))))
 
     def role(self, info: Any, id: str) -> Answer | None:
         """Give one role, or nothing."""

@@ -10,8 +10,8 @@ from testbed.catalog import tabulator
 from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.api_keys import moment
 from testbed.catalog.arms import armed
+from testbed.catalog.arms import bend_of
 from testbed.catalog.descriptions import bucket_of
-from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 from testbed.catalog.users import Users
 from testbed.catalog.users import gone_user
@@ -65,8 +65,11 @@ class Admin:
         """Replace the configuration of single sign-on, or remove it; nothing is left of a removed one."""
 
         def put() -> dict[str, Any]:
-            sso.put_config(self._engine, config, info.context.who.name)
-            return self.ssoConfig(info) or {}
+            bend, before = bend_of(info), setting(self._engine, sso.NAME)
+            is_checked = bend("sso is checked", value=True)
+            sso.put_config(self._engine, bend("sso text", config), info.context.who.name, is_checked=is_checked)
+            facts = {"engine": self._engine, "name": sso.NAME, "before": before, "config": config}
+            return bend("sso change", self.ssoConfig(info), **facts) or {}
 
         return armed(info, put) or None
 
@@ -74,14 +77,13 @@ class Admin:
         """Say whether single sign-on names the default role."""
         return setting(self._engine, sso.NAME) is not None
 
-    def tabulatorOpenQuery(self, _info: Any) -> bool:
+    def tabulatorOpenQuery(self, info: Any) -> bool:
         """Say whether tables may be queried with keys of one's own."""
-        found = setting(self._engine, tabulator.FLAG)
-        return bool(found and found.value == "on")
+        return bool(info.context.registry.defects.bend("open query", tabulator.is_open(self._engine)))
 
     def setTabulatorOpenQuery(self, info: Any, enabled: bool) -> Admin:  # noqa: FBT001 - the field's argument
         """Allow or forbid queries with keys of one's own; the answer reads the flag back."""
-        put_setting(self._engine, tabulator.FLAG, "on" if enabled else "off", info.context.who.name)
+        tabulator.set_open(self._engine, info.context.who.name, info.context.registry.defects.bend, enabled=enabled)
         return self
 
     def bucketSetTabulatorTable(
@@ -90,7 +92,7 @@ class Admin:
         """Create or replace a table, or remove it with a null configuration."""
 
         def put() -> dict[str, Any]:
-            tabulator.put_table(self._engine, bucketName, tableName, config)
+            tabulator.put_table(self._engine, bucketName, tableName, config, info.context.registry.defects.bend)
             return bucket_of(self._engine, bucketName) or {}
 
         return armed(info, put)
@@ -101,7 +103,9 @@ class Admin:
         """Rename a table."""
 
         def rename() -> dict[str, Any]:
-            tabulator.rename_table(self._engine, bucketName, tableName, newTableName)
+            tabulator.rename_table(
+                self._engine, bucketName, tableName, newTableName, info.context.registry.defects.bend
+            )
             return bucket_of(self._engine, bucketName) or {}
 
         return armed(info, rename)

@@ -31,6 +31,7 @@ from testbed.catalog.documents import Objects
 from testbed.catalog.resolvers import Context
 from testbed.catalog.rest_search import RefusedError
 from testbed.catalog.rest_search import RestSearch
+from testbed.catalog.tabulator import held
 from testbed.catalog.users import letters
 from testbed.faults.control import Control
 from testbed.faults.control import control_routes
@@ -52,15 +53,21 @@ if TYPE_CHECKING:
     from testbed.faults.control import Faults
 
 KNOBS: Final = {
-    "latency": "delays {operation, seconds}; operation: *, read, search, construct, a field or an operation name",
-    "error": "answers an operation with an error status: {operation, status}",
+    "latency": "delays {operation, user, seconds}; operation: *, read, search, construct, a field or an operation name",
+    "error": "answers an operation with an error status: {operation, user, status, times}",
     "revoke-token": "access tokens that no longer count: {token} or {tokens}",
+    "key-life": "lent AWS keys end after so many seconds, whatever end they name: {user, seconds}",
+    "token-life": "how long access tokens of an exchange count: {user, seconds}",
+    "rotation-grace": "how long an exchanged refresh token goes on to count: {user, seconds}",
     "introspection": "the schema may be asked by every caller, as it else may by admins only",
     "time-limit": "how long a GraphQL request may take: {seconds}",
     "subscription-ended": "the catalog's subscription is not in force: no bucket can be added",
     "indexing": "a bucket that is being indexed and cannot be removed: {bucket}",
     "index-lag": "how much later a package becomes searchable: {seconds}",
 }
+
+
+FAILED: Final = 500
 
 
 class Catalog:
@@ -106,6 +113,7 @@ class Catalog:
             Route("/browse/{session}/{path:path}", self._logged("browse", self._browse)),
             *control_routes(control_token, self.calls, self.faults),
             Control(control_token, self.calls, self.faults).route("mailbox", self._mailbox),
+            Control(control_token, self.calls, self.faults).route("tabulator", self._tabulator),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
 
@@ -116,7 +124,8 @@ class Catalog:
 
         async def route(request: Request) -> Response:
             started = time.time()
-            request.state.operation, request.state.labels, request.state.user = name, frozenset({"*", name}), ""
+            request.state.operation, request.state.user = name, ""
+            request.state.labels = frozenset({"*", name, request.url.path})
             try:
                 response = await answer(request)
             except AuthError as error:
@@ -146,16 +155,19 @@ class Catalog:
         return str(self._bend("message", str(error)))
 
     async def _faulty(self, request: Request) -> Response | None:
-        """Apply the latency and error knobs that name this request."""
-        latency, error, labels = self.faults.get("latency"), self.faults.get("error"), request.state.labels
+        """Apply the latency and error knobs that name this request, and this user where they name one."""
+        user, labels = request.state.user, request.state.labels
+        latency, error = self.faults.of("latency", user), self.faults.of("error", user)
         delay = float(latency["seconds"]) if latency and latency.get("operation", "*") in labels else 0.0
-        await anyio.sleep(self._bend("delay", delay, labels=labels))
-        if spoiled := self._bend("status", 0, labels=labels):
+        await anyio.sleep(self._bend("delay", delay, labels=labels, user=user))
+        if spoiled := self._bend("status", 0, labels=labels, user=user):
             return JSONResponse({"message": "Internal Server Error"}, spoiled)
-        if error and error.get("operation", "*") in request.state.labels:
+        if error and error.get("operation", "*") in labels and self.faults.spend("error"):
             status = int(error.get("status", 500))
             retry = {"Retry-After": "1"} if status == 503 else {}  # noqa: PLR2004 - the overload status
-            return JSONResponse({"message": "Injected by the control surface."}, status, retry)
+            answered = status, {"message": "Injected by the control surface."}
+            status, body = self._bend("crash", answered) if status == FAILED else answered
+            return JSONResponse(body, status, retry)
         return None
 
     async def _caller(self, request: Request) -> Caller | None:
@@ -184,7 +196,7 @@ class Catalog:
         if not isinstance(asked, dict) or not isinstance(asked.get("claims"), dict):
             raise RefusedError(400, "The body is no object with an object `claims`.")
         try:
-            found = await run_in_threadpool(sso.exchange, self.engine, asked["claims"])
+            found = await run_in_threadpool(sso.exchange, self.engine, asked["claims"], self._bend)
         except sso.NoRoleError as error:
             raise RefusedError(403, str(error)) from error
         return await self._faulty(request) or JSONResponse(found)
@@ -192,7 +204,8 @@ class Catalog:
     async def _credentials(self, request: Request) -> Response:
         caller = await self._signed_in(request)
         rights = self._bend("rights of keys", caller.rights, rights_of=self.tokens.rights_of)
-        return await self._faulty(request) or JSONResponse(await run_in_threadpool(_keys, caller.name, rights))
+        life = (self.faults.of("key-life", caller.name) or {}).get("seconds", rest.KEY_LIFE_S)
+        return await self._faulty(request) or JSONResponse(await run_in_threadpool(_keys, caller.name, rights, life))
 
     async def _search(self, request: Request) -> Response:
         caller = await self._signed_in(request)
@@ -224,6 +237,10 @@ class Catalog:
             return injected
         return await run_in_threadpool(graphql_route.answer, asked, self._context(request, caller))
 
+    async def _tabulator(self, _request: Request) -> dict[str, Any]:
+        """Give Athena, the other service of the testbed, what tables there are."""
+        return await run_in_threadpool(held, self.engine, self._bend)
+
     async def _mailbox(self, request: Request) -> list[dict[str, Any]]:
         return await run_in_threadpool(letters, self.engine, request.query_params.get("user", ""))
 
@@ -245,9 +262,9 @@ class Catalog:
         )
 
 
-def _keys(name: str, rights: Rights) -> dict[str, Any]:
+def _keys(name: str, rights: Rights, life_s: float) -> dict[str, Any]:
     try:
-        return rest.credentials(name, rights)
+        return rest.credentials(name, rights, life_s)
     except rest.NoKeysError as error:
         raise RefusedError(403, str(error)) from error
 

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def bend_of(info: Any) -> Callable[..., Any]:
+    """Give the function that leaves a value to the active defects."""
+    bend: Callable[..., Any] = info.context.registry.defects.bend
+    return bend
+
+
 def armed(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do something and give its result, or the arm of the error it met."""
-    bend = info.context.registry.defects.bend
+    bend = bend_of(info)
     try:
         return act()
     except InputError as error:
@@ -51,6 +57,6 @@ def marked(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return act()
     except MarkedError as error:
-        return {"__typename": error.arm, "message": info.context.registry.defects.bend("message", str(error))}
+        return {"__typename": error.arm, "message": bend_of(info)("message", str(error))}
     except InputError as error:
         raise GraphQLError(str(error)) from error

@@ -119,14 +119,17 @@ class Tokens:
             self._store(fresh, user.name, time.time() + 90 * 86400)
         with self._engine.begin() as connection:
             if is_rotated and row.ends is not None:
-                ends = min(row.ends, time.time() + ROTATION_GRACE_S)
+                ends = min(row.ends, time.time() + self._seconds("rotation-grace", user.name, ROTATION_GRACE_S))
                 connection.execute(
                     db.refresh_tokens.update().where(db.refresh_tokens.c.hash == row.hash).values(ends=ends)
                 )
             now = datetime.now(UTC).isoformat()
             connection.execute(db.users.update().where(db.users.c.name == user.name).values(last_login=now))
-        expires = int(time.time()) + LIFE_S
+        expires = int(time.time() + self._seconds("token-life", user.name, LIFE_S))
         return {"refresh_token": fresh, "access_token": self._sign(user, expires), "expires_at": expires}
+
+    def _seconds(self, knob: str, user: str, usual: float) -> float:
+        return float((self._faults.of(knob, user) or {}).get("seconds", usual))
 
     def caller(self, authorization: str) -> Caller | None:
         """Give who asks, None without any token; raise AuthError for a token that does not count."""

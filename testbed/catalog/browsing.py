@@ -14,6 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from testbed.catalog import database as db
+from testbed.catalog.auth import ForbiddenError
 from testbed.catalog.manifest import split_physical_key
 from testbed.catalog.registry import InputError
 
@@ -30,6 +31,10 @@ URL_LIFE: Final = range(1, 3601)
 
 class GoneError(Exception):
     """The session has ended."""
+
+
+class ForeignError(GoneError):
+    """The session is another user's: for whoever would change it, there is none."""
 
 
 class Browsing:
@@ -70,7 +75,10 @@ class Browsing:
 
     def url(self, caller: Caller, session: str, path: str, expires_in: int) -> str | None:
         """Presign the file a path names, or give nothing when the revision has no such file."""
-        row = self._session(caller, session)
+        try:
+            row = self._session(caller, session)
+        except ForeignError as error:
+            raise ForbiddenError(f"browse:{session}", caller.role, "none") from error
         manifest = self._registry.manifest(row.bucket, row.hash)
         if manifest is None:
             return None
@@ -89,10 +97,11 @@ class Browsing:
     def _session(self, caller: Caller, session: str) -> Any:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(db.sessions).where(db.sessions.c.id == session)).first()
-        if row is None or self._registry.defects.bend(
-            "session ended", row.user != caller.name or row.expires < time.time()
-        ):
+        bend = self._registry.defects.bend
+        if row is None or bend("session ended", row.expires < time.time()):
             raise GoneError(f"The browsing session `{session}` has ended. Create a new one.")
+        if bend("session of another", row.user != caller.name):
+            raise ForeignError(f"The browsing session `{session}` belongs to another user. Create your own.")
         return row
 
     @staticmethod

@@ -48,6 +48,7 @@ def construct(
     bend = registry.defects.bend
     listed = bend("entries to write", resolved, registry=registry, bucket=bucket, name=name)
     manifest = Manifest(bend("header", header), {entry["logical_key"]: entry for entry in listed}, {})
+    manifest = bend("manifest", manifest)
     with _exclusive(registry, locks, bucket, name):
         _check_conditions(registry, bucket, name, headers)
         return registry.write(bucket, name, manifest), manifest

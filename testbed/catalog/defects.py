@@ -10,16 +10,23 @@ from typing import Any
 from typing import Final
 
 from testbed.catalog import defects_of_answers
+from testbed.catalog import defects_of_people
 from testbed.catalog import defects_of_reading
 from testbed.catalog import defects_of_searching
+from testbed.catalog import defects_of_tabulator
 from testbed.catalog import defects_of_writing
 
 if TYPE_CHECKING:
     from testbed.faults.control import Faults
 
-# By name: the point it bends, what it does, and the function from value and facts to the bent value.
+# By name: the point or points that it bends, what it does, and the function from value and facts to the bent value.
 DEFECTS: Final = (
-    defects_of_answers.DEFECTS | defects_of_reading.DEFECTS | defects_of_searching.DEFECTS | defects_of_writing.DEFECTS
+    defects_of_answers.DEFECTS
+    | defects_of_people.DEFECTS
+    | defects_of_reading.DEFECTS
+    | defects_of_searching.DEFECTS
+    | defects_of_tabulator.DEFECTS
+    | defects_of_writing.DEFECTS
 )
 SENTENCES: Final = {name: sentence for name, (_, sentence, _) in DEFECTS.items()}
 
@@ -31,10 +38,10 @@ class Defects:
         self._faults = faults
 
     def bend(self, point: str, value: Any, **facts: Any) -> Any:
-        """Give a value as the active defects of a point leave it."""
+        """Give a value as the active defects of a point leave it, one that names a user for that user only."""
         for name in self._faults.active_defects():
             bent, _, change = DEFECTS[name]
-            if bent == point:
+            if point in bent.split(", ") and ("user" not in facts or self._faults.of(name, facts["user"]) is not None):
                 value = change(value, facts | {"parameters": self._faults.get(name) or {}})
         return value
 

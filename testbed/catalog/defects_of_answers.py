@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from testbed.faults.crossing import Crossing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ADMIN: Final = {"name": "test-admin", "email": "admin@test.com", "isAdmin": True}
+CROSSING: Final = Crossing()
 STACK: Final = "Traceback (most recent call last): File resolvers.py, line 1, in resolve"
 
 
@@ -70,6 +73,11 @@ DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
         lambda _answer, _: (200, {"data": None}),
     ),
     "catalog-error-text-leaks-stack": ("message", "messages hold a stack", lambda text, _: f"{text} {STACK}"),
+    "catalog-mixes-concurrent-answers": (
+        "answer",
+        "the answer of one request goes to another of its kind that is in flight",
+        lambda answer, facts: CROSSING.swap(facts["operation"], answer),
+    ),
     "catalog-construct-fast-500": (
         "status",
         "packageConstruct is answered 500 at once",

@@ -127,6 +127,12 @@ def _as_first_stored(found: Found, facts: Any) -> Found:
     return {key: item | first.get(key, {}) for key, item in found.items()}
 
 
+def _elsewhere(found: Any, _: Any) -> Any:
+    if isinstance(found, dict):
+        return found | {"registryUrl": f"{found['registryUrl']}/elsewhere"}
+    return [bucket | {"relevanceScore": 100 - bucket["relevanceScore"]} for bucket in found]
+
+
 def _without_last(found: list[Any], _: Any) -> list[Any]:
     return found[:-1]
 
@@ -139,9 +145,9 @@ DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
         lambda found, _: [bucket | {"relevanceScore": 0} for bucket in found],
     ),
     "config-wrong-registry": (
-        "bucket configs",
-        "another bucket has the greatest relevance",
-        lambda found, _: [bucket | {"relevanceScore": 100 - bucket["relevanceScore"]} for bucket in found],
+        "bucket configs, configuration",
+        "another bucket has the greatest relevance, and registryUrl names another place",
+        _elsewhere,
     ),
     "list-drops-last-name": ("names", "the last name is missing", _without_last),
     "list-includes-deleted": ("names", "deleted packages stay listed", _with_deleted),
@@ -193,7 +199,11 @@ DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
         "every path gives the first file",
         lambda _, facts: next(iter(facts["manifest"].entries.values()), None),
     ),
-    "browse-session-shared": ("session ended", "sessions serve every user and never end", lambda _, __: False),
+    "browse-session-shared": (
+        "session ended, session of another",
+        "sessions serve every user and never end",
+        lambda _, __: False,
+    ),
     "flatmap-drops-entry": ("flat map", "one entry in the middle is missing", _gapped),
     "flatmap-unstable-hashes": ("flat map", "an entry's hash changes with each read", _unstable),
     "diff-misses-modified": ("flat map", "entries keep the hash they first had in the registry", _as_first_stored),

@@ -7,11 +7,13 @@ from typing import Any
 from typing import Final
 
 from testbed.catalog.registry import InputError
+from testbed.faults.crossing import Crossing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Entries = list[dict[str, Any]]
+CROSSING: Final = Crossing()
 
 
 def _flattened(entries: Entries, _: Any) -> Entries:
@@ -76,6 +78,15 @@ DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
         lambda _, __: ["latest", "nothing more"],
     ),
     "construct-overwrites-existing": ("conditions", "creation replaces what exists", lambda _checked, _: False),
-    "construct-race-unlocked": ("exclusive", "writers of one package do not wait for each other", lambda _, __: False),
+    "construct-race-unlocked": (
+        "exclusive, conditions",
+        "writers of one package neither wait for each other nor look what the other wrote",
+        lambda _, __: False,
+    ),
+    "construct-crosses-packages": (
+        "manifest",
+        "packages that are made at the same time get each other's content",
+        lambda manifest, _: CROSSING.swap("manifest", manifest),
+    ),
     "construct-ignores-copy": ("copies", "promotion keeps the objects of the source", lambda _copies, _: False),
 }

@@ -41,7 +41,7 @@ def bucket_of(engine: Engine, name: str) -> dict[str, Any] | None:
     closed["associatedPolicies"] = _admins(lambda engine: _policy_permissions(engine, bucket=name))
     closed["associatedRoles"] = _admins(lambda engine: _roles_of_bucket(engine, name))
     lists = {
-        "tabulatorTables": lambda info: tables_of(info.context.engine, name),
+        "tabulatorTables": lambda info: tables_of(info.context.engine, name, info.context.registry.defects.bend),
         "collaborators": lambda info: collaborators(info.context.engine, name),
     }
     return {"__typename": "BucketConfig", "name": name, **config, **closed, **lists}

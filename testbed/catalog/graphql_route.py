@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import cast
 
 from graphql import DocumentNode
 from graphql import FieldNode
@@ -100,7 +101,8 @@ def answer(asked: Asked, context: Context) -> JSONResponse:
         result: Any = execute(schema, asked.document, ROOT, context, *given, execution_context_class=limits.Timed)
     except limits.TimedOutError:
         return JSONResponse({"message": "The request takes too long. Ask for less."}, 503, {"Retry-After": "1"})
-    return JSONResponse({"data": result.data}) if not result.errors else _failed(result.errors, context)
+    done = JSONResponse({"data": result.data}) if not result.errors else _failed(result.errors, context)
+    return cast("JSONResponse", context.registry.defects.bend("answer", done, operation=asked.operation))
 
 
 def _failed(errors: list[GraphQLError], context: Context) -> JSONResponse:

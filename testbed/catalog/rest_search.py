@@ -52,7 +52,8 @@ class RestSearch:
         if not found and (failed := self._bend("no hits", None)):
             return JSONResponse({"message": failed["message"]}, 500)
         hits = [document.hit() for document in found[start : start + size]]
-        return JSONResponse({"took": 1, "timed_out": False, "hits": {"total": len(found), "hits": hits}})
+        done = JSONResponse({"took": 1, "timed_out": False, "hits": {"total": len(found), "hits": hits}})
+        return cast("JSONResponse", self._bend("answer", done, operation="search"))
 
     def _buckets(self, caller: Caller, indices: list[str]) -> tuple[list[str], list[str]]:
         """Give the buckets whose packages and those whose objects are asked."""

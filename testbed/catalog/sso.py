@@ -17,6 +17,8 @@ from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Engine
 
 NAME: Final = "sso-config"
@@ -29,22 +31,22 @@ class NoRoleError(Exception):
     """Claims lead to no role: no configuration is set."""
 
 
-def put_config(engine: Engine, text: str | None, author: str) -> None:
+def put_config(engine: Engine, text: str | None, author: str, *, is_checked: bool = True) -> None:
     """Replace the configuration; nothing as text removes it, if there is one."""
-    if text is not None:
+    if text is not None and is_checked:
         with engine.connect() as connection:
             known = roles.names(connection)
         check_config(text, known)
     put_setting(engine, NAME, text, author)
 
 
-def exchange(engine: Engine, claims: Any) -> dict[str, Any]:
+def exchange(engine: Engine, claims: Any, bend: Callable[..., Any]) -> dict[str, Any]:
     """Give the roles of the first mapping that the claims meet, else the default role."""
     found = setting(engine, NAME)
     if found is None:
         raise NoRoleError("Single sign-on is not configured. Ask an admin.")
     config = yaml.safe_load(found.value)
-    for mapping in config["mappings"]:
+    for mapping in bend("mappings", config["mappings"]):
         if jsonschema.Draft7Validator(mapping["schema"]).is_valid(claims):
             first, *others = mapping["roles"]
             return {"role": first, "extraRoles": others, "isAdmin": mapping.get("admin", False)}

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from testbed.catalog import database as db
 from testbed.catalog import roles
 from testbed.catalog.arms import armed
+from testbed.catalog.arms import bend_of
 from testbed.catalog.descriptions import roles_named
 from testbed.catalog.people import user_uuid
 from testbed.catalog.registry import InputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.engine import Engine
 
+Listed = list[dict[str, Any]]
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 OK: Final = {"__typename": "Ok"}
@@ -37,23 +39,28 @@ class Users:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def list(self, _info: Any) -> list[dict[str, Any]]:
+    def list(self, info: Any) -> Listed:
         """List all users by name."""
+        return list(bend_of(info)("users", self._all()))
+
+    def _all(self) -> Listed:
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(db.users).order_by(db.users.c.name)).all()
             return [_user_of(connection, row) for row in found]
 
-    def get(self, _info: Any, name: str) -> dict[str, Any] | None:
+    def get(self, info: Any, name: str) -> dict[str, Any] | None:
         """Give one user, or nothing."""
         with self._engine.connect() as connection:
             row = _row(connection, name)
-            return _user_of(connection, row) if row else None
+            found = _user_of(connection, row) if row else None
+        bent: dict[str, Any] | None = bend_of(info)("user", found, name=name, everybody=self._all, blank=gone_user)
+        return bent
 
     def create(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
         """Add a user, active and no admin; it has not signed in yet."""
-        return armed(info, lambda: self._create(input))
+        return armed(info, lambda: self._create(bend_of(info), input))
 
-    def _create(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _create(self, bend: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
         name, email, extra = given["name"], given["email"], given.get("extraRoles") or []
         if not NAME.fullmatch(name):
             raise InputError("input.name", "InvalidName", f"`{name}` is not a user name: begin with a letter.")
@@ -61,20 +68,23 @@ class Users:
         now = datetime.now(UTC).isoformat()
         flags = {"is_admin": False, "is_service": False, "is_active": True}
         with self._engine.begin() as connection:
+            bend("creation", None, connection=connection, name=name, email=email)
             if _locked(connection, name):
                 raise InputError("input.name", "Conflict", f"There is a user `{name}` already.")
             _insist_on_free_email(connection, "input.email", email)
             _check_roles(connection, "input.role", [given["role"]])
             _check_roles(connection, "input.extraRoles", extra)
             row = {"name": name, "uuid": user_uuid(name), "email": email, "role": given["role"]} | flags
+            row = bend("new user", row)
             connection.execute(db.users.insert().values(**row, joined=now, last_login=now))
-            _set_roles(connection, name, given["role"], extra)
-            return _user_of(connection, _row(connection, name))
+            _set_roles(connection, name, row["role"], extra)
+            return _stored(connection, bend, "created", _user_of(connection, _row(connection, name)))
 
-    def mutate(self, _info: Any, name: str) -> User | None:
+    def mutate(self, info: Any, name: str) -> User | None:
         """Open a user for changes, or give nothing when there is no such user."""
         with self._engine.connect() as connection:
-            return User(self._engine, name) if _row(connection, name) else None
+            is_there = bend_of(info)("is there", _row(connection, name) is not None)
+        return User(self._engine, name) if is_there else None
 
 
 class User:
@@ -92,7 +102,7 @@ class User:
             _insist_on_free_email(connection, "email", email, self._name)
             self._update(connection, email=email)
 
-        return self._changed(info, change)
+        return self._changed(info, "email", change)
 
     def setAdmin(self, info: Any, admin: bool) -> dict[str, Any]:  # noqa: FBT001 - the field's argument
         """Make the user an admin, or no admin."""
@@ -102,7 +112,7 @@ class User:
                 _keep_an_admin(connection, row, "admin")
             self._update(connection, is_admin=admin)
 
-        return self._changed(info, change)
+        return self._changed(info, "admin", change)
 
     def setActive(self, info: Any, active: bool) -> dict[str, Any]:  # noqa: FBT001 - the field's argument
         """Let the user in, or no longer."""
@@ -112,7 +122,7 @@ class User:
                 _keep_an_admin(connection, row, "active")
             self._update(connection, is_active=active)
 
-        return self._changed(info, change)
+        return self._changed(info, "active", change)
 
     def setRole(
         self,
@@ -126,19 +136,19 @@ class User:
         def change(connection: Connection, _row: Any) -> None:
             _check_roles(connection, "role", [role])
             _check_roles(connection, "extraRoles", extraRoles or [])
-            kept = db.extra_roles_of(connection, self._name) if append else ()
+            kept = self._kept(info, connection, "role") if append else ()
             _set_roles(connection, self._name, role, [*kept, *(extraRoles or [])])
 
-        return self._changed(info, change)
+        return self._changed(info, "role", change)
 
     def addRoles(self, info: Any, roles: list[str]) -> dict[str, Any]:
         """Add extra roles."""
 
         def change(connection: Connection, row: Any) -> None:
             _check_roles(connection, "roles", roles)
-            _set_roles(connection, self._name, row.role, [*db.extra_roles_of(connection, self._name), *roles])
+            _set_roles(connection, self._name, row.role, [*self._kept(info, connection, "added roles"), *roles])
 
-        return self._changed(info, change)
+        return self._changed(info, "added roles", change)
 
     def removeRoles(self, info: Any, roles: list[str], fallback: str | None = None) -> dict[str, Any]:
         """Take roles away; the active one needs a fallback."""
@@ -151,11 +161,11 @@ class User:
                 if not fallback or fallback in roles:
                     message = f"The user's role `{role}` cannot be removed without another one as fallback."
                     raise InputError("fallback", "FallbackRequired", message)
-                role = fallback
+                role = str(bend_of(info)("fallback", fallback, role=role))
             left = [name for name in db.extra_roles_of(connection, self._name) if name not in roles]
             _set_roles(connection, self._name, role, left)
 
-        return self._changed(info, change)
+        return self._changed(info, "removed roles", change)
 
     def resetPassword(self, info: Any) -> dict[str, Any]:
         """Send a message that lets the user choose a new password."""
@@ -164,7 +174,7 @@ class User:
             letter = {"kind": "password_reset", "user": row.name, "email": row.email, "time": time.time()}
             connection.execute(db.mailbox.insert().values(**letter))
 
-        answer = self._changed(info, send)
+        answer = self._changed(info, "password", send)
         return OK if answer["__typename"] == "User" else answer
 
     def delete(self, info: Any) -> dict[str, Any]:
@@ -178,11 +188,14 @@ class User:
                 for table in (db.refresh_tokens, db.sessions, db.extra_roles, db.api_keys):
                     connection.execute(table.delete().where(table.c.user == self._name))
                 connection.execute(db.users.delete().where(db.users.c.name == self._name))
-            return OK
+                return _stored(connection, bend_of(info), "deleted", OK)
 
         return armed(info, remove)
 
-    def _changed(self, info: Any, change: Callable[[Connection, Any], None]) -> dict[str, Any]:
+    def _kept(self, info: Any, connection: Connection, what: str) -> tuple[str, ...]:
+        return tuple(bend_of(info)("kept roles", db.extra_roles_of(connection, self._name), what=what))
+
+    def _changed(self, info: Any, what: str, change: Callable[[Connection, Any], None]) -> dict[str, Any]:
         """Change the user in one transaction and give what is stored then."""
 
         def act() -> dict[str, Any]:
@@ -191,12 +204,19 @@ class User:
                 if row is None:
                     raise InputError("name", "UserDoesNotExist", f"There is no user `{self._name}` any more.")
                 change(connection, row)
-                return _user_of(connection, _row(connection, self._name))
+                return _stored(connection, bend_of(info), what, _user_of(connection, _row(connection, self._name)))
 
         return armed(info, act)
 
     def _update(self, connection: Connection, **values: Any) -> None:
         connection.execute(db.users.update().where(db.users.c.name == self._name).values(**values))
+
+
+def _stored(connection: Connection, bend: Callable[..., Any], what: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Give the answer of a change that the transaction stores, unless a defect loses it."""
+    if not bend("stored", value=True, what=what):
+        connection.rollback()
+    return answer
 
 
 def _row(connection: Connection, name: str) -> Any:

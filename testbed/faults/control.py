@@ -38,10 +38,15 @@ PARAMETERS: Final[dict[str, tuple[type, ...]]] = {
     "seconds": (int, float),
     "status": (int,),
     "code": (str,),
+    "prefix": (str,),
+    "times": (int,),
+    "user": (str,),
     "token": (str,),
     "tokens": (list,),
 }
-REQUIRED: Final = {"latency": frozenset({"seconds"})}
+_SECONDS: Final = frozenset({"seconds"})
+REQUIRED: Final = dict.fromkeys(("latency", "key-life", "token-life", "rotation-grace"), _SECONDS)
+KEPT: Final = frozenset({"revoke-token"})  # what was acknowledged outlives a kill of the service
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +126,12 @@ def _parts(test_id: str) -> tuple[str, str, str]:
 class Faults:
     """Named switches with parameters; a name that nobody declared is refused."""
 
-    def __init__(self, knobs: dict[str, str], defects: dict[str, str]) -> None:
+    def __init__(self, knobs: dict[str, str], defects: dict[str, str], kept: Path | None = None) -> None:
         self.knobs = knobs
         self.defects = defects
-        self._active: dict[str, dict[str, Any]] = {}
+        self._kept = kept
+        is_there = kept is not None and kept.is_file()
+        self._active: dict[str, dict[str, Any]] = json.loads(kept.read_text("utf-8")) if kept and is_there else {}
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Give the parameters of an active switch, or nothing."""
@@ -134,13 +141,34 @@ class Faults:
         """Say whether a switch is active."""
         return name in self._active
 
+    def of(self, name: str, user: str) -> dict[str, Any] | None:
+        """Give the parameters of an active switch that is meant for a user: for all, unless it names another."""
+        found = self._active.get(name)
+        return None if found is None or found.get("user", user) != user else found
+
+    def spend(self, name: str) -> bool:
+        """Use a switch once; say whether any of its `times` was left. One that names no number never ends."""
+        found = self._active[name]
+        left = int(found.get("times", 1))
+        if "times" in found:
+            self._active[name] = found | {"times": left - 1}
+        return left > 0
+
     def set(self, name: str, parameters: dict[str, Any]) -> None:
         """Turn a known switch on, replacing its parameters."""
         self._active[name] = parameters
+        self._keep(name)
 
     def reset(self, name: str) -> None:
         """Turn a switch off; off already is fine."""
         self._active.pop(name, None)
+        self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        if self._kept and name in KEPT:
+            fresh = self._kept.with_suffix(".new")
+            fresh.write_text(json.dumps({n: p for n, p in self._active.items() if n in KEPT}), encoding="utf-8")
+            fresh.replace(self._kept)
 
     def active(self) -> dict[str, dict[str, Any]]:
         """Give every active switch with its parameters."""

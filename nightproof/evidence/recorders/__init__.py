@@ -1,4 +1,4 @@
-"""Recorders: one small module per client library, installed when that library is imported."""
+"""Recorders: one small module per client library or interface, installed when that is imported."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ RECORDERS: Final = {
     "aiohttp.client": "aiohttp_session",
     "websockets.sync.client": "websockets_sync",
     "websockets.asyncio.client": "websockets_asyncio",
+    "nightproof.quilt.admin": "quilt_ops",
+    "nightproof.quilt.platform_backend": "quilt_ops",
+    "nightproof.quilt.quilt3_backend": "quilt_ops",
 }
 MARK: Final = "__nightproof__"
 

@@ -88,13 +88,13 @@ def test_status_and_refusals_are_noted(aws: Asking) -> None:
     assert call["ms"] > 0
 
 
-def test_a_session_is_logged_as_one(aws: Asking) -> None:
-    """Keys of an assumed role belong to no user of ours."""
+def test_a_session_is_logged_by_its_name(aws: Asking) -> None:
+    """Keys of an assumed role are those of whom the session is named after."""
     role = {"RoleArn": "arn:aws:iam::000000000000:role/quilt-mcp-test-role", "RoleSessionName": "tests"}
     keys = aws.client("sts", "ci-runner").assume_role(**role)["Credentials"]
     client = aws.client("s3", "", **{name: str(value) for name, value in keys.items()})
     [call] = aws.calls(client, lambda: client.list_objects_v2(Bucket=DATA))
-    assert (call["user"], call["status"]) == ("session", 200)
+    assert (call["user"], call["status"]) == ("tests", 200)
 
 
 @pytest.mark.parametrize(

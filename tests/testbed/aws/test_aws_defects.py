@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGE = b"0123456789" * 200
 PRIVATE = "quilt-mcp-test-private"
+WEST = "quilt-mcp-test-west"
 
 
 def body_of(aws: Asking, key: str, **more: Any) -> bytes:
@@ -166,7 +167,20 @@ def test_knobs_meet_what_they_name(aws: Asking, prefix: str, switch: Callable[..
     switch("error", operation="glue:GetDatabases", status=400, code="AccessDeniedException")
     assert refused(lambda: aws.s3.list_objects_v2(Bucket=SCRATCH)) == ""
     assert refused(aws.client("glue", "ci-runner").get_databases) == "AccessDeniedException"
+    switch("error", operation="HeadObject", prefix=f"{prefix}a", status=500)
+    assert [refused(lambda k=k: aws.s3.head_object(Bucket=WORK, Key=f"{prefix}{k}")) for k in "ab"] == ["500", "404"]  # type: ignore[misc]
     switch("latency", operation="PutObject", seconds=0.5)
     began = time.monotonic()
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}a", Body=b"")
     assert time.monotonic() - began >= 0.5
+
+
+def test_switches_meet_the_user_they_name(aws: Asking, switch: Callable[..., None]) -> None:
+    """Knobs and defects of one user leave all others alone, and a counted error ends by itself."""
+    runner = aws.client("s3", "ci-runner")
+    switch("error", operation="HeadBucket", user="ci-runner", times=2)
+    assert refused(lambda: aws.s3.head_bucket(Bucket=WORK)) == ""
+    assert [refused(lambda: runner.head_bucket(Bucket=WORK)) for _ in range(3)] == ["503", "503", ""]
+    switch("s3-wrong-location", user="ci-runner")
+    found = [client.get_bucket_location(Bucket=WEST)["LocationConstraint"] for client in (aws.s3, runner)]
+    assert found == ["us-west-2", None]

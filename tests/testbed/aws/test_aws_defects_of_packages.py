@@ -230,6 +230,16 @@ def test_empty_packages_are_refused(registry: Registry, switch: Callable[..., No
     assert registry.keys(registry.push("p", 1, "a")) == ["a"]
 
 
+def test_manifests_fail_at_once(registry: Registry, switch: Callable[..., None]) -> None:
+    """The write of a manifest is answered 500 and nothing is stored; a pointer is written."""
+    switch("catalog-construct-fast-500")
+    top_hash, body = manifest(message=registry.user)
+    call = {"Bucket": WORK, "Key": f".quilt/packages/{top_hash}", "Body": body}
+    assert refused(lambda: registry.aws.s3.put_object(**call)) == "InternalError"
+    assert refused(lambda: registry.manifest(top_hash)) == "NoSuchKey"
+    assert refused(lambda: registry.aws.s3.put_object(Bucket=WORK, Key=f"{registry.pointers}p/latest", Body=b"")) == ""
+
+
 def test_old_entries_stay(registry: Registry, switch: Callable[..., None]) -> None:
     """A new revision keeps what it should have lost; a first one has nothing to keep."""
     switch("update-merges-old-entries")

@@ -72,10 +72,11 @@ def test_what_the_revision_has_not_is_not_found(catalog: Calling, scope: str) ->
 
 
 def test_a_session_belongs_to_its_user(catalog: Calling, scope: str) -> None:
-    """For anybody else, an admin too, there is no such session."""
+    """Anybody else, an admin too, is refused its files, and finds no such session to end."""
     session = opened(catalog, scope)["id"]
     for user in ("test-admin", "test-service"):
-        assert catalog.get(f"/browse/{session}/a.txt", user).status_code == 410
+        answer = catalog.get(f"/browse/{session}/a.txt", user)
+        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (403, "FORBIDDEN")
         assert catalog.data(DISPOSE, {"i": session}, user)["browsingSessionDispose"]["name"] == "SessionNotFound"
     assert catalog.get(f"/browse/{session}/a.txt").status_code == 302
 

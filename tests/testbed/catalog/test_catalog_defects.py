@@ -91,7 +91,7 @@ PROBES: dict[str, Probe] = {
     "catalog-file-answers-directories": (lambda p: p.file("dir"), None, f"dir/{ODD}"),
     "catalog-file-answers-missing": (lambda p: p.file("nothing"), None, "a.txt"),
     "browse-session-ignores-path": (lambda p: p.browsed("dir/deep/c.txt"), b"c", b"aaa"),
-    "browse-session-shared": (lambda p: p.browsed("a.txt", "test-admin"), 410, b"aaa"),
+    "browse-session-shared": (lambda p: p.browsed("a.txt", "test-admin"), 403, b"aaa"),
     "flatmap-drops-entry": (lambda p: len(p.revision()["contentsFlatMap"]), 4, 3),
     "flatmap-unstable-hashes": (
         lambda p: p.revision()["contentsFlatMap"] == p.revision()["contentsFlatMap"],

@@ -157,6 +157,17 @@ def test_an_injected_error_hits_its_operation_only(
     assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
 
 
+def test_a_switch_meets_the_user_it_names(catalog: Calling, switch: Callable[..., None]) -> None:
+    """A counted error of one user leaves the others alone and ends by itself; so does a defect."""
+    asked = "{ bucketConfigs { name } }"
+    switch("error", operation="read", status=503, user="test-readonly", times=1)
+    assert catalog.post(asked).status_code == 200
+    assert [catalog.post(asked, user="test-readonly").status_code for _ in range(2)] == [503, 200]
+    switch("catalog-read-latency-8s", seconds=0.5, user="test-readonly")
+    took = {user: catalog.post(asked, user=user).elapsed.total_seconds() for user in ("test-user", "test-readonly")}
+    assert took["test-user"] < 0.5 <= took["test-readonly"]
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [

@@ -1,0 +1,27 @@
+"""What a test found or measured beside its verdict: carried to the report as a property of the test."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Final
+
+from nightproof.evidence.state import RECORDING
+
+FINDING: Final = "finding"
+FINDINGS: Final = ("create-race", "pointer-collision", "lost-update")
+
+
+def note(name: str, value: Any) -> None:
+    """Note a figure of the running test, its unit in its name; the same as pytest's `record_property`."""
+    if RECORDING.test is None:
+        raise RuntimeError(f"Nothing runs that could note `{name}`: call note() inside a test.")
+    RECORDING.test.properties.append((name, value))
+
+
+def finding(kind: str, detail: str) -> None:
+    """Note something that a reader should know although it fails no test; `detail` is one sentence."""
+    if kind not in FINDINGS:
+        raise ValueError(f"There is no kind of finding `{kind}`: use {', '.join(FINDINGS)}.")
+    if not detail:
+        raise ValueError(f"The finding `{kind}` lacks its sentence: say what was found, with names and hashes.")
+    note(FINDING, {"kind": kind, "detail": detail})

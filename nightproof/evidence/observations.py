@@ -1,0 +1,194 @@
+"""What a test saw of a system that has several backends, in a form that two backends can be held against each other.
+
+Names that the ledger knows become `<package 1>`, `<user 1>` and so on, in the order of their intents; what is left of
+the run's tag becomes `<N>`. Digests are SHA-256 over canonical JSON: sorted keys, no spaces, NFC text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import threading
+import unicodedata
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+from nightproof.evidence.state import RECORDING
+from nightproof.evidence.state import current_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from nightproof.evidence.state import TestState
+
+SHOWN_CHARACTERS: Final = 2000
+TAG: Final = "<N>"
+OWN: Final = ("<package ", "<object ", "<prefix ", "<user ", "<role ", "<table ", "<api_key ")
+# Fields of answers that tell when and under which server-made name, not what.
+IGNORED_FIELDS: Final = frozenset(
+    {
+        "arn", "catalog_name", "created_at", "created_date", "date_joined", "download_url", "expires_at", "fingerprint",
+        "id", "last_login", "last_used_at", "secret", "timestamp",
+    }
+)  # fmt: skip
+IGNORED_CONTEXT: Final = frozenset(
+    {"auth_method", "backend_type", "elapsed_s", "expires_at", "original_exception", "remediation"}
+)
+SEARCH_FIELDS: Final = ("name", "top_hash", "description", "tags")
+INVENTORIES: Final = frozenset(
+    {
+        "admin.list_api_keys", "admin.list_roles", "admin.list_users", "list_all_packages", "list_buckets",
+        "list_tabulator_tables", "search_packages",
+    }
+)  # fmt: skip
+
+
+def record(operation: str, given: Any, answer: Any, error: BaseException | None = None) -> None:
+    """Keep what an interface answered to the running test's body; calls of worker threads have no order."""
+    state = RECORDING.test
+    is_body = state is not None and state.phase == "call" and current_channel() == "subject"
+    if state is None or not is_body or state.unobserved or threading.current_thread() is not threading.main_thread():
+        return
+    _keep(state, operation, given, answer, error)
+
+
+def observe(what: str, value: Any) -> None:
+    """Keep an answer that no recorded interface gave, such as rows of SQL, to be compared between backends."""
+    state = RECORDING.test
+    if state is None or state.phase != "call":
+        raise RuntimeError(f"No test's body runs that could observe `{what}`: call observe() inside a test.")
+    _keep(state, what, None, value, None)
+
+
+def _keep(state: TestState, operation: str, given: Any, answer: Any, error: BaseException | None) -> None:
+    form = _Form(state.names, state.tag)
+    asked = _json(form.plain(given))
+    found = _json(form.error(error) if error is not None else form.answer(operation, answer, asked))
+    state.observations.append(
+        {
+            "operation": operation,
+            "input": asked[:SHOWN_CHARACTERS],
+            "input_sha256": _sha256(asked),
+            "output": found[:SHOWN_CHARACTERS],
+            "output_sha256": _sha256(found),
+        }
+    )
+
+
+@contextmanager
+def unobserved(reason: str) -> Iterator[None]:
+    """Leave out what the block sees, where the backends differ for a reason that is no fault of theirs."""
+    if not reason:
+        raise ValueError("A block that is not observed lacks its reason: say why the backends differ there.")
+    state = RECORDING.test
+    if state is None:
+        yield
+        return
+    state.unobserved.append(reason)
+    try:
+        yield
+    finally:
+        state.unobserved.remove(reason)
+
+
+@contextmanager
+def polling() -> Iterator[Callable[[], None]]:
+    """Give what a loop calls before each question: the answers to earlier ones are forgotten, only the last counts."""
+    state = RECORDING.test
+    begin = len(state.observations) if state else 0
+
+    def again() -> None:
+        if state is not None:
+            del state.observations[begin:]
+
+    yield again
+
+
+class _Form:
+    """Makes values canonical for one test: its own names first, the longest first, then the tag of the run."""
+
+    def __init__(self, names: dict[str, str], tag: str) -> None:
+        self._names = sorted(names.items(), key=lambda pair: -len(pair[0]))
+        self._tag = tag
+
+    def plain(self, value: Any) -> Any:
+        """Give a value of JSON's kinds; what is not one becomes the name of its type."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {self._text(str(key)): self.plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.plain(item) for item in value]
+        if isinstance(value, set | frozenset):
+            return sorted((self.plain(item) for item in value), key=_json)
+        if dataclasses.is_dataclass(value):
+            return self._record(value)
+        return value if value is None or isinstance(value, bool | int | float) else f"<{type(value).__name__}>"
+
+    def answer(self, operation: str, answer: Any, asked: str) -> Any:
+        """Give an answer without what the comparison ignores."""
+        if operation == "get_content_url" and isinstance(answer, str):
+            return _url(answer)
+        found = self.plain(answer)
+        if operation == "search_packages":
+            found = [{name: hit[name] for name in SEARCH_FIELDS} for hit in found]
+        if operation == "browse_content" or TAG in asked or any(own in asked for own in OWN):
+            found = _without(found, "modified_date")  # of what the test itself wrote a moment ago
+        return [item for item in found if self._counts(operation, item)] if isinstance(found, list) else found
+
+    def error(self, error: BaseException) -> Any:
+        """Give class and context of an error; its text is for people."""
+        context = getattr(error, "context", {})
+        kept = {name: value for name, value in context.items() if name not in IGNORED_CONTEXT}
+        return {"error": type(error).__name__, "context": self.plain(kept)}
+
+    def _counts(self, operation: str, item: Any) -> bool:
+        """Leave out what other tests have at this moment: of this run by its tag, of others where nobody is alone."""
+        text = _json(item)
+        if any(own in text for own in OWN):
+            return True
+        return TAG not in text and (operation not in INVENTORIES or RECORDING.has_exact_inventory)
+
+    def _record(self, value: Any) -> dict[str, Any]:
+        given = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name not in IGNORED_FIELDS}
+        if isinstance(given.get("size"), float) and given["size"].is_integer():
+            given["size"] = int(given["size"])
+        return {name: self.plain(item) for name, item in given.items()}
+
+    def _text(self, text: str) -> str:
+        text = unicodedata.normalize("NFC", text)
+        for name, stands_for in self._names:
+            text = text.replace(name, stands_for)
+        return text.replace(self._tag, TAG) if self._tag else text
+
+
+def _url(text: str) -> dict[str, Any]:
+    """Give what of a presigned URL is compared: the signature itself differs every time."""
+    parts = urlsplit(text)
+    query = parse_qs(parts.query)
+    return {
+        "scheme": parts.scheme,
+        "host": parts.netloc,
+        "has_version_id": "versionId" in query,
+        "expires_s": query.get("X-Amz-Expires", [None])[0],
+    }
+
+
+def _without(found: Any, field: str) -> Any:
+    if isinstance(found, dict):
+        return {name: value for name, value in found.items() if name != field}
+    return [_without(item, field) for item in found] if isinstance(found, list) else found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,190 @@
+"""One isolated testbed of a proof: a copy of the seeded state, whose defects nobody else meets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import httpx
+
+from nightproof import ledger
+from nightproof.environment import cell_environment
+from nightproof.errors import Interrupted
+from nightproof.errors import NightproofError
+from nightproof.errors import UsageError
+from nightproof.night import clean_context
+from nightproof.redact import Redactor
+from nightproof.runner.cell import CellPlan
+from nightproof.runner.cell import GroupRegistry
+from nightproof.runner.cell import run_cell
+from nightproof.runner.events import read_cell
+from nightproof.target import Target
+from nightproof.target import open_target
+from nightproof.verdict.outcomes import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from nightproof.profile import Profile
+    from nightproof.profile import Secrets
+    from nightproof.prove.plan import Unit
+    from nightproof.prove.results import Result
+    from nightproof.prove.table import Defect
+    from nightproof.records import TestVerdict
+
+TIMEOUT_S: Final = 30.0
+CLIENT_DEFECT: Final = "NIGHTPROOF_CLIENT_DEFECT"
+PARTS: Final = ("testbed", "placement.json")  # what seeding leaves in a state directory
+
+
+@dataclass(slots=True)
+class Bed:
+    """A testbed of our own below `folder`, copied from a seeded state directory.
+
+    `pending` are the red results that were not yet seen green again, by the unit that they come from.
+    """
+
+    profile: Profile
+    secrets: Secrets
+    seeded: Path
+    folder: Path
+    groups: GroupRegistry
+    target: Target | None = None
+    pending: list[tuple[Unit, list[Result]]] = field(default_factory=list)
+
+    @property
+    def systems(self) -> Target:
+        """The running testbed; started on first use."""
+        if self.target is None:
+            self.target = open_target(self._own_profile(), self.secrets)
+        return self.target
+
+    def renew(self) -> None:
+        """Start over from the seeded state: whatever a defect left behind is gone."""
+        self.stop()
+        for part in PARTS:
+            _copy(self.seeded / part, self.folder / part)
+
+    def stop(self) -> None:
+        """End the testbed; safe to repeat."""
+        if self.target is not None:
+            self.target.stop()
+            self.target = None
+
+    def close(self, kept_runs: Collection[str]) -> None:
+        """Stop, and keep only the logs of some runs."""
+        self.stop()
+        for run_dir in (self.folder / "runs").glob("*"):
+            if run_dir.name not in kept_runs:
+                shutil.rmtree(run_dir)
+        for part in PARTS:
+            _remove(self.folder / part)
+
+    def switch_on(self, unit: Unit) -> None:
+        """Break the services of its place, a latency scaled by the time factor; raise UsageError for an unknown one."""
+        defect = _defect_of(unit)
+        body = {"seconds": defect.seconds * unit.factor} if defect.seconds else {}
+        for service in defect.services:
+            answer = self._control("PUT", service, f"faults/{defect.name}", json=body)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                raise UsageError(
+                    f"The service `{service}` has no defect `{defect.name}`: correct `places` in the table."
+                )
+            answer.raise_for_status()
+
+    def switch_off(self, unit: Unit) -> None:
+        """Mend the services of its place."""
+        defect = _defect_of(unit)
+        for service in defect.services:
+            self._control("DELETE", service, f"faults/{defect.name}").raise_for_status()
+
+    def execute(self, unit: Unit, run_id: str) -> dict[str, TestVerdict]:
+        """Run the tests of a unit in a process of the night's own runner; give their verdicts by test id."""
+        env = cell_environment(self.systems)
+        env |= {"NIGHTPROOF_RUN_ID": run_id, "NIGHTPROOF_TIME_FACTOR": str(unit.factor)} | _broken(unit)
+        plan = CellPlan(
+            suite_path=unit.cell.path,
+            suite=unit.cell.suite,
+            backend=unit.cell.backend,
+            cell_dir=self.run_dir(run_id) / "cells" / unit.cell.key,
+            env=env,
+            timeout_s=unit.cell.timeout_s,
+            test_ids=unit.tests,
+            redact=Redactor(self.systems.secret_values()).text,
+        )
+        run_cell(plan, lambda _lines: None, self.groups)
+        if self.groups.is_stopping:
+            raise Interrupted("cancelled")  # the verdicts would be those of the interruption
+        tests = {test: unit.cell.tests[test] for test in unit.tests}
+        events = read_cell(plan.cell_dir)
+        found = judge(plan.suite, plan.backend, tests, events, offers=self.profile.offers)
+        return {verdict.id: verdict for verdict in found}
+
+    def run_dir(self, run_id: str) -> Path:
+        """Give where one process leaves its logs."""
+        return self.folder / "runs" / run_id
+
+    def is_sound(self, run_id: str) -> bool:
+        """Clean up after a process; say whether every service lives unbroken and nothing of the run is left."""
+        if self.systems.deaths():
+            return False
+        active = [self._control("GET", name, "faults").json()["active"] for name in self.systems.facts["services"]]
+        context = clean_context(self.systems)
+        if any(active) or context is None:
+            return False
+        ledger.clean_run(self.run_dir(run_id), context)
+        audit = ledger.audit(self.run_dir(run_id), context)
+        return not (audit.leaked or audit.unknown)
+
+    def _control(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
+        services = self.systems.facts["services"]
+        if service not in services:
+            raise UsageError(f"The testbed has no service `{service}`: give one of {', '.join(sorted(services))}.")
+        bearer = {"Authorization": f"Bearer {self.systems.facts['control_token']}"}
+        url = f"{services[service]['url']}/_nightproof/{path}"
+        try:
+            return httpx.request(method, url, headers=bearer, timeout=TIMEOUT_S, **more)
+        except httpx.HTTPError as error:
+            raise NightproofError(f"The service `{service}` gave no answer to {method} `{path}` ({error}).") from error
+
+    def _own_profile(self) -> Profile:
+        own = {"state_dir": self.folder, "testbed_aws_port": 0, "testbed_catalog_port": 0}
+        return self.profile.model_copy(update=own)
+
+
+def _broken(unit: Unit) -> dict[str, str]:
+    """Give what breaks the process of the tests, where the defect's place is there."""
+    if unit.defect is None or not unit.defect.is_in_process:
+        return {}
+    if not unit.plugin:
+        raise UsageError(f"`{unit.defect.name}` is in the tests' process and the table names no `plugin`: add it.")
+    options = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p {unit.plugin}".strip()
+    return {"PYTEST_ADDOPTS": options, CLIENT_DEFECT: unit.defect.name}
+
+
+def _defect_of(unit: Unit) -> Defect:
+    if unit.defect is None:
+        raise ValueError("The unit has no defect to switch.")
+    return unit.defect
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def _copy(source: Path, place: Path) -> None:
+    _remove(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, place)
+    elif source.exists():
+        shutil.copy2(source, place)

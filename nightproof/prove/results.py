@@ -1,0 +1,145 @@
+"""What a proof found: one line per question in a file, so that a later call asks only what is not killed yet."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
+from typing import TYPE_CHECKING
+from typing import Final
+
+from pydantic import ConfigDict
+from pydantic import TypeAdapter
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass as record
+
+from nightproof.prove.plan import Ask  # noqa: TC001 - pydantic resolves annotations at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Status(StrEnum):
+    """What is known about one defect and one test on one backend."""
+
+    KILLED = "killed"  # green without the defect, red with it, green again
+    ALIVE = "alive"  # green with it: the test proves nothing here
+    UNPROVEN = "unproven"  # red without it as well
+    ABSENT = "absent"  # the table names a test that no suite has
+    UNTESTED = "untested"  # it could not be asked
+
+
+@record(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Result:
+    """The answer to one question; `verdict` and `reason` are what was said of the test, `run_id` leads to its logs."""
+
+    ask: Ask
+    status: Status
+    verdict: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+
+LINE: Final = TypeAdapter(Result)
+
+
+class Results:
+    """The results file: appended to, the last line about a question holds, a torn line is asked again."""
+
+    def __init__(self, path: Path, *, fresh: bool) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            path.unlink(missing_ok=True)
+        self.found: dict[Ask, Result] = {}
+        for line in path.read_bytes().splitlines() if path.exists() else ():
+            try:
+                result = LINE.validate_json(line)
+            except ValidationError:
+                continue
+            self.found[result.ask] = result
+
+    def is_killed(self, ask: Ask) -> bool:
+        """Say whether the question is settled."""
+        return ask in self.found and self.found[ask].status is Status.KILLED
+
+    def add(self, result: Result) -> None:
+        """Keep one result, in one write."""
+        self.found[result.ask] = result
+        with self._path.open("ab") as file:
+            file.write(LINE.dump_json(result) + b"\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The results of everything that was asked; `earlier` of them come from an earlier call."""
+
+    results: tuple[Result, ...]
+    earlier: int
+    seconds: float
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """How many of each status."""
+        return Counter(result.status for result in self.results)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every question was answered by a red test, and there was one."""
+        return bool(self.results) and self.counts[Status.KILLED] == len(self.results)
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one line."""
+        counts = self.counts
+        killed, alive, total = counts[Status.KILLED], counts[Status.ALIVE], len(self.results)
+        return f"{killed} of {total} killed, {alive} alive, {total - killed - alive} untested"
+
+    def as_data(self) -> dict[str, object]:
+        """Give what a machine reads."""
+        lines = [asdict(result.ask) | {"status": result.status.value, "verdict": result.verdict,
+                 "reason": result.reason, "run_id": result.run_id} for result in self.results]  # fmt: skip
+        counts = {status.value: self.counts[status] for status in Status}
+        head = {"sentence": self.sentence, "counts": counts, "earlier": self.earlier, "seconds": self.seconds}
+        return head | {"results": lines}
+
+
+def write(summary: Summary, folder: Path) -> None:
+    """Write the summary as JSON and as a table in Markdown."""
+    (folder / "prove.json").write_text(json.dumps(summary.as_data(), indent=2) + "\n", encoding="utf-8")
+    (folder / "prove.md").write_text(markdown(summary), encoding="utf-8")
+
+
+def markdown(summary: Summary) -> str:
+    """Give the table, what was not killed first."""
+    counts = ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
+    took = f"{summary.seconds:.0f} s; {summary.earlier} results are from an earlier call."
+    head = ["# Suite proof", "", f"{summary.sentence}: {counts}. {took}", ""]
+    head += ["| defect | test | backend | status | verdict | reason |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *(_row(result) for result in ordered(summary.results))]) + "\n"
+
+
+def text(summary: Summary) -> str:
+    """Name what was not killed, and end with the counts."""
+    open_ones = [result for result in ordered(summary.results) if result.status is not Status.KILLED]
+    return "\n".join([*(_line(result) for result in open_ones), summary.sentence])
+
+
+def _line(result: Result) -> str:
+    why = f": {result.reason}" if result.reason else ""
+    return f"{result.status.value} {result.ask.defect} {result.ask.test} {result.ask.backend}{why}"
+
+
+def ordered(results: Iterable[Result]) -> list[Result]:
+    """Give what was not killed first, then by defect and test."""
+    return sorted(results, key=lambda result: (result.status is Status.KILLED, result.ask))
+
+
+def _row(result: Result) -> str:
+    cells = (
+        result.ask.defect, result.ask.test, result.ask.backend, result.status.value, result.verdict, result.reason
+    )  # fmt: skip
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in cells)} |"

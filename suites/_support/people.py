@@ -1,0 +1,68 @@
+"""Users that a test makes: named by run, written down first, and taken away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suites._support.tokens import claims_of
+from suites._support.tokens import sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nightproof import quilt
+    from nightproof.quilt.admin_records import User
+    from suites._support.settings import Settings
+    from suites._support.work import Ledger
+
+LIFE_S = 600
+
+
+class People:
+    """Makes users for one test, signs them in, and removes them."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        admin: quilt.AdminOps,
+        make_ops: Callable[..., quilt.QuiltOps],
+        target: Settings,
+        label: str,
+        test_id: str,
+    ) -> None:
+        self._ledger = ledger
+        self._admin = admin
+        self._make_ops = make_ops
+        self._target = target
+        self._label = label
+        self._test_id = test_id
+        self._made: dict[str, str] = {}
+
+    def name(self, short: str) -> str:
+        """Give a new user's name, already in the ledger."""
+        name = f"np-{self._ledger.tag}-{short}-{self._label}-{len(self._made)}"
+        self._made[name] = self._ledger.intent("user", {"name": name}, self._test_id)
+        return name
+
+    def create(self, short: str, role: str = "user", extra_roles: list[str] | None = None) -> User:
+        """Make a user."""
+        name = self.name(short)
+        made = self._admin.create_user(name, f"{name}@example.org", role, extra_roles)
+        self._ledger.confirmed(self._made[name])
+        return made
+
+    def sign_in(self, name: str) -> quilt.QuiltOps:
+        """Sign a user in by a token of its own."""
+        token = sign(claims_of(name, lives_s=LIFE_S), self._target.jwt_secret())
+        return self._make_ops({"access_token": token})
+
+    def remove(self) -> None:
+        """Delete whoever is still there, and look that nobody is left."""
+        for name, resource in self._made.items():
+            if name in {user.name for user in self._admin.list_users()}:
+                self._admin.delete_user(name)
+            self._ledger.deleted(resource)
+        left = {user.name for user in self._admin.list_users()} & self._made.keys()
+        if left:
+            raise RuntimeError(f"The user `{min(left)}` is still there after its removal.")

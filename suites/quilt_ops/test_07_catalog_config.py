@@ -1,0 +1,142 @@
+"""How a catalog describes itself, and what is made of that."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from http.server import HTTPServer
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from nightproof import quilt
+from nightproof.evidence import case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from suites._support.observer import Observer
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
+
+JOURNEY = "find-data"
+CONNECT_LIMIT_S = 11
+
+
+@case(tier="high", category="catalog", journey=JOURNEY)
+def test_get_catalog_config(quilt_ops: quilt.QuiltOps, target: Settings, observer: Observer) -> None:
+    """The configuration is what the catalog serves, with the names of the stack derived from it."""
+    served = observer.config_json(target.catalog_url)
+    config = quilt_ops.get_catalog_config(target.catalog_url)
+    assert config.region == target.region
+    assert config.registry_url == served["registryUrl"]
+    assert f"{config.registry_url}/graphql" == os.environ["QUILT_TEST_GRAPHQL_ENDPOINT"]
+    assert config.api_gateway_endpoint == served["apiGatewayEndpoint"]
+    assert config.analytics_bucket == served["analyticsBucket"]
+    if target.has_exact_inventory:
+        assert config.analytics_bucket == "nightproof-analyticsbucket"
+    observer.head_bucket(config.analytics_bucket)
+    prefix = config.analytics_bucket.removesuffix("-analyticsbucket")
+    assert (config.stack_prefix, config.tabulator_data_catalog) == (prefix, f"quilt-{prefix}-tabulator")
+
+
+@case(tier="high", category="catalog", journey=JOURNEY)
+def test_configure_catalog(make_ops: Callable[..., quilt.QuiltOps], target: Settings, seeds: Seeds) -> None:
+    """Without a catalog there is no registry; with one it is the most relevant bucket."""
+    ops = make_ops({"refresh_token": target.refresh_token(target.user)}, catalog_url=None, registry=None)
+    assert ops.get_registry_url() is None
+    ops.configure_catalog(target.catalog_url)
+    chosen = ops.get_registry_url()
+    assert chosen == target.registry
+    assert target.ours(ops.list_all_packages(chosen), seeds.package_names) == seeds.package_names
+    assert ops.get_auth_status().logged_in_url == target.catalog_url
+
+
+@case(tier="high", category="catalog", journey=JOURNEY)
+def test_registry_url_is_usable(
+    make_ops: Callable[..., quilt.QuiltOps], target: Settings, seeds: Seeds, observer: Observer
+) -> None:
+    """The default registry is a bucket that holds packages, and not the address of the registry's interface."""
+    ops = make_ops({"refresh_token": target.refresh_token(target.user)}, registry=None)
+    chosen = ops.get_registry_url()
+    assert chosen == target.registry
+    observer.head_bucket(chosen.removeprefix("s3://"))
+    assert ops.get_package_info("test-user/simple-csv", chosen).top_hash == seeds.top_hash("test-user/simple-csv")
+    assert ops.get_auth_status().registry_url != chosen
+
+
+@case(tier="normal", category="catalog", journey=JOURNEY)
+def test_invalid_catalog_url(quilt_ops: quilt.QuiltOps, backend: str) -> None:
+    """What is no catalog is told apart: nobody there, something else there, no address, half a configuration."""
+    base = {"backend_type": backend, "operation": "get_catalog_config"}
+    closed = f"http://127.0.0.1:{_closed_port()}"
+    began = time.monotonic()
+    unreachable = _error_of(quilt_ops, closed)
+    assert time.monotonic() - began < CONNECT_LIMIT_S
+    assert type(unreachable) is quilt.BackendError
+    assert unreachable.context.pop("original_exception")
+    assert unreachable.context == base | {"kind": "unreachable", "url": f"{closed}/config.json"}
+
+    elsewhere = os.environ["AWS_ENDPOINT_URL"]
+    other = _error_of(quilt_ops, elsewhere)
+    assert type(other) is quilt.NotFoundError
+    assert other.context == base | {
+        "resource_type": "catalog", "identifier": elsewhere, "search_location": elsewhere,
+    }  # fmt: skip
+
+    refused = _error_of(quilt_ops, "ftp://x")
+    assert type(refused) is quilt.ValidationError
+    assert refused.context.pop("validation_rule")
+    assert refused.context == base | {"field_name": "catalog_url", "field_value": "ftp://x"}
+
+    with _catalog_without("analyticsBucket") as half:
+        bad = _error_of(quilt_ops, half)
+    assert type(bad) is quilt.BackendError
+    assert bad.context == base | {"kind": "bad_config", "original_exception": "missing field analyticsBucket"}
+
+
+def _error_of(ops: quilt.QuiltOps, url: str) -> quilt.QuiltOpsError:
+    with pytest.raises(quilt.QuiltOpsError) as caught:
+        ops.get_catalog_config(url)
+    return caught.value
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _catalog_without(field: str) -> Iterator[str]:
+    """Serve a configuration that lacks one field."""
+    config = {
+        "region": "us-east-1", "apiGatewayEndpoint": "http://x", "registryUrl": "http://x", "analyticsBucket": "b",
+    }  # fmt: skip
+    body = json.dumps({name: value for name, value in config.items() if name != field}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

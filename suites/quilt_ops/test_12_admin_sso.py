@@ -1,0 +1,123 @@
+"""Single sign-on: a configuration that is kept to the byte and really maps."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from nightproof import quilt
+from nightproof.evidence import case
+from nightproof.evidence import channel
+from suites._support.exclusive import borrowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from suites._support.observer import Observer
+    from suites._support.settings import Settings
+
+pytestmark = pytest.mark.xdist_group("sso")
+
+JOURNEY = "administer"
+NEEDS = ("admin", "write")
+TIMEOUT_S = 10
+CLOCK_S = 60
+FORBIDDEN = 403
+CONFIG = """\
+# analysts first; comments and the order of keys are kept
+version: "1.0"
+mappings:
+  - roles: [analyst]
+    schema: {type: object, required: [team], properties: {team: {const: analysis}}}
+default_role: viewer
+"""
+
+
+@pytest.fixture
+def admin(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[quilt.AdminOps]:
+    """Give the admin's operations where no configuration is set, to one test of all cells at a time."""
+
+    def read() -> str | None:
+        found = admin_ops.admin.get_sso_config()
+        return found.text if found else None
+
+    def write(text: str | None) -> None:
+        if text is None:
+            admin_ops.admin.remove_sso_config()
+        else:
+            admin_ops.admin.set_sso_config(text)
+
+    with borrowed(target.placement, "sso", read, write):
+        write(None)
+        yield admin_ops.admin
+
+
+def exchange(observer: Observer, target: Settings, claims: dict[str, Any]) -> tuple[int, str | None]:
+    """Give status and role of a sign-in with claims."""
+    registry_url = observer.config_json(target.catalog_url)["registryUrl"]
+    with channel("observer"):
+        answer = requests.post(f"{registry_url}/api/sso/exchange", json={"claims": claims}, timeout=TIMEOUT_S)
+    return answer.status_code, answer.json().get("role")
+
+
+@case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
+def test_get_sso_config(admin: quilt.AdminOps, admin_ops: quilt.QuiltOps, target: Settings) -> None:
+    """The text is that which another client set, with who did it and when."""
+    set_it = "mutation Put($config: String) { admin { setSsoConfig(config: $config) { __typename } } }"
+    answer = admin_ops.execute_graphql_query(set_it, {"config": CONFIG})
+    assert answer["data"]["admin"]["setSsoConfig"]["__typename"] == "SsoConfig"
+    found = admin.get_sso_config()
+    assert found is not None
+    assert found.text.encode() == CONFIG.encode()
+    assert yaml.safe_load(found.text)["default_role"] == "viewer"
+    assert found.uploader.name == target.admin_user
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(found.timestamp)).total_seconds()) < CLOCK_S
+
+
+@case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
+def test_get_sso_config_none(admin: quilt.AdminOps) -> None:
+    """Where none is set there is none, also after one was removed."""
+    assert admin.get_sso_config() is None
+    admin.set_sso_config(CONFIG)
+    admin.remove_sso_config()
+    assert admin.get_sso_config() is None
+
+
+@case(tier="high", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
+def test_set_sso_config(admin: quilt.AdminOps, observer: Observer, target: Settings) -> None:
+    """What was set is what counts: matching claims have the mapped role, others the default one."""
+    made = admin.set_sso_config(CONFIG)
+    assert made.text == CONFIG
+    assert admin.get_sso_config() == made
+    assert exchange(observer, target, {"team": "analysis"}) == (200, "analyst")
+    assert exchange(observer, target, {"team": "sales"}) == (200, "viewer")
+
+
+@case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
+def test_set_invalid_sso_config(admin: quilt.AdminOps) -> None:
+    """What is no configuration is refused, and the one that stands there stays."""
+    before = admin.set_sso_config(CONFIG)
+    for bad in ("invalid: yaml: syntax:", "- a\n- list\n", CONFIG.replace("viewer", "emperor")):
+        with pytest.raises(quilt.QuiltOpsError) as caught:
+            admin.set_sso_config(bad)
+        assert type(caught.value) is quilt.ValidationError
+        assert (caught.value.context["field_name"], caught.value.context["field_value"]) == ("config", bad)
+    assert admin.get_sso_config() == before
+
+
+@case(tier="high", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
+def test_remove_sso_config(admin: quilt.AdminOps, observer: Observer, target: Settings) -> None:
+    """A removed configuration maps nobody; removing it twice is no error."""
+    admin.set_sso_config(CONFIG)
+    assert exchange(observer, target, {"team": "analysis"}) == (200, "analyst")
+    admin.remove_sso_config()
+    assert admin.get_sso_config() is None
+    assert exchange(observer, target, {"team": "analysis"})[0] == FORBIDDEN
+    admin.remove_sso_config()
+    assert admin.get_sso_config() is None
