@@ -148,13 +148,14 @@ def prune(
 
 
 @app.command(epilog="Example: nightproof prove --suite quilt_ops --sample 10 --seed 4")
-def prove(  # noqa: PLR0913 - one parameter per option of the command line
+def prove(
     profile: Profile = "embedded",
     defect: Annotated[
         list[str] | None, typer.Option("--defect", "-d", help="Only this defect; may be repeated.")
     ] = None,
     suite: Suites = None,
     backend: Backends = None,
+    test: Annotated[str, typer.Option(help="Only tests whose id matches this regular expression.")] = "",
     sample: Annotated[int, typer.Option(min=0, help="Draw this many defects; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(help="What the draw starts from: the same seed draws the same defects.")] = 0,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=16, help="Isolated testbeds side by side.")] = 1,
@@ -164,7 +165,7 @@ def prove(  # noqa: PLR0913 - one parameter per option of the command line
     as_json: Json = False,
 ) -> None:
     """Prove that red is possible: every declared defect must turn the tests named for it red."""
-    chosen = Selection(tuple(defect or ()), tuple(suite or ()), tuple(backend or ()), sample, seed)
+    chosen = Selection(tuple(defect or ()), tuple(suite or ()), tuple(backend or ()), test, sample, seed)
     with terminal.shown(), running.termination():
         shown, is_proven = commands.prove(profile, chosen, Options(jobs, time_factor, fresh), as_json=as_json)
     typer.echo(shown)

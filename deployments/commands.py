@@ -22,9 +22,9 @@ from nightproof.plan import Choice
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.progress import announce
-from nightproof.prune import plan_prune
 from nightproof.prove import results as proofs
 from nightproof.prove.run import prove as run_proof
+from nightproof.prune import plan_prune
 from nightproof.prune import prune as delete_pruned
 from nightproof.report import text
 from nightproof.report.files import dump_report

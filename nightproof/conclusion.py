@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from nightproof import ledger
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
+from nightproof.evidence.suite import load_suite
 from nightproof.history.index import History
 from nightproof.history.index import default_url
 from nightproof.history.nights import last_alarm

@@ -20,6 +20,7 @@ from typing import Literal
 from nightproof import profile as profiles
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
+from nightproof.ledger import CatalogAdmin
 from nightproof.ledger import CleanContext
 from nightproof.locking import environment_lock
 from nightproof.locking import lease
@@ -29,6 +30,8 @@ from nightproof.plan import make_plan
 from nightproof.plan import require_catalogued
 from nightproof.progress import announce
 from nightproof.provisioning import require_known
+from nightproof.quilt import Credentials
+from nightproof.quilt import create_quilt_ops
 from nightproof.redact import Redactor
 from nightproof.runner.cell import GroupRegistry
 from nightproof.target import Target
@@ -162,7 +165,18 @@ def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext 
     names = target.profile.names
     writable = frozenset({names.bucket_work, names.bucket_scratch})
     sources = writable | {names.bucket_data}
-    return CleanContext(s3=target.seeder_s3(), writable=writable, sources=sources, keep=keep)
+    return CleanContext(target.seeder_s3(), writable, sources, keep=keep, catalog=_catalog_admin(target))
+
+
+def _catalog_admin(target: Target) -> CatalogAdmin | None:
+    """Give the catalog to an admin, who takes users and tables away; nothing where there is no admin's token."""
+    token = target.refresh_token(target.profile.names.admin)
+    if not token or "admin" not in target.profile.offers:
+        return None
+    credentials = Credentials(refresh_token=token)
+    return CatalogAdmin(
+        lambda: create_quilt_ops("platform", catalog_url=target.catalog_url, registry=None, credentials=credentials)
+    )
 
 
 def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:

@@ -185,6 +185,7 @@ def _packages(facts: dict[str, Pin]) -> dict[str, Any]:
             },
         )
         total = sum(facts[source][1] for source in revision.entries.values())
+        package["message"] = revision.message  # that of the newest, where they differ
         package["revisions"].append({
             "label": revision.label, "top_hash": revision.expected(facts), "file_count": len(revision.entries),
             "total_bytes": total,

@@ -51,7 +51,7 @@ class CallLog:
             if time.monotonic() >= deadline:
                 break
             time.sleep(POLL_S)
-        return Seen(len(seen), max(seen, default=None))
+        return Seen(len(seen), round(max(seen), 1) if seen else None)
 
     def _ask(self, url: str, prefix: str) -> list[float]:
         request = urllib.request.Request(  # noqa: S310 - the address comes from our own testbed

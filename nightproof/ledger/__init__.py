@@ -1,6 +1,7 @@
 """The write-ahead ledger: every resource is written down before it is made, and proved gone afterwards."""
 
 from nightproof.ledger.audit import audit
+from nightproof.ledger.catalog import CatalogAdmin
 from nightproof.ledger.clean import CleanContext
 from nightproof.ledger.clean import Planned
 from nightproof.ledger.clean import clean_run
@@ -13,6 +14,7 @@ from nightproof.ledger.journal import read_entries
 from nightproof.names import run_tag
 
 __all__ = [
+    "CatalogAdmin",
     "CleanContext",
     "Entry",
     "Ledger",

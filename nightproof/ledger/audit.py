@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from nightproof.ledger import catalog
 from nightproof.ledger import packages
 from nightproof.ledger import s3 as storage
 from nightproof.ledger.clean import UNREACHABLE
@@ -23,24 +24,35 @@ if TYPE_CHECKING:
 
 
 def audit(run_dir: Path, context: CleanContext, swept: int = 0) -> LedgerAudit:
-    """List the writable buckets afresh and settle every entry of a run against what is there.
+    """List the writable buckets and the catalog afresh and settle every entry of a run against what is there.
 
     A claimed deletion that the listing contradicts becomes `leaked`; what carries the run's tag and stands in no
-    ledger is `unknown`. When the listing itself fails nothing is proved: every entry counts as leaked.
+    ledger is `unknown`. When a listing itself fails nothing is proved: every entry it is for counts as leaked.
     """
     entries = read_entries(ledger_paths(run_dir))
     ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
-    try:
-        present = {bucket: _keys(context, bucket) for bucket in sorted(context.writable)}
-    except UNREACHABLE as error:
-        present = None
-        reason = f"the listing failed: {error}"
-    else:
-        reason = "still listed"
+    present: dict[str, frozenset[str]] = {}
+    failed: dict[bool, str] = {}
+    for is_catalog, listing in ((False, _stored), (True, _held)):
+        try:
+            present |= listing(context)
+        except UNREACHABLE as error:
+            failed[is_catalog] = f"the listing failed: {error}"
     for entry in entries:
-        if entry.state != "kept" and (present is None or _is_there(entry, present)):
-            ledger.adopt(entry, "leaked", entry.detail if entry.state == "leaked" and entry.detail else reason)
-    return sums(run_dir, _unknown(run_dir.name, entries, present or {}), swept)
+        reason = failed.get(entry.kind in catalog.KINDS, "")
+        if entry.state != "kept" and (reason or _is_there(entry, present)):
+            known = entry.detail if entry.state == "leaked" else ""
+            ledger.adopt(entry, "leaked", known or reason or "still listed")
+    return sums(run_dir, _unknown(run_dir.name, entries, present), swept)
+
+
+def _stored(context: CleanContext) -> dict[str, frozenset[str]]:
+    return {bucket: _keys(context, bucket) for bucket in sorted(context.writable)}
+
+
+def _held(context: CleanContext) -> dict[str, frozenset[str]]:
+    """Give the users and tables of the catalog; without an admin nobody can tell."""
+    return {catalog.PLACE: context.catalog.present()} if context.catalog else {}
 
 
 def _keys(context: CleanContext, bucket: str) -> frozenset[str]:
@@ -61,7 +73,7 @@ def _is_there(entry: Entry, present: dict[str, frozenset[str]]) -> bool:
 
 def _covers(entry: Entry, key: str) -> bool:
     _, wanted = place(entry)
-    if entry.kind in {"object", "manifest"}:
+    if entry.kind in {"object", "manifest"} | catalog.KINDS:
         return key == wanted
     if entry.kind == "package":
         return key.startswith((packages.pointer_prefix(wanted), f"{wanted}/"))

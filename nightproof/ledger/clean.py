@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from nightproof.errors import NightproofError
+from nightproof.ledger import catalog
 from nightproof.ledger import packages
 from nightproof.ledger import s3 as storage
 from nightproof.ledger.journal import Entry
@@ -23,6 +24,7 @@ from nightproof.ledger.journal import Ledger
 from nightproof.ledger.journal import carries_tag
 from nightproof.ledger.journal import read_entries
 from nightproof.names import run_tag
+from nightproof.quilt.exceptions import QuiltOpsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,18 +33,24 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
+    from nightproof.ledger.catalog import CatalogAdmin
+
 PURGED: Final = "purged and listed again"
-UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError)
+UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError, QuiltOpsError)
 
 
 @dataclass(frozen=True, slots=True)
 class CleanContext:
-    """What a cleanup works with: `writable` buckets may hold ours, `sources` are what our manifests may point at."""
+    """What a cleanup works with: `writable` buckets may hold ours, `sources` are what our manifests may point at.
+
+    Without `catalog` there is no admin to take users and tables away.
+    """
 
     s3: S3Client
     writable: frozenset[str]
     sources: frozenset[str]
     keep: bool = False
+    catalog: CatalogAdmin | None = None
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
 
 
@@ -92,11 +100,16 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
     blind = _find_manifests(allowed, ledger, context)
     found = (entry for entry in unsettled(run_dir) if entry.kind == "manifest")
     manifests = [entry for entry in found if not refusal(entry, run_dir.name, context.writable)]
-    work = [entry for entry in allowed if entry.kind != "manifest" and entry not in blind] + manifests
+    held = [entry for entry in allowed if entry.kind in catalog.KINDS]
+    stored = [entry for entry in allowed if entry.kind not in {*catalog.KINDS, "manifest"} and entry not in blind]
+    work = [*stored, *manifests]
     deleted = 0
     for done, entry in enumerate(work, start=1):
         deleted += _purge(entry, ledger, context)
-        context.progress(done, len(work))
+        context.progress(done, len(work) + len(held))
+    for done, (entry, result) in enumerate(catalog.purge(held, context.catalog), start=len(work) + 1):
+        deleted += _settle(entry, result, ledger)
+        context.progress(done, len(work) + len(held))
     return deleted
 
 
@@ -106,7 +119,7 @@ def refusal(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
     mark = f"np-{run_tag(run_id)}"
     if entry.run_id != run_id:
         return f"it is written down for the run `{entry.run_id}`, not `{run_id}`"
-    if bucket not in writable:
+    if bucket not in writable | {catalog.PLACE}:
         return f"`{bucket}` is not one of this environment's writable buckets"
     if entry.kind == "manifest":
         return "" if len(key.removeprefix(packages.MANIFESTS)) == len("0" * 64) else f"`{key}` is not a manifest"
@@ -118,7 +131,9 @@ def refusal(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
 
 
 def place(entry: Entry) -> tuple[str, str]:
-    """Give bucket and key (or prefix) of an entry."""
+    """Give bucket and key (or prefix) of an entry; what the catalog holds has a place of its own."""
+    if entry.kind in catalog.KINDS:
+        return catalog.PLACE, catalog.key_of(entry)
     locator = entry.locator
     bucket = str(locator.get("bucket") or locator.get("registry", "")).removeprefix("s3://").rstrip("/")
     if entry.kind == "manifest":
@@ -175,12 +190,18 @@ def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
         return False
     if removed is None:
         ledger.adopt(entry, "absent", "another package names this manifest")
-    elif removed or entry.was_confirmed:
-        ledger.adopt(entry, "deleted", PURGED)
-        return True
-    else:
-        ledger.adopt(entry, "absent", "was never made")
-    return False
+        return False
+    return _settle(entry, bool(removed), ledger)
+
+
+def _settle(entry: Entry, result: bool | str, ledger: Ledger) -> bool:  # noqa: FBT001 - what a deletion gave
+    """Note what became of a resource: it was there and is gone, it was not there, or why it stays."""
+    if isinstance(result, str):
+        ledger.adopt(entry, "leaked", result)
+        return False
+    is_deleted = result or entry.was_confirmed
+    ledger.adopt(entry, "deleted" if is_deleted else "absent", PURGED if is_deleted else "was never made")
+    return is_deleted
 
 
 def _remove(entry: Entry, s3: S3Client) -> int | None:

@@ -35,8 +35,8 @@ Event = Literal["intent", "confirmed", "deleted", "kept", "leaked", "absent"]
 
 
 def carries_tag(name: str, run_id: str) -> bool:
-    """Say whether a name is one of this run's: `np-<tag>` as a whole word, so that `np-<tag>x` is somebody else's."""
-    return re.search(rf"(?<![a-z0-9])np-{re.escape(run_tag(run_id))}(?![a-z0-9])", name) is not None
+    """Say whether a name is one of this run's: `np-<tag>` or `np_<tag>` whole, so that `np-<tag>x` is another's."""
+    return re.search(rf"(?<![a-z0-9])np[-_]{re.escape(run_tag(run_id))}(?![a-z0-9])", name) is not None
 
 
 def _now() -> datetime:

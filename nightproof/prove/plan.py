@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import random
+import re
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the caller narrows a proof to; `sample` draws that many defects by `seed`, 0 takes all."""
+    """What the caller narrows a proof to; `test` is a regular expression, `sample` is how many defects `seed` draws."""
 
     defects: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
+    test: str = ""
     sample: int = 0
     seed: int = 0
 
@@ -91,8 +93,8 @@ def plan_proof(profile: Profile, selection: Selection, factor: float) -> Proof:
     for cell in cells:
         for defect in tables[cell.path].defects:
             if defect.name in chosen:
-                found, missing = _split(cell, defect, profile)
-                absent += missing
+                found, missing = _split(cell, _named(cell, defect, selection), profile)
+                absent += [Ask(cell.suite, defect.name, test, cell.backend) for test in missing]
                 speed = factor if defect.seconds else profile.time_factor
                 units += [Unit(cell, found, speed, defect, tables[cell.path].plugin)] if found else []
     return Proof(tuple(units), tuple(absent))
@@ -114,15 +116,21 @@ def _chosen(tables: Mapping[Path, Table], selection: Selection) -> frozenset[str
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise UsageError(f"No table names the defect `{wanted}`.{hint} Read {', '.join(map(str, tables))}.")
     names = [name for name in known if name in selection.defects or not selection.defects]
-    if selection.sample:
-        names = random.Random(selection.seed).sample(names, min(selection.sample, len(names)))  # noqa: S311 - no secret
-    return frozenset(names)
+    return draw(names, selection.sample, selection.seed) if selection.sample else frozenset(names)
 
 
-def _split(cell: CellSpec, defect: Defect, profile: Profile) -> tuple[tuple[str, ...], tuple[Ask, ...]]:
+def draw(names: list[str], sample: int, seed: int) -> frozenset[str]:
+    """Draw some of the names; the same seed draws the same ones."""
+    return frozenset(random.Random(seed).sample(names, min(sample, len(names))))  # noqa: S311 - nothing is kept secret
+
+
+def _named(cell: CellSpec, defect: Defect, selection: Selection) -> list[str]:
+    full = (f"{cell.suite}/{test}" for test in defect.tests(cell.backend))
+    return [test for test in full if re.search(selection.test, test)]
+
+
+def _split(cell: CellSpec, named: list[str], profile: Profile) -> tuple[tuple[str, ...], list[str]]:
     """Give the tests to run, and what no suite has; what is unsupported here by design is not asked."""
-    named = [f"{cell.suite}/{test}" for test in defect.tests(cell.backend)]
-    absent = tuple(Ask(cell.suite, defect.name, test, cell.backend) for test in named if test not in cell.tests)
     present = [test for test in named if test in cell.tests]
     asked = [test for test in present if not unsupported_reason(cell.tests[test], cell.backend, profile.offers)]
-    return tuple(asked), absent
+    return tuple(asked), [test for test in named if test not in cell.tests]

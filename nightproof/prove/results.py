@@ -116,7 +116,7 @@ def write(summary: Summary, folder: Path) -> None:
 def markdown(summary: Summary) -> str:
     """Give the table, what was not killed first."""
     counts = ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
-    took = f"{summary.seconds:.0f} s; {summary.earlier} results are from an earlier call."
+    took = f"{summary.seconds:.0f} s, {summary.earlier} results from an earlier call."
     head = ["# Suite proof", "", f"{summary.sentence}: {counts}. {took}", ""]
     head += ["| defect | test | backend | status | verdict | reason |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *(_row(result) for result in ordered(summary.results))]) + "\n"
@@ -129,7 +129,7 @@ def text(summary: Summary) -> str:
 
 
 def _line(result: Result) -> str:
-    why = f": {result.reason}" if result.reason else ""
+    why = f": {' '.join(result.reason.splitlines())}" if result.reason else ""
     return f"{result.status.value} {result.ask.defect} {result.ask.test} {result.ask.backend}{why}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from typing import Any
@@ -16,6 +17,7 @@ from nightproof.records import RunReport
 from nightproof.records import Verdict
 from nightproof.records import utc_text
 from nightproof.report import charts
+from nightproof.report import matrix
 from nightproof.report import sections
 from nightproof.report import words
 
@@ -51,9 +53,12 @@ def render(report: RunReport, nights: Sequence[Night] = ()) -> str:
         colour=words.colour_word(report),
         headline=words.scrub(words.headline(report)),
         totals=words.totals_pairs(report.totals),
+        counts=dict(words.counts(report)),
         wall_s=(report.ended - report.started).total_seconds(),
         changes=sections.changes(report, past),
-        matrix=sections.matrix(report),
+        matrices=matrix.tables(report),
+        matrix=matrix,
+        reasons=matrix.reasons(report),
         causes=sections.causes(report),
         revenue=sections.revenue(report),
         debt=sections.with_verdicts(report, Verdict.FLAKY, Verdict.QUARANTINED),
@@ -75,6 +80,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.found: dict[str, str] = {}
         self.verdicts: list[str] = []
+        self.statuses: list[str] = []
         self._key: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -84,13 +90,14 @@ class _Reader(HTMLParser):
         self._key = given.get("data-total") or ({"colour": "#colour", "headline": "#headline"}).get(
             given.get("id") or ""
         )
-        if given.get("class") == "verdict-word":
-            self._key = "#verdict"
+        self._key = {"verdict-word": "#verdict", "status-word": "#status"}.get(given.get("class") or "", self._key)
 
     def handle_data(self, data: str) -> None:
         """Take the text of the element that was noted."""
         if self._key == "#verdict":
             self.verdicts.append(data.strip())
+        elif self._key == "#status":
+            self.statuses.append(data.strip())
         elif self._key:
             self.found[self._key] = data
         self._key = None
@@ -109,6 +116,13 @@ def recount(page: str) -> dict[str, int]:
     reader = _Reader()
     reader.feed(page)
     return {verdict.value: reader.verdicts.count(verdict.value) for verdict in Verdict}
+
+
+def restatuses(page: str) -> Counter[str]:
+    """Count the statuses of the categories in the support matrix."""
+    reader = _Reader()
+    reader.feed(page)
+    return Counter(reader.statuses)
 
 
 def _is_number(text: Any) -> bool:

@@ -36,7 +36,7 @@ def render(report: RunReport) -> str:
 def parse(page: str) -> tuple[dict[str, int], str, str]:
     """Give totals, colour and headline as the page shows them."""
     first = re.search(r"^# \S+ (\S+): (.*)$", page, re.MULTILINE)
-    rows = re.findall(r"^\| total: (\w+) \| (\d+) \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| total: (\S+) \| (\d+) \|$", page, re.MULTILINE)
     totals = {name: int(number) for name, number in rows}
     return totals, first[1] if first else "", unescape(first[2]) if first else ""
 

@@ -96,12 +96,11 @@ def counted(row: SupportRow) -> str:
 
 def timed(row: SupportRow) -> str:
     """Give the median time and the slowest request as the servers saw it."""
+    parts = [f"median {words.duration(row.median_s)}"] if row.median_s is not None else []
     server = row.worst_server_ms
-    parts = [
-        f"median {words.duration(row.median_s)}" if row.median_s is not None else "",
-        f"{'slow: ' * (server > SLOW_MS)}{words.duration(server / 1000)} server" if server is not None else "",
-    ]
-    return ", ".join(part for part in parts if part)
+    if server is not None:
+        parts.append(f"slow: {words.duration(server / 1000)} server" if server > SLOW_MS else f"{server:.0f} ms server")
+    return ", ".join(parts)
 
 
 def statuses(report: RunReport) -> Counter[str]:
@@ -112,8 +111,8 @@ def statuses(report: RunReport) -> Counter[str]:
 def compared(one: Consistency) -> str:
     """Say in one sentence what the comparison of two backends gave."""
     return (
-        f"{one.suite}: {' and '.join(one.backends)} gave {one.equal} equal answers, {one.differs} differ, "
-        f"{one.one_side} seen by one side only, in {one.tests} tests."
+        f"{one.suite}: {' and '.join(one.backends)} gave {one.equal} equal and {one.differs} different answers, "
+        f"{one.one_side} more on one side only, in {one.tests} tests."
     )
 
 
@@ -127,6 +126,8 @@ def summary(report: RunReport) -> list[str]:
     """Give the lines of a terminal: the statuses per suite and backend, and the comparison."""
     lines = []
     for table in several(report):
+        if not table.categories:
+            continue
         told = []
         for backend, column in zip(
             table.backends, zip(*(row for _, row in table.categories), strict=True), strict=True

@@ -1,9 +1,8 @@
-"""Prepare the sections of the page: what changed, the matrix, the causes, the money, the debt."""
+"""Prepare the sections of the page: what changed, the causes, the money, the debt."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
@@ -13,7 +12,6 @@ from nightproof.records import STAGES
 from nightproof.records import RunReport
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
-from nightproof.report import words
 from nightproof.verdict.clusters import FAILURES
 from nightproof.verdict.clusters import Cluster
 from nightproof.verdict.clusters import clusters
@@ -54,31 +52,6 @@ def changes(report: RunReport, past: Sequence[Night]) -> Changes:
         fixed=tuple(fixed),
         newly_flaky=tuple(test for test in report.tests if test.verdict is Verdict.FLAKY and test.new),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixRow:
-    """One category: per column the counts of its verdicts, worst first."""
-
-    category: str
-    columns: tuple[tuple[tuple[Verdict, int], ...], ...]
-
-
-def matrix(report: RunReport) -> tuple[tuple[str, ...], tuple[MatrixRow, ...]]:
-    """Give the columns (suite and backend) and the rows (categories) of the matrix."""
-    cells = [(cell.suite, cell.backend) for cell in report.cells]
-    several = len({suite for suite, _ in cells}) > 1
-    heads = tuple(f"{suite} · {backend}" if several else backend for suite, backend in cells)
-    rows = []
-    for category in sorted({test.category for test in report.tests}):
-        columns = []
-        for key in cells:
-            found = Counter(
-                test.verdict for test in report.tests if (test.suite, test.backend) == key and test.category == category
-            )
-            columns.append(tuple((verdict, found[verdict]) for verdict in words.WORST_FIRST if found[verdict]))
-        rows.append(MatrixRow(category, tuple(columns)))
-    return heads, tuple(rows)
 
 
 def causes(report: RunReport) -> tuple[Cluster, ...]:

@@ -175,8 +175,10 @@ class _Reader:
         attempts.append(to_attempt(running, len(attempts) + 1, why, outcome, ended))
         if reason := skip_reason(running):
             self.skips[running.id] = reason
-        self.properties[running.id] = noted(running)
-        self.observations.pop(running.id, None)  # of an earlier attempt
+        self.properties.pop(running.id, None)  # of an earlier attempt, as are the observations
+        self.observations.pop(running.id, None)
+        if found := noted(running):
+            self.properties[running.id] = found
 
     def result(self) -> CellEvents:
         """Give what was read."""

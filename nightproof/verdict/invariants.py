@@ -14,6 +14,7 @@ from nightproof.verdict.colour import decide
 from nightproof.verdict.gates import is_broken
 from nightproof.verdict.gates import tier_rate
 from nightproof.verdict.outcomes import hollow_reason
+from nightproof.verdict.support import support
 
 _CLAIM_EVIDENCE: Final = (Verdict.PASSED, Verdict.FLAKY)
 
@@ -83,6 +84,40 @@ def cause_fits(report: RunReport) -> list[str]:
     if report.colour is Colour.GREEN:
         return [f"The night is GREEN, but gives a cause: {report.cause}"] if report.cause else []
     return [] if report.cause else [f"The night is {_word(report.colour)} without a cause."]
+
+
+def support_fits(report: RunReport) -> list[str]:
+    """The support matrix is that of the tests, and its categories and its files each add up to their cell."""
+    found = []
+    if report.support != support(report.tests):
+        found.append("The support matrix is not that of the listed tests.")
+    for cell in report.cells:
+        wanted = (cell.passed + cell.flaky, cell.declared)
+        for kind in ("categories", "files"):
+            rows = [
+                row
+                for row in report.support
+                if (row.suite, row.backend, row.file is None) == (cell.suite, cell.backend, kind == "categories")
+            ]
+            sums = (sum(row.passed for row in rows), sum(row.total + row.unsupported for row in rows))
+            if sums != wanted:
+                found.append(
+                    f"The {kind} of {cell.suite}-{cell.backend} hold {sums[0]} passed of {sums[1]} declared, "
+                    f"the cell {wanted[0]} of {wanted[1]}."
+                )
+    return found
+
+
+def answers_fit(report: RunReport) -> list[str]:
+    """Every answer that a test saw is equal, differs or stands alone, and every difference is listed."""
+    found = []
+    for one in report.consistency:
+        seen, told = sum(one.observed), 2 * (one.equal + one.differs) + one.one_side
+        if seen != told:
+            found.append(f"The tests of {one.suite} saw {seen} answers, the comparison accounts for {told}.")
+        if len(one.differences) != one.differs:
+            found.append(f"{one.differs} answers of {one.suite} differ, {len(one.differences)} are listed.")
+    return found
 
 
 def _gate_counts(report: RunReport) -> dict[str, float]:

@@ -19,12 +19,14 @@ from nightproof.records import Verdict
 from nightproof.report import html
 from nightproof.report import junit
 from nightproof.report import markdown
+from nightproof.report import matrix
 from nightproof.report import slack
 from nightproof.report import words
 from nightproof.report.files import read_report
 from nightproof.runner.events import read_cell
 from nightproof.verdict import invariants
 from nightproof.verdict.assemble import COUNTS
+from nightproof.verdict.consistency import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nightproof.runner.events import CellEvents
+    from nightproof.side_by_side import Consistency
 
 Parsed = tuple[dict[str, int], str, str]
 ROUNDING_S: Final = 0.05  # clocks of two processes on one machine, and rounding to milliseconds
@@ -47,6 +50,7 @@ def reconcile(run_dir: Path, report: RunReport, declared: Mapping[tuple[str, str
     found += declared_once(report, declared)
     found += logs_in_catalogue(events, declared)
     found += logs_reported(report, events)
+    found += answers_compared(report, events)
     found += outputs_agree(run_dir, report)
     return tuple(found)
 
@@ -129,6 +133,20 @@ def logs_reported(report: RunReport, events: Mapping[tuple[str, str], CellEvents
     return violations
 
 
+def answers_compared(report: RunReport, events: Mapping[tuple[str, str], CellEvents]) -> list[str]:
+    """The comparison is that of the logs: nothing that a test saw is left out, and nothing made equal."""
+    again = compare(report.tests, {key: cell.observations for key, cell in events.items()})
+    return [
+        f"The logs of {one.suite} compare as {_compared(other)}, not as {_compared(one)}."
+        for one, other in zip(report.consistency, again, strict=True)
+        if _compared(one) != _compared(other)
+    ]
+
+
+def _compared(one: Consistency) -> str:
+    return f"{one.equal} equal, {one.differs} different, {one.one_side} on one side of {sum(one.observed)}"
+
+
 def attempts_fit(report: RunReport) -> list[str]:
     """A passed test's last attempt passed and is the first; a flaky one fails before it passes."""
     return [sentence for test in report.tests for sentence in _attempts(test)]
@@ -191,6 +209,7 @@ def times_fit(report: RunReport) -> list[str]:
 def outputs_agree(run_dir: Path, report: RunReport) -> list[str]:
     """The HTML, the Markdown, the JUnit and the Slack text, parsed back, carry the same totals, colour and cause."""
     headline = words.headline(report)
+    counts = dict(words.counts(report))
     readers: list[tuple[str, Callable[[str], Parsed], str]] = [
         ("report.html", html.parse, headline),
         ("report.md", markdown.parse, headline),
@@ -202,9 +221,10 @@ def outputs_agree(run_dir: Path, report: RunReport) -> list[str]:
         if not path.is_file():
             found.append(f"{name} was not written.")
             continue
-        found += _agree(name, parse(path.read_text(encoding="utf-8")), report, sentence)
+        found += _agree(name, parse(path.read_text(encoding="utf-8")), report, sentence, counts)
     found += _json_agrees(run_dir, report)
-    found += _agree("the Slack text", slack.parse(slack.render(report).text), report, headline)
+    totals = dict(words.totals_pairs(report.totals))
+    found += _agree("the Slack text", slack.parse(slack.render(report).text), report, headline, totals)
     return [*found, *_recounts(run_dir, report)]
 
 
@@ -219,9 +239,8 @@ def _json_agrees(run_dir: Path, report: RunReport) -> Iterable[str]:
         yield f"report.json carries other facts than the report: {', '.join(wrong)}."
 
 
-def _agree(name: str, parsed: Parsed, report: RunReport, sentence: str) -> Iterable[str]:
+def _agree(name: str, parsed: Parsed, report: RunReport, sentence: str, expected: Mapping[str, int]) -> Iterable[str]:
     totals, colour, cause = parsed
-    expected = dict(words.totals_pairs(report.totals))
     if totals != expected:
         wrong = sorted(key for key in {*totals, *expected} if totals.get(key) != expected.get(key))
         yield f"{name} carries other totals than the report: {', '.join(wrong)}."
@@ -237,11 +256,15 @@ def _recounts(run_dir: Path, report: RunReport) -> Iterable[str]:
         path = run_dir / name
         if path.is_file() and recount(path.read_text(encoding="utf-8")) != expected:
             yield f"The tests listed in {name} are not those that its totals count."
+    path = run_dir / "report.html"
+    if path.is_file() and html.restatuses(path.read_text(encoding="utf-8")) != matrix.statuses(report):
+        yield "The support matrix of report.html shows other statuses than the report."
 
 
 _RULES: Final[tuple[Callable[[RunReport], list[str]], ...]] = (
     verdicts_sum, first_sums, cells_sum, attempts_fit, journeys_sum, ledger_sums, stages_fit, times_fit,
     invariants.evidence_fits, invariants.rates_fit, invariants.gates_fit, invariants.colour_fits, invariants.cause_fits,
+    invariants.support_fits, invariants.answers_fit,
 )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ class Attempt:
 
     def verdict(self, factor: float) -> str:
         """Give the class as the report names it; slowness is a remark, whatever the outcome."""
-        return f"{self.outcome} (slow)" if self.outcome != "timeout" and self.seconds >= SLOW_S * factor else self.outcome
+        return (
+            f"{self.outcome} (slow)" if self.outcome != "timeout" and self.seconds >= SLOW_S * factor else self.outcome
+        )
 
 
 class Attempts:

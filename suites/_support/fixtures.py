@@ -16,6 +16,7 @@ from suites._support.people import People
 from suites._support.seeds import Seeds
 from suites._support.settings import Settings
 from suites._support.settings import settings
+from suites._support.tables import Tables
 from suites._support.work import Work
 
 if TYPE_CHECKING:
@@ -123,5 +124,14 @@ def people(
     made = People(
         ledger=ledger, admin=admin_ops.admin, make_ops=make_ops, target=target, label=backend[0], test_id=test_id
     )
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def tables(ledger: Ledger, admin_ops: QuiltOps, backend: str) -> Iterator[Tables]:
+    """Give names of Tabulator tables, and remove what the test made under them."""
+    test_id = RECORDING.test.id if RECORDING.test else ""
+    made = Tables(ledger=ledger, admin=admin_ops, label=backend[0], test_id=test_id)
     yield made
     made.remove()

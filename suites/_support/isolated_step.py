@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 from typing import Final
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path is its own folder
+
 from nightproof import quilt
+from suites._support.library_step import library
 
 KILOBYTE: Final = 1024
 SERVER_FAR_FUTURE: Final = 4_000_000_000
@@ -95,7 +98,7 @@ def _write_local_state(request: dict[str, Any], access_token: str | None = None)
         (folder / "auth.json").write_text(json.dumps({request["registry_url"]: session}), encoding="utf-8")
 
 
-STEPS: Final = {"status": status, "missing": missing, "stale": stale, "browse": browse}
+STEPS: Final = {"status": status, "missing": missing, "stale": stale, "browse": browse, "library": library}
 
 if __name__ == "__main__":
     main()

@@ -108,6 +108,15 @@ class Observer:
         names = [key.rsplit("/", 1)[1] for key in self.inventory(bucket, f"{POINTERS}/{package}/")]
         return sorted(int(name) for name in names if name != "latest")
 
+    def pointers(self, bucket: str, package: str) -> dict[int, tuple[str, float]]:
+        """Give, by the second that names it, the hash in each revision pointer and the time it was written."""
+        found: dict[int, tuple[str, float]] = {}
+        for second in self.pointer_times(bucket, package):
+            with channel("observer"):
+                stored = self._s3.get_object(Bucket=bucket, Key=f"{POINTERS}/{package}/{second}")
+            found[second] = (stored["Body"].read().decode(), stored["LastModified"].timestamp())
+        return found
+
     def manifest(self, bucket: str, stored_under: str) -> Manifest:
         """Read the manifest that is stored under a hash."""
         return Manifest(self.read(bucket, f"{MANIFESTS}/{stored_under}").decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from suites._support.tokens import claims_of
@@ -41,7 +42,8 @@ class People:
 
     def name(self, short: str) -> str:
         """Give a new user's name, already in the ledger."""
-        name = f"np-{self._ledger.tag}-{short}-{self._label}-{len(self._made)}"
+        pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
+        name = f"np-{self._ledger.tag}-{short}-{self._label}{pass_number}-{len(self._made)}"
         self._made[name] = self._ledger.intent("user", {"name": name}, self._test_id)
         return name
 

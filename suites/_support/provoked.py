@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Mapping
 
     from nightproof.quilt import QuiltOps
     from suites._support.settings import Settings
@@ -25,7 +25,7 @@ class Provoked:
     operation: str
     act: Callable[[], object]
     named: str
-    context: Mapping[str, Any]
+    context: dict[str, Any]
 
 
 def unauthenticated(ops: QuiltOps, backend: str, registry: str) -> list[Provoked]:
@@ -135,6 +135,5 @@ def judged(admin: QuiltOps, target: Settings, table: str) -> Provoked:
     """Give a call that only the server can refuse, so that its own words reach the message."""
     config = "schema: [] # no parser"
     context = {"field_name": "config", "field_value": config}
-    name = table.replace("-", "_")
-    act = lambda: admin.create_tabulator_table(target.work, name, config)  # noqa: E731 - one of a table of calls
+    act = partial(admin.create_tabulator_table, target.work, table, config)
     return Provoked("create_tabulator_table", act, "`config`", context)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -45,6 +46,12 @@ class Seeds:
         """The baseline packages, ascending."""
         registry = self.manifest["packages"]["test-user/simple-csv"]["registry"]
         return sorted(name for name, package in self.manifest["packages"].items() if package["registry"] == registry)
+
+    def packages_of(self, buckets: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Give the seeded packages of some buckets by name."""
+        registries = {f"s3://{bucket}" for bucket in buckets}
+        packages: dict[str, dict[str, Any]] = self.manifest["packages"]
+        return {name: package for name, package in packages.items() if package["registry"] in registries}
 
     def package(self, name: str) -> dict[str, Any]:
         """Give a baseline package: registry, message, metadata, revisions."""

@@ -19,12 +19,10 @@ def sign_in(backend: str, user: str) -> QuiltOps:
     return with_credentials(backend, {"refresh_token": settings().refresh_token(user)})
 
 
-def with_credentials(backend: str, given: dict[str, str], **more: Any) -> QuiltOps:
+def with_credentials(backend: str, given: dict[str, Any], **more: Any) -> QuiltOps:
     """Give an instance on the target's catalog with exactly these credentials; none at all when empty."""
     known = {"catalog_url": settings().catalog_url, "registry": settings().registry, "timeouts": None} | more
-    credentials = (
-        Credentials(refresh_token=given.get("refresh_token"), access_token=given.get("access_token")) if given else None
-    )
+    credentials = Credentials(**given) if given else None
     return create_quilt_ops(backend, credentials=credentials, **known)
 
 

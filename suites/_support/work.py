@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import Protocol
 
+from suites._support.removal import remove_all
 from suites._support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -91,14 +93,32 @@ class Work:
             every_s=0.05,
         )
 
+    def expect_manifest(self, top_hash: str) -> None:
+        """Write down a manifest that may be left without a pointer."""
+        intent = self._ledger.intent("manifest", {"registry": self.bucket, "hash": top_hash}, self._test_id)
+        self._prefixes[f".quilt/packages/{top_hash}"] = (self.bucket, intent)
+
+    def put_one(self, bucket: str, short: str, data: bytes) -> str:
+        """Put a single object into a bucket, a ledger entry of its own before it, and give its key."""
+        key = f"np-{self._ledger.tag}/{short}-{self._label}{os.environ.get('NIGHTPROOF_PASS', '1')}.txt"
+        intent = self._ledger.intent("object", {"bucket": bucket, "key": key}, self._test_id)
+        self._prefixes[key] = (bucket, intent)
+        self._observer.put(bucket, key, data)
+        self._ledger.confirmed(intent)
+        return key
+
     def remove(self) -> None:
         """Delete through the interface what exists, and note it in the ledger once it is seen to be gone."""
-        for name, intent in self._packages.items():
-            if self._observer.exists(self.bucket, name):
-                self._ops.delete_package(name, self.registry)
-            if not self._observer.exists(self.bucket, name):
-                self._ledger.deleted(intent)
-        for prefix, (bucket, intent) in self._prefixes.items():
-            self._observer.remove(bucket, prefix)
-            if not self._observer.inventory(bucket, prefix):
-                self._ledger.deleted(intent)
+        prefixes = [partial(self._remove_prefix, prefix, *where) for prefix, where in self._prefixes.items()]
+        remove_all([*prefixes, *(partial(self._remove_package, *made) for made in self._packages.items())])
+
+    def _remove_package(self, name: str, intent: str) -> None:
+        if self._observer.exists(self.bucket, name):
+            self._ops.delete_package(name, self.registry)
+        if not self._observer.exists(self.bucket, name):
+            self._ledger.deleted(intent)
+
+    def _remove_prefix(self, prefix: str, bucket: str, intent: str) -> None:
+        self._observer.remove(bucket, prefix)
+        if not self._observer.inventory(bucket, prefix):
+            self._ledger.deleted(intent)

@@ -87,7 +87,7 @@ def test_create_duplicate_user(admin_ops: quilt.QuiltOps, people: People) -> Non
     first = people.create("twice")
     before = admin_ops.admin.get_user(first.name)
     other = people.name("other")
-    taken = {
+    taken: dict[str, dict[str, Any]] = {
         "name": {"name": first.name, "email": f"{other}@example.org", "role": "viewer"},
         "email": {"name": other, "email": first.email, "role": "viewer"},
     }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from suites._support.people import People
     from suites._support.seeds import Seeds
     from suites._support.settings import Settings
+    from suites._support.tables import Tables
     from suites._support.work import Work
 
 JOURNEY = "understand-errors"
@@ -149,6 +150,7 @@ def test_messages_are_clear(
     target: Settings,
     people: People,
     work: Work,
+    tables: Tables,
     fault: Faults,
     backend: str,
 ) -> None:
@@ -160,7 +162,7 @@ def test_messages_are_clear(
     check_messages(provoked.invalid(quilt_ops, target.registry))
     check_messages(provoked.absent(quilt_ops, admin_ops, target, new_user))
     check_messages(provoked.forbidden(quilt_ops, viewer, target, new_user, package))
-    check_messages([provoked.judged(admin_ops, target, new_user)])
+    check_messages([provoked.judged(admin_ops, target, tables.name(target.work, "unclear"))])
     fault.set("catalog", "revoke-token", token=token)
     check_messages(provoked.unauthenticated(revoked, backend, target.registry))
     fault.set("catalog", "error", operation=SEARCH[backend], status=500)

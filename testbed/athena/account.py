@@ -14,11 +14,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from testbed.athena.catalogs import Held
+from testbed.athena.defects import unbent
 from testbed.athena.failures import QueryFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"})
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
 
 
@@ -30,6 +34,17 @@ class Keys:
     secret_access_key: str
     session_token: str = ""
     region: str = "us-east-1"
+    is_lent: bool = False  # by the catalog, to one of its users
+    user: str = ""  # whose they are: an IAM user, or the one whom they were lent to
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where queries run: S3 and Glue at `url`, Tabulator's tables as `held`, and `bend` for what is to go wrong."""
+
+    url: str
+    held: Callable[[], Held] = Held
+    bend: Callable[..., Any] = unbent
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +66,10 @@ def place_of(location: str) -> tuple[str, str]:
 class Account:
     """The account as one caller sees it; what the caller may not do ends the query with that reason."""
 
-    def __init__(self, url: str, keys: Keys) -> None:
-        self.url = url
+    def __init__(self, surroundings: Surroundings, keys: Keys) -> None:
+        self.url = url = surroundings.url
+        self.held = surroundings.held
+        self.bend = surroundings.bend
         self.keys = keys
         session = boto3.Session(keys.access_key_id, keys.secret_access_key, keys.session_token or None, keys.region)
         config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=30)
@@ -108,6 +125,18 @@ class Account:
             if entry["Size"] and not entry["Key"].rsplit("/", 1)[-1].startswith(("_", "."))
         ]
 
+    def read(self, bucket: str, key: str, version: str | None = None) -> bytes | None:
+        """Read an object; nothing means that there is none, or not in that version."""
+        which: Any = {"VersionId": version} if version else {}
+        try:
+            return self._s3.get_object(Bucket=bucket, Key=key, **which)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                return None
+            raise _failure(error, f"s3://{bucket}/{key}") from error
+        except BotoCoreError as error:
+            raise QueryFailedError(f"GENERIC_INTERNAL_ERROR: s3://{bucket}/{key}: {error}") from error
+
     def write(self, location: str, body: bytes | Path) -> None:
         """Put an object, from memory or from a file."""
         bucket, key = place_of(location)
@@ -132,9 +161,9 @@ class Account:
 
 
 @lru_cache(maxsize=16)
-def account_of(url: str, keys: Keys) -> Account:
+def account_of(surroundings: Surroundings, keys: Keys) -> Account:
     """Give the account as a caller sees it; kept for the next query, because clients are slow to make."""
-    return Account(url, keys)
+    return Account(surroundings, keys)
 
 
 def _failure(error: ClientError, location: str = "", doing: str = "on S3 path") -> QueryFailedError:

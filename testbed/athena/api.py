@@ -90,9 +90,9 @@ class Athena:
             workgroup=asked.get("WorkGroup", "primary"),
             output=output,
             is_enforced=is_enforced,
+            catalog=context.get("Catalog", "AwsDataCatalog"),
         )
-        catalog, token = context.get("Catalog", "AwsDataCatalog"), asked.get("ClientRequestToken", "")
-        return {"QueryExecutionId": self._executions.start(query, catalog, keys, token).id}
+        return {"QueryExecutionId": self._executions.start(query, keys, asked.get("ClientRequestToken", "")).id}
 
     def _get(self, asked: dict[str, Any]) -> dict[str, Any]:
         return {"QueryExecution": self._executions.get(asked.get("QueryExecutionId", "")).described()}

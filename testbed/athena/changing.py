@@ -11,7 +11,8 @@ from typing import Final
 from sqlglot import exp
 
 from testbed.athena.account import place_of
-from testbed.athena.dialect import CATALOG
+from testbed.athena.catalogs import bucket_of
+from testbed.athena.catalogs import schema_of
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
 from testbed.athena.reading import VIEW
@@ -66,9 +67,10 @@ class Changing:
 
     def _place(self, table: exp.Expression) -> tuple[str, str]:
         named = table.this if isinstance(table, exp.Schema) else table
-        if named.text("catalog").lower() not in {"", CATALOG}:
-            raise QueryFailedError(f"CATALOG_NOT_FOUND: Catalog '{named.text('catalog')}' does not exist.")
-        return (named.text("db") or self._database).lower(), named.name.lower()
+        schema = schema_of(named.text("catalog"), named.text("db"), self._database)
+        if bucket_of(schema):
+            raise unsupported("Changing a table of Tabulator by SQL")
+        return schema, named.name.lower()
 
     def _found(self, place: tuple[str, str]) -> dict[str, Any] | None:
         answer = self._account.glue("get_table", DatabaseName=place[0], Name=place[1])

@@ -10,13 +10,13 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from testbed.athena.catalogs import schema_of
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CATALOG: Final = "awsdatacatalog"
 PATH: Final = "$path"
 # Functions that the parser does not know and that mean the same in both; any other is refused, known to DuckDB or not.
 SAME: Final = frozenset(
@@ -50,20 +50,31 @@ def _is_plain(node: exp.Expression) -> bool:
     return isinstance(node.this, exp.Identifier)
 
 
-def tables_of(tree: exp.Expression, database: str) -> set[tuple[str, str]]:
-    """Qualify every table that is no common table expression; give the (database, table) pairs."""
+def tables_of(tree: exp.Expression, home: str) -> set[tuple[str, str]]:
+    """Qualify every table that is no common table expression; give the (schema, table) pairs."""
     found = set()
     for table in list(tree.find_all(exp.Table)):
         if not table.db and table.name.lower() in _expressions_seen_from(table):
             continue
-        if table.catalog and table.catalog.lower() != CATALOG:
-            raise QueryFailedError(f"CATALOG_NOT_FOUND: Catalog '{table.catalog}' does not exist.")
-        place = (table.db or database).lower(), table.name.lower()
+        place = schema_of(table.catalog, table.db, home), table.name.lower()
         table.set("catalog", None)
         table.set("db", exp.to_identifier(place[0], quoted=True))
         table.set("this", exp.to_identifier(place[1], quoted=True))
         found.add(place)
+    for column in tree.find_all(exp.Column):
+        if column.db and (schema := _schema_of(column, home), column.table.lower()) in found:
+            column.set("catalog", None)
+            column.set("db", exp.to_identifier(schema, quoted=True))
+            column.set("table", exp.to_identifier(column.table.lower(), quoted=True))
     return found
+
+
+def _schema_of(column: exp.Column, home: str) -> str:
+    """Name the schema that a column seems to name; what seems one may be an alias, with members of a row behind it."""
+    try:
+        return schema_of(column.catalog, column.db, home)
+    except QueryFailedError:
+        return ""
 
 
 def _expressions_seen_from(table: exp.Expression) -> set[str]:

@@ -25,6 +25,7 @@ from testbed.athena.running import Run
 
 if TYPE_CHECKING:
     from testbed.athena.account import Keys
+    from testbed.athena.account import Surroundings
 
 RUNNING_AT_ONCE: Final = 2
 UNFINISHED: Final = 100  # more are refused, as Athena refuses more than its quota
@@ -52,9 +53,9 @@ class Execution:
     """One query, from its submission to its end."""
 
     asked: Asked
-    catalog: str
     guard: Guard
     token: str
+    user: str = ""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     state: str = "QUEUED"
     reason: str = ""
@@ -90,7 +91,7 @@ class Execution:
                 "Retryable": False,
                 "ErrorMessage": self.reason,
             }
-        context = {"Database": self.asked.database, "Catalog": self.catalog}
+        context = {"Database": self.asked.database, "Catalog": self.asked.catalog}
         described: dict[str, Any] = {
             "QueryExecutionId": self.id,
             "Query": self.asked.text,
@@ -118,18 +119,18 @@ class Execution:
 
 
 class Executions:
-    """All executions of the account; `url` is where S3 and Glue answer."""
+    """All executions of the account."""
 
-    def __init__(self, url: str, limits: Limits | None = None) -> None:
-        self._url = url
+    def __init__(self, surroundings: Surroundings, limits: Limits | None = None) -> None:
+        self.surroundings = surroundings
         self.limits = limits or Limits()
         self._known: OrderedDict[str, Execution] = OrderedDict()
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(RUNNING_AT_ONCE)
 
-    def start(self, asked: Asked, catalog: str, keys: Keys, token: str = "") -> Execution:
+    def start(self, asked: Asked, keys: Keys, token: str = "") -> Execution:
         """Submit a query; one that was submitted with this token already is given again."""
-        execution = Execution(asked, catalog, Guard(self.limits), token)
+        execution = Execution(asked, Guard(self.limits), token, keys.user)
         with self._lock:
             for known in self._known.values():
                 if token and known.token == token:
@@ -170,7 +171,8 @@ class Executions:
             try:
                 outcome = self._outcome(execution, keys)
             except QueryFailedError as failure:
-                self._end(execution, "FAILED", str(failure))
+                is_failed = self.surroundings.bend("ends in failure", True, reason=str(failure))  # noqa: FBT003
+                self._end(execution, "FAILED" if is_failed else "SUCCEEDED", str(failure) * is_failed)
             except Exception as error:  # whatever else a statement provokes must end it, not leave it running for ever
                 LOG.exception("query %s", execution.id)
                 self._end(execution, "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}")
@@ -178,7 +180,7 @@ class Executions:
                 self._end(execution, "SUCCEEDED", "", outcome)
 
     def _outcome(self, execution: Execution, keys: Keys) -> Outcome:
-        account = account_of(self._url, keys)
+        account = account_of(self.surroundings, keys)
         outcome = Run(account, execution.guard, execution.asked, execution.id).outcome()
         execution.guard.check()
         if execution.kind[1] != "CREATE_TABLE_AS_SELECT":
@@ -187,6 +189,8 @@ class Executions:
 
     def _end(self, execution: Execution, state: str, reason: str, outcome: Outcome | None = None) -> None:
         """Note the end, unless there is one already."""
+        if state != "CANCELLED" and not self.surroundings.bend("ends", value=True, user=execution.user):
+            return
         with self._lock:
             if execution.state in FINAL:
                 return

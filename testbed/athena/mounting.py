@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+from typing import Final
 
 from ministack import app as ministack
+from ministack.core.iam_evaluator import ResolvedCredential
 from ministack.core.iam_evaluator import resolve_credential
 from ministack.core.router import extract_access_key_id
 from ministack.core.router import extract_region
 
 from testbed.athena.account import Keys
+from testbed.athena.account import Surroundings
 from testbed.athena.api import Athena
+from testbed.athena.catalogs import held
+from testbed.athena.defects import Defects
 from testbed.athena.executions import Executions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from testbed.faults.control import Faults
+
+CATALOG_USER: Final = "catalog-service"
 
 
-def mount_athena(url: str) -> None:
+def mount_athena(url: str, state: Path, faults: Faults) -> None:
     """Serve queries from now on; they read S3 and Glue at `url` with the keys of whoever asked."""
     handlers = ministack.SERVICE_HANDLERS
-    handlers["athena"] = Athena(handlers["athena"], Executions(url), keys_of).handle
+    surroundings = Surroundings(url, partial(held, state), Defects(faults).bend)
+    handlers["athena"] = Athena(handlers["athena"], Executions(surroundings), keys_of).handle
 
 
 def keys_of(headers: Mapping[str, str]) -> Keys:
     """Give the credentials of a caller whose signature was checked with them before."""
     found = resolve_credential(extract_access_key_id(headers))
-    return Keys(found.access_key_id, found.secret_access_key, found.session_token or "", extract_region(headers))
+    region, is_lent = extract_region(headers), bool(found.session_token) and _is_lent(found)
+    token, user = found.session_token or "", found.principal_arn.rpartition("/")[2]
+    return Keys(found.access_key_id, found.secret_access_key, token, region, is_lent, user)
+
+
+def _is_lent(found: ResolvedCredential) -> bool:
+    """Say whether the catalog asked for these keys of a role: whoever else may take a role counts as anybody."""
+    source = resolve_credential(found.source_access_key_id or "")
+    return isinstance(source, ResolvedCredential) and source.principal_name == CATALOG_USER

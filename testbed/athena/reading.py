@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import tempfile
 from dataclasses import dataclass
 from dataclasses import field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from testbed.athena.catalogs import bucket_of
 from testbed.athena.dialect import asks_path
 from testbed.athena.dialect import tables_of
 from testbed.athena.dialect import to_duckdb
@@ -18,6 +21,7 @@ from testbed.athena.dialect import vet
 from testbed.athena.engine import Session
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
+from testbed.athena.rows import tabulated
 from testbed.athena.statements import tree_of
 from testbed.athena.tables import duckdb_type
 from testbed.athena.tables import quoted
@@ -26,12 +30,12 @@ from testbed.athena.tables import string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlglot import exp
 
     from testbed.athena.account import Account
     from testbed.athena.engine import Guard
+    from testbed.athena.rows import Tabulated
 
 VIEW: Final = "VIRTUAL_VIEW"
 VIEW_TEXT: Final = "/* Presto View: {} */"
@@ -54,33 +58,40 @@ class Source:
     table: dict[str, Any]
     parts: list[Part] = field(default_factory=list)
     view: exp.Expression | None = None
+    tabulated: Tabulated | None = None
 
 
 class Reading:
     """What one query reads; gathered with the caller's rights before anything runs."""
 
-    def __init__(self, account: Account, guard: Guard, tree: exp.Expression, database: str) -> None:
+    def __init__(self, account: Account, guard: Guard, tree: exp.Expression, home: str) -> None:
         self._account = account
         self._guard = guard
         self._tree = tree
         self._sources: dict[tuple[str, str], Source] = {}
         self._has_path = False
         self.scanned = 0
-        self._gather(tree, database, 0)
+        self._gather(tree, home, 0)
+        if self._has_path and any(source.tabulated for source in self._sources.values()):
+            raise unsupported('"$path" in a query of a Tabulator table, which has "$physical_key",')
 
-    def _gather(self, tree: exp.Expression, database: str, depth: int) -> None:
+    def _gather(self, tree: exp.Expression, home: str, depth: int) -> None:
         """Find the sources of a query, those of its views before the views themselves."""
         vet(tree)
         if depth > MOST_NESTED:
             raise QueryFailedError("INVALID_VIEW: Views are nested too deeply or contain themselves.")
         self._has_path |= asks_path(tree)
-        for place in sorted(tables_of(tree, database)):
+        for place in sorted(tables_of(tree, home)):
             self._guard.check()
             if place not in self._sources:
                 source = self._source(place, depth)
                 self._sources[place] = source
 
     def _source(self, place: tuple[str, str], depth: int) -> Source:
+        if bucket_of(place[0]):
+            found = tabulated(self._account, self._guard, place)
+            self.scanned += sum(file.size for file in found.files)
+            return Source(place, {}, tabulated=found)
         table = self._account.table(*place)
         if table.get("TableType") == VIEW:
             said = view_of(table)
@@ -114,17 +125,30 @@ class Reading:
     @contextlib.contextmanager
     def opened(self, *writable: Path) -> Iterator[tuple[Session, str]]:
         """Give a session with every source in place, and the query to run in it."""
+        with tempfile.TemporaryDirectory(prefix="tabulator-") as folder:
+            fetched = [
+                path
+                for source in self._sources.values()
+                if source.tabulated
+                for path in source.tabulated.fetch(self._account, self._guard, Path(folder))
+            ]
+            with self._session([*fetched, *(str(path) for path in writable)]) as session:
+                yield session, to_duckdb(self._tree, has_path=self._has_path)
+
+    @contextlib.contextmanager
+    def _session(self, local: list[str]) -> Iterator[Session]:
         allowed = [file for source in self._sources.values() for part in source.parts for file in part.files]
-        allowed += [str(path) for path in writable]
-        session = Session(self._account.url, self._account.keys, allowed, self._guard)
+        session = Session(self._account.url, self._account.keys, allowed + local, self._guard)
         try:
             for source in self._sources.values():
                 session.define(quoted(source.place[0]), quoted(source.place[1]), self._sql(session, source))
-            yield session, to_duckdb(self._tree, has_path=self._has_path)
+            yield session
         finally:
             session.close()
 
     def _sql(self, session: Session, source: Source) -> str:
+        if source.tabulated is not None:
+            return source.tabulated.sql(session)
         if source.view is not None:
             return to_duckdb(source.view, has_path=self._has_path)
 

@@ -10,6 +10,7 @@ from typing import Any
 from typing import Final
 
 from testbed.athena import statements
+from testbed.athena.catalogs import schema_of
 from testbed.athena.changing import Changing
 from testbed.athena.dialect import bind
 from testbed.athena.dialect import name_columns
@@ -57,6 +58,12 @@ class Asked:
     workgroup: str
     output: str
     is_enforced: bool = False
+    catalog: str = "AwsDataCatalog"
+
+    @property
+    def home(self) -> str:
+        """Name the schema of tables that name none."""
+        return schema_of(self.catalog, self.database, "")
 
 
 class Run:
@@ -67,7 +74,7 @@ class Run:
         self._guard = guard
         self._asked = asked
         self._new_table = f"{asked.output}tables/{query_id}/"
-        self._changing = Changing(account, guard, asked.database)
+        self._changing = Changing(account, guard, asked.home)
 
     def outcome(self) -> Outcome:
         """Run it; raise QueryFailedError with the reason when it cannot be."""
@@ -113,7 +120,8 @@ class Run:
 
     def _query(self, statement: statements.Query) -> Outcome:
         name_columns(statement.tree)
-        reading = Reading(self._account, self._guard, statement.tree, self._asked.database)
+        tree = self._account.bend("query", statement.tree)
+        reading = Reading(self._account, self._guard, tree, self._asked.home)
         outcome, cost = Outcome(has_header=True, scanned=reading.scanned), 0
         with reading.opened() as (session, sql):
             outcome.columns = [column_info(_named(name), kind) for name, kind in session.columns(sql)]
@@ -126,6 +134,7 @@ class Run:
                         " which is all that the embedded Athena holds."
                     )
                 outcome.rows += rows
+        outcome.rows = self._account.bend("rows", outcome.rows)
         return outcome
 
     def _look(self, statement: statements.Statement) -> Outcome:

@@ -38,8 +38,8 @@ def main() -> None:
     from testbed.aws.uploads import keep_uploads  # noqa: PLC0415 - as above
 
     keep_uploads(state / "uploads")
-    mount_athena(f"http://127.0.0.1:{port}")
     calls, faults = CallLog(state / "calls" / "aws.jsonl"), new_faults()
+    mount_athena(f"http://127.0.0.1:{port}", state, faults)
     watch_rights(faults.is_on)
     app = Layers(ministack, os.environ["TESTBED_CONTROL_TOKEN"], calls, faults, owner_lookup(state / "keys.json"))
     sys.exit(serve(app, port))

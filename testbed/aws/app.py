@@ -11,6 +11,7 @@ from typing import Final
 
 from starlette.routing import Router
 
+from testbed.athena.defects import SENTENCES as SENTENCES_OF_ATHENA
 from testbed.aws.asgi import Answer
 from testbed.aws.asgi import App
 from testbed.aws.asgi import Message
@@ -49,7 +50,7 @@ KNOBS: Final = {
 
 def new_faults() -> Faults:
     """Give the switches of this service, all off."""
-    return Faults(KNOBS, SENTENCES)
+    return Faults(KNOBS, SENTENCES | SENTENCES_OF_ATHENA)
 
 
 class Layers:
@@ -102,9 +103,8 @@ class Layers:
             await deliver(refused, send)
         elif defects:
             exchange = Exchange(operation, scope, self._internal, self._ministack)
-            with self._defects.around(defects):
-                answer = await self._defects.instead(defects, exchange, receive)
-                answer = answer or await self._corrected(scope, receive, operation)
+            answer = await self._defects.instead(defects, exchange, receive)
+            answer = answer or await self._corrected(scope, receive, operation)
             await deliver(await self._defects.spoil(defects, exchange, answer), send)
         elif self._corrections.wants(scope, operation):
             await deliver(await self._corrections.answer(scope, receive, operation), send)

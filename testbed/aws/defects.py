@@ -7,13 +7,11 @@ its own, so that nobody sees more than his rights allow. No hook knows who asks.
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Final
 
-from testbed.aws import defects_of_deleting
 from testbed.aws import defects_of_concurrency
+from testbed.aws import defects_of_deleting
 from testbed.aws import defects_of_listings
 from testbed.aws import defects_of_manifests
 from testbed.aws import defects_of_objects
@@ -21,8 +19,6 @@ from testbed.aws import defects_of_rights
 from testbed.aws import defects_of_writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from testbed.aws.asgi import Answer
     from testbed.aws.asgi import Receive
     from testbed.aws.exchange import Defect
@@ -51,16 +47,8 @@ class Defects:
     def of(self, operation: Operation, user: str) -> dict[str, Defect]:
         """Give the active defects that touch an operation, and this user where they name one."""
         names = [name for name in self._faults.active_defects() if self._faults.of(name, user) is not None]
-        active = {name: DEFECTS[name] for name in names}
+        active = {name: DEFECTS[name] for name in names if name in DEFECTS}  # the others are Athena's
         return {name: defect for name, defect in active.items() if defect.touches(operation)}
-
-    @contextmanager
-    def around(self, found: dict[str, Defect]) -> Iterator[None]:
-        """Let ministack answer in what the defects change for it."""
-        with ExitStack() as entered:
-            for defect in found.values():
-                entered.enter_context(defect.around())
-            yield
 
     @staticmethod
     async def instead(found: dict[str, Defect], exchange: Exchange, receive: Receive) -> Answer | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
@@ -77,14 +75,13 @@ Instead = Callable[[Exchange, "Receive"], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One defect: what it does in words, the operations and keys it touches, its delay, its hook, what it runs in."""
+    """One defect: what it does in words, the operations and keys it touches, its delay and its hook."""
 
     what: str
     operations: frozenset[str]
     change: Change | None = None
     seconds: float = 0.0
     keys: re.Pattern[str] = re.compile("")
-    around: Callable[[], AbstractContextManager[None]] = nullcontext
     instead: Instead | None = None  # answers in ministack's place, for what could not be taken back once it was done
 
     def touches(self, operation: Operation) -> bool:

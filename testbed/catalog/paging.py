@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from testbed.catalog.documents import Document
 
 Row = dict[str, Any]
-SYSTEM: Final = {
+SYSTEM: Final[dict[str, Callable[[Row], Any]]] = {
     "name": lambda row: row["name"],
     "modified": lambda row: row["modified"],
     "size": lambda row: row["size"],
@@ -56,6 +57,7 @@ class State:
     text: str
     ordering: str | None
     offset: int = 0
+    wanted: dict[str, Any] | None = None
 
     def cursor(self) -> str:
         """Write the state as an opaque text."""
@@ -67,7 +69,12 @@ def resumed(cursor: str, kind: str) -> State:
     try:
         state = State(**json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)))
         known = state.kind == kind and isinstance(state.offset, int) and state.offset > 0
-        known = known and isinstance(state.text, str) and all(isinstance(name, str) for name in state.buckets)
+        known = (
+            known
+            and isinstance(state.text, str)
+            and isinstance(state.wanted, dict | None)
+            and all(isinstance(name, str) for name in state.buckets)
+        )
         key_of(state.ordering)
     except (ValueError, TypeError, binascii.Error, InputError, RecursionError):
         known = False
@@ -133,7 +140,7 @@ def page(hits: list[Row], state: State, size: int) -> dict[str, Any]:
     """Write one page of hits; its cursor leads to the next one, if there is one."""
     end = state.offset + size
     going_on = 0 < end < len(hits)
-    cursor = State(state.kind, state.buckets, state.text, state.ordering, end).cursor() if going_on else None
+    cursor = replace(state, offset=end).cursor() if going_on else None
     name, write = KINDS[state.kind]
     return {"__typename": name, "cursor": cursor, "hits": [write(hit) for hit in hits[state.offset : end]]}
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import cast
 
 from starlette.responses import JSONResponse
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import cast
@@ -10,6 +11,7 @@ from graphql import GraphQLError
 from graphql import GraphQLUnionType
 from graphql import get_named_type
 
+from testbed.catalog import filters
 from testbed.catalog import paging
 from testbed.catalog.paging import State
 from testbed.catalog.registry import InputError
@@ -22,10 +24,15 @@ class Searches:
     """The query fields that search; graphql-core calls them with the request's info."""
 
     def searchPackages(
-        self, info: Any, buckets: list[str] | None = None, searchString: str | None = None, **_: Any
+        self,
+        info: Any,
+        buckets: list[str] | None = None,
+        searchString: str | None = None,
+        filter: dict[str, Any] | None = None,
+        **_: Any,
     ) -> dict[str, Any]:
         """Search the latest revisions that the caller may read."""
-        return _result_set(info.context, "packages", buckets, searchString)
+        return _result_set(info.context, "packages", buckets, searchString, filter)
 
     def searchMorePackages(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
         """Give the next page of a search for packages."""
@@ -63,25 +70,28 @@ class FirstPage:
 
     def _page(self, size: int, ordering: str | None) -> dict[str, Any]:
         paging.check_size(size)
-        state = State(self._state.kind, self._state.buckets, self._state.text, ordering)
+        state = replace(self._state, ordering=ordering)
         return paging.page(paging.ordered(self._hits, ordering), state, size)
 
 
-def _result_set(context: Context, kind: str, buckets: list[str] | None, text: str | None) -> dict[str, Any]:
+def _result_set(
+    context: Context, kind: str, buckets: list[str] | None, text: str | None, wanted: dict[str, Any] | None = None
+) -> dict[str, Any]:
     for bucket in buckets or ():
         context.who.require(bucket, "read")
     searched = context.registry.defects.bend("searched buckets", buckets or sorted(context.who.readable))
-    state = State(kind, searched, text or "*", None)
+    state = State(kind, searched, text or "*", None, wanted=wanted)
     hits = _hits(context, state)
     if not hits:
         return cast("dict[str, Any]", context.registry.defects.bend("no hits", {"__typename": "EmptySearchResultSet"}))
     name = f"{kind.title()}SearchResultSet"
-    return {"__typename": name, "total": len(hits), "stats": {}, "firstPage": FirstPage(hits, state)}
+    stats = filters.stats(hits) if kind == "packages" else {}
+    return {"__typename": name, "total": len(hits), "stats": stats, "firstPage": FirstPage(hits, state)}
 
 
 def _hits(context: Context, state: State) -> list[dict[str, Any]]:
     if state.kind == "packages":
-        return context.index.find(state.buckets, state.text)
+        return filters.admitted(context.index.find(state.buckets, state.text), state.wanted)
     return [
         {"name": found.source["key"], "modified": found.source["last_modified"], "document": found}
         for found in context.objects.find(state.buckets, state.text)
@@ -91,7 +101,7 @@ def _hits(context: Context, state: State) -> list[dict[str, Any]]:
 def _further(context: Context, state: State, size: int) -> dict[str, Any]:
     """Give a page that a cursor asks for, of what the caller may still read."""
     readable = [bucket for bucket in state.buckets if bucket in context.who.readable]
-    hits = _hits(context, State(state.kind, readable, state.text, None))
+    hits = _hits(context, replace(state, buckets=readable))
     try:
         paging.check_size(size)
         return paging.page(paging.ordered(hits, state.ordering), state, size)

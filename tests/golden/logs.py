@@ -36,11 +36,11 @@ def write_cell(folder: Path, events: CellEvents) -> None:
         if number == 1:
             log.write("Collected", ids=list(events.collected))
         for test_id, attempt in runs:
-            _write_attempt(log, test_id, attempt)
+            _write_attempt(log, test_id, attempt, events)
         log.write("ProcessExit", exit=events.exit, time=_text(events.ended))
 
 
-def _write_attempt(log: EventLog, test_id: str, attempt: Attempt) -> None:
+def _write_attempt(log: EventLog, test_id: str, attempt: Attempt, events: CellEvents) -> None:
     log.write("TestStart", id=test_id, nodeid=test_id, time=_text(attempt.started))
     bad_phase = "setup" if attempt.outcome is Outcome.ERROR else "call"
     for phase in ("setup", "call", "teardown"):
@@ -50,10 +50,12 @@ def _write_attempt(log: EventLog, test_id: str, attempt: Attempt) -> None:
         if phase == bad_phase and attempt.outcome is not Outcome.PASSED:
             report |= {"outcome": "failed", "longrepr": attempt.message}
             report["nightproof_timeout"] = attempt.outcome is Outcome.TIMEOUT
+        report |= {"user_properties": events.properties.get(test_id, ()), "nightproof_kind": attempt.kind}
         log.write("TestReport", **report)
     evidence = asdict(attempt)
-    kept = {key: evidence[key] for key in ("assertions", "exchanges", "server_exchanges", "unanswered")}
-    log.write("TestEvidence", id=test_id, time=_text(attempt.started), **kept)
+    kept = {key: evidence[key] for key in ("assertions", "exchanges", "server_exchanges", "server_ms", "unanswered")}
+    seen = [asdict(one) for one in events.observations.get(test_id, ())]
+    log.write("TestEvidence", id=test_id, time=_text(attempt.started), observations=seen, **kept)
 
 
 def _text(moment: Any) -> str:

@@ -5,6 +5,7 @@ After a wanted change, write them again with `python -m tests.golden.samples` an
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC
 from datetime import date
@@ -35,12 +36,15 @@ from nightproof.report.files import dump_report
 from nightproof.report.files import write_atomic
 from nightproof.report.notifier import dump
 from nightproof.runner.events import CellEvents
+from nightproof.runner.events import Observation
 from nightproof.verdict.assemble import CellFacts
 from nightproof.verdict.assemble import RunFacts
 from nightproof.verdict.assemble import build_report
 from nightproof.verdict.catalogue import CatalogueTest
 from nightproof.verdict.quarantine import QuarantineEntry
 
+SEARCH: Final = "quilt_ops/test_discovery::test_search_finds_seeded_package"
+REASONS: Final = {"local-session": "A session in local files exists only in the quilt3 client."}
 HERE: Final = Path(__file__).parent
 STARTED: Final = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 ENDED: Final = STARTED + timedelta(seconds=214)
@@ -93,6 +97,7 @@ def attempt(n: int = 1, outcome: Outcome = Outcome.PASSED, message: str = "", **
         outcome=outcome,
         started=STARTED + timedelta(seconds=30 + 60 * (n - 1)),
         duration_s=1.25,
+        server_ms=84.5,
         assertions=4,
         exchanges=Exchanges(s3=3, graphql=1),
         server_exchanges=4,
@@ -103,6 +108,7 @@ def attempt(n: int = 1, outcome: Outcome = Outcome.PASSED, message: str = "", **
 
 def events(suite: str, backend: str, attempts: dict[str, tuple[Attempt, ...]], exit_code: int = 0) -> CellEvents:
     """Give what a cell's event log says."""
+    lag = 0.62 if backend == "quilt3" else 0.48
     return CellEvents(
         suite=suite,
         backend=backend,
@@ -115,7 +121,25 @@ def events(suite: str, backend: str, attempts: dict[str, tuple[Attempt, ...]], e
         skips={},
         torn_lines=0,
         collected=tuple(sorted(attempts)),
+        observations={test_id: seen(test_id) for test_id in attempts},
+        properties={SEARCH: (("index_lag_s", lag), ("index_polls", 2))} if SEARCH in attempts else {},
     )
+
+
+def seen(test_id: str, listing: str = '["a.csv","b.csv"]') -> tuple[Observation, ...]:
+    """Give what a test saw; nothing where it sends nothing."""
+    asked = f'{{"package_name":"test-user/{test_id.rpartition("::")[2]}"}}'
+    if test_id.endswith("sends_nothing"):
+        return ()
+    return (
+        Observation("get_package_info", asked, digest(asked), '{"name":"<package 1>"}', digest("info")),
+        Observation("browse_content", asked, digest(asked), listing, digest(listing)),
+    )
+
+
+def digest(text: str) -> str:
+    """Give the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def all_pass(tests: dict[str, CatalogueTest], backend: str) -> dict[str, tuple[Attempt, ...]]:
@@ -140,7 +164,8 @@ def cell(backend: str, attempts: dict[str, tuple[Attempt, ...]] | None = None, e
     tests = declared()
     found = all_pass(tests, backend) if attempts is None else attempts
     log = f"cells/quilt_ops-{backend}/output.log"
-    return CellFacts("quilt_ops", backend, tests, events("quilt_ops", backend, found, exit_code), log=log)
+    told = events("quilt_ops", backend, found, exit_code)
+    return CellFacts("quilt_ops", backend, tests, told, log=log, reasons=REASONS)
 
 
 def green() -> RunFacts:
@@ -187,11 +212,17 @@ def red() -> RunFacts:
     quilt3[slow] = (hung, replace(hung, n=2, started=STARTED + timedelta(seconds=100)))
     del quilt3["quilt_ops/test_objects::test_versions_are_listed"]
     quilt3[admin] = (attempt(1, Outcome.ERROR, "fixture 'user': HTTP 503"), attempt(2, Outcome.ERROR, "HTTP 503"))
+    cells = (cell("quilt3", quilt3, 1), cell("platform", platform, 1))
+    sides = [one.events for one in cells if one.events]
+    versions = "quilt_ops/test_objects::test_presigned_url_opens"
+    sides[1].observations[versions] = seen(versions, '["a.csv"]')
+    race = {"kind": "create-race", "detail": "3 of 4 creations of one name succeeded; `latest` is 9f86d081."}
+    sides[0].properties[push] = (("finding", race),)
     held = QuarantineEntry(admin, "identity", "known 503 in user creation", date(2026, 12, 1))
     return replace(
         green(),
         run_id="20261121T020000Z-m2x7bd",
-        cells=(cell("quilt3", quilt3, 1), cell("platform", platform, 1)),
+        cells=cells,
         ledger=LedgerAudit(
             created=15, deleted=14, leaked=1, entries_leaked=("object s3://quilt-mcp-test-work/run/a.csv",)
         ),

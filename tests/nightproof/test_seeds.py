@@ -46,7 +46,20 @@ def test_packages_come_after_the_objects_they_point_at(embedded: Target) -> None
     names = [job.name for job in seed_jobs(SimpleNamespace(systems=target))]  # type: ignore[arg-type]
 
     assert names[0] == SMALL
-    assert names[-2:] == ["baseline-packages", "other-packages"]
+    assert names[-3:] == ["baseline-packages", "other-packages", "tabulator-tables"]
+
+
+def test_a_night_seeds_what_its_suites_read_too(embedded: Target, tmp_path: Path) -> None:
+    """A dataset that only a suite names is put in place; the bulk objects come before their packages."""
+    (tmp_path / "suite.toml").write_text('name = "s"\ndatasets = ["bulk-src"]\n', encoding="utf-8")
+    target = with_datasets(embedded, SMALL)
+    suites = Profile.model_validate({"target": "live", "suite": [{"path": str(tmp_path)}]}).suite
+    profile = target.profile.model_copy(update={"suite": suites})
+
+    names = [job.name for job in jobs_of(Target(profile, target.secrets, target.state_dir, target.facts))]
+
+    assert names[:2] == [SMALL, "bulk-src"]
+    assert names[-3:] == ["other-packages", "bulk-packages", "tabulator-tables"]
 
 
 def test_an_unknown_dataset_is_wrong_usage(embedded: Target) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -124,8 +124,8 @@ def out_of_time(bench: Bench, work: Work, observer: Observer, expected: str) -> 
     assert late.verdict(bench.factor) == "timeout"
     assert failure_of(late, bench.backend) == {"kind": "timeout", "timeout_s": limit_s}
     assert limit_s <= late.context["elapsed_s"] < limit_s + END_S
-    stored = lambda: observer.inventory(work.bucket, f"{MANIFESTS}{expected}")  # noqa: E731 - asked until it is there
-    wait_for("the manifest that the server was writing", lambda: bool(stored()), deadline_s=LATE_S)
+    where = f"{MANIFESTS}{expected}"
+    wait_for("the server to finish", lambda: where in observer.inventory(work.bucket, where), deadline_s=LATE_S)
     assert observer.manifest(work.bucket, expected).computed_hash == expected
     if bench.backend == "platform":
         wait_for("the pointer", lambda: observer.exists(work.bucket, late.name), deadline_s=LATE_S)
@@ -157,9 +157,8 @@ def broken(bench: Bench, work: Work, observer: Observer) -> None:
 
 def broken_late(bench: Bench, work: Work, observer: Observer) -> None:
     """Case e: a failure after a while is no timeout."""
-    service, operation = CONSTRUCT[bench.backend]
     bench.switch("catalog-construct-fast-500")
-    bench.switch("latency", SLOW_FAILURE_S, operation=operation)
+    bench.switch("latency", SLOW_FAILURE_S, operation=CONSTRUCT[bench.backend][1])
     failed = bench.attempts.make(bench.long, "e")
     stall_s = SLOW_FAILURE_S * bench.factor
     assert failed.verdict(bench.factor) == "error (slow)"
@@ -173,19 +172,20 @@ def broken_afterwards(bench: Bench, work: Work) -> None:
     if bench.backend == "platform":
         bench.switch("catalog-dirsize-error")
     else:
-        bench.fault.set("aws", "error", user=bench.user, operation="GetObject", prefix=MANIFESTS, status=500, code="InternalError")
+        bench.fault.set(
+            "aws", "error", user=bench.user, operation="GetObject", prefix=MANIFESTS, status=500, code="InternalError"
+        )
     made = bench.attempts.make(bench.long, "f")
     assert (made.verdict(1), made.context) == ("pass", {})
+    sized = partial(bench.long.execute_graphql_query, SIZED, {"bucket": work.bucket, "name": made.name})
+    browse = partial(bench.long.browse_content, made.name, work.registry)
     with pytest.raises(quilt.BackendError) as caught:
-        if bench.backend == "platform":
-            bench.long.execute_graphql_query(SIZED, {"bucket": work.bucket, "name": made.name})
-        else:
-            bench.long.browse_content(made.name, work.registry)
+        (sized if bench.backend == "platform" else browse)()
     operation = "execute_graphql_query" if bench.backend == "platform" else "browse_content"
     assert caught.value.context["operation"] == operation
     assert caught.value.context.items() >= server_error(bench.backend).items()
     if bench.backend == "platform":
-        assert [item.path for item in bench.long.browse_content(made.name, work.registry)] == ["data.csv"]
+        assert [item.path for item in browse()] == ["data.csv"]
 
 
 @case(tier="critical", category="error_handling", needs=NEEDS, journey=JOURNEY)

@@ -149,7 +149,7 @@ def test_only_encoded_formats_are_pinned_by_content() -> None:
     """Parquet and images are pinned by content, everything else by bytes."""
     by_content = {key for key, fact in pinned().items() if fact["pin"] == "content"}
     assert by_content == {key for key in pinned() if key.endswith(CONTENT_PINNED)}
-    assert len(by_content) == 4
+    assert len(by_content) == 5
 
 
 def test_another_process_in_another_place_gives_the_same_bytes() -> None:

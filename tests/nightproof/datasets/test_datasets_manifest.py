@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 from typing import Any
@@ -10,11 +11,15 @@ import pytest
 
 from nightproof.datasets import manifest
 from nightproof.datasets.catalogue import baseline
+from nightproof.datasets.catalogue import bulk
 from nightproof.datasets.catalogue import key_of
 from nightproof.datasets.catalogue import others
+from nightproof.datasets.catalogue import tabular_over
+from nightproof.datasets.generators import BULK
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.generators import generate
+from nightproof.errors import Blocked
 from nightproof.profile import Names
 
 if TYPE_CHECKING:
@@ -41,7 +46,7 @@ def test_the_manifest_lists_exactly_the_generators_files() -> None:
     sections = found["datasets"] | found["extras"]
     assert sorted(found["datasets"]) == sorted(DATASETS)
     assert {name: [entry["path"] for entry in section["entries"]] for name, section in sections.items()} == {
-        name: sorted(files) for name, files in FILES.items()
+        name: sorted(files) for name, files in FILES.items() if name != BULK
     }
 
 
@@ -56,25 +61,29 @@ def test_sums_are_those_of_the_entries() -> None:
 
 
 def test_checksums_repeat_the_manifest() -> None:
-    """Both files state the same hash for the same file."""
+    """Both files state the same hash for the same file; the bulk objects are not listed one by one."""
     stated = committed(manifest.CHECKSUMS)["files"]
     expected = {
-        "west.txt" if key == "west/west.txt" else key: fact["sha256"] for key, fact in manifest.pinned().items()
+        "west.txt" if key == "west/west.txt" else key: fact["sha256"]
+        for key, fact in manifest.pinned().items()
+        if not key.startswith(f"{BULK}/")
     }
     encoded = {key: fact for key, fact in manifest.pinned().items() if fact["pin"] == "content"}
-    assert len(encoded) == 4
+    assert len(encoded) == 5
     assert stated == expected | {f"{key}#content": fact["content_sha256"] for key, fact in encoded.items()}
 
 
 def test_packages_are_those_that_will_be_pushed() -> None:
     """Names, messages, metadata, hashes, counts and sizes come from the revisions themselves."""
     packages, facts = manifest.read_manifest()["packages"], manifest.pins()
-    revisions = baseline(Names())
+    names = Names()
+    revisions = (*baseline(names), *others(names), *bulk(names), *tabular_over(names, DATASETS))
     assert sorted(packages) == sorted({revision.package for revision in revisions})
     for revision in revisions:
         package = packages[revision.package]
         stated = {entry["label"]: entry for entry in package["revisions"]}[revision.label]
-        assert package["message"] == revision.message
+        newest = "Bulk: one v3" if revision.package == "bulk/one" else revision.message
+        assert package["message"] == newest
         assert package["metadata"] == revision.metadata
         assert package["registry"] == f"s3://{revision.bucket}"
         assert stated["top_hash"] == revision.expected(facts)
@@ -83,18 +92,20 @@ def test_packages_are_those_that_will_be_pushed() -> None:
 
 
 def test_revisions_are_listed_oldest_first() -> None:
-    """The two revisions of the versioned package stand in the order of their pushes."""
-    labels = [
-        revision["label"] for revision in manifest.read_manifest()["packages"]["test-user/versioned-data"]["revisions"]
-    ]
-    assert labels == ["v1", "v2"]
+    """The revisions of the packages with several stand in the order of their pushes."""
+    packages = manifest.read_manifest()["packages"]
+    labels = {name: [each["label"] for each in package["revisions"]] for name, package in packages.items()}
+    assert {name: found for name, found in labels.items() if len(found) > 1} == {
+        "test-user/versioned-data": ["v1", "v2"],
+        "bulk/one": ["v1", "v2", "v3"],
+    }
 
 
 def test_search_words_are_where_they_are_promised() -> None:
     """The word of the search test occurs in exactly the three packages, newest first, and `nested` in one."""
+    packages = {name: found for name, found in manifest.read_manifest()["packages"].items() if "test-user/" in name}
 
     def holding(word: str) -> list[str]:
-        packages = manifest.read_manifest()["packages"]
         return [
             name
             for name in packages
@@ -104,7 +115,7 @@ def test_search_words_are_where_they_are_promised() -> None:
     order = [revision.package for revision in baseline(Names())]
     assert manifest.read_manifest()["search"]["csv"] == sorted(holding("csv"), key=order.index, reverse=True)
     assert holding("nested") == ["test-user/nested-structure"]
-    assert all("baseline" in package["metadata"]["tags"] for package in manifest.read_manifest()["packages"].values())
+    assert all("baseline" in package["metadata"]["tags"] for package in packages.values())
 
 
 def test_the_difference_of_the_pair_is_its_content() -> None:
@@ -145,9 +156,23 @@ def test_a_description_is_the_committed_one(dataset: str) -> None:
         assert fact == committed_fact
 
 
+def test_the_bulk_is_pinned_by_its_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand files of a hundred bytes follow the pattern; other bytes than the pinned ones block the seeding."""
+    stated = manifest.read_manifest()["bulk"]
+    paths = [f"dir_{n:02d}/file_{m:03d}.bin" for n in range(10) for m in range(1000)]
+    digests = [hashlib.sha256(generate(BULK, path)).hexdigest() for path in paths]
+    assert stated["sha256"] == hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert list(FILES[BULK]) == paths
+    assert {fact["bytes"] for key, fact in manifest.pinned().items() if key.startswith(BULK)} == {100}
+    assert (stated["directory"].format(3), stated["file"].format(7)) == ("dir_03", "file_007.bin")
+    monkeypatch.setattr(manifest, "_bulk_facts", lambda: (manifest.describe(BULK, paths[0]),))
+    with pytest.raises(Blocked, match=r"^The generator of `bulk-src` does not give its pinned bytes"):
+        manifest.pinned.__wrapped__()
+
+
 def every_fact() -> manifest.Facts:
     """Give the committed facts in the form in which they are written."""
-    keys = [(name, path) for name, files in FILES.items() for path in files]
+    keys = [(name, path) for name, files in FILES.items() if name != BULK for path in files]
     return {(name, path): manifest.pinned()[f"{name}/{path}"] for name, path in keys}
 
 

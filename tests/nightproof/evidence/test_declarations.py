@@ -12,10 +12,7 @@ from nightproof.errors import UsageError
 from nightproof.evidence import Case
 from nightproof.evidence import case
 from nightproof.evidence import channel
-from nightproof.evidence import observe
 from nightproof.evidence.cases import declared_case
-from nightproof.evidence.state import RECORDING
-from nightproof.evidence.state import TestState
 from nightproof.evidence.state import current_channel
 from nightproof.evidence.suite import find_suite
 from nightproof.evidence.suite import load_suite
@@ -91,14 +88,3 @@ def test_channel_of_another_thread_stays_its_own() -> None:
     assert (here, seen) == ("subject", ["observer"])
     with pytest.raises(ValueError, match="no channel `other`"), channel("other"):  # type: ignore[arg-type]
         pass
-
-
-def test_observation_belongs_to_the_running_test() -> None:
-    """Values are kept with the test; without one there is nothing to keep them."""
-    before, RECORDING.test = RECORDING.test, None
-    with pytest.raises(RuntimeError, match="inside a test"):
-        observe("answer", 42)
-    RECORDING.test = state = TestState("id", "prefix")
-    observe("answer", 42)
-    RECORDING.test = before
-    assert state.observations == {"answer": 42}

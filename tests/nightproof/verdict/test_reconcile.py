@@ -22,6 +22,7 @@ from nightproof.records import RunReport
 from nightproof.records import Verdict
 from nightproof.report.publish import write_all
 from nightproof.runner.events import read_cell
+from nightproof.side_by_side import Support
 from nightproof.verdict.assemble import build_report
 from nightproof.verdict.assemble import declared
 from nightproof.verdict.assemble import pass_rate
@@ -129,6 +130,16 @@ def _broken_gate(report: RunReport) -> RunReport:
     return replace(report, gates=(*report.gates, cost))
 
 
+def compared(**changes: Any) -> Callable[[RunReport], RunReport]:
+    """Change the comparison of the backends."""
+    return lambda r: replace(r, consistency=tuple(replace(one, **changes) for one in r.consistency))
+
+
+def first_row(**changes: Any) -> Callable[[RunReport], RunReport]:
+    """Change the first row of the support matrix, a category."""
+    return lambda r: replace(r, support=(replace(r.support[0], **changes), *r.support[1:]))
+
+
 LATE: Final = samples.ENDED + timedelta(minutes=5)
 FAILED: Final = samples.attempt(1, Outcome.FAILED, "no")
 BROKEN: Final[dict[str, tuple[Callable[[RunReport], RunReport], str]]] = {
@@ -215,6 +226,21 @@ BROKEN: Final[dict[str, tuple[Callable[[RunReport], RunReport], str]]] = {
     "BLOCKED with tests that ran": (
         lambda r: replace(r, colour=Colour.BLOCKED),
         "The night is BLOCKED, but 0 of 24 tests are blocked.",
+    ),
+    "matrix too good": (first_row(status=Support.FLAKY), "The support matrix is not that of the listed tests."),
+    "matrix counts another number": (
+        first_row(passed=0),
+        "The categories of quilt_ops-platform hold 9 passed of 12 declared, the cell 11 of 12.",
+    ),
+    "answers forgotten": (compared(equal=21), "The tests of quilt_ops saw 44 answers, the comparison accounts for 42."),
+    "answers made equal": (
+        compared(equal=23),
+        "The logs of quilt_ops compare as 22 equal, 0 different, 0 on one side of 44, not as 23 equal",
+    ),
+    "difference without a place": (compared(differs=1), "1 answers of quilt_ops differ, 0 are listed."),
+    "difference without its gate": (
+        compared(differs=1, equal=21),
+        "The gate differences measured 0, the report counts 1.",
     ),
     "exit code": (lambda r: replace(r, exit_code=1), "The exit code is 1, the ordered table gives 0."),
     "cause absent": (lambda r: replace(r, colour=Colour.RED), "The night is RED without a cause."),

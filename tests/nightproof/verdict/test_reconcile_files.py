@@ -78,6 +78,24 @@ EDITS: Final = {
         "junit.xml carries the colour GREEN, the report RED.",
     ),
     "cause of JUnit": ("junit.xml", "did not pass (", "passed (", "junit.xml carries another cause than the report."),
+    "equal answers in HTML": (
+        "report.html",
+        'data-total="quilt_ops_quilt3_platform_differs">1<',
+        'data-total="quilt_ops_quilt3_platform_differs">0<',
+        "report.html carries other totals than the report: quilt_ops_quilt3_platform_differs.",
+    ),
+    "status in HTML": (
+        "report.html",
+        'class="status-word">timing out<',
+        'class="status-word">pass<',
+        "The support matrix of report.html shows other statuses than the report.",
+    ),
+    "equal answers in Markdown": (
+        "report.md",
+        "total: quilt_ops_quilt3_platform_differs | 1 |",
+        "total: quilt_ops_quilt3_platform_differs | 0 |",
+        "report.md carries other totals than the report: quilt_ops_quilt3_platform_differs.",
+    ),
     "report.json": (
         "report.json",
         '"declared": 24',

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from testbed.athena.account import Surroundings
 from testbed.athena.api import Athena
 from testbed.athena.executions import Executions
 from testbed.aws.selftest import SelfTestError
@@ -190,7 +191,9 @@ async def _others(*asked: Any) -> tuple[int, dict[str, str], bytes]:
 )
 def test_damaged_requests_and_disabled_workgroups_are_refused(body: bytes, said: bytes) -> None:
     """With 400, as the service does."""
-    athena = Athena(_others, Executions("http://127.0.0.1:9"), lambda _: pytest.fail("no keys are needed"))
+    athena = Athena(
+        _others, Executions(Surroundings("http://127.0.0.1:9")), lambda _: pytest.fail("no keys are needed")
+    )
     handling = athena.handle("POST", "/", {"x-amz-target": "AmazonAthena.StartQueryExecution"}, body, {})
     with pytest.raises(StopIteration) as answered:
         handling.send(None)

@@ -12,6 +12,7 @@ import pytest
 
 from testbed.athena import executions as module
 from testbed.athena.account import Keys
+from testbed.athena.account import Surroundings
 from testbed.athena.engine import Limits
 from testbed.athena.executions import Executions
 from testbed.athena.failures import InvalidRequestError
@@ -35,14 +36,14 @@ class Bounded:
     """Executions with limits of a test's own, in this process, over the testbed's S3 and Glue."""
 
     def __init__(self, asking: Querying, limits: Limits) -> None:
-        self.executions = Executions(asking.url, limits)
+        self.executions = Executions(Surroundings(asking.url), limits)
         self._keys = Keys(asking.keys["access_key_id"], asking.keys["secret_access_key"])
         self._output = f"s3://{WORK}/{asking.folder}/bounded/"
 
     def start(self, sql: str) -> Execution:
         """Submit a statement."""
         asked = Asked(text=sql, values=(), database=DATABASE, workgroup="w", output=self._output)
-        return self.executions.start(asked, "AwsDataCatalog", self._keys)
+        return self.executions.start(asked, self._keys)
 
     def run(self, sql: str) -> Execution:
         """Wait for a statement's end."""

@@ -1,0 +1,65 @@
+"""SQL over Athena: a statement is submitted, waited for, and read to its last page."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+from typing import Final
+
+from suites._support.waiting import wait_for
+
+DEADLINE_S: Final = 60
+EVERY_S: Final = 0.2
+ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A statement that ended: Athena's description of it, and its columns and rows if it succeeded."""
+
+    execution: dict[str, Any]
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[list[str | None]] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """Say how it ended."""
+        return str(self.execution["Status"]["State"])
+
+    @property
+    def reason(self) -> str:
+        """Say why it failed; nothing when it did not."""
+        return str(self.execution["Status"].get("StateChangeReason", ""))
+
+    @property
+    def names(self) -> list[str]:
+        """Name the columns."""
+        return [column["Name"] for column in self.columns]
+
+
+def query(client: Any, sql: str, *, time_factor: float = 1.0, **more: Any) -> Ended:
+    """Run a statement in the target's workgroup and give how it ended; `more` goes into the submission.
+
+    The header row, which Athena sends before a query's rows, is checked against the columns and left out.
+    """
+    workgroup = os.environ.get("ATHENA_WORKGROUP", "primary")
+    started = client.start_query_execution(QueryString=sql, WorkGroup=workgroup, **more)["QueryExecutionId"]
+
+    def ended() -> dict[str, Any] | None:
+        execution: dict[str, Any] = client.get_query_execution(QueryExecutionId=started)["QueryExecution"]
+        return execution if execution["Status"]["State"] in ENDED else None
+
+    execution = wait_for(f"the end of `{sql}`", ended, deadline_s=DEADLINE_S * time_factor, every_s=EVERY_S)
+    if execution["Status"]["State"] != "SUCCEEDED":
+        return Ended(execution)
+    pages = list(client.get_paginator("get_query_results").paginate(QueryExecutionId=started))
+    columns = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+    rows = [[cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]]
+    if execution["StatementType"] != "DML":
+        return Ended(execution, columns, rows)
+    names = [column["Name"] for column in columns]
+    if rows[:1] != [names]:
+        raise ValueError(f"The first row of `{sql}` is {rows[:1]} instead of the columns' names {names}.")
+    return Ended(execution, columns, rows[1:])

@@ -1,0 +1,42 @@
+"""Tabulator tables that a test makes: named by run, written down first, and taken away."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from suites._support.removal import remove_all
+
+if TYPE_CHECKING:
+    from nightproof.quilt import QuiltOps
+    from suites._support.work import Ledger
+
+
+class Tables:
+    """Makes names of tables for one test, and removes what was made under them."""
+
+    def __init__(self, *, ledger: Ledger, admin: QuiltOps, label: str, test_id: str) -> None:
+        self._ledger = ledger
+        self._admin = admin
+        self._label = label
+        self._test_id = test_id
+        self._made: dict[tuple[str, str], str] = {}
+
+    def name(self, bucket: str, short: str) -> str:
+        """Give a new table's name, already in the ledger."""
+        name = f"np_{self._ledger.tag}_{short}_{self._label}_{len(self._made)}"
+        self._made[bucket, name] = self._ledger.intent("table", {"bucket": bucket, "name": name}, self._test_id)
+        return name
+
+    def remove(self) -> None:
+        """Delete whatever is still there, and look that nothing is left."""
+        remove_all(partial(self._remove, *where, resource) for where, resource in self._made.items())
+
+    def _remove(self, bucket: str, name: str, resource: str) -> None:
+        if name in self._names(bucket):
+            self._admin.delete_tabulator_table(bucket, name)
+        if name not in self._names(bucket):
+            self._ledger.deleted(resource)
+
+    def _names(self, bucket: str) -> list[str]:
+        return [table["name"] for table in self._admin.list_tabulator_tables(bucket)]

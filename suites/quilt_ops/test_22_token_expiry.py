@@ -1,0 +1,155 @@
+"""What ends while it is in use: access tokens, refresh tokens, AWS keys."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from nightproof import quilt
+from nightproof.evidence import case
+from nightproof.evidence import channel
+from suites._support.hashes import sha256_hex
+from suites._support.tokens import claims_of
+from suites._support.tokens import sign
+from suites._support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from suites._support.control import CallLog
+    from suites._support.control import Faults
+    from suites._support.observer import Observer
+    from suites._support.people import People
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
+    from suites._support.work import Work
+
+JOURNEY = "administer"
+TIMEOUT_S = 10
+FILE = "data1.csv"
+SHORT_S = 5  # a life that ends within a test, and leaves a slow machine time for one call
+MARGIN_S = 60  # before its end a token is exchanged
+CALLS_S = 10
+
+
+def expired(act: Callable[[], object]) -> str:
+    """Give the end that the error of something expired names."""
+    with pytest.raises(quilt.QuiltOpsError) as caught:
+        act()
+    assert type(caught.value) is quilt.AuthenticationError
+    assert caught.value.context["reason"] == "expired"
+    return str(caught.value.context["expires_at"])
+
+
+def wait_until(moment: float) -> None:
+    """Wait for a time, in epoch seconds."""
+    left = moment - time.time()
+    wait_for("the end of what was given", lambda: time.time() > moment, deadline_s=max(left, 0) + 1, every_s=0.1)
+
+
+@case(tier="high", category="tokens", needs=("mint_jwt",), journey=JOURNEY)
+def test_token_expires_between_calls(make_ops: Callable[..., quilt.QuiltOps], target: Settings) -> None:
+    """A token counts until its end, and then the error names that end."""
+    claims = claims_of(target.user, lives_s=SHORT_S)
+    ops = make_ops({"access_token": sign(claims, target.jwt_secret())})
+    assert {bucket.name for bucket in ops.list_buckets()} >= target.visible_buckets
+    wait_until(claims["exp"] + 1)
+    end = expired(ops.list_buckets)
+    assert datetime.fromisoformat(end) == datetime.fromtimestamp(claims["exp"], UTC)
+
+
+@case(tier="high", category="tokens", needs=("mint_jwt", "fault", "call_log"), journey=JOURNEY)
+def test_refresh_is_used(
+    make_ops: Callable[..., quilt.QuiltOps],
+    as_user: Callable[[str], quilt.QuiltOps],
+    target: Settings,
+    observer: Observer,
+    fault: Faults,
+    call_log: CallLog,
+) -> None:
+    """A token about to end is exchanged once; the new refresh token is the one that counts from then on."""
+    user = as_user("readonly").get_auth_status().user_name
+    assert user is not None
+    token_url = f"{observer.config_json(target.catalog_url)['registryUrl']}/api/token"
+    first = str(exchange(token_url, target.refresh_token(user)).json()["refresh_token"])
+    fault.set("catalog", "rotation-grace", user=user, seconds=1)
+    fault.set("catalog", "token-life", user=user, seconds=MARGIN_S + CALLS_S)
+    begun, before = time.time(), exchanges(call_log)
+    claims = claims_of(user, lives_s=MARGIN_S + SHORT_S)
+    access = sign(claims, target.jwt_secret())
+    ops = make_ops({"access_token": access, "expires_at": claims["exp"], "refresh_token": first})
+    asked = 0
+    while time.time() < begun + CALLS_S:
+        assert ops.list_all_packages(target.registry) != []
+        asked += 1
+        wait_until(min(begun + asked, begun + CALLS_S))
+    assert exchanges(call_log) == before + 1
+    refused = exchange(token_url, first)
+    assert (refused.status_code, refused.json()["code"]) == (requests.codes.unauthorized, "token_invalid")
+    wait_until(begun + SHORT_S + CALLS_S + 1)
+    assert ops.list_all_packages(target.registry) != []
+    assert exchanges(call_log) == before + 2
+
+
+def exchange(token_url: str, refresh_token: str) -> requests.Response:
+    """Exchange a refresh token as somebody else would."""
+    with channel("observer"):
+        return requests.post(token_url, data={"refresh_token": refresh_token}, timeout=TIMEOUT_S)
+
+
+def exchanges(call_log: CallLog) -> int:
+    """Count the exchanges of the system under test."""
+    return sum(call.operation == "token" for call in call_log.calls("catalog"))
+
+
+@case(tier="high", category="tokens", needs=("admin", "write", "mint_jwt", "fault"), journey=JOURNEY)
+def test_expiry_during_create(
+    make_ops: Callable[..., quilt.QuiltOps],
+    people: People,
+    work: Work,
+    target: Settings,
+    observer: Observer,
+    fault: Faults,
+    backend: str,
+) -> None:
+    """Whatever ends during a creation, there is a whole package or none."""
+    user, name = people.create("during").name, work.package_name("during")
+    entries = [{"logical_key": FILE, "physical_key": f"s3://{target.data}/simple-csv/{FILE}"}]
+    claims = claims_of(user, lives_s=SHORT_S)
+    if backend == "platform":
+        ops = make_ops({"access_token": sign(claims, target.jwt_secret())})
+        fault.set("catalog", "latency", operation="construct", user=user, seconds=SHORT_S + 1)
+        made = ops.create_package_revision(name, work.registry, entries)
+        assert time.time() > claims["exp"]
+        assert observer.latest(work.bucket, name)[0] == made.top_hash
+        manifest = observer.manifest(work.bucket, made.top_hash)
+        assert (manifest.computed_hash, list(manifest.entries)) == (made.top_hash, [FILE])
+    else:
+        fault.set("catalog", "key-life", user=user, seconds=SHORT_S)
+        fault.set("aws", "latency", operation="PutObject", user=user, seconds=SHORT_S - 1)
+        ops = people.sign_in(user)
+        expired(lambda: ops.create_package_revision(name, work.registry, entries))
+        assert not observer.exists(work.bucket, name)
+
+
+@case(tier="high", category="tokens", needs=("admin", "write", "mint_jwt", "fault"), journey=JOURNEY)
+def test_aws_keys_expire(people: People, fault: Faults, seeds: Seeds, target: Settings) -> None:
+    """Lent keys read until their end, and then neither S3 nor the interface takes them."""
+    user = people.create("keys").name
+    fault.set("catalog", "key-life", user=user, seconds=SHORT_S)
+    ops, begun = people.sign_in(user), time.time()
+    s3 = ops.get_boto3_client("s3")
+    where: dict[str, Any] = {"Bucket": target.data, "Key": f"simple-csv/{FILE}"}
+    assert sha256_hex(s3.get_object(**where)["Body"].read()) == seeds.sha256("simple-csv", FILE)
+    wait_until(begun + SHORT_S + 1)
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(**where)
+    assert caught.value.response["Error"]["Code"] == "ExpiredToken"
+    expired(ops.list_buckets)

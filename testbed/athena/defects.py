@@ -1,0 +1,65 @@
+"""Named defects of Athena: each makes it lie in one way, for the proof that the suites notice.
+
+The code asks at named points whether a value is to be bent; with no defect active every value stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testbed.faults.control import Faults
+
+
+def _without_where(tree: exp.Expression, _: Any) -> exp.Expression:
+    for clause in list(tree.find_all(exp.Where)):
+        clause.pop()
+    return tree
+
+
+def _before_latest(top_hash: str, facts: Any) -> str:
+    revisions = facts["revisions"]()
+    return str(revisions[-2]) if len(revisions) > 1 else top_hash
+
+
+# By name: the point it bends, what it does, and the function from value and facts to the bent value.
+DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
+    "athena-drops-last-row": ("rows", "the last row of a result is missing", lambda rows, _: rows[:-1]),
+    "athena-hides-database": ("databases", "ListDatabases always gives `default`", lambda _, __: [{"Name": "default"}]),
+    "athena-stale-tabulator": ("latest", "Tabulator reads the revision before the latest", _before_latest),
+    "athena-ignores-where": ("query", "WHERE is left out of every query", _without_where),
+    "athena-succeeds-on-missing-table": (
+        "ends in failure",
+        "a query of an unknown table succeeds without rows",
+        lambda fails, facts: fails and "TABLE_NOT_FOUND" not in facts["reason"],
+    ),
+    "athena-never-finishes": ("ends", "a query runs for ever", lambda _ends, _: False),
+    "openquery-not-enforced": ("is refused", "Tabulator serves all keys, open query or not", lambda _, __: False),
+}
+SENTENCES: Final = {name: sentence for name, (_, sentence, _) in DEFECTS.items()}
+
+
+class Defects:
+    """Applies the active defects."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def bend(self, point: str, value: Any, **facts: Any) -> Any:
+        """Give a value as the active defects of a point leave it, one that names a user for that user only."""
+        for name in self._faults.active_defects():
+            is_meant = "user" not in facts or self._faults.of(name, facts["user"]) is not None
+            if is_meant and name in DEFECTS and DEFECTS[name][0] == point:
+                value = DEFECTS[name][2](value, facts)
+        return value
+
+
+def unbent(_point: str, value: Any, **_facts: Any) -> Any:
+    """Give a value as it is, where no defects are."""
+    return value

@@ -1,0 +1,174 @@
+"""A Tabulator table: what its configuration means, and the entries of the latest revisions that it reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import yaml
+
+from testbed.athena.catalogs import SCHEMA_START
+from testbed.athena.catalogs import bucket_of
+from testbed.athena.failures import QueryFailedError
+from testbed.athena.tables import duckdb_type
+from testbed.catalog.manifest import DamagedError
+from testbed.catalog.manifest import parse
+from testbed.catalog.manifest import split_physical_key
+from testbed.catalog.registry import InputError
+from testbed.catalog.table_config import check_config
+from testbed.catalog.table_config import pattern
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
+
+    from testbed.athena.account import Account
+    from testbed.athena.engine import Guard
+
+POINTERS: Final = ".quilt/named_packages/"
+MANIFESTS: Final = ".quilt/packages/"
+ADDED: Final = ("$pkg_name", "$logical_key", "$physical_key", "$top_hash")
+ISSUE: Final = "$issue"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the schema; its type as Hive names it."""
+
+    name: str
+    hive: str
+    is_nullable: bool
+
+    @property
+    def kind(self) -> str:
+        """Give DuckDB's type."""
+        return duckdb_type(self.hive)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A configuration, read."""
+
+    columns: tuple[Column, ...]
+    package_name: re.Pattern[str]
+    logical_key: re.Pattern[str]
+    delimiter: str  # of CSV; nothing for Parquet
+    has_header: bool
+    continues: bool
+
+    @property
+    def groups(self) -> list[str]:
+        """Name the columns that come from named groups."""
+        return list({**self.package_name.groupindex, **self.logical_key.groupindex})
+
+    @property
+    def described(self) -> list[dict[str, str]]:
+        """List all columns as Glue does."""
+        own = [{"Name": column.name, "Type": column.hive} for column in self.columns]
+        return own + [{"Name": name, "Type": "string"} for name in (*self.groups, *ADDED, ISSUE)]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One entry of a package: where its bytes lie, and the values that are the same in all its rows."""
+
+    bucket: str
+    key: str
+    version: str | None
+    size: int
+    values: dict[str, str | None]
+
+
+def definition_of(text: str) -> Definition:
+    """Read a configuration; one that the catalog should have refused fails the query."""
+    try:
+        check_config(text)
+    except InputError as error:
+        raise QueryFailedError(f"GENERIC_USER_ERROR: {error}") from error
+    config = yaml.safe_load(text)
+    parser, source = config["parser"], config["source"]
+    return Definition(
+        tuple(Column(one["name"], one["type"].lower(), one.get("nullable") is not False) for one in config["schema"]),
+        pattern(source["package_name"]),
+        pattern(source["logical_key"]),
+        parser.get("delimiter", ",") if parser["format"] == "csv" else "",
+        bool(parser.get("header")),
+        bool(config.get("continue_on_error")),
+    )
+
+
+def table_of(account: Account, schema: str, name: str) -> Definition:
+    """Find a table; open query allows keys that the catalog did not lend."""
+    held, bucket = account.held(), bucket_of(schema)
+    if account.bend("is refused", not (held.is_open or account.keys.is_lent)):
+        raise QueryFailedError(
+            "PERMISSION_DENIED: open query is disabled: Tabulator serves only keys that the catalog issued."
+            " Ask an admin to enable open query, or use the catalog's keys."
+        )
+    if bucket not in held.buckets:
+        raise QueryFailedError(f"SCHEMA_NOT_FOUND: Schema '{schema}' does not exist: the catalog has no such bucket")
+    found = [config for known, config in held.buckets[bucket].items() if known.lower() == name]
+    if len(found) > 1:
+        raise QueryFailedError(f"AMBIGUOUS_NAME: Bucket {bucket} has several tables '{name}', for names have no case.")
+    if not found:
+        raise QueryFailedError(f"TABLE_NOT_FOUND: Table '{SCHEMA_START}{bucket}.{name}' does not exist")
+    return definition_of(found[0])
+
+
+def files_of(account: Account, guard: Guard, bucket: str, table: Definition) -> Iterator[File]:
+    """List the entries that a table reads, by package and logical key, as the caller may see them."""
+    for package, tags in sorted(_packages(account, bucket).items()):
+        matched = table.package_name.search(package)
+        if not matched or "latest" not in tags:
+            continue
+        guard.check()
+        if top_hash := _latest(account, bucket, package, tags):
+            yield from _entries(account, bucket, table, matched, top_hash)
+
+
+def _packages(account: Account, bucket: str) -> dict[str, list[str]]:
+    """Give the pointers of every package."""
+    found: dict[str, list[str]] = defaultdict(list)
+    start = f"s3://{bucket}/{POINTERS}"
+    for pointer in account.objects(start):
+        package, _, tag = pointer.path.removeprefix(start).rpartition("/")
+        found[package].append(tag)
+    return found
+
+
+def _latest(account: Account, bucket: str, package: str, tags: list[str]) -> str:
+    """Give the latest revision's hash; nothing when the package was deleted meanwhile."""
+
+    def pointed(tag: str) -> str:
+        return (account.read(bucket, f"{POINTERS}{package}/{tag}") or b"").decode().strip()
+
+    stamped = sorted((tag for tag in tags if tag.isdecimal()), key=int)
+    return str(account.bend("latest", pointed("latest"), revisions=lambda: [pointed(tag) for tag in stamped]))
+
+
+def _entries(account: Account, bucket: str, table: Definition, package: re.Match[str], top_hash: str) -> Iterator[File]:
+    body = account.read(bucket, f"{MANIFESTS}{top_hash}")
+    if body is None:
+        raise QueryFailedError(f"GENERIC_USER_ERROR: The revision {top_hash} of {package.string} has no manifest.")
+    try:
+        entries = parse(body).entries
+    except DamagedError as error:
+        raise QueryFailedError(f"GENERIC_USER_ERROR: {package.string}: {error}") from error
+    for key, entry in entries.items():
+        if matched := table.logical_key.search(key):
+            place = entry["physical_keys"][0]
+            added = dict(zip(ADDED, (package.string, key, place, top_hash), strict=True))
+            yield _file(place, int(entry["size"]), package.groupdict() | matched.groupdict() | added)
+
+
+def _file(place: str, size: int, values: dict[str, Any]) -> File:
+    try:
+        bucket, key, version = split_physical_key(place)
+    except ValueError as error:
+        raise QueryFailedError(
+            f"GENERIC_USER_ERROR: An entry of {values['$pkg_name']} lies elsewhere: {error}"
+        ) from error
+    return File(bucket, key, version, size, values)

@@ -1,0 +1,205 @@
+"""What a test saw, in a form in which two backends can be compared."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.evidence import channel
+from nightproof.evidence import finding
+from nightproof.evidence import note
+from nightproof.evidence import observe
+from nightproof.evidence import polling
+from nightproof.evidence import unobserved
+from nightproof.evidence.observations import record
+from nightproof.evidence.state import RECORDING
+from nightproof.evidence.state import TestState
+from nightproof.ledger import Ledger
+from nightproof.quilt import NotFoundError
+from nightproof.quilt.admin_records import API_Key
+from nightproof.quilt.admin_records import New_API_Key
+from nightproof.quilt.records import Content_Info
+from nightproof.quilt.records import Package_Info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = "20261121T020000Z-abc234"
+TAG = "21abc234"
+
+
+@pytest.fixture
+def state() -> Iterator[TestState]:
+    """Give a test in its call phase."""
+    before = RECORDING.test
+    RECORDING.test = TestState("id", "prefix", phase="call", tag=TAG)
+    yield RECORDING.test
+    RECORDING.test, RECORDING.has_exact_inventory = before, True
+
+
+def outputs(state: TestState) -> list[str]:
+    """Give the canonical outputs that were kept."""
+    return [str(one["output"]) for one in state.observations]
+
+
+def package(name: str, top_hash: str = "a" * 64) -> Package_Info:
+    """Give a package as a backend would."""
+    return Package_Info(name, None, ("x",), "2026-11-21T02:00:00Z", "s3://b", "b", top_hash, None)
+
+
+def test_canonical_json_is_the_same_for_the_same_value(state: TestState) -> None:
+    """Order of keys, kind of sequence and form of letters do not make two answers differ; another value does."""
+    observe("rows", {"b": ("é", 1.5, True), "a": None})
+    observe("rows", {"a": None, "b": ["e\u0301", 1.5, True]})
+    observe("rows", {"a": None, "b": ["e", 1.5, True]})
+    first, second, third = state.observations
+    assert first["output"] == '{"a":null,"b":["é",1.5,true]}'
+    assert first == second
+    assert third["output_sha256"] != first["output_sha256"]
+
+
+def test_sets_are_sorted_and_objects_are_named(state: TestState) -> None:
+    """A set has no order and an object no value that another process could give again."""
+    observe("mixed", [{"b", "a"}, threading.Lock()])
+    assert outputs(state) == ['[["a","b"],"<lock>"]']
+
+
+def test_own_names_lose_what_makes_them_different(state: TestState, tmp_path: Path) -> None:
+    """Two backends make resources under different names: those that the ledger knows are numbered instead."""
+    ledger = Ledger(tmp_path / "ledger.jsonl", RUN, heard=RECORDING.name)
+    ledger.intent("package", {"registry": "s3://b", "name": f"np-{TAG}/one-q1-0"})
+    ledger.intent("package", {"registry": "s3://b", "name": f"np-{TAG}/one-q1-0-more"})
+    ledger.intent("prefix", {"bucket": "b", "prefix": f"np-{TAG}/sources/q1/"})
+    given = {"name": f"np-{TAG}/one-q1-0-more", "of": f"np-{TAG}/one-q1-0", "key": f"s3://b/np-{TAG}/sources/q1/a"}
+    record("op", given, f"np-{TAG} of somebody")
+    (kept,) = state.observations
+    assert kept["input"] == '{"key":"s3://b/<prefix 1>/a","name":"<package 2>","of":"<package 1>"}'
+    assert kept["output"] == '"np-<N> of somebody"'
+
+
+def test_names_of_others_are_no_names_of_ours(state: TestState) -> None:
+    """A resource without the run's tag keeps its name: it is the same for every backend."""
+    RECORDING.name("user", {"name": "test-user"})
+    record("op", {"name": "test-user"}, 1)
+    assert state.observations[0]["input"] == '{"name":"test-user"}'
+
+
+def test_times_of_own_packages_are_ignored_and_others_kept(state: TestState) -> None:
+    """When a test wrote its package is its own affair; when a seed was written is an answer."""
+    record("get_package_info", {"package_name": "seed/a"}, package("seed/a"))
+    RECORDING.name("package", {"name": f"np-{TAG}/a"})
+    record("get_package_info", {"package_name": f"np-{TAG}/a"}, package(f"np-{TAG}/a"))
+    seed, own = outputs(state)
+    assert '"modified_date":"2026-11-21T02:00:00Z"' in seed
+    assert "modified_date" not in own
+
+
+def test_listing_is_compared_without_times(state: TestState) -> None:
+    """A level of a package is path, type, size and metadata; 5.0 bytes are 5 bytes."""
+    record("browse_content", {}, [Content_Info("a", 5.0, "file", "2026-11-21T02:00:00Z", meta={"id": 1})])  # type: ignore[arg-type]
+    assert outputs(state) == ['[{"meta":{"id":1},"path":"a","size":5,"type":"file"}]']
+
+
+def test_search_is_compared_by_name_hash_description_and_tags(state: TestState) -> None:
+    """Hits of other tests of this run come and go; those of the test and of the seeds are compared."""
+    RECORDING.name("package", {"name": f"np-{TAG}/mine"})
+    record("search_packages", {}, [package(f"np-{TAG}/mine"), package(f"np-{TAG}/theirs"), package("seed/a")])
+    hit = '{"description":null,"name":"%s","tags":["x"],"top_hash":"' + "a" * 64 + '"}'
+    assert outputs(state) == [f"[{hit % '<package 1>'},{hit % 'seed/a'}]"]
+
+
+def test_inventory_of_a_shared_target_is_compared_by_ours(state: TestState) -> None:
+    """Where the harness is not alone, lists of everything hold what strangers did in between."""
+    RECORDING.has_exact_inventory = False
+    RECORDING.name("package", {"name": f"np-{TAG}/mine"})
+    record("list_all_packages", {}, [f"np-{TAG}/mine", "stranger/a"])
+    record("browse_content", {}, [Content_Info("a", 1, "file", None)])
+    assert outputs(state) == ['["<package 1>"]', '[{"meta":null,"path":"a","size":1,"type":"file"}]']
+
+
+def test_url_is_compared_by_what_does_not_change(state: TestState) -> None:
+    """Of a presigned URL scheme, host, version and life are compared; the signature is another each time."""
+    record("get_content_url", {}, "http://h:1/b/k?versionId=7&X-Amz-Expires=60&X-Amz-Signature=f00")
+    assert outputs(state) == ['{"expires_s":"60","has_version_id":true,"host":"h:1","scheme":"http"}']
+
+
+def test_error_is_compared_by_class_and_context(state: TestState) -> None:
+    """What tells to whom and when it happened is left out of an error, and so is its text."""
+    context = {"resource": "package", "backend_type": "quilt3", "elapsed_s": 1.0, "original_exception": "KeyError"}
+    record("get_package_info", {}, None, NotFoundError("no such package", context))
+    assert outputs(state) == ['{"context":{"resource":"package"},"error":"NotFoundError"}']
+
+
+def test_secret_of_an_api_key_is_not_kept(state: TestState) -> None:
+    """A token that a test makes does not land in the event log."""
+    key = API_Key("id", "ci", "abcd", "now", "later", None, "a@b", "ACTIVE")
+    record("create_api_key", {"name": "ci"}, New_API_Key(key, "sekret"))
+    assert outputs(state) == ['{"key":{"name":"ci","status":"ACTIVE","user_email":"a@b"}}']
+
+
+def test_only_the_last_answer_of_a_poll_counts(state: TestState) -> None:
+    """How often a backend must be asked until it answers is lag, not an answer."""
+    observe("before", 0)
+    with polling() as again:
+        for number in range(3):
+            again()
+            record("ask", {}, number)
+    assert outputs(state) == ["0", "2"]
+
+
+def test_what_cannot_be_compared_is_left_out(state: TestState) -> None:
+    """Worker threads have no order, set-up and other channels are not the test's question, a reason is a reason."""
+    thread = threading.Thread(target=lambda: record("op", {}, "thread"))
+    thread.start()
+    thread.join()
+    with channel("observer"):
+        record("op", {}, "observer")
+    with unobserved("the test broke the service"):
+        record("op", {}, "broken")
+    state.phase = "setup"
+    record("op", {}, "setup")
+    assert state.observations == []
+
+
+def test_observing_outside_of_a_test_is_refused(state: TestState) -> None:
+    """An observation belongs to the body of a test; elsewhere it would be lost."""
+    state.phase = "teardown"
+    with pytest.raises(RuntimeError, match="inside a test"):
+        observe("answer", 42)
+    RECORDING.test = None
+    with pytest.raises(RuntimeError, match="inside a test"):
+        observe("answer", 42)
+    with unobserved("nothing runs"), polling() as again:
+        again()
+    with pytest.raises(ValueError, match="lacks its reason"), unobserved(""):
+        pass
+
+
+def test_notes_and_findings_are_properties(state: TestState) -> None:
+    """Figures and findings travel as properties of the test; a kind that nobody knows is refused."""
+    note("index_lag_s", 1.5)
+    finding("create-race", "2 of 4 creations succeeded")
+    assert state.properties == [
+        ("index_lag_s", 1.5),
+        ("finding", {"kind": "create-race", "detail": "2 of 4 creations succeeded"}),
+    ]
+    with pytest.raises(ValueError, match="no kind of finding `race`"):
+        finding("race", "x")
+    with pytest.raises(ValueError, match="lacks its sentence"):
+        finding("create-race", "")
+    RECORDING.test = None
+    with pytest.raises(RuntimeError, match="inside a test"):
+        note("index_lag_s", 1.5)
+
+
+def test_long_answers_are_kept_by_their_digest(state: TestState) -> None:
+    """The text of a long answer is cut, its digest is of the whole: what differs at the end still differs."""
+    observe("long", "x" * 5000 + "a")
+    observe("long", "x" * 5000 + "b")
+    first, second = state.observations
+    assert first["output"] == second["output"]
+    assert len(first["output"]) == 2000
+    assert first["output_sha256"] != second["output_sha256"]

@@ -1,0 +1,96 @@
+"""The plan of a proof: one unit per defect and backend, narrowed as the caller asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.errors import UsageError
+from nightproof.prove.plan import Selection
+from nightproof.prove.plan import Unit
+from nightproof.prove.plan import baselines
+from nightproof.prove.plan import draw
+from nightproof.prove.plan import plan_proof
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.nightproof.prove.conftest import Proving
+
+FACTOR = 0.25
+LATE = """
+[defect.late]
+places = ["catalog"]
+seconds = 8
+kills.all = ["test_it::test_is_blind"]
+[defect.wrong]
+places = ["catalog"]
+kills.all = ["test_it::test_names_a_bucket", "test_it::test_is_blind"]
+"""
+UNSUPPORTED = """
+from nightproof.evidence import case
+@case(unsupported={"quilt3": "why"})
+def test_is_blind(): pass
+"""
+
+
+def shown(units: Iterable[Unit]) -> set[tuple[str, str, int]]:
+    """Give defect, backend and number of tests of each unit."""
+    return {(unit.defect.name if unit.defect else "", unit.cell.backend, len(unit.tests)) for unit in units}
+
+
+def test_a_unit_is_a_defect_on_a_backend(proving: Proving) -> None:
+    """What no suite has is not run and not forgotten."""
+    proof = plan_proof(proving.profile, Selection(), FACTOR)
+    assert shown(proof.units) == {
+        ("config-drops-analytics-bucket", "platform", 3), ("config-drops-analytics-bucket", "quilt3", 3),
+        ("client-breaks-all", "platform", 1), ("no-server-knows-this", "platform", 1),
+    }  # fmt: skip
+    assert [(ask.test, ask.backend) for ask in proof.absent] == [("shop/test_it::test_to_be_written", "platform")]
+
+
+def test_a_selection_narrows_defects_and_backends(proving: Proving) -> None:
+    """Both choices hold together."""
+    chosen = Selection(defects=("client-breaks-all", "config-drops-analytics-bucket"), backends=("quilt3",))
+    assert shown(plan_proof(proving.profile, chosen, FACTOR).units) == {("config-drops-analytics-bucket", "quilt3", 3)}
+
+
+def test_a_selection_narrows_tests(proving: Proving) -> None:
+    """A missing test that was not asked for is not reported."""
+    proof = plan_proof(proving.profile, Selection(test="blind$", backends=("platform",)), FACTOR)
+    assert {unit.tests for unit in proof.units} == {("shop/test_it::test_is_blind",)}
+    assert proof.absent == ()
+
+
+def test_a_sample_is_drawn_by_its_seed() -> None:
+    """The same seed draws the same, another one something else, and never more than there is."""
+    names = ["a", "b", "c", "d"]
+    assert draw(names, 2, 1) == draw(names, 2, 1)
+    assert len({draw(names, 2, seed) for seed in range(20)}) > 1
+    assert draw(names, 9, 1) == frozenset(names)
+
+
+def test_an_unknown_defect_is_wrong_usage(proving: Proving) -> None:
+    """The nearest name is suggested."""
+    with pytest.raises(UsageError, match=r"No table names the defect `client-break-all`. Did you mean `client-breaks-"):
+        plan_proof(proving.profile, Selection(defects=("client-break-all",)), FACTOR)
+
+
+def test_only_latency_defects_get_the_small_time_factor(proving: Proving) -> None:
+    """The others run at the profile's, and each factor has a baseline of its own."""
+    proving.write(LATE)
+    units = plan_proof(proving.profile, Selection(backends=("quilt3",)), FACTOR).units
+    assert {(unit.defect.name, unit.factor) for unit in units if unit.defect} == {("late", FACTOR), ("wrong", 1.0)}
+    assert [(unit.factor, len(unit.tests), unit.defect) for unit in baselines(units)] == [
+        (FACTOR, 1, None),
+        (1.0, 2, None),
+    ]
+
+
+def test_what_is_unsupported_by_design_is_not_asked(proving: Proving) -> None:
+    """It is no missing test either."""
+    proving.write(LATE, UNSUPPORTED, ("test_is_blind",))
+    proof = plan_proof(proving.profile, Selection(defects=("late",)), FACTOR)
+    assert shown(proof.units) == {("late", "platform", 1)}
+    assert proof.absent == ()

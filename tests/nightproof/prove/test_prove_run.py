@@ -1,0 +1,245 @@
+"""A proof over a real testbed, and what it makes of every way in which a proof can go wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from nightproof.errors import Interrupted
+from nightproof.errors import NightproofError
+from nightproof.errors import UsageError
+from nightproof.profile import Secrets
+from nightproof.prove.bed import Bed
+from nightproof.prove.plan import Ask
+from nightproof.prove.plan import Selection
+from nightproof.prove.plan import Unit
+from nightproof.prove.plan import plan_proof
+from nightproof.prove.results import Result
+from nightproof.prove.results import Results
+from nightproof.prove.results import Status
+from nightproof.prove.run import Options
+from nightproof.prove.run import Prover
+from nightproof.prove.run import prove
+from nightproof.records import TestVerdict
+from nightproof.records import Tier
+from nightproof.records import Verdict
+from nightproof.runner.cell import GroupRegistry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nightproof.target import Target
+    from tests.nightproof.prove.conftest import Proving
+
+NAMES_BUCKET = "config-drops-analytics-bucket"
+BLIND = "shop/test_it::test_is_blind"
+
+
+def prover(beds: list[Bed], path: Path) -> Prover:
+    """Make a prover with an empty results file."""
+    return Prover(beds, beds[0].groups, Results(path / "results.jsonl", fresh=True), 0)
+
+
+def units_of(proving: Proving, **chosen: Any) -> tuple[Unit, ...]:
+    """Plan the proof of the platform backend."""
+    return plan_proof(proving.profile, Selection(backends=("platform",), **chosen), 0.25).units
+
+
+def test_a_real_proof_tells_killed_from_alive(proving: Proving, embedded: Target, tmp_path: Path) -> None:
+    """Green, red, green is killed; a blind test is alive; one that is red anyway is unproven; no switch, no answer."""
+    bed = Bed(proving.profile, Secrets(), embedded.state_dir, tmp_path / "bed", GroupRegistry())
+    work = prover([bed], tmp_path)
+    work.run(units_of(proving))
+    found = {(ask.defect, ask.test.rpartition("_")[2]): result for ask, result in work.results.found.items()}
+    assert {name: (result.status.value, result.verdict) for name, result in found.items()} == {
+        (NAMES_BUCKET, "bucket"): ("killed", "failed"),
+        (NAMES_BUCKET, "blind"): ("alive", "passed"),
+        (NAMES_BUCKET, "anyway"): ("unproven", ""),
+        ("client-breaks-all", "blind"): ("killed", "failed"),
+        ("no-server-knows-this", "blind"): ("untested", ""),
+    }
+    assert found[NAMES_BUCKET, "anyway"].reason.startswith("without the defect too: failed, KeyError: 'no_such_key'")
+    assert found["no-server-knows-this", "blind"].reason == (
+        "The service `aws` has no defect `no-server-knows-this`: correct `places` in the table."
+    )
+    kept = {result.run_id for result in found.values() if result.status is not Status.KILLED}
+    assert {path.name for path in (tmp_path / "bed" / "runs").iterdir()} <= kept  # what was killed left nothing
+    assert bed.target is None
+    assert not (tmp_path / "bed" / "testbed").exists()
+
+
+class Scripted(Bed):
+    """A testbed whose tests have the verdicts of a script, by what is switched on."""
+
+    def __init__(self, proving: Proving, folder: Path, script: dict[str, list[Verdict]]) -> None:
+        super().__init__(proving.profile, Secrets(), folder, folder, GroupRegistry())
+        self.script = script
+        self.on = ""
+        self.renewed = 0
+        self.dead: tuple[str, ...] = ()
+        self.sound = True
+
+    @property
+    def systems(self) -> Any:
+        """Stand for the target."""
+        return self
+
+    def deaths(self) -> tuple[str, ...]:
+        """Give the dead services."""
+        return self.dead
+
+    def renew(self) -> None:
+        """Count."""
+        self.renewed += 1
+
+    def close(self, kept_runs: Any) -> None:
+        """Note what is kept."""
+        self.on = f"closed, {len(set(kept_runs))} kept"
+
+    def switch_on(self, unit: Unit) -> None:
+        """Note the defect."""
+        self.on = unit.defect.name if unit.defect else ""
+
+    def switch_off(self, unit: Unit) -> None:
+        """Note its end."""
+        assert unit.defect
+        self.on = ""
+
+    def is_sound(self, run_id: str) -> bool:
+        """Say what the script says."""
+        assert run_id
+        return self.sound
+
+    def execute(self, unit: Unit, run_id: str) -> dict[str, TestVerdict]:
+        """Take the next verdict of the script."""
+        assert run_id
+        verdict = self.script[self.on].pop(0)
+        return {test: _verdict(test, verdict) for test in unit.tests}
+
+
+def _verdict(test: str, verdict: Verdict) -> TestVerdict:
+    return TestVerdict(
+        id=test, suite="shop", backend="platform", verdict=verdict, reason="so it was", wire="subject",
+        tier=Tier.NORMAL, category="general", type="e2e", journey=None, owner="",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def one(proving: Proving) -> tuple[Unit, ...]:
+    """One defect over one test."""
+    return units_of(proving, defects=("client-breaks-all",))
+
+
+def run_one(bed: Scripted, one: tuple[Unit, ...], path: Path) -> Result:
+    """Run a proof of one question and give its answer."""
+    work = prover([bed], path)
+    work.run(one)
+    (result,) = work.results.found.values()
+    return result
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW])
+def test_every_red_verdict_kills(proving: Proving, one: tuple[Unit, ...], tmp_path: Path, verdict: Verdict) -> None:
+    """The verdict is kept."""
+    bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED, Verdict.PASSED], "client-breaks-all": [verdict]})
+    result = run_one(bed, one, tmp_path)
+    assert (result.status, result.verdict, bed.on) == (Status.KILLED, verdict.value, "closed, 0 kept")
+
+
+def test_what_is_red_afterwards_too_is_not_killed(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
+    """A testbed that went bad by itself kills nothing."""
+    script = {"": [Verdict.PASSED, Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
+    result = run_one(Scripted(proving, tmp_path, script), one, tmp_path)
+    assert (result.status, result.reason) == (Status.UNPROVEN, "after the defect too: failed, so it was")
+
+
+def test_a_flaky_baseline_proves_nothing(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
+    """The defect is not even tried on a test that is not green."""
+    script: dict[str, list[Verdict]] = {"": [Verdict.TIMEOUT], "client-breaks-all": []}
+    result = run_one(Scripted(proving, tmp_path, script), one, tmp_path)
+    assert (result.status, result.reason) == (Status.UNPROVEN, "without the defect too: timeout, so it was")
+
+
+def test_a_test_that_did_not_run_is_not_killed(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
+    """A defect's plugin that cannot be loaded leaves no verdict, and that is no red test."""
+    script = {"": [Verdict.PASSED], "client-breaks-all": [Verdict.NOT_RUN]}
+    result = run_one(Scripted(proving, tmp_path, script), one, tmp_path)
+    assert (result.status, result.verdict) == (Status.UNTESTED, "not_run")
+
+
+def test_a_testbed_that_dies_kills_no_test(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
+    """The dead service is named, and the testbed replaced."""
+    bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED], "client-breaks-all": [Verdict.FAILED]})
+    bed.dead, bed.sound = ("catalog",), False
+    result = run_one(bed, one, tmp_path)
+    assert (result.status, result.reason) == (Status.UNTESTED, "the testbed's catalog died under it")
+    assert bed.renewed == 1 + 2  # the start, then after the baseline and after the defect
+
+
+def test_a_control_surface_that_does_not_answer_is_told(
+    proving: Proving, one: tuple[Unit, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known then; a fresh testbed takes over."""
+    bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED], "client-breaks-all": [Verdict.FAILED]})
+
+    def refuse(*_: Any) -> None:
+        raise NightproofError("no answer")
+
+    monkeypatch.setattr(Scripted, "switch_off", refuse)
+    monkeypatch.setattr(Scripted, "is_sound", refuse)
+    result = run_one(bed, one, tmp_path)
+    assert (result.status, result.reason, bed.renewed) == (Status.UNTESTED, "no answer", 3)
+
+
+def test_an_interruption_closes_the_testbeds_and_records_nothing_unconfirmed(
+    proving: Proving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call asks again what was only red so far."""
+    script = {"": [Verdict.PASSED], NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
+    bed = Scripted(proving, tmp_path, script)
+    execute = Scripted.execute
+
+    def until_cancelled(self: Scripted, unit: Unit, run_id: str) -> dict[str, TestVerdict]:
+        if self.on == "client-breaks-all":
+            raise Interrupted("cancelled")
+        return execute(self, unit, run_id)
+
+    monkeypatch.setattr(Scripted, "execute", until_cancelled)
+    work = prover([bed], tmp_path)
+    with pytest.raises(Interrupted):
+        work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
+    assert (work.results.found, bed.on, bed.groups.is_stopping) == ({}, "closed, 0 kept", True)
+
+
+def test_two_testbeds_share_the_units(proving: Proving, tmp_path: Path) -> None:
+    """Every unit is asked once, by whoever is free."""
+    many = {"": [Verdict.PASSED] * 9, NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
+    beds: list[Bed] = [Scripted(proving, tmp_path / name, many) for name in ("a", "b")]
+    work = prover(beds, tmp_path)
+    work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
+    assert work.done == 2
+    assert {result.status for result in work.results.found.values()} == {Status.KILLED}
+    assert len(work.results.found) == 4
+
+
+def test_a_live_profile_is_refused(proving: Proving) -> None:
+    """Nobody switches defects on in a real system."""
+    live = proving.profile.model_copy(update={"target": "live", "name": "stage"})
+    with pytest.raises(UsageError, match="The profile `stage` is live: defects exist in the testbed only"):
+        prove(live, Secrets(), Selection(), Options())
+
+
+def test_a_finished_proof_starts_nothing(proving: Proving) -> None:
+    """What an earlier call found killed is told again, and what is missing stays missing."""
+    profile = proving.profile
+    folder = profile.state_dir / "prove"
+    earlier = Results(folder / "results.jsonl", fresh=True)
+    earlier.add(Result(Ask("shop", "client-breaks-all", BLIND, "platform"), Status.KILLED, "failed"))
+    summary = prove(profile, Secrets(), Selection(defects=("client-breaks-all",)), Options())
+    assert (summary.sentence, summary.earlier, summary.is_proven) == ("1 of 1 killed, 0 alive, 0 untested", 1, True)
+    assert (
+        "| client-breaks-all | shop/test_it::test_is_blind | platform | killed |" in (folder / "prove.md").read_text()
+    )
+    assert not (profile.state_dir / "testbed").exists()

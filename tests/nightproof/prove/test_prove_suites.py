@@ -1,0 +1,79 @@
+"""The committed tables: every test of a suite has a killer on each of its backends, every defect has a switch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from nightproof.evidence.suite import load_suite
+from nightproof.prove.table import Defect
+from nightproof.prove.table import read_table
+from nightproof.verdict.catalogue import read_lock
+from suites._defects.client import DEFECTS as OF_PROCESS
+from testbed.aws.defects import SENTENCES as OF_AWS
+from testbed.catalog.defects import SENTENCES as OF_CATALOG
+
+SUITES: Final = sorted(path.parent for path in Path("suites").glob("*/defects.toml"))
+KNOWN: Final = {"aws": set(OF_AWS), "catalog": set(OF_CATALOG), "client": set(OF_PROCESS), "harness": set(OF_PROCESS)}
+LATENCY: Final = re.compile(r"-(?:latency|lag)-(\d+)s$")
+
+
+def declared(suite: Path) -> set[str]:
+    """Give the suite's tests as the table names them."""
+    return {test.removeprefix(f"{load_suite(suite).name}/") for test in read_lock(suite).tests}
+
+
+def defects_of_present_tests(suite: Path) -> list[Defect]:
+    """Give the defects that are named for a test that is there; the others wait for theirs."""
+    names = declared(suite)
+    return [found for found in read_table(suite).defects if names & {t for ts in found.kills.values() for t in ts}]
+
+
+def test_every_suite_of_the_project_declares_its_defects() -> None:
+    """A new suite cannot be forgotten."""
+    assert [path.name for path in SUITES] == sorted(path.parent.name for path in Path("suites").glob("*/suite.toml"))
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_every_test_has_a_killer_on_each_backend(suite: Path) -> None:
+    """A test that no defect is named for cannot be shown to fail."""
+    defects = read_table(suite).defects
+    lock = read_lock(suite)
+    runs = {
+        (name, backend)
+        for name, test in lock.tests.items()
+        for backend in lock.backends
+        if not test.unsupported.get(backend)
+    }
+    killed = {
+        (f"{lock.suite}/{test}", backend)
+        for found in defects
+        for backend in lock.backends
+        for test in found.tests(backend)
+    }
+    assert runs - killed == set()
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_every_defect_of_a_present_test_has_its_switch(suite: Path) -> None:
+    """A name that a place does not know would be proven by nothing."""
+    named = {(place, found.name) for found in defects_of_present_tests(suite) for place in found.places}
+    assert {(place, name) for place, name in named if name not in KNOWN[place]} == set()
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_a_latency_defect_has_the_seconds_of_its_name(suite: Path) -> None:
+    """Only what has seconds is proven under the small time factor."""
+    for found in read_table(suite).defects:
+        named = LATENCY.search(found.name)
+        assert found.seconds == (int(named[1]) if named else 0), found.name
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_a_table_names_backends_of_its_suite(suite: Path) -> None:
+    """A misspelt backend would ask nothing."""
+    backends = {backend for found in read_table(suite).defects for backend in found.kills}
+    assert backends <= {"all", *load_suite(suite).backends}
