@@ -93,9 +93,11 @@ def cleanup(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only the plan is shown.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show, or delete, what earlier runs left behind."""
+    """Show, or delete, what earlier runs left behind; what is still there afterwards makes the exit status 1."""
     with terminal.shown():
-        typer.echo(commands.cleanup(profile, run_id, min_age_hours, apply=apply, as_json=as_json))
+        text, is_clean = commands.cleanup(profile, run_id, min_age_hours, apply=apply, as_json=as_json)
+    typer.echo(text)
+    raise typer.Exit(0 if is_clean else EXIT_RED)
 
 
 @app.command(epilog="Example: nightproof report 20261120T020000Z-k3f9qa --json")

@@ -88,16 +88,17 @@ def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) ->
             target.process.wait()
 
 
-def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool, as_json: bool) -> str:
-    """Plan or do the cleanup of earlier runs."""
+def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool, as_json: bool) -> tuple[str, bool]:
+    """Plan or do the cleanup of earlier runs; give the text, and whether nothing that was to go is still there."""
     result = clean_earlier(
         profiles.load(profile_given), _secrets(profile_given),
         run_id=run_id, min_age=timedelta(hours=min_age_hours), dry_run=not apply,
     )  # fmt: skip
     if as_json:
-        return json.dumps(asdict(result), indent=2)
-    marks = [("delete", result.planned), ("refuse", result.refused)]
-    return "\n".join([*(f"{mark} {title}" for mark, titles in marks for title in titles), result.sentence])
+        return json.dumps(asdict(result), indent=2), not result.leaked
+    marks = [("delete", result.planned), ("refuse", result.refused), ("leaked", result.entries_leaked)]
+    lines = [f"{mark} {title}" for mark, titles in marks for title in titles]
+    return "\n".join([*lines, result.sentence]), not result.leaked
 
 
 def report(profile_given: str, run_id: str, *, as_json: bool) -> str:

@@ -9,11 +9,13 @@ from dataclasses import field
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nightproof.evidence.suite import load_suite
 from nightproof.housekeeping import opened
 from nightproof.provisioning import require_known
 from nightproof.provisioning import verify
 from nightproof.redact import Redactor
 from nightproof.verdict.outcomes import unsupported_reason
+from nightproof.verdict.sentences import plural
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What of one suite can run on one backend: `needs` counts tests per lacking need, `by_design` per reason."""
+    """What of one suite can run on one backend: `needs` counts tests per lacking need, `by_design` per reason.
+
+    `reasons` says in a sentence each what a reason id stands for.
+    """
 
     suite: str
     backend: str
@@ -33,6 +38,7 @@ class Outlook:
     runnable: int
     needs: dict[str, int] = field(default_factory=dict)
     by_design: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,9 @@ def outlooks(plan: RunPlan) -> tuple[Outlook, ...]:
         reasons = [unsupported_reason(test, cell.backend, offers) for test in cell.tests.values()]
         lacking = Counter(reason.removeprefix("needs ") for reason in reasons if reason.startswith("needs "))
         design = Counter(reason for reason in reasons if reason and not reason.startswith("needs "))
-        found.append(Outlook(cell.suite, cell.backend, len(reasons), reasons.count(""), dict(lacking), dict(design)))
+        told = {reason: text for reason, text in load_suite(cell.path).unsupported.items() if reason in design}
+        asked = reasons.count("")
+        found.append(Outlook(cell.suite, cell.backend, len(reasons), asked, dict(lacking), dict(design), told))
     return tuple(found)
 
 
@@ -98,8 +106,18 @@ def render(diagnosis: Diagnosis) -> str:
     if diagnosis.target == "live":
         missing = [f"NIGHTPROOF_{name.upper()}" for name, is_set in diagnosis.secrets.items() if not is_set]
         lines.append(f"  secrets not set: {', '.join(missing) or 'none'}")
-    for outlook in diagnosis.outlooks:
-        lines.append(f"  {outlook.suite} on {outlook.backend}: {outlook.runnable} of {outlook.declared} runnable")
-        lines += [f"    needs {need}: {number} tests" for need, number in sorted(outlook.needs.items())]
-        lines += [f"    by design ({reason}): {number} tests" for reason, number in sorted(outlook.by_design.items())]
+    for suite in dict.fromkeys(outlook.suite for outlook in diagnosis.outlooks):
+        lines += _suite_lines(suite, [outlook for outlook in diagnosis.outlooks if outlook.suite == suite])
     return "\n".join(lines)
+
+
+def _suite_lines(suite: str, outlooks: list[Outlook]) -> list[str]:
+    declared, runnable = (sum(getattr(one, name) for one in outlooks) for name in ("declared", "runnable"))
+    lines = [f"  {suite}: {runnable} of {declared} tests can run here, {declared - runnable} are unsupported"]
+    for one in outlooks:
+        lines.append(f"    on {one.backend}: {one.runnable} of {one.declared}")
+        lines += [f"      {plural(n, 'test')}: needs {need}" for need, n in sorted(one.needs.items())]
+        for reason, n in sorted(one.by_design.items()):
+            told = f": {one.reasons[reason]}" if reason in one.reasons else ""
+            lines.append(f"      {plural(n, 'test')}: by design, {reason}{told}")
+    return lines

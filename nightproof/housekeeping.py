@@ -36,6 +36,7 @@ class CleanupResult:
     deleted: int
     leaked: int
     dry_run: bool
+    entries_leaked: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -73,14 +74,15 @@ def clean_earlier(
 def _clean(runs: tuple[Path, ...], context: CleanContext, *, dry_run: bool) -> CleanupResult:
     found = [item for run_dir in runs for item in ledger.plan(run_dir, context)]
     deleted = 0 if dry_run else sum(ledger.clean_run(run_dir, context) for run_dir in runs)
-    leaked = 0 if dry_run else sum(ledger.audit(run_dir, context).leaked for run_dir in runs)
+    audits = [] if dry_run else [ledger.audit(run_dir, context) for run_dir in runs]
     return CleanupResult(
         runs=tuple(run_dir.name for run_dir in runs),
         planned=tuple(item.entry.title for item in found if not item.refusal),
         refused=tuple(f"{item.entry.title}: {item.refusal}" for item in found if item.refusal),
         deleted=deleted,
-        leaked=leaked,
+        leaked=sum(audit.leaked for audit in audits),
         dry_run=dry_run,
+        entries_leaked=tuple(entry for audit in audits for entry in audit.entries_leaked),
     )
 
 

@@ -14,6 +14,7 @@ from nightproof.datasets.locate import locate
 from nightproof.datasets.placement import Placement
 from nightproof.datasets.push import Catalog
 from nightproof.datasets.put import Storage
+from nightproof.datasets.tables import stored_tables
 from nightproof.environment import seeder_environment
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
@@ -68,19 +69,24 @@ def _writing(target: Target, datasets: Sequence[str]) -> tuple[SeedJob, ...]:
 def _locate(target: Target, datasets: Sequence[str]) -> SeedResult:
     plan.require_known(datasets)
     remedy = "put them there with `nightproof seed` under a profile that declares the need `write`."
-    return locate(_storage(target), datasets, remedy)
+    storage, names = _storage(target), target.profile.names
+    is_asked = {"admin", "athena"} & set(target.profile.offers)
+    tables = stored_tables(_sign_in(target, names.user), names) if is_asked else None
+    return locate(storage, datasets, remedy, tables)
 
 
 def _storage(target: Target) -> Storage:
     return Storage(target.seeder_s3(), target.profile.names, Placement(target.state_dir / "placement.json"))
 
 
-def _sign_in(target: Target) -> Catalog:
-    """Exchange the admin's refresh token, and put together what a quilt3 child needs."""
-    admin = target.profile.names.admin
-    token = target.refresh_token(admin)
+def _sign_in(target: Target, user: str = "") -> Catalog:
+    """Exchange a user's refresh token, the admin's by default, and put together what a quilt3 child needs."""
+    names = target.profile.names
+    user = user or names.admin
+    token = target.refresh_token(user)
     if not token:
-        raise Blocked(f"There is no refresh token of `{admin}`: set NIGHTPROOF_ADMIN_REFRESH_TOKEN.")
+        variable = "NIGHTPROOF_ADMIN_REFRESH_TOKEN" if user == names.admin else "NIGHTPROOF_REFRESH_TOKEN"
+        raise Blocked(f"There is no refresh token of `{user}`: set {variable}.")
     if not target.registry_url:
         raise Blocked(
             f"The catalog `{target.catalog_url}` does not say where its registry is: start the catalog, "
@@ -93,7 +99,9 @@ def _sign_in(target: Target) -> Catalog:
             f"The registry `{target.registry_url}` gave no answer ({error}): start it, then run again."
         ) from error
     if not answer.is_success:
-        raise Blocked(f"The catalog refused the admin's refresh token with HTTP {answer.status_code}: renew the token.")
+        raise Blocked(
+            f"The catalog refused the refresh token of `{user}` with HTTP {answer.status_code}: renew the token."
+        )
     return Catalog(target.registry_url, answer.json()["access_token"], seeder_environment(target))
 
 

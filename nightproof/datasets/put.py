@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import IO
 from typing import TYPE_CHECKING
 from typing import Final
@@ -48,6 +49,10 @@ STREAMS: Final = 4
 PART: Final = 8 * 1024 * 1024
 TRANSFER: Final = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
 MB: Final = 1_000_000
+KINDS: Final = {
+    ".csv": "text/csv", ".json": "application/json", ".md": "text/markdown", ".txt": "text/plain",
+    ".png": "image/png", ".jpg": "image/jpeg",
+}  # fmt: skip
 SAMPLED: Final = ("00.bin", "20.bin", "40.bin", "60.bin", "80.bin")
 WORTH_A_PROCESS: Final = 2 * MB
 
@@ -225,9 +230,12 @@ def _send(storage: Storage, dataset: str, path: str, data: bytes) -> tuple[str, 
 
 def _put(s3: S3Client, bucket: str, key: str, data: bytes) -> str:
     """Upload bytes, large ones in parts, and give the version they got."""
+    kind = KINDS.get(PurePosixPath(key).suffix, "application/octet-stream")
     if len(data) < PART:
-        return s3.put_object(Bucket=bucket, Key=key, Body=data, ChecksumAlgorithm="SHA256").get("VersionId", "null")
-    s3.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"}, Config=TRANSFER)
+        made = s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=kind, ChecksumAlgorithm="SHA256")
+        return made.get("VersionId", "null")
+    extra = {"ChecksumAlgorithm": "SHA256", "ContentType": kind}
+    s3.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra, Config=TRANSFER)
     return s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
 
 

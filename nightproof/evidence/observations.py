@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import threading
 import unicodedata
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS: Final = 2000
 TAG: Final = "<N>"
+LOOPBACK: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+")  # a server that the test itself started gets any free port
+PORT: Final = "<port>"
 OWN: Final = ("<package ", "<object ", "<prefix ", "<user ", "<role ", "<table ", "<api_key ")
 # Fields of answers that tell when and under which server-made name, not what.
 IGNORED_FIELDS: Final = frozenset(
@@ -68,8 +71,9 @@ def observe(what: str, value: Any) -> None:
 
 def _keep(state: TestState, operation: str, given: Any, answer: Any, error: BaseException | None) -> None:
     form = _Form(state.names, state.tag)
-    asked = _json(form.plain(given))
-    found = _json(form.error(error) if error is not None else form.answer(operation, answer, asked))
+    asked = LOOPBACK.sub(PORT, _json(form.plain(given)))
+    refused = error is not None
+    found = LOOPBACK.sub(PORT, _json(form.error(error))) if refused else _json(form.answer(operation, answer, asked))
     state.observations.append(
         {
             "operation": operation,
@@ -142,7 +146,7 @@ class _Form:
             found = _without(found, "modified_date")  # of what the test itself wrote a moment ago
         return [item for item in found if self._counts(operation, item)] if isinstance(found, list) else found
 
-    def error(self, error: BaseException) -> Any:
+    def error(self, error: BaseException | None) -> Any:
         """Give class and context of an error; its text is for people."""
         context = getattr(error, "context", {})
         kept = {name: value for name, value in context.items() if name not in IGNORED_CONTEXT}

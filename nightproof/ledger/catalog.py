@@ -11,10 +11,12 @@ from typing import Any
 from typing import Final
 
 from pydantic import BaseModel
+from pydantic import Field
 from pydantic import TypeAdapter
 from pydantic import ValidationError
 
 from nightproof.errors import NightproofError
+from nightproof.names import run_tag
 from nightproof.quilt.exceptions import BackendError
 from nightproof.quilt.exceptions import NotFoundError
 from nightproof.quilt.exceptions import QuiltOpsError
@@ -38,7 +40,7 @@ class _Named(BaseModel):
 
 
 class _Bucket(_Named):
-    tabulatorTables: list[_Named]
+    tables: list[_Named] = Field(alias="tabulatorTables")
 
 
 class _Users(BaseModel):
@@ -51,7 +53,7 @@ class _Admin(BaseModel):
 
 class _Everything(BaseModel):
     admin: _Admin
-    bucketConfigs: list[_Bucket]
+    buckets: list[_Bucket] = Field(alias="bucketConfigs")
 
 
 class CatalogAdmin:
@@ -77,9 +79,7 @@ class CatalogAdmin:
             found = TypeAdapter(_Everything).validate_python(answer["data"])
         except ValidationError as error:
             raise NightproofError("The catalog's list of users and tables has another shape.") from error
-        tables = {
-            f"table/{bucket.name}/{table.name}" for bucket in found.bucketConfigs for table in bucket.tabulatorTables
-        }
+        tables = {f"table/{bucket.name}/{table.name}" for bucket in found.buckets for table in bucket.tables}
         return frozenset(tables | {f"user/{user.name}" for user in found.admin.user.list})
 
     def remove(self, entry: Entry) -> bool:
@@ -104,6 +104,13 @@ def key_of(entry: Entry) -> str:
     locator: dict[str, Any] = entry.locator
     parts = [entry.kind, *([locator.get("bucket")] if entry.kind == "table" else []), locator.get("name")]
     return "/".join(str(part or "") for part in parts)
+
+
+def refusal(entry: Entry, run_id: str) -> str:
+    """Say why a user or table must not be touched, or nothing: its own name must begin as those of the run do."""
+    tag, name = run_tag(run_id), str(entry.locator.get("name", ""))
+    is_ours = name.startswith((f"np-{tag}-", f"np_{tag}_"))
+    return "" if is_ours else f"the {entry.kind} `{name}` does not begin with the tag `np-{tag}` of its run"
 
 
 def purge(entries: Iterable[Entry], admin: CatalogAdmin | None) -> list[tuple[Entry, bool | str]]:

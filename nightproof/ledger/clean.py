@@ -115,11 +115,17 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
 
 def refusal(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
     """Say why an entry in the ledger of a run must not be touched, or nothing."""
-    bucket, key = place(entry)
-    mark = f"np-{run_tag(run_id)}"
     if entry.run_id != run_id:
         return f"it is written down for the run `{entry.run_id}`, not `{run_id}`"
-    if bucket not in writable | {catalog.PLACE}:
+    if entry.kind in catalog.KINDS:
+        return catalog.refusal(entry, run_id)
+    return _refusal_of_stored(entry, run_id, writable)
+
+
+def _refusal_of_stored(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
+    bucket, key = place(entry)
+    mark = f"np-{run_tag(run_id)}"
+    if bucket not in writable:
         return f"`{bucket}` is not one of this environment's writable buckets"
     if entry.kind == "manifest":
         return "" if len(key.removeprefix(packages.MANIFESTS)) == len("0" * 64) else f"`{key}` is not a manifest"

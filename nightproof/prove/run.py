@@ -117,7 +117,7 @@ class Prover:
             with ThreadPoolExecutor(len(self.beds)) as pool:
                 try:
                     announce("testbed", f"{len(self.beds)} copies of the seeded state")
-                    list(pool.map(Bed.renew, self.beds))
+                    list(pool.map(lambda bed: bed.renew(), self.beds))
                     self._share(pool, baselines(units), self._baseline)
                     self._share(pool, units, self._defect)
                     list(pool.map(self._see_again, self.beds))

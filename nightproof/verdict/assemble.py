@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from nightproof.runner.events import CellEvents
     from nightproof.side_by_side import Consistency
     from nightproof.verdict.catalogue import CatalogueTest
+    from nightproof.verdict.findings import Noted
 
 COUNTS = tuple(f.name for f in fields(Totals))
 
@@ -108,10 +109,7 @@ def build_report(facts: RunFacts) -> RunReport:
     causes = () if facts.interrupted else blocked_causes(facts)
     blocked = causes[0] if causes else ""
     tests = _with_history(_judged(facts, blocked), facts, blocked)
-    compared = compare(
-        tests, {(cell.suite, cell.backend): cell.events.observations for cell in facts.cells if cell.events}
-    )
-    noted = [((cell.suite, cell.backend), cell.events.properties) for cell in facts.cells if cell.events]
+    compared = _compared(facts, tests)
     gates = _gates(facts, tests, compared, blocked)
     violated = bool(facts.violations)
     colour, exit_code = decide(interrupted=facts.interrupted, blocked=bool(blocked), violated=violated, gates=gates)
@@ -150,8 +148,8 @@ def build_report(facts: RunFacts) -> RunReport:
         not_green_nights=_not_green(colour, facts.nights),
         support=support(tests),
         consistency=compared,
-        findings=findings(noted),
-        measures=measures(noted),
+        findings=findings(_noted(facts)),
+        measures=measures(_noted(facts)),
         reasons={reason: text for cell in facts.cells for reason, text in cell.reasons.items()},
     )
 
@@ -226,6 +224,14 @@ def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tu
         )
         for test in tests
     )
+
+
+def _compared(facts: RunFacts, tests: Sequence[TestVerdict]) -> tuple[Consistency, ...]:
+    return compare(tests, {(cell.suite, cell.backend): cell.events.observations for cell in facts.cells if cell.events})
+
+
+def _noted(facts: RunFacts) -> list[Noted]:
+    return [((cell.suite, cell.backend), cell.events.properties) for cell in facts.cells if cell.events]
 
 
 def _gates(

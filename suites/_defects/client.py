@@ -12,6 +12,7 @@ from nightproof import quilt
 from nightproof.quilt.catalog import Catalog
 from nightproof.quilt.records import Catalog_Config
 from nightproof.quilt.validation import Rules
+from suites._defects import harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nightproof.quilt.base import CatalogOps
 
 VARIABLE: Final = "NIGHTPROOF_CLIENT_DEFECT"
+ENDLESS_S: Final = 600
+SHORT_S: Final = 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from suites._support import isolated  # noqa: PLC0415 - a plugin is loaded before the suite
 
     name = os.environ[VARIABLE]
+    if name in harness.DEFECTS:
+        config.pluginmanager.register(harness.DEFECTS[name](), name)
+        return
     backend = config.getoption("backend")
     install(name, backend if isinstance(backend, str) else "", setattr)
     isolated.SCRIPT = Path(__file__).with_name("step.py")  # type: ignore[misc]  # a test of the tests
@@ -42,9 +48,12 @@ def install(name: str, backend: str, put: Callable[[Any, str, Any], None]) -> No
     if name in OF_RULES:
         owner, method, broken = OF_RULES[name]
         put(owner, method, broken)
-    else:
+    if name in OF_OPERATIONS:
         method, change = OF_OPERATIONS[name]
         put(Ops, method, change(getattr(Ops, method)))
+    if name in OF_WRITES:
+        method = "_answer_s" if backend == "quilt3" else "_construct"
+        put(Ops, method, _limiting(backend, getattr(Ops, method), OF_WRITES[name]))
 
 
 def _entries_unchecked(_rules: Rules, entries: list[dict[str, Any]], **_: Any) -> list[dict[str, Any]]:
@@ -87,6 +96,28 @@ def _timeout_ignored(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(ops, *arguments, **(more | {"timeout_s": None}))
 
     return execute_graphql_query
+
+
+def _limiting(backend: str, original: Callable[..., Any], change: Callable[[float], float]) -> Callable[..., Any]:
+    """Change the time that a write may take, where the backend looks it up."""
+
+    def answer_s(ops: CatalogOps, operation: str) -> float:
+        found: float = original(ops, operation)
+        return change(found) if operation.endswith("_package_revision") else found
+
+    def construct(ops: CatalogOps, *arguments: Any, **more: Any) -> Any:
+        ops.write_s = change(ops.write_s)
+        return original(ops, *arguments, **more)
+
+    return answer_s if backend == "quilt3" else construct
+
+
+def _short(seconds: float) -> float:
+    return min(seconds, SHORT_S * float(os.environ.get("NIGHTPROOF_TIME_FACTOR", "1")))
+
+
+def _always_timeout(error: quilt.BackendError, message: str, context: dict[str, Any]) -> None:
+    quilt.QuiltOpsError.__init__(error, message, context | {"kind": "timeout"})
 
 
 def _replaces_metadata(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,6 +175,7 @@ OF_RULES: Final[dict[str, tuple[type, str, Any]]] = {
     "client-ignores-missing-session": (Catalog, "has_credentials", True),
     "client-accepts-bad-package-name": (Rules, "name", lambda _rules, value, *_: value),
     "client-accepts-bad-entries": (Rules, "entries", _entries_unchecked),
+    "client-calls-every-error-timeout": (quilt.BackendError, "__init__", _always_timeout),
 }
 OF_OPERATIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "client-skips-path-check": ("get_content_url", _skips_path_check),
@@ -156,4 +188,8 @@ OF_OPERATIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "diff-swaps-direction": ("diff_packages", _swaps_direction),
     "browse-missing-as-empty": ("browse_content", _missing_as_empty),
 }
-DEFECTS: Final = tuple(sorted(OF_RULES | OF_OPERATIONS))
+OF_WRITES: Final[dict[str, Callable[[float], float]]] = {
+    "client-timeout-ignored": lambda _seconds: ENDLESS_S,
+    "client-timeout-30s": _short,
+}
+DEFECTS: Final = tuple(sorted(OF_RULES | OF_OPERATIONS | OF_WRITES))

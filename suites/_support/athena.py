@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 from typing import Final
 
+from nightproof.quilt import BackendError
 from suites._support.waiting import wait_for
 
 DEADLINE_S: Final = 60
@@ -39,10 +41,32 @@ class Ended:
         return [column["Name"] for column in self.columns]
 
 
-def query(client: Any, sql: str, *, time_factor: float = 1.0, **more: Any) -> Ended:
+class Tabulator:
+    """Tables of the catalog, asked by SQL with the keys of one identity."""
+
+    def __init__(self, client: Any, data_catalog: str, time_factor: float) -> None:
+        self._client = client
+        self._data_catalog = data_catalog
+        self._time_factor = time_factor
+
+    def query(self, sql: str) -> Ended:
+        """Run a statement and give how it ended."""
+        return query(self._client, sql, time_factor=self._time_factor)
+
+    def place(self, bucket: str, table: str) -> str:
+        """Write a table's full name."""
+        return f'"{self._data_catalog}"."{bucket}"."{table}"'
+
+    def count(self, bucket: str, table: str) -> Ended:
+        """Count a table's rows."""
+        return self.query(f"SELECT count(*) FROM {self.place(bucket, table)}")  # noqa: S608 - names of the test's own
+
+
+def query(client: Any, sql: str, *, time_factor: float = 1.0, deadline_s: float = DEADLINE_S, **more: Any) -> Ended:
     """Run a statement in the target's workgroup and give how it ended; `more` goes into the submission.
 
-    The header row, which Athena sends before a query's rows, is checked against the columns and left out.
+    One that does not end in time is stopped, and is a BackendError of kind `timeout` that names it. The header row,
+    which Athena sends before a query's rows, is checked against the columns and left out.
     """
     workgroup = os.environ.get("ATHENA_WORKGROUP", "primary")
     started = client.start_query_execution(QueryString=sql, WorkGroup=workgroup, **more)["QueryExecutionId"]
@@ -51,7 +75,14 @@ def query(client: Any, sql: str, *, time_factor: float = 1.0, **more: Any) -> En
         execution: dict[str, Any] = client.get_query_execution(QueryExecutionId=started)["QueryExecution"]
         return execution if execution["Status"]["State"] in ENDED else None
 
-    execution = wait_for(f"the end of `{sql}`", ended, deadline_s=DEADLINE_S * time_factor, every_s=EVERY_S)
+    limit_s, began = deadline_s * time_factor, time.monotonic()
+    try:
+        execution = wait_for(f"the end of {started}", ended, deadline_s=limit_s, every_s=EVERY_S)
+    except TimeoutError as error:
+        client.stop_query_execution(QueryExecutionId=started)
+        context = {"operation": "query", "query_id": started, "kind": "timeout", "timeout_s": limit_s}
+        context |= {"elapsed_s": time.monotonic() - began, "original_exception": f"TimeoutError: {error}"}
+        raise BackendError(f"Athena did not end `{sql[:80]}` within {limit_s:g} s. It was stopped.", context) from error
     if execution["Status"]["State"] != "SUCCEEDED":
         return Ended(execution)
     pages = list(client.get_paginator("get_query_results").paginate(QueryExecutionId=started))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nightproof.evidence.state import RECORDING
+from suites._support.athena import Tabulator
 from suites._support.control import CallLog
 from suites._support.control import Control
 from suites._support.control import Faults
@@ -135,3 +136,23 @@ def tables(ledger: Ledger, admin_ops: QuiltOps, backend: str) -> Iterator[Tables
     made = Tables(ledger=ledger, admin=admin_ops, label=backend[0], test_id=test_id)
     yield made
     made.remove()
+
+
+@pytest.fixture
+def scratch_work(
+    ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str
+) -> Iterator[Work]:
+    """Give a work space like `work` in the unversioned scratch bucket."""
+    test_id = RECORDING.test.id if RECORDING.test else ""
+    space = Work(
+        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.scratch, label=backend[0], test_id=test_id
+    )
+    yield space
+    space.remove()
+
+
+@pytest.fixture
+def tabulator(quilt_ops: QuiltOps, target: Settings) -> Tabulator:
+    """Give SQL on the catalog's tables, with keys that the catalog issues to the test user."""
+    config = quilt_ops.get_catalog_config(target.catalog_url)
+    return Tabulator(quilt_ops.get_boto3_client("athena"), config.tabulator_data_catalog, target.time_factor)

@@ -15,6 +15,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path is its own folder
 
 from nightproof import quilt
+from suites._support.exploring import explore
 from suites._support.library_step import library
 
 KILOBYTE: Final = 1024
@@ -79,6 +80,12 @@ def browse(request: dict[str, Any]) -> dict[str, Any]:
     return {"items": [asdict(item) for item in items], "seconds": seconds, "grown_bytes": grown}
 
 
+def explored(request: dict[str, Any]) -> dict[str, Any]:
+    """Find out all about a package, signed in by a refresh token."""
+    ops = construct(request | {"credentials": {"refresh_token": request["refresh_token"]}})
+    return explore(ops, request["package"], request["registry"], request["folders"])
+
+
 def _error_of(act: Any) -> dict[str, Any]:
     try:
         act()
@@ -98,7 +105,14 @@ def _write_local_state(request: dict[str, Any], access_token: str | None = None)
         (folder / "auth.json").write_text(json.dumps({request["registry_url"]: session}), encoding="utf-8")
 
 
-STEPS: Final = {"status": status, "missing": missing, "stale": stale, "browse": browse, "library": library}
+STEPS: Final = {
+    "status": status,
+    "missing": missing,
+    "stale": stale,
+    "browse": browse,
+    "library": library,
+    "explore": explored,
+}
 
 if __name__ == "__main__":
     main()

@@ -40,7 +40,7 @@ def library(request: dict[str, Any]) -> dict[str, Any]:
     quilt3.Package.install(name, registry, dest=str(Path(request["folder"]) / "installed"))
     in_bucket = quilt3.Bucket(registry).search(request["query"], limit=1000)
     with redirect_stdout(io.StringIO()):
-        everywhere = quilt3.search(request["query"], limit=1000)
+        everywhere = quilt3.search(request["narrow_query"], limit=1000)
     return {
         "listed": listed,
         "top_hash": package.top_hash,

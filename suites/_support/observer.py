@@ -77,6 +77,11 @@ class Observer:
         with channel("observer"):
             self._s3.head_bucket(Bucket=bucket)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete one object."""
+        with channel("observer"):
+            self._s3.delete_object(Bucket=bucket, Key=key)
+
     def content_type(self, bucket: str, key: str) -> str:
         """Give the media type that an object is stored with."""
         with channel("observer"):
@@ -131,11 +136,33 @@ class Observer:
             return {found["Key"]: f"{found['ETag']} {found['LastModified']}" for found in self._list(bucket, prefix)}
 
     def remove(self, bucket: str, prefix: str) -> None:
-        """Delete every version below a prefix that the test made."""
+        """Delete every version and every unfinished upload below a prefix that the test made."""
         with channel("observer"):
+            for pending in self._uploads(bucket, prefix):
+                self._s3.abort_multipart_upload(Bucket=bucket, Key=pending["Key"], UploadId=pending["UploadId"])
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-                for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                    self._s3.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+                listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                if listed:
+                    self._delete(bucket, [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed])
+
+    def _delete(self, bucket: str, versions: list[dict[str, str]]) -> None:
+        asked: Any = {"Objects": versions, "Quiet": True}
+        refused = self._s3.delete_objects(Bucket=bucket, Delete=asked).get("Errors", [])
+        if refused:
+            raise OSError(f"S3 did not delete {len(refused)} of {len(versions)} versions, first {refused[0]}.")
+
+    def leftovers(self, bucket: str, prefix: str) -> list[tuple[str, str]]:
+        """List every version, delete marker and unfinished upload below a prefix, each as its kind and key."""
+        with channel("observer"):
+            found = [("upload", item["Key"]) for item in self._uploads(bucket, prefix)]
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                found += [("version", item["Key"]) for item in page.get("Versions", [])]
+                found += [("marker", item["Key"]) for item in page.get("DeleteMarkers", [])]
+            return found
+
+    def _uploads(self, bucket: str, prefix: str) -> list[Any]:
+        pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+        return [item for page in pages for item in page.get("Uploads", [])]
 
     def _list(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):

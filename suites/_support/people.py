@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
+from suites._support.removal import remove_all
 from suites._support.tokens import claims_of
 from suites._support.tokens import sign
 
@@ -61,10 +63,14 @@ class People:
 
     def remove(self) -> None:
         """Delete whoever is still there, and look that nobody is left."""
-        for name, resource in self._made.items():
-            if name in {user.name for user in self._admin.list_users()}:
-                self._admin.delete_user(name)
-            self._ledger.deleted(resource)
-        left = {user.name for user in self._admin.list_users()} & self._made.keys()
-        if left:
-            raise RuntimeError(f"The user `{min(left)}` is still there after its removal.")
+        remove_all(partial(self._remove, *made) for made in self._made.items())
+
+    def _remove(self, name: str, resource: str) -> None:
+        if name in self._present():
+            self._admin.delete_user(name)
+        if name in self._present():
+            raise RuntimeError(f"The user `{name}` is still there after its removal.")
+        self._ledger.deleted(resource)
+
+    def _present(self) -> set[str]:
+        return {user.name for user in self._admin.list_users()}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
+
+import requests
 
 from nightproof.quilt import Credentials
 from nightproof.quilt import create_quilt_ops
@@ -12,6 +15,9 @@ from suites._support.settings import settings
 
 if TYPE_CHECKING:
     from nightproof.quilt import QuiltOps
+
+
+TIMEOUT_S: Final = 10
 
 
 def sign_in(backend: str, user: str) -> QuiltOps:
@@ -24,6 +30,19 @@ def with_credentials(backend: str, given: dict[str, Any], **more: Any) -> QuiltO
     known = {"catalog_url": settings().catalog_url, "registry": settings().registry, "timeouts": None} | more
     credentials = Credentials(**given) if given else None
     return create_quilt_ops(backend, credentials=credentials, **known)
+
+
+def lent_keys(ops: QuiltOps) -> dict[str, str]:
+    """Let the registry lend AWS keys to a signed-in user, as the environment of a process."""
+    answer = requests.get(
+        f"{ops.get_auth_status().registry_url}/api/auth/get_credentials",
+        headers=ops.get_graphql_auth_headers(),
+        timeout=TIMEOUT_S,
+    )
+    answer.raise_for_status()
+    names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY",
+             "SessionToken": "AWS_SESSION_TOKEN"}  # fmt: skip
+    return {variable: str(answer.json()[name]) for name, variable in names.items()}
 
 
 def default_data_home() -> str:

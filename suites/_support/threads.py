@@ -27,6 +27,10 @@ def together(acts: Sequence[Callable[[], Result]], deadline_s: float = JOIN_S) -
     pool = ThreadPool(len(acts))  # its threads are daemons: one that hangs keeps no process alive
     try:
         # A thread takes no second call before it began its first, which takes all of them.
-        return pool.map_async(begin, acts, chunksize=1).get(deadline_s)
+        results = pool.map_async(begin, acts, chunksize=1)
+        results.wait(deadline_s)
+        if not results.ready():
+            raise TimeoutError(f"Of {len(acts)} calls that began at once one did not end within {deadline_s} s.")
+        return results.get()
     finally:
         pool.terminate()

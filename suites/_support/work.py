@@ -14,6 +14,8 @@ from suites._support.removal import remove_all
 from suites._support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nightproof.quilt import QuiltOps
     from suites._support.observer import Observer
 
@@ -27,6 +29,16 @@ class Ledger(Protocol):
     @property
     def tag(self) -> str:
         """Give the characters that every name of this run carries."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Give the file it is written to."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """Give the id of the run it belongs to."""
         ...
 
     def intent(self, kind: str, locator: dict[str, Any], test_id: str = "") -> str:
@@ -69,12 +81,16 @@ class Work:
 
     def put(self, short: str, file: str, data: bytes) -> str:
         """Put a source object into the versioned work bucket and give its URI."""
+        return self._observer.put(self.bucket, f"{self.prefix(self.bucket, short)}{file}", data)
+
+    def prefix(self, bucket: str, short: str) -> str:
+        """Give a prefix of a bucket, in the ledger from its first use on."""
         pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
         prefix = f"np-{self._ledger.tag}/sources/{short}-{self._label}{pass_number}/"
         if prefix not in self._prefixes:
-            intent = self._ledger.intent("prefix", {"bucket": self.bucket, "prefix": prefix}, self._test_id)
-            self._prefixes[prefix] = (self.bucket, intent)
-        return self._observer.put(self.bucket, f"{prefix}{file}", data)
+            intent = self._ledger.intent("prefix", {"bucket": bucket, "prefix": prefix}, self._test_id)
+            self._prefixes[prefix] = (bucket, intent)
+        return prefix
 
     def create(self, short: str, entries: list[dict[str, Any]], **more: Any) -> str:
         """Create a package through the interface and give its name."""

@@ -110,7 +110,9 @@ class Changing:
             raise QueryFailedError(f"TABLE_ALREADY_EXISTS: Table '{'.'.join(place)}' already exists")
         if self._account.objects(location):
             raise QueryFailedError(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {location}")
-        reading = Reading(self._account, self._guard, tree.expression, self._database)
+        without_data = any(given.args.get("no") for given in tree.find_all(exp.WithDataProperty))
+        query = exp.select("*").from_(tree.expression.subquery("q")).limit(0) if without_data else tree.expression
+        reading = Reading(self._account, self._guard, query, self._database)
         with tempfile.TemporaryDirectory(prefix="athena-") as folder:
             file = Path(folder, "data")
             count, columns = self._written(reading, file, MADE[kind][0])
@@ -174,6 +176,8 @@ def _asked(tree: exp.Create) -> tuple[str, str]:
             kind = value.upper()
         elif name == "external_location":
             location = value
+        elif isinstance(given, exp.WithDataProperty):
+            continue
         else:
             raise unsupported(f"CREATE TABLE AS with {name.removesuffix('property')} {value}".rstrip())
     return kind, location

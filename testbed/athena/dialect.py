@@ -13,6 +13,7 @@ from sqlglot.tokenizer_core import TokenType
 from testbed.athena.catalogs import schema_of
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
+from testbed.athena.foreign import check_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ FORBIDDEN: Final = (
 def vet(tree: exp.Expression) -> None:
     """Raise QueryFailedError for a query that holds anything but reading of tables with known functions."""
     for node in tree.walk():
+        check_node(node)
         if isinstance(node, FORBIDDEN):
             raise unsupported(f"`{node.sql('athena')[:60]}` within a query")
         if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) and node.name.lower() not in SAME:

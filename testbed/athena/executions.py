@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 import uuid
@@ -22,6 +21,7 @@ from testbed.athena.failures import QueryFailedError
 from testbed.athena.running import Asked
 from testbed.athena.running import Outcome
 from testbed.athena.running import Run
+from testbed.athena.statements import bare
 
 if TYPE_CHECKING:
     from testbed.athena.account import Keys
@@ -41,7 +41,7 @@ KINDS: Final = {  # the statement's first words, its type, its subtype
     "DROP TABLE": ("DDL", "DROP_TABLE"),
     "DROP VIEW": ("DDL", "DROP_VIEW"),
     "SHOW": ("UTILITY", "SHOW"),
-    "DESCRIBE": ("UTILITY", "DESCRIBE_TABLE"),
+    "DESC": ("UTILITY", "DESCRIBE_TABLE"),
     "PREPARE": ("UTILITY", "PREPARE"),
     "DEALLOCATE": ("UTILITY", "DEALLOCATE_PREPARE"),
 }
@@ -68,7 +68,7 @@ class Execution:
     @property
     def kind(self) -> tuple[str, str]:
         """Tell type and subtype of the statement."""
-        words = " ".join(re.sub(r"\s+", " ", self.asked.text.strip()).split(" ")[:2]).upper()
+        words = " ".join(bare(self.asked.text).split(None, 2)[:2]).upper()
         return next((kind for start, kind in KINDS.items() if words.startswith(start)), ("DML", "SELECT"))
 
     @property

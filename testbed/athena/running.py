@@ -10,6 +10,7 @@ from typing import Any
 from typing import Final
 
 from testbed.athena import statements
+from testbed.athena.catalogs import bucket_of
 from testbed.athena.catalogs import schema_of
 from testbed.athena.changing import Changing
 from testbed.athena.dialect import bind
@@ -19,6 +20,8 @@ from testbed.athena.reading import VIEW
 from testbed.athena.reading import Reading
 from testbed.athena.statements import literal
 from testbed.athena.statements import parse
+from testbed.athena.tabulator import table_of
+from testbed.athena.tabulator import tables_in
 from testbed.athena.values import column_info
 from testbed.athena.values import text as printed
 
@@ -143,11 +146,9 @@ class Run:
             case statements.ShowTables():
                 return _listing("tab_name", self._tables(statement), statement.pattern)
             case statements.ShowDatabases():
-                found = self._account.pages("get_databases", "DatabaseList")
-                return _listing("database_name", found, statement.pattern)
+                return _listing("database_name", self._databases(), statement.pattern)
             case statements.Describe():
-                table = self._account.table(statement.database or self._asked.database, statement.table)
-                columns = [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
+                columns = self._columns(self._schema(statement), statement.table)
                 if statement.names_only:
                     return _listing("field", columns, "", is_sorted=False)
                 rows: list[Row] = [[c["Name"], c["Type"], c.get("Comment", "")] for c in columns]
@@ -155,8 +156,25 @@ class Run:
             case _:  # pragma: no cover - `outcome` has taken every other kind
                 raise AssertionError(statement)
 
+    def _schema(self, statement: statements.ShowTables | statements.Describe) -> str:
+        return schema_of(statement.catalog, statement.database, self._asked.home)
+
+    def _columns(self, schema: str, name: str) -> list[dict[str, Any]]:
+        if bucket_of(schema):
+            return table_of(self._account, schema, name).described
+        table = self._account.table(schema, name)
+        return [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
+
+    def _databases(self) -> list[dict[str, Any]]:
+        if bucket_of(self._asked.home):
+            return [{"Name": name} for name in self._account.held().buckets]
+        return self._account.pages("get_databases", "DatabaseList")
+
     def _tables(self, statement: statements.ShowTables) -> list[dict[str, Any]]:
-        database = statement.database or self._asked.database
+        database = self._schema(statement)
+        if bucket := bucket_of(database):
+            names = tables_in(self._account, bucket)
+            return [] if statement.views_only else [{"Name": name} for name in names]
         if self._account.glue("get_database", Name=database) is None:
             raise QueryFailedError(f"SCHEMA_NOT_FOUND: Database {database} does not exist")
         found = self._account.pages("get_tables", "TableList", DatabaseName=database)

@@ -14,10 +14,17 @@ from sqlglot.errors import SqlglotError
 
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
+from testbed.athena.foreign import check_tokens
 
 MOST_NESTED: Final = 8
+MOST_TOKENS: Final = 20_000  # the parser keeps every other thread of the server waiting while it reads
+COMMENTS: Final = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 NAME: Final = r"[`\"]?([A-Za-z0-9_\-]+)[`\"]?"
-SHOW_TABLES: Final = re.compile(rf"SHOW\s+(TABLES|VIEWS)(?:\s+(?:IN|FROM)\s+{NAME})?(?:\s+'([^']*)')?", re.IGNORECASE)
+PLACE: Final = rf"(?:{NAME}\.)?{NAME}"
+SHOW_TABLES: Final = re.compile(
+    rf"SHOW\s+(TABLES|VIEWS)(?:\s+(?:IN|FROM)\s+{PLACE})?(?:\s+LIKE)?(?:\s+'([^']*)')?", re.IGNORECASE
+)
+DESCRIBE: Final = re.compile(rf"DESC(?:RIBE)?\s+(?:(?:{NAME}\.)?{NAME}\.)?{NAME}", re.IGNORECASE)
 SHOW_DATABASES: Final = re.compile(r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE)?(?:\s+'([^']*)')?", re.IGNORECASE)
 SHOW_COLUMNS: Final = re.compile(
     rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+(?:{NAME}\.)?{NAME}(?:\s+(?:IN|FROM)\s+{NAME})?", re.IGNORECASE
@@ -76,6 +83,7 @@ class Describe:
     database: str
     table: str
     names_only: bool = False
+    catalog: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class ShowTables:
     database: str
     pattern: str
     views_only: bool
+    catalog: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +142,10 @@ Statement = (
 
 
 PLAIN: Final[dict[re.Pattern[str], Callable[[re.Match[str]], Statement]]] = {
-    SHOW_TABLES: lambda said: ShowTables((said[2] or "").lower(), said[3] or "", said[1].upper() == "VIEWS"),
+    SHOW_TABLES: lambda said: ShowTables(said[3] or "", said[4] or "", said[1].upper() == "VIEWS", said[2] or ""),
+    DESCRIBE: lambda said: Describe(said[2] or "", said[3].lower(), catalog=said[1] or ""),
     SHOW_DATABASES: lambda said: ShowDatabases(said[1] or ""),
-    SHOW_COLUMNS: lambda said: Describe((said[1] or said[3] or "").lower(), said[2].lower(), names_only=True),
+    SHOW_COLUMNS: lambda said: Describe(said[1] or said[3] or "", said[2].lower(), names_only=True),
     PREPARE: lambda said: Prepare(said[1], said[2]),
     EXECUTE: lambda said: Execute(said[1], _values(said[2]) if said[2] else ()),
     DEALLOCATE: lambda said: Deallocate(said[1]),
@@ -144,14 +154,12 @@ PLAIN: Final[dict[re.Pattern[str], Callable[[re.Match[str]], Statement]]] = {
 
 def parse(text: str) -> Statement:
     """Read one statement; raise QueryFailedError for what is no SQL, more than one, or of no known kind."""
-    text = text.strip().removesuffix(";").strip()
+    text = bare(text)
     if spoken := _plain(text):
         return spoken
     tree = tree_of(text)
     if isinstance(tree, exp.Query | exp.Values):
         return Query(tree)
-    if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
-        return Describe(tree.this.db.lower(), tree.this.name.lower())
     if isinstance(tree, exp.Drop) and tree.kind in {"TABLE", "VIEW"} and len(tree.args["tables"]) == 1:
         return Drop(tree)
     if isinstance(tree, exp.Create):
@@ -159,10 +167,15 @@ def parse(text: str) -> Statement:
     raise unsupported(f"The statement `{' '.join(text.split()[:2])[:40]}`")
 
 
+def bare(text: str) -> str:
+    """Give a statement without the comments before it and the semicolon behind it."""
+    return COMMENTS.sub("", text).strip().removesuffix(";").strip()
+
+
 def tree_of(text: str) -> exp.Expression:
     """Parse one statement of Athena's dialect."""
     try:
-        _check_nesting(text)
+        _check_form(text)
         trees = sqlglot.parse(text, read="athena")
     except SqlglotError as error:
         raise QueryFailedError(f"SYNTAX_ERROR: {_plainly(str(error))}") from error
@@ -175,10 +188,14 @@ def tree_of(text: str) -> exp.Expression:
     return tree
 
 
-def _check_nesting(text: str) -> None:
-    """Refuse deep arrays and rows before they are parsed: each level takes the parser twice the time."""
+def _check_form(text: str) -> None:
+    """Refuse foreign marks, and deep arrays and rows: each level takes the parser twice the time."""
     opened, before = [], ""
-    for token in sqlglot.tokenize(text, read="athena"):
+    tokens = sqlglot.tokenize(text, read="athena")
+    if len(tokens) > MOST_TOKENS:
+        raise unsupported(f"A statement of {len(tokens)} words and marks, more than {MOST_TOKENS},")
+    check_tokens(tokens)
+    for token in tokens:
         if token.text in {"(", "["}:
             opened.append(token.text == "[" or before in {"ROW", "ARRAY", "MAP", "STRUCT"})
         elif token.text in {")", "]"} and opened:

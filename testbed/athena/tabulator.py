@@ -102,20 +102,26 @@ def definition_of(text: str) -> Definition:
 
 def table_of(account: Account, schema: str, name: str) -> Definition:
     """Find a table; open query allows keys that the catalog did not lend."""
-    held, bucket = account.held(), bucket_of(schema)
+    bucket = bucket_of(schema)
+    found = [config for known, config in tables_in(account, bucket).items() if known.lower() == name]
+    if len(found) > 1:
+        raise QueryFailedError(f"AMBIGUOUS_NAME: Bucket {bucket} has several tables '{name}', for names have no case.")
+    if not found:
+        raise QueryFailedError(f"TABLE_NOT_FOUND: Table '{SCHEMA_START}{bucket}.{name}' does not exist")
+    return definition_of(found[0])
+
+
+def tables_in(account: Account, bucket: str) -> dict[str, str]:
+    """Give the configurations of a bucket's tables by name."""
+    held = account.held()
     if account.bend("is refused", not (held.is_open or account.keys.is_lent)):
         raise QueryFailedError(
             "PERMISSION_DENIED: open query is disabled: Tabulator serves only keys that the catalog issued."
             " Ask an admin to enable open query, or use the catalog's keys."
         )
     if bucket not in held.buckets:
-        raise QueryFailedError(f"SCHEMA_NOT_FOUND: Schema '{schema}' does not exist: the catalog has no such bucket")
-    found = [config for known, config in held.buckets[bucket].items() if known.lower() == name]
-    if len(found) > 1:
-        raise QueryFailedError(f"AMBIGUOUS_NAME: Bucket {bucket} has several tables '{name}', for names have no case.")
-    if not found:
-        raise QueryFailedError(f"TABLE_NOT_FOUND: Table '{SCHEMA_START}{bucket}.{name}' does not exist")
-    return definition_of(found[0])
+        raise QueryFailedError(f"SCHEMA_NOT_FOUND: Schema '{SCHEMA_START}{bucket}' does not exist")
+    return held.buckets[bucket]
 
 
 def files_of(account: Account, guard: Guard, bucket: str, table: Definition) -> Iterator[File]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from testbed.aws import defects_of_concurrency
+from testbed.aws import defects_of_copies
 from testbed.aws import defects_of_deleting
 from testbed.aws import defects_of_listings
 from testbed.aws import defects_of_manifests
@@ -31,6 +32,7 @@ DEFECTS: Final[dict[str, Defect]] = {
     **defects_of_listings.DEFECTS,
     **defects_of_manifests.DEFECTS,
     **defects_of_deleting.DEFECTS,
+    **defects_of_copies.DEFECTS,
     **defects_of_rights.DEFECTS,
     **defects_of_concurrency.DEFECTS,
     **defects_of_writing.DEFECTS,

@@ -72,7 +72,10 @@ class ApiKeys:
             raise InputError("id", "OneOfIdAndSecret", "Name the key by its id or by its secret.")
         same = db.api_keys.c.id == id if secret is None else db.api_keys.c.hash == hash_of(secret)
         with self._engine.begin() as connection:
-            gone = connection.execute(db.api_keys.delete().where(self._mine, same)).rowcount
+            found = connection.execute(sa.select(db.api_keys.c.hash).where(self._mine, same)).scalar()
+            gone = connection.execute(db.api_keys.delete().where(db.api_keys.c.hash == found)).rowcount
+            if gone:
+                connection.execute(db.revoked_api_keys.insert().values(hash=found))
         if not gone:
             raise InputError("id" if secret is None else "secret", "ApiKeyNotFound", "There is no such key.")
         return OK
@@ -90,6 +93,13 @@ def used(engine: Engine, secret: str) -> Any:
     with engine.begin() as connection:
         connection.execute(db.api_keys.update().where(same).values(used=time.time()))
         return connection.execute(sa.select(db.api_keys).where(same)).first()
+
+
+def is_revoked(engine: Engine, secret: str) -> bool:
+    """Say whether a key was there and was revoked."""
+    same = db.revoked_api_keys.c.hash == hash_of(secret)
+    with engine.connect() as connection:
+        return connection.execute(sa.select(db.revoked_api_keys).where(same)).first() is not None
 
 
 def hash_of(secret: str) -> str:

@@ -157,6 +157,8 @@ class Tokens:
 
     def _owner(self, secret: str) -> Any:
         key = api_keys.used(self._engine, secret)
+        if key is None and api_keys.is_revoked(self._engine, secret):
+            raise AuthError("token_revoked", "The API key was revoked. Make a new one.")
         if key is None:
             raise AuthError("token_invalid", "The API key is not valid. Make a new one.")
         if key.expires <= time.time():

@@ -82,6 +82,7 @@ api_keys = sa.Table(
     sa.Column("expires", sa.Float),
     sa.Column("used", sa.Float, nullable=True),
 )
+revoked_api_keys = sa.Table("revoked_api_keys", METADATA, sa.Column("hash", sa.String, primary_key=True))
 tabulator_tables = sa.Table(
     "tabulator_tables",
     METADATA,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from testbed.catalog.roles import Rights
 
 Found = dict[str, Any]
-CONCURRENT_S: Final = 0.25
+CONCURRENT_S: Final = 2.0
 FIRST_RIGHTS: Final[dict[str, Rights]] = {}  # by user, for as long as the process lives
 LAST_CREATED: Final = [float("-inf")]
 

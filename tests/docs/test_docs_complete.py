@@ -13,9 +13,13 @@ from pydantic_core import PydanticUndefined
 
 from deployments.cli import app
 from nightproof import profile
+from nightproof.evidence.notes import FINDINGS
+from nightproof.evidence.observations import IGNORED_CONTEXT
+from nightproof.evidence.recorders.quilt_ops import NOT_COMPARED
 from nightproof.provisioning.checks import KINDS
 from nightproof.records import Colour
 from nightproof.records import Verdict
+from nightproof.side_by_side import Support
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -87,6 +91,15 @@ def test_every_verdict_and_colour_is_explained() -> None:
     assert set(rows("verdicts.md")) == {verdict.value for verdict in Verdict}
     text = (DOCS / "verdicts.md").read_text(encoding="utf-8")
     assert [colour.value for colour in Colour if colour.value not in text] == []
+
+
+def test_every_status_and_ignored_answer_is_documented() -> None:
+    """The page of the support matrix has every status, and names what the comparison of backends leaves out."""
+    page = "support-matrix.md"
+    assert set(rows(page)) == {status.value for status in Support}
+    text = (DOCS / page).read_text(encoding="utf-8")
+    named = {*IGNORED_CONTEXT, *NOT_COMPARED, *FINDINGS} - {"admin"}
+    assert [name for name in sorted(named) if f"`{name}`" not in text] == []
 
 
 def test_every_command_and_flag_is_documented() -> None:

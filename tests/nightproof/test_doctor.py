@@ -28,6 +28,8 @@ GONE = "http://127.0.0.1:9/health"
 def diagnosis_of(foreign: Foreign, *checks: Check, **secrets: str) -> Diagnosis:
     """Diagnose the foreign suite on two backends, with one test that needs chaos and one unsupported by design."""
     foreign.write(backends=("fast", "slow"))
+    with (foreign.suite / "suite.toml").open("a", encoding="utf-8") as file:
+        file.write('[unsupported]\nlocal-session = "A session in local files is the client\'s."\n')
     tests = (
         CatalogueTest("shop/test_it::test_front"),
         CatalogueTest("shop/test_it::test_need", needs=("chaos",)),
@@ -66,8 +68,14 @@ def test_its_lines_say_state_secrets_and_outlook(foreign: Foreign) -> None:
     (missing,) = (line for line in lines if "secrets not set" in line)
     assert "NIGHTPROOF_JWT_SECRET" in missing
     assert "REFRESH_TOKEN," not in missing.replace("ADMIN_REFRESH_TOKEN,", "").replace("READONLY_REFRESH_TOKEN,", "")
-    assert "  shop on slow: 1 of 3 runnable" in lines
-    assert lines[-2:] == ["    needs chaos: 1 tests", "    by design (local-session): 1 tests"]
+    assert lines[-6:] == [
+        "  shop: 3 of 6 tests can run here, 3 are unsupported",
+        "    on fast: 2 of 3",
+        "      1 test: needs chaos",
+        "    on slow: 1 of 3",
+        "      1 test: needs chaos",
+        "      1 test: by design, local-session: A session in local files is the client's.",
+    ]
     assert "planted-refresh-token" not in "\n".join(lines)
 
 

@@ -73,6 +73,7 @@ def test_applied_it_deletes_what_is_old_enough(profile: Profile, embedded: Targe
     result = clean_earlier(profile, no_secrets(), min_age=AN_HOUR, dry_run=False)
     assert (result.runs, result.deleted, result.leaked) == ((old,), 1, 1)
     assert result.sentence == "Deleted 1 of 1 resources of 1 runs; 1 still there, 1 refused."
+    assert [entry.partition(":")[0] for entry in result.entries_leaked] == [result.refused[0].partition(":")[0]]
     assert (listed(embedded, *gone), listed(embedded, *stays)) == (0, 1)
 
 

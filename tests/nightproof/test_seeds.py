@@ -102,7 +102,7 @@ def test_a_refused_sign_in_blocks_the_night(embedded: Target) -> None:
     target.facts = target.facts | {"refresh_tokens": {"test-admin": "a-token-that-is-revoked"}}
 
     with pytest.raises(
-        Blocked, match=r"refused the admin's refresh token with HTTP 4\d\d: renew the token\."
+        Blocked, match=r"refused the refresh token of `test-admin` with HTTP 4\d\d: renew the token\."
     ) as caught:
         jobs_of(target)[-1].run()
 

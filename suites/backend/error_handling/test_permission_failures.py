@@ -145,13 +145,19 @@ class World:
         """Give packages, users, tables and open query as they are now."""
         work = self.target.work
         return {
-            "hidden": self.observer.registry_state(self.target.private, HIDDEN),
+            "hidden": self.hidden(),
             "present": self.observer.registry_state(work, self.names.present),
             "new": self.observer.registry_state(work, self.names.new),
             "user": self.names.user in [user.name for user in self.admin.admin.list_users()],
             "table": self.names.table in [table["name"] for table in self.admin.list_tabulator_tables(work)],
             "open": self.admin.get_open_query_status(),
         }
+
+    def hidden(self) -> dict[str, str]:
+        """List the hidden package's pointers straight from S3, with an admin's keys: the harness's may not."""
+        s3 = self.admin.get_boto3_client("s3")
+        listed = s3.list_objects_v2(Bucket=self.target.private, Prefix=f".quilt/named_packages/{HIDDEN}/")
+        return {item["Key"]: item["ETag"] for item in listed["Contents"]}
 
 
 @case(tier="critical", category="error_handling", needs=("write", "admin", "call_log"), journey=JOURNEY)
@@ -180,7 +186,7 @@ def test_denied_operations(
     with borrowed(target.placement, "open-query", read, enabled) as is_open:
         before = world.state()
         table = [*reads(target), *writes(target, names), *administration(target, names, is_open=not is_open)]
-        assert (len(table), before["hidden"] != {}) == (12, True)
+        assert (len(table), len(before["hidden"]) > 1) == (12, True)
         for denied in table:
             check_denied(denied, callers[denied.by], call_log, backend)
         assert world.state() == before

@@ -25,6 +25,7 @@ SIMPLE = "test-user/simple-csv"
 MIXED = "test-user/mixed-formats"
 PREVIEW_BYTES = 4096
 PREVIEW_LINES = 10
+README = "readme/simple-csv.md"
 PERF_WORD = "perfpkg"
 
 
@@ -89,6 +90,7 @@ def test_data_discovery_workflow_quilt3_only(
         package=SIMPLE,
         damage="data2.csv",
         query="csv",
+        narrow_query="simple-csv",
     )
     assert target.ours(found["listed"], seeds.package_names) == seeds.package_names
     assert found["top_hash"] == seeds.top_hash(SIMPLE)
@@ -97,12 +99,12 @@ def test_data_discovery_workflow_quilt3_only(
     assert found["files"] == found["installed"] == files
     assert found["verified"] == [True, False]
     assert found["local"] == [SIMPLE]
-    by_name = dict.fromkeys(seeds.manifest["search"]["csv"], f"{target.packages}_packages")
-    here = {name: index for index, name in found["in_bucket"] if index.startswith(target.packages)}
-    assert here == by_name
-    assert {name: index for index, name in found["everywhere"] if index == f"{target.packages}_packages"} == by_name
-    in_data = {name for index, name in found["everywhere"] if index == target.data and name.startswith("simple-csv/")}
-    assert in_data == {f"simple-csv/{path}" for path in entries}
+    packages = f"{target.packages}_packages"
+    assert {tuple(hit) for hit in found["in_bucket"]} == {(packages, name) for name in seeds.manifest["search"]["csv"]}
+    readable = [hit for hit in found["everywhere"] if hit[0] in {packages, target.data}]
+    assert sorted(readable) == sorted(
+        [[packages, SIMPLE], *([target.data, f"simple-csv/{path}"] for path in entries), [target.data, README]]
+    )
 
 
 @case(tier="high", category="workflows-read", journey=JOURNEY, unsupported={"quilt3": "catalog-only"})
@@ -144,7 +146,7 @@ def _check_session(quilt_ops: QuiltOps, other: QuiltOps, registry: str, seeds: S
         content = requests.get(answer.headers["Location"], timeout=TIMEOUT_S).content
         assert sha256_hex(content) == seeds.sha256("mixed-formats", path)
     assert documents.redirected(quilt_ops, session["id"], "absent.txt").status_code == 404
-    assert documents.redirected(other, session["id"], "data.json").status_code == 410
+    assert documents.redirected(other, session["id"], "data.json").status_code == 403
     later = documents.extend_session(quilt_ops, session["id"])
     assert (later["id"], later["expires"] > session["expires"]) == (session["id"], True)
     assert documents.end_session(quilt_ops, session["id"]) == {"__typename": "Ok"}

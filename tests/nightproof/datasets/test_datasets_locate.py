@@ -10,11 +10,13 @@ import pytest
 
 from nightproof import seeds
 from nightproof.datasets.catalogue import baseline_over
+from nightproof.datasets.catalogue import tabular_over
 from nightproof.datasets.locate import locate
 from nightproof.datasets.manifest import pins
 from nightproof.datasets.placement import Placement
 from nightproof.datasets.push import clear
 from nightproof.datasets.put import Storage
+from nightproof.datasets.tables import tables_over
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
 from nightproof.profile import Names
@@ -44,7 +46,7 @@ def seeded(target: Target) -> Iterator[Target]:
     seeds.jobs_of(target)[0].run()
     s3 = target.seeder_s3()
     made = []
-    for revision in baseline_over(Names(), [DATASET]):
+    for revision in (*baseline_over(Names(), [DATASET]), *tabular_over(Names(), [DATASET])):
         if revision.label != "v2":
             clear(s3, revision.bucket, revision.package)  # other tests of the session may have left pointers
         for tag in ("latest", "1700000002"):
@@ -88,7 +90,7 @@ def test_what_is_in_place_is_noted(seeded: Target, storage: Storage, tmp_path: P
     listed = seeded.seeder_s3().list_object_versions(Bucket=Names().bucket_data, Prefix=f"{DATASET}/")["Versions"]
     assert version == next(item["VersionId"] for item in listed if item["IsLatest"])
     assert set(noted["packages"]["test-user/package-b"]["pointers"]) == {"1700000002"}
-    assert (found.files, found.uploaded_bytes, found.repaired) == (1 + len(baseline_over(Names(), [DATASET])), 0, 0)
+    assert (found.files, found.uploaded_bytes, found.repaired) == (2 + len(baseline_over(Names(), [DATASET])), 0, 0)
 
 
 @pytest.mark.parametrize(("body", "why"), [(None, "404"), (b"short", "5 bytes instead of")], ids=["gone", "other"])
@@ -99,7 +101,7 @@ def test_an_object_that_is_not_as_pinned_blocks_the_night(
     path = next(iter(pins_of(DATASET)))
     altered(Names().bucket_data, f"{DATASET}/{path}", body)
 
-    with pytest.raises(Blocked, match=rf"^1 of 4 seeds .* `s3://.*/{DATASET}/{path}` \(.*{why}.*\): seed them\.$"):
+    with pytest.raises(Blocked, match=rf"^1 of 5 seeds .* `s3://.*/{DATASET}/{path}` \(.*{why}.*\): seed them\.$"):
         locate(storage, [DATASET], REMEDY)
 
 
@@ -109,8 +111,23 @@ def test_a_package_without_its_revision_blocks_the_night(storage: Storage, alter
     altered(Names().bucket_packages, f"{pointer}/latest", b"0" * 64)
     altered(Names().bucket_packages, f"{pointer}/1700000002", b"0" * 64)
 
-    with pytest.raises(Blocked, match=r"^1 of 4 seeds .*/test-user/package-a` \(no revision [0-9a-f]{12}\)"):
+    with pytest.raises(Blocked, match=r"^1 of 5 seeds .*/test-user/package-a` \(no revision [0-9a-f]{12}\)"):
         locate(storage, [DATASET], REMEDY)
+
+
+def test_bulk_objects_that_are_missing_block_the_night(storage: Storage) -> None:
+    """They are listed and not asked for one by one; the sentence names the first."""
+    with pytest.raises(Blocked, match=r"^1\d{4} of 1\d{4} seeds .*, first `s3://.*/bulk/files-1000` \(no revision"):
+        locate(storage, ["bulk-src"], REMEDY)
+
+
+def test_a_table_that_is_not_as_configured_blocks_the_night(storage: Storage) -> None:
+    """Tables are compared where the target's tests read them, and only those of seeded packages."""
+    [events] = tables_over(Names(), [DATASET])
+    assert locate(storage, [DATASET], REMEDY, {events.name: events.config, "another": "x"}).files == 5
+
+    with pytest.raises(Blocked, match=r"^1 of 6 seeds .*: events_parquet` \(not as configured\): seed them\.$"):
+        locate(storage, [DATASET], REMEDY, {events.name: events.config + " "})
 
 
 def test_a_read_only_profile_looks_and_never_writes(seeded: Target, tmp_path: Path) -> None:

@@ -133,6 +133,17 @@ def test_error_is_compared_by_class_and_context(state: TestState) -> None:
     assert outputs(state) == ['{"context":{"resource":"package"},"error":"NotFoundError"}']
 
 
+def test_port_of_a_server_of_the_test_is_ignored(state: TestState) -> None:
+    """A test that asks a server of its own gets another port each time: in question and refusal, not in an answer."""
+    for port in ("4001", "4002"):
+        url = f"http://127.0.0.1:{port}"
+        record("get_catalog_config", {"catalog_url": url}, None, NotFoundError("x", {"identifier": url}))
+    first, second = state.observations
+    assert first == second
+    record("get_graphql_endpoint", {}, "http://127.0.0.1:4001/graphql")
+    assert outputs(state)[-1] == '"http://127.0.0.1:4001/graphql"'
+
+
 def test_secret_of_an_api_key_is_not_kept(state: TestState) -> None:
     """A token that a test makes does not land in the event log."""
     key = API_Key("id", "ci", "abcd", "now", "later", None, "a@b", "ACTIVE")

@@ -125,7 +125,10 @@ def test_old_orphan_manifest_stays(s3: S3Client, bucket: str, context: CleanCont
         ("package", {"registry": "", "name": "np-20other1/pack"}, "does not carry the tag"),
         ("package", {"registry": "", "name": "np-20k3f9qax/pack"}, "does not carry the tag"),
         ("prefix", {"bucket": "", "prefix": "np-20k3f9qa"}, "has no end"),
-        ("user", {"name": "np-20k3f9qa-joe"}, "not one of this environment's"),
+        ("role", {"name": "np-20k3f9qa-role"}, "not one of this environment's"),
+        ("user", {"name": "test-admin"}, "does not begin with the tag"),
+        ("user", {"name": "joe-np-20k3f9qa-x"}, "does not begin with the tag"),
+        ("table", {"bucket": "np-20k3f9qa-data", "name": "simple_rows"}, "does not begin with the tag"),
         ("manifest", {"registry": "", "hash": ""}, "is not a manifest"),
     ],
 )

@@ -69,16 +69,16 @@ def test_only_all_killed_is_proven() -> None:
 def test_the_text_names_what_is_open_and_ends_with_the_counts() -> None:
     """Killed tests are counted, not listed."""
     assert text(Summary((KILLED, ABSENT, ALIVE), 0, 1.0)).splitlines() == [
-        "alive b shop/t::x platform", "absent c shop/t::y quilt3: a | b", "c", "1 of 3 killed, 1 alive, 1 untested",
+        "alive b shop/t::x platform", "absent c shop/t::y quilt3: a | b c", "1 of 3 killed, 1 alive, 1 untested",
     ]  # fmt: skip
 
 
 def test_the_table_survives_any_reason() -> None:
     """A bar or a line break in a reason breaks no row."""
     rows = markdown(Summary((KILLED, ABSENT), 0, 1.0)).splitlines()
-    assert (
-        rows[2]
-        == "1 of 2 killed, 0 alive, 1 untested: 1 killed, 0 alive, 0 unproven, 1 absent, 0 untested. 1 s; 0 results are from an earlier call."
+    assert rows[2] == (
+        "1 of 2 killed, 0 alive, 1 untested: 1 killed, 0 alive, 0 unproven, 1 absent, 0 untested. "
+        "1 s, 0 results from an earlier call."
     )
     assert rows[-2:] == [
         r"| c | shop/t::y | quilt3 | absent |  | a \| b c |",

@@ -11,6 +11,7 @@ from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.profile import Secrets
+from nightproof.prove import run
 from nightproof.prove.bed import Bed
 from nightproof.prove.plan import Ask
 from nightproof.prove.plan import Selection
@@ -30,7 +31,6 @@ from nightproof.runner.cell import GroupRegistry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nightproof.target import Target
     from tests.nightproof.prove.conftest import Proving
 
 NAMES_BUCKET = "config-drops-analytics-bucket"
@@ -47,27 +47,34 @@ def units_of(proving: Proving, **chosen: Any) -> tuple[Unit, ...]:
     return plan_proof(proving.profile, Selection(backends=("platform",), **chosen), 0.25).units
 
 
-def test_a_real_proof_tells_killed_from_alive(proving: Proving, embedded: Target, tmp_path: Path) -> None:
+def test_a_real_proof_tells_killed_from_alive(proving: Proving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Green, red, green is killed; a blind test is alive; one that is red anyway is unproven; no switch, no answer."""
-    bed = Bed(proving.profile, Secrets(), embedded.state_dir, tmp_path / "bed", GroupRegistry())
-    work = prover([bed], tmp_path)
-    work.run(units_of(proving))
-    found = {(ask.defect, ask.test.rpartition("_")[2]): result for ask, result in work.results.found.items()}
+    monkeypatch.setattr(run, "seed_target", lambda *_: ())  # this suite reads none, and seeding takes a minute
+    summary = prove(proving.profile, Secrets(), Selection(backends=("platform",)), Options())
+    found = {(result.ask.defect, result.ask.test.rpartition("_")[2]): result for result in summary.results}
     assert {name: (result.status.value, result.verdict) for name, result in found.items()} == {
         (NAMES_BUCKET, "bucket"): ("killed", "failed"),
         (NAMES_BUCKET, "blind"): ("alive", "passed"),
         (NAMES_BUCKET, "anyway"): ("unproven", ""),
         ("client-breaks-all", "blind"): ("killed", "failed"),
         ("no-server-knows-this", "blind"): ("untested", ""),
+        (NAMES_BUCKET, "written"): ("absent", ""),
     }
+    assert summary.sentence == "2 of 6 killed, 1 alive, 3 untested"
     assert found[NAMES_BUCKET, "anyway"].reason.startswith("without the defect too: failed, KeyError: 'no_such_key'")
     assert found["no-server-knows-this", "blind"].reason == (
         "The service `aws` has no defect `no-server-knows-this`: correct `places` in the table."
     )
-    kept = {result.run_id for result in found.values() if result.status is not Status.KILLED}
-    assert {path.name for path in (tmp_path / "bed" / "runs").iterdir()} <= kept  # what was killed left nothing
-    assert bed.target is None
-    assert not (tmp_path / "bed" / "testbed").exists()
+    left = {path.relative_to(proving.profile.state_dir / "prove" / "bed-1") for path in bed_files(proving)}
+    assert {path.parts[0] for path in left} == {"runs"}  # the testbed is gone, the logs of what is open are kept
+    assert {path.parts[1] for path in left} == {
+        result.run_id for result in found.values() if result.run_id and result.status is not Status.KILLED
+    }
+
+
+def bed_files(proving: Proving) -> list[Path]:
+    """Give the files that a proof left in its first testbed's folder."""
+    return [path for path in (proving.profile.state_dir / "prove" / "bed-1").rglob("*") if path.is_file()]
 
 
 class Scripted(Bed):
@@ -211,6 +218,20 @@ def test_an_interruption_closes_the_testbeds_and_records_nothing_unconfirmed(
     with pytest.raises(Interrupted):
         work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
     assert (work.results.found, bed.on, bed.groups.is_stopping) == ({}, "closed, 0 kept", True)
+
+
+def test_what_was_seen_green_again_survives_an_interruption(
+    proving: Proving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Now and then, not only at the end, red tests are run again: a long proof loses little."""
+    monkeypatch.setattr(run, "SEEN_AGAIN_AFTER", 1)
+    bed = Scripted(
+        proving, tmp_path, {"": [Verdict.PASSED] * 2, NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": []}
+    )
+    work = prover([bed], tmp_path)
+    with pytest.raises(IndexError):  # the script ends, as abruptly as a signal
+        work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
+    assert {ask.defect for ask in work.results.found} == {NAMES_BUCKET}
 
 
 def test_two_testbeds_share_the_units(proving: Proving, tmp_path: Path) -> None:

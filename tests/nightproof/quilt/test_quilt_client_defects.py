@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 
 import pytest
@@ -46,6 +47,8 @@ PROBES: Final[dict[str, Probe]] = {
     "client-timeout-ignored": lambda ops, _t, _v: error_of(
         lambda: ops.execute_graphql_query("query SlowProbe { me { name } }", timeout_s=LIMIT_S)
     ),
+    "client-timeout-30s": lambda ops, _t, _v: _limit_of_a_write(ops),
+    "client-calls-every-error-timeout": lambda ops, _t, _v: _kind(lambda: ops.get_catalog_config("http://127.0.0.1:9")),
     "update-replaces-metadata": lambda ops, _t, _v: _updated(ops),
     "update-creates-missing": lambda ops, _t, _v: error_of(
         lambda: ops.update_package_revision(f"defect/{type(ops).__name__}-missing", REGISTRY, [])
@@ -53,6 +56,17 @@ PROBES: Final[dict[str, Probe]] = {
     "diff-swaps-direction": lambda ops, _t, v: ops.diff_packages(v.name, v.name, REGISTRY, v.first)["added"],
     "browse-missing-as-empty": lambda ops, tree, _v: error_of(lambda: ops.browse_content(tree, REGISTRY, "missing/")),
 }
+
+
+def _kind(act: Callable[[], object]) -> str:
+    with pytest.raises(quilt.BackendError) as caught:
+        act()
+    return str(caught.value.context["kind"])
+
+
+def _limit_of_a_write(ops: Any) -> float:
+    error_of(lambda: ops.create_package_revision(f"defect/{type(ops).__name__}-limit", REGISTRY, []))
+    return float(ops._answer_s("create_package_revision") if hasattr(ops, "_answer_s") else ops.write_s)
 
 
 def _updated(ops: quilt.QuiltOps) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -141,6 +142,16 @@ class Probing:
         arm = self.catalog.data(PROMOTE, variables)["packagePromote"]
         keys = [entry["physicalKey"] for entry in arm["revision"]["contentsFlatMap"].values()]
         return all(str(key).startswith(f"s3://{WORK}/{name}/") for key in keys)
+
+    def asked_at_once(self) -> list[str]:
+        """Ask two packages at the same time and give the names that the answers hold."""
+        with ThreadPoolExecutor(2) as pool:
+            return [found["name"] for found in pool.map(self.asked, [NAME, "defects/other"])]
+
+    def written_at_once(self) -> list[Any]:
+        """Construct two packages at the same time and give the keys of each."""
+        with ThreadPoolExecutor(2) as pool:
+            return [found[0] for found in pool.map(self.written, ["one", "two"])]
 
     def locked(self) -> Any:
         """Construct a package that a lock holds for a moment more; say whether the lock was left alone."""

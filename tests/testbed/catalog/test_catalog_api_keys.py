@@ -51,7 +51,8 @@ def test_a_key_is_a_bearer_until_revoked(catalog: Calling) -> None:
     (listed,) = catalog.data(MINE, {"n": "bearer"})["me"]["apiKeys"]
     assert listed["lastUsedAt"] >= shown["createdAt"]
     assert catalog.data(REVOKE, {"i": shown["id"]})["apiKeyRevoke"] == {"__typename": "Ok"}
-    assert with_key(catalog, secret) == "token_invalid"
+    assert with_key(catalog, secret) == "token_revoked"
+    assert with_key(catalog, f"{secret}x") == "token_invalid"
 
 
 def test_a_key_ends_with_its_days_and_with_its_user(catalog: Calling) -> None:

@@ -17,6 +17,7 @@ from tests.testbed.catalog.probing import ODD
 from tests.testbed.catalog.probing import OLD_SECOND
 from tests.testbed.catalog.probing import SIZES
 from tests.testbed.catalog.probing import Probing
+from tests.testbed.catalog.probing_people import PROBES as PEOPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,7 @@ def probing(catalog: Calling) -> Probing:
 Probe = tuple["Callable[[Probing], Any]", Any, Any]
 DIRECTORIES = ["a.txt", "dir", "z"]
 NOTHING = "EmptySearchResultSet"
+OTHER = "defects/other"
 PROBES: dict[str, Probe] = {
     "catalog-accepts-expired-jwt": (lambda p: p.me(exp=1_700_000_000), "token_expired", "test-user"),
     "catalog-skips-jwt-signature": (lambda p: p.me(secret="x" * 40), "token_invalid", "test-user"),
@@ -128,6 +130,8 @@ PROBES: dict[str, Probe] = {
     "construct-overwrites-existing": (lambda p: p.twice(), ["PackageExists"], (["y"], None)),
     "construct-race-unlocked": (lambda p: p.locked(), False, True),
     "construct-ignores-copy": (lambda p: p.promoted(), True, False),
+    "construct-crosses-packages": (lambda p: p.written_at_once(), [["one"], ["two"]], [["two"], ["one"]]),
+    "catalog-mixes-concurrent-answers": (lambda p: p.asked_at_once(), [NAME, OTHER], [OTHER, NAME]),
 }
 TIMED = {
     "catalog-read-latency-8s": (("read", "search"), 8),
@@ -141,7 +145,7 @@ OTHERS = {"catalog-ignores-revocation", "search-index-lag-20s", "search-index-la
 
 def test_every_defect_has_its_probe() -> None:
     """No defect is declared that nobody has seen working."""
-    assert set(SENTENCES) == {*PROBES, *TIMED, *OTHERS}
+    assert set(SENTENCES) == {*PROBES, *PEOPLE, *TIMED, *OTHERS}
 
 
 @pytest.mark.parametrize("name", sorted(PROBES))

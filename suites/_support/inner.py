@@ -1,0 +1,168 @@
+"""A pytest of its own in a child process, on a generated file and the same target: its leftovers are looked at outside.
+
+It writes a ledger of its own, below the folder of the night's, so that whatever is left is cleaned up with the night.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from suites._support.settings import Settings
+
+ROOT: Final = Path(__file__).parents[2]
+DEADLINE_S: Final = 120
+CONFTEST: Final = "from suites._support.fixtures import *  # noqa: F403 - as every suite of the target\n"
+# What makes a process part of the night that runs it; the rest of the environment describes the target.
+OF_THE_NIGHT: Final = (
+    "NIGHTPROOF_SELECT", "NIGHTPROOF_SUITE_PATH", "NIGHTPROOF_CATALOGUE_OUT", "NIGHTPROOF_LIFELINE_FD",
+    "NIGHTPROOF_TEST_ID", "NIGHTPROOF_TEST_PHASE", "NIGHTPROOF_TEST_CHANNEL", "NIGHTPROOF_CHILD_COUNTS",
+    "PYTEST_CURRENT_TEST",
+)  # fmt: skip
+# A bare pytest has a made-up run id; the cleanup knows ids of nights only, which have no 0, 1, 8 or 9 at the end.
+OF_A_NIGHT: Final = str.maketrans("0189", "ghij")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a child process ended, and what it said."""
+
+    exit: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One line of the ledger, folded: what it is, when it was written down, and what became of it."""
+
+    kind: str
+    locator: Mapping[str, str]
+    intended: str
+    state: str
+    detail: str
+
+    @property
+    def intended_s(self) -> float:
+        """Give the time of its intent, in seconds since 1970."""
+        return datetime.fromisoformat(self.intended).timestamp()
+
+    @property
+    def title(self) -> str:
+        """Name it as the sweeper's report does."""
+        return f"{self.kind} " + "/".join(self.locator.values())
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Give bucket and prefix where it lies in S3."""
+        bucket = self.locator.get("bucket") or self.locator["registry"].removeprefix("s3://")
+        below = {"object": "{key}", "prefix": "{prefix}", "package": ".quilt/named_packages/{name}/",
+                 "manifest": ".quilt/packages/{hash}"}[self.kind]  # fmt: skip
+        return bucket, below.format(**self.locator)
+
+
+class Inner:
+    """Runs generated suites of one run id, and the cleanup of what they left."""
+
+    def __init__(self, folder: Path, run_id: str, backend: str, target: Settings, keys: Mapping[str, str]) -> None:
+        stamp, _, end = run_id.removeprefix("adhoc-").partition("-")
+        self.run_id = f"{stamp}-{end.translate(OF_A_NIGHT)}"
+        self._folder = folder.absolute()
+        self._backend = backend
+        self._target = target
+        self._env = {name: value for name, value in os.environ.items() if name not in OF_THE_NIGHT} | dict(keys)
+
+    def run(self, case: str, source: str) -> Done:
+        """Run one generated test file to its end, however that comes."""
+        suite = self._folder / "suites" / case
+        suite.mkdir(parents=True)
+        (suite / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+        (suite / "suite.toml").write_text(f'name = "inner"\nbackends = ["{self._backend}"]\n', encoding="utf-8")
+        (suite / "test_inner.py").write_text(source, encoding="utf-8")
+        own = {
+            "NIGHTPROOF_RUN_ID": self.run_id,
+            "NIGHTPROOF_LEDGER": str(self._ledger(case)),
+            "NIGHTPROOF_EVENT_LOG": str(suite / "inner-events.jsonl"),
+            "NIGHTPROOF_EVIDENCE_DIR": str(suite / "evidence"),
+        }
+        options = ["--import-mode=importlib", "-p", "no:cacheprovider", "-s", f"--rootdir={suite}", "-c", os.devnull]
+        command = [sys.executable, "-m", "pytest", str(suite), "--backend", self._backend, *options]
+        return self._done([*command, f"--basetemp={suite / 'tmp'}"], own)
+
+    def clean(self) -> tuple[int, dict[str, Any]]:
+        """Run the sweeper over all ledgers of the run, and give its exit status and its report."""
+        profile = self._folder / "profile.toml"
+        profile.write_text(self._profile(), encoding="utf-8")
+        tokens = {
+            "NIGHTPROOF_REFRESH_TOKEN": os.environ["QUILT_TEST_REFRESH_TOKEN"],
+            "NIGHTPROOF_ADMIN_REFRESH_TOKEN": os.environ["QUILT_TEST_ADMIN_REFRESH_TOKEN"],
+        }
+        command = [str(Path(sys.executable).with_name("nightproof")), "cleanup", "-p", str(profile)]
+        asked = ["--run-id", self.run_id, "--min-age-hours", "0", "--apply", "--json"]
+        done = self._done([*command, *asked], tokens)
+        start = done.output.find("{")
+        return done.exit, json.loads(done.output[start : done.output.rfind("}") + 1]) if start >= 0 else {}
+
+    def resources(self, case: str = "") -> list[Resource]:
+        """Give what one case wrote down, as the sweeper left it; without a case all there is, the sweeper's own too."""
+        lines = [line for path in self._run.rglob("ledger.jsonl") for line in _lines(path)]
+        found: dict[str, Resource] = {}
+        for line in sorted(lines, key=lambda line: str(line["at"])):
+            first = found.get(line["id"])
+            intended = first.intended if first else line["at"]
+            found[line["id"]] = Resource(
+                line["kind"], line["locator"], intended, line["event"], line.get("detail", "")
+            )  # fmt: skip
+        own = {line["id"] for line in _lines(self._ledger(case))}
+        return [resource for identity, resource in found.items() if not case or identity in own]
+
+    def test_of(self, name: str) -> str:
+        """Give the part of the header by which the call log knows a generated test's first attempt."""
+        attempt = os.environ.get("NIGHTPROOF_PASS", "1")
+        digest = hashlib.sha256(f"{self._backend}:inner/test_inner::{name}".encode()).hexdigest()[:16]
+        return f"{self.run_id}:{attempt}:{digest}"
+
+    @property
+    def _run(self) -> Path:
+        return self._folder / "runs" / self.run_id
+
+    def _ledger(self, case: str) -> Path:
+        return self._run / case / "ledger.jsonl"
+
+    def _done(self, command: list[str], more: Mapping[str, str]) -> Done:
+        env = self._env | dict(more)
+        done = subprocess.run(
+            command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout + done.stderr)
+
+    def _profile(self) -> str:
+        target = self._target
+        names = {
+            "region": target.region, "bucket_data": target.data, "bucket_scratch": target.scratch,
+            "bucket_packages": target.packages, "bucket_work": target.work, "bucket_perf": target.perf,
+            "bucket_private": target.private, "bucket_west": target.west, "user": target.user,
+            "admin": target.admin_user, "glue_database": target.glue_database,
+        }  # fmt: skip
+        endpoints = {"catalog": target.catalog_url, "aws": os.environ.get("AWS_ENDPOINT_URL", "")}
+        head = {"target": "live", "needs": ["write", "admin"], "state_dir": str(self._folder)}
+        return "\n".join([*_toml(head), "[endpoints]", *_toml(endpoints), "[names]", *_toml(names), ""])
+
+
+def _toml(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []

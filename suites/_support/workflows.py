@@ -1,0 +1,48 @@
+"""A registry's workflow configuration for the time of a test: the registry has one, so it is borrowed."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Final
+
+from suites._support.exclusive import borrowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from suites._support.observer import Observer
+    from suites._support.settings import Settings
+
+KEY: Final = ".quilt/workflows/config.yml"
+
+
+@contextmanager
+def configured(observer: Observer, target: Settings, schemas: dict[str, str]) -> Iterator[None]:
+    """Have the scratch registry offer the workflow `strict`: a message is needed, and metadata as the one schema says.
+
+    Decided: no workflow is required and none is the default, and no test besides uses the scratch bucket as a
+    registry, so that pushes of others go on as before.
+    """
+    (schema,) = schemas
+    config = {
+        "version": "1",
+        "is_workflow_required": False,
+        "workflows": {"strict": {"name": "Strict", "is_message_required": True, "metadata_schema": schema}},
+        "schemas": {name: {"url": url} for name, url in schemas.items()},
+    }
+
+    def read() -> str | None:
+        found = observer.inventory(target.scratch, KEY)
+        return observer.read(target.scratch, KEY).decode() if found else None
+
+    def write(text: str | None) -> None:
+        if text is None:
+            observer.delete(target.scratch, KEY)
+        else:
+            observer.put(target.scratch, KEY, text.encode())
+
+    with borrowed(target.placement, "scratch-workflows", read, write):
+        write(json.dumps(config))  # JSON is YAML
+        yield

@@ -1,0 +1,42 @@
+"""Manifests that are read or written at the same time get mixed up while a defect is on, and never one by one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.testbed.aws.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from tests.testbed.aws.asking import Asking
+
+
+@pytest.fixture
+def registry(aws: Asking, prefix: str) -> Iterator[Registry]:
+    """Give a registry whose packages no other test sees, gone after the test."""
+    made = Registry(aws, prefix)
+    yield made
+    made.clean()
+
+
+def test_readers_at_once_get_each_others_manifest(registry: Registry, switch: Callable[..., None]) -> None:
+    """Two readers in flight are mixed up, a lone one is served right."""
+    first, second = registry.push("p", 1, "one"), registry.push("q", 1, "two")
+    switch("catalog-mixes-concurrent-answers")
+    assert registry.keys(first) == ["one"]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(registry.keys, [first, second])) == [["two"], ["one"]]
+
+
+def test_writers_at_once_get_each_others_content(registry: Registry, switch: Callable[..., None]) -> None:
+    """Two manifests that are stored at the same time lie under each other's key, also afterwards."""
+    switch("construct-crosses-packages")
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda name: registry.push(name, 1, name), ["p", "q"])
+    registry.aws.control("DELETE", "faults/construct-crosses-packages")
+    assert [registry.keys(top_hash) for top_hash in (first, second)] == [["q"], ["p"]]
