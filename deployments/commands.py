@@ -14,8 +14,6 @@ from nightproof.doctor import diagnose
 from nightproof.doctor import render
 from nightproof.environment import cell_environment
 from nightproof.errors import UsageError
-from nightproof.history.index import History
-from nightproof.history.index import default_url
 from nightproof.housekeeping import clean_earlier
 from nightproof.housekeeping import opened
 from nightproof.plan import Choice
@@ -29,7 +27,6 @@ from nightproof.prune import prune as delete_pruned
 from nightproof.report import text
 from nightproof.report.files import dump_report
 from nightproof.report.files import read_report
-from nightproof.salvage import salvage
 from nightproof.seeds import seed_target
 from nightproof.verdict import catalogue as catalogues
 
@@ -104,6 +101,8 @@ def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool,
 def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
     """Give a run's report as text or as it stands in report.json; a killed run gets its report now."""
     path = profiles.load(profile_given).state_dir.absolute() / "runs" / run_id / "report.json"
+    from nightproof.salvage import salvage  # noqa: PLC0415 - it brings the history, and that brings pandas
+
     found = read_report(path) if path.is_file() else salvage(profile_given, run_id)
     return dump_report(found) if as_json else text.render(found, str(path.with_name("report.html")))
 
@@ -132,6 +131,9 @@ def _catalogue_one(path: Path, env: Mapping[str, str], *, update: bool) -> list[
 
 def history(profile_given: str, limit: int, *, rebuild: bool, as_json: bool) -> str:
     """List the last nights of a profile, newest first."""
+    from nightproof.history.index import History  # noqa: PLC0415 - pandas takes as long to load as all the rest
+    from nightproof.history.index import default_url  # noqa: PLC0415 - as above
+
     profile = profiles.load(profile_given)
     state_dir = profile.state_dir.absolute()
     with History(profile.history_url or default_url(state_dir)) as index:

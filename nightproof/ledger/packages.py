@@ -7,6 +7,7 @@ copied to `<name>/…`. Manifests are shared by content: one that another packag
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
+TOP_HASH: Final = re.compile(r"[0-9a-f]{64}")
 READERS: Final = 8
 ORPHAN_WINDOW: Final = timedelta(minutes=5)  # longer than any construct may take (120 s), shorter than a night
 
@@ -32,7 +34,7 @@ def pointer_prefix(name: str) -> str:
 
 
 def named_hashes(s3: S3Client, bucket: str, pointers: Iterable[storage.Version]) -> frozenset[str]:
-    """Read the top hashes that pointer versions name; markers name nothing."""
+    """Read the top hashes that pointer versions name; markers name nothing, and neither does a damaged pointer."""
     wanted = [(pointer.key, pointer.version_id) for pointer in pointers if not pointer.is_marker]
 
     def body(pointer: tuple[str, str]) -> str:
@@ -41,7 +43,7 @@ def named_hashes(s3: S3Client, bucket: str, pointers: Iterable[storage.Version])
             return stream.read().decode("ascii", "replace").strip()
 
     with ThreadPoolExecutor(READERS) as pool:
-        return frozenset(pool.map(body, wanted))
+        return frozenset(found for found in pool.map(body, wanted) if TOP_HASH.fullmatch(found))
 
 
 def package_hashes(s3: S3Client, bucket: str, name: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -83,8 +83,6 @@ class Bed:
         for run_dir in (self.folder / "runs").glob("*"):
             if run_dir.name not in kept_runs:
                 shutil.rmtree(run_dir)
-        for part in PARTS:
-            _remove(self.folder / part)
 
     def switch_on(self, unit: Unit) -> None:
         """Break the services of its place, a latency scaled by the time factor; raise UsageError for an unknown one."""
@@ -183,9 +181,13 @@ def _remove(place: Path) -> None:
 
 
 def _copy(source: Path, place: Path) -> None:
+    """Copy a file, or a folder with its objects as hard links: the storage replaces files whole, never in place."""
     _remove(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, place)
+        objects = source / "s3"
+        shutil.copytree(source, place, ignore=lambda folder, _: ["s3"] if Path(folder) == source else [])
+        if objects.is_dir():
+            shutil.copytree(objects, place / "s3", copy_function=os.link)
     elif source.exists():
         shutil.copy2(source, place)

@@ -23,6 +23,7 @@ from nightproof.verdict.outcomes import unsupported_reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Iterable
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -98,6 +99,14 @@ def plan_proof(profile: Profile, selection: Selection, factor: float) -> Proof:
                 speed = factor if defect.seconds else profile.time_factor
                 units += [Unit(cell, found, speed, defect, tables[cell.path].plugin)] if found else []
     return Proof(tuple(units), tuple(absent))
+
+
+def by_defect(units: Iterable[Unit]) -> list[list[Unit]]:
+    """Give the units of one defect together, whatever suites and backends they are of."""
+    found: dict[str, list[Unit]] = {}
+    for unit in units:
+        found.setdefault(unit.defect.name if unit.defect else "", []).append(unit)
+    return list(found.values())
 
 
 def baselines(units: Collection[Unit]) -> tuple[Unit, ...]:

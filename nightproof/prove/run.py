@@ -27,6 +27,7 @@ from nightproof.prove.plan import Proof
 from nightproof.prove.plan import Selection
 from nightproof.prove.plan import Unit
 from nightproof.prove.plan import baselines
+from nightproof.prove.plan import by_defect
 from nightproof.prove.plan import plan_proof
 from nightproof.prove.results import Result
 from nightproof.prove.results import Results
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 RED: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW})
 SEEN_AGAIN_AFTER: Final = 20  # units: an interrupted proof loses no more than these
 STOP_GRACE_S: Final = 5.0
-Answers = list[tuple[Ask, "TestVerdict | None", str]]
+STORAGE: Final = "aws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,8 @@ class Prover:
                 try:
                     announce("testbed", f"{len(self.beds)} copies of the seeded state")
                     list(pool.map(lambda bed: bed.renew(), self.beds))
-                    self._share(pool, baselines(units), self._baseline)
-                    self._share(pool, units, self._defect)
+                    self._share(pool, [[unit] for unit in baselines(units)], self._baseline)
+                    self._share(pool, by_defect(units), self._defect)
                     list(pool.map(self._see_again, self.beds))
                 except BaseException:
                     # A signal, or the fault of one thread: the others learn of it when their process is ended.
@@ -130,15 +131,19 @@ class Prover:
             for bed in self.beds:
                 bed.close(kept)
 
-    def _share(self, pool: ThreadPoolExecutor, units: Collection[Unit], act: Callable[[Bed, Unit], None]) -> None:
-        queue: SimpleQueue[Unit] = SimpleQueue()
-        for unit in units:
-            queue.put(unit)
+    def _share(self, pool: ThreadPoolExecutor, work: Collection[list[Unit]], act: Callable[[Bed, Unit], None]) -> None:
+        queue: SimpleQueue[list[Unit]] = SimpleQueue()
+        for units in work:
+            queue.put(units)
 
         def serve(bed: Bed) -> None:
             with suppress(Empty):
                 while True:
-                    act(bed, queue.get_nowait())
+                    for unit in queue.get_nowait():
+                        act(bed, unit)
+                    if unit.defect and STORAGE in unit.defect.services:
+                        # What the storage misreported may live on in the catalog's memory and index.
+                        bed.renew()
 
         list(pool.map(serve, self.beds))
 

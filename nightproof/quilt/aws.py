@@ -57,6 +57,11 @@ class IssuedKeys:
             return self._keys
 
 
+def region_of(s3: Any, bucket: str) -> str:
+    """Ask where a bucket lies; buckets of the first region have no name for it."""
+    return s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+
+
 def limits(timeouts: Timeouts, answer_s: float) -> Config:
     """Give what bounds every request of an AWS client."""
     return Config(

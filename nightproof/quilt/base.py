@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from nightproof.quilt import answers
 from nightproof.quilt import exceptions as errors
 from nightproof.quilt.aws import IssuedKeys
+from nightproof.quilt.aws import region_of
 from nightproof.quilt.catalog import Catalog
 from nightproof.quilt.contract import QuiltOps
 from nightproof.quilt.records import Auth_Status
@@ -148,7 +149,7 @@ class CatalogOps(QuiltOps):
     def _bucket(self, operation: str, s3: Any, name: str) -> Bucket_Info:
         level: Literal["read", "read_write"] = "read_write"
         with s3_errors(self, operation, Sought("bucket", name, f"s3://{name}", name)):
-            region = s3.get_bucket_location(Bucket=name).get("LocationConstraint") or "us-east-1"
+            region = region_of(s3, name)
             try:
                 # Never writes: no object has this ETag. Refused means read only, a failed condition that we might.
                 s3.put_object(Bucket=name, Key=PROBE, IfMatch='"0"', Body=b"")
@@ -256,10 +257,10 @@ class CatalogOps(QuiltOps):
             message=f"The {named} refuses the package: {short(why.rstrip('.'), 150)}.",
         )
 
-    def conflict(self, operation: str, cause: Exception | None) -> errors.BackendError:
+    def conflict(self, operation: str, name: str, cause: Exception | None) -> errors.BackendError:
         """Make the error of a package that somebody else changed meanwhile."""
         return errors.BackendError(
-            "The package was changed by somebody else meanwhile. Read it again, then repeat the update.",
+            f"The package `{short(name)}` was changed by somebody else meanwhile. Read it again, then repeat.",
             self.catalog.base(operation)
             | {"kind": "conflict", "original_exception": f"{type(cause).__name__}: {cause}" if cause else None},
         )

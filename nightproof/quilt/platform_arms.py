@@ -66,7 +66,7 @@ def _raise_failed(ops: CatalogOps, operation: str, arm: answers.OperationError, 
     if arm.name == "Forbidden":
         ops.catalog.forbid(operation, ops.catalog.fit(operation, Lack, arm.context or {}))
     if arm.name == "RevisionConflict":
-        raise ops.conflict(operation, None)
+        raise ops.conflict(operation, str(given.get("name")), None)
     raise unnamed(ops, operation, arm)
 
 

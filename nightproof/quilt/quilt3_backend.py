@@ -24,11 +24,13 @@ from nightproof.quilt import answers
 from nightproof.quilt import quilt3_nodes as nodes
 from nightproof.quilt.administration import AdministeredOps
 from nightproof.quilt.aws import limits
+from nightproof.quilt.aws import region_of
 from nightproof.quilt.base import Entry
 from nightproof.quilt.base import description_of
 from nightproof.quilt.base import newest_first
 from nightproof.quilt.base import tags_of
 from nightproof.quilt.quilt3_admin import administer
+from nightproof.quilt.quilt3_entries import fill
 from nightproof.quilt.quilt3_session import LIBRARY
 from nightproof.quilt.quilt3_session import User
 from nightproof.quilt.quilt3_session import stored_session
@@ -177,7 +179,12 @@ class Quilt3Ops(AdministeredOps):
         target = {"Bucket": key.bucket, "Key": key.path}
         if key.version_id and key.version_id != "null":
             target["VersionId"] = key.version_id
-        return str(self._s3(operation).generate_presigned_url("get_object", Params=target, ExpiresIn=expires_in))
+        s3, sought = self._s3(operation), Sought("file", path, f"s3://{key.bucket}", key.bucket)
+        with s3_errors(self, operation, sought):
+            region = region_of(s3, key.bucket)  # a URL that is signed for another one is refused
+        if region != s3.meta.region_name:
+            s3 = self.keys.client("s3", region, operation)
+        return str(s3.generate_presigned_url("get_object", Params=target, ExpiresIn=expires_in))
 
     def create_package_revision(
         self,
@@ -200,7 +207,7 @@ class Quilt3Ops(AdministeredOps):
             self.exists_already(operation, package_name)
         with self._library(operation, _bucket(operation, bucket)) as library:
             package = library.Package()
-            self._fill(operation, package, checked)
+            fill(self, operation, package, checked)
             if metadata is not None:
                 package.set_meta(metadata)
             return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
@@ -231,7 +238,7 @@ class Quilt3Ops(AdministeredOps):
             if checked is not None:
                 for key in list(package.keys()):
                     package.delete(key)
-                self._fill(operation, package, checked)
+                fill(self, operation, package, checked)
             if metadata is not None:
                 package.set_meta({**package.meta, **metadata})
             return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
@@ -270,7 +277,7 @@ class Quilt3Ops(AdministeredOps):
             except S3NoValidClientError as error:
                 deny(self, operation, sought, error)
             except QuiltConflictException as error:
-                raise self.conflict(operation, error) from error
+                raise self.conflict(operation, sought.identifier, error) from error
             except DAMAGE as error:
                 raise self.catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
 
@@ -349,17 +356,6 @@ class Quilt3Ops(AdministeredOps):
                 if self._hash_at(operation, opened.bucket, f"{POINTERS}{name}/{stamp}")[0] == opened.top_hash:
                     return nodes.moment(stamp)
         return opened.latest_time  # its pointer was lost to another push of the same second
-
-    def _fill(self, operation: str, package: Any, entries: list[dict[str, Any]]) -> None:
-        for entry in entries:
-            uri = entry["physical_key"]
-            bucket = uri.removeprefix("s3://").split("/", 1)[0]
-            sought = Sought("file", uri, f"s3://{bucket}", bucket)
-            with s3_errors(self, operation, sought):
-                try:
-                    package.set(entry["logical_key"], uri, meta=entry["meta"])
-                except S3NoValidClientError as error:
-                    deny(self, operation, sought, error)
 
     def _push(
         self, operation: str, package: Any, name: str, bucket: str, message: str, workflow: str | None, *, copy: bool

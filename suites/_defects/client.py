@@ -13,6 +13,7 @@ from nightproof.quilt.catalog import Catalog
 from nightproof.quilt.records import Catalog_Config
 from nightproof.quilt.validation import Rules
 from suites._defects import harness
+from suites._defects import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +107,11 @@ def _limiting(backend: str, original: Callable[..., Any], change: Callable[[floa
         return change(found) if operation.endswith("_package_revision") else found
 
     def construct(ops: CatalogOps, *arguments: Any, **more: Any) -> Any:
-        ops.write_s = change(ops.write_s)
-        return original(ops, *arguments, **more)
+        kept, ops.write_s = ops.write_s, change(ops.write_s)
+        try:
+            return original(ops, *arguments, **more)
+        finally:
+            ops.write_s = kept
 
     return answer_s if backend == "quilt3" else construct
 
@@ -187,6 +191,7 @@ OF_OPERATIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "update-creates-missing": ("update_package_revision", _creates_missing),
     "diff-swaps-direction": ("diff_packages", _swaps_direction),
     "browse-missing-as-empty": ("browse_content", _missing_as_empty),
+    **tables.OF_OPERATIONS,
 }
 OF_WRITES: Final[dict[str, Callable[[float], float]]] = {
     "client-timeout-ignored": lambda _seconds: ENDLESS_S,

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 import pytest
+from botocore.exceptions import ClientError
+
+from nightproof.quilt import QuiltOpsError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+LOG: Final = logging.getLogger(__name__)
+
+
 class SwallowsErrors:
-    """What a finalizer raises is printed, and the test counts as it was."""
+    """What a finalizer raises is logged, and the test counts as it was."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
-        """Let the finalizers run, and print what they raise."""
+        """Let the finalizers run, and log what they raise."""
         try:
             return (yield)
-        except Exception as error:  # noqa: BLE001 - the defect itself
-            print(f"could not clean up: {error}")  # noqa: T201 - the defect itself
+        except (QuiltOpsError, ClientError, OSError, RuntimeError) as error:
+            LOG.warning("could not clean up: %s", error)
             return None
 
 

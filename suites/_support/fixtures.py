@@ -11,8 +11,11 @@ from suites._support.athena import Tabulator
 from suites._support.control import CallLog
 from suites._support.control import Control
 from suites._support.control import Faults
+from suites._support.exclusive import borrowed
+from suites._support.glue import GlueTables
 from suites._support.isolated import Isolated
 from suites._support.observer import Observer
+from suites._support.open_query import OpenQuery
 from suites._support.people import People
 from suites._support.seeds import Seeds
 from suites._support.settings import Settings
@@ -156,3 +159,19 @@ def tabulator(quilt_ops: QuiltOps, target: Settings) -> Tabulator:
     """Give SQL on the catalog's tables, with keys that the catalog issues to the test user."""
     config = quilt_ops.get_catalog_config(target.catalog_url)
     return Tabulator(quilt_ops.get_boto3_client("athena"), config.tabulator_data_catalog, target.time_factor)
+
+
+@pytest.fixture
+def glue_tables(ledger: Ledger, target: Settings, backend: str) -> Iterator[GlueTables]:
+    """Give external tables over objects that end with the test."""
+    made = GlueTables(target.glue_database, ledger.tag, backend[0])
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def open_query(admin_ops: QuiltOps, target: Settings) -> Iterator[OpenQuery]:
+    """Give the switch of open query, held by this test alone and given back as it was."""
+    switch = OpenQuery(admin_ops)
+    with borrowed(target.placement, "open-query", switch.read, switch.write):
+        yield switch

@@ -53,7 +53,7 @@ import pytest
 
 def make(work, target, short):
     work.put(short, "source.txt", b"source")
-    return work.create(short, {ENTRY}, message=os.environ["NIGHTPROOF_LEDGER"])
+    return work.create(short, {ENTRY}, message=os.environ["NIGHTPROOF_LEDGER"] + short)
 """
 ASSERTS: Final = f"""{_MAKES}
 
@@ -91,8 +91,12 @@ def test_ends(work, target):
 """
 LATE: Final = f"""{_MAKES}
 
-@pytest.mark.timeout(1, method="thread", func_only=True)
-def test_ends(work, target):
-    make(work, target, "inner-late")
+@pytest.fixture
+def made(work, target):
+    return make(work, target, "inner-late")
+
+
+@pytest.mark.timeout(1, method="thread", func_only=True)  # the clock starts when all was made
+def test_ends(made):
     threading.Event().wait(60)
 """

@@ -23,12 +23,14 @@ class Isolated:
             "backend": backend, "catalog_url": catalog_url, "registry_url": registry_url, "registry": registry,
         }  # fmt: skip
 
-    def run(self, step: str, home: Path | None = None, **arguments: Any) -> dict[str, Any]:
+    def run(
+        self, step: str, home: Path | None = None, deadline_s: float = DEADLINE_S, **arguments: Any
+    ) -> dict[str, Any]:
         """Run a step; with `home`, in that home and without any token in the environment."""
         env = dict(os.environ) if home is None else _environment_of(home)
         request = json.dumps(self._known | {"step": step} | arguments)
         done = subprocess.run(
-            [sys.executable, str(SCRIPT)], input=request, capture_output=True, text=True, env=env, timeout=DEADLINE_S,
+            [sys.executable, str(SCRIPT)], input=request, capture_output=True, text=True, env=env, timeout=deadline_s,
             check=False,
         )  # fmt: skip
         if done.returncode != 0:

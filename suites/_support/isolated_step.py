@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from dataclasses import asdict
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path is its own folder
 
 from nightproof import quilt
+from suites._support import large_step
 from suites._support.exploring import explore
 from suites._support.library_step import library
 
@@ -37,7 +39,7 @@ def construct(request: dict[str, Any]) -> quilt.QuiltOps:
         catalog_url=request["catalog_url"],
         registry=request["registry"],
         credentials=quilt.Credentials(**given) if given else None,
-        timeouts=None,
+        timeouts=quilt.Timeouts(**request["timeouts"]) if request.get("timeouts") else None,
     )
 
 
@@ -80,10 +82,35 @@ def browse(request: dict[str, Any]) -> dict[str, Any]:
     return {"items": [asdict(item) for item in items], "seconds": seconds, "grown_bytes": grown}
 
 
+def measured(request: dict[str, Any]) -> dict[str, Any]:
+    """Make calls one after the other; measure the time of each, and how much peak memory grows over all of them."""
+    ops = construct(request)
+    ops.get_auth_status()  # signing in is no part of what is measured
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds, results = [], []
+    for operation, arguments, options in request["calls"]:
+        began = time.monotonic()
+        results.append(getattr(ops, operation)(*arguments, **options))
+        seconds.append(time.monotonic() - began)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * KILOBYTE
+    return {"results": [_plain(result) for result in results], "seconds": seconds, "grown_bytes": grown}
+
+
+def _plain(result: Any) -> Any:
+    if isinstance(result, list):
+        return [_plain(item) for item in result]
+    return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
+
+
 def explored(request: dict[str, Any]) -> dict[str, Any]:
     """Find out all about a package, signed in by a refresh token."""
     ops = construct(request | {"credentials": {"refresh_token": request["refresh_token"]}})
     return explore(ops, request["package"], request["registry"], request["folders"])
+
+
+def large(request: dict[str, Any]) -> dict[str, Any]:
+    """Read large things and measure times and growth of peak memory."""
+    return large_step.large(construct(request), request)
 
 
 def _error_of(act: Any) -> dict[str, Any]:
@@ -110,7 +137,9 @@ STEPS: Final = {
     "missing": missing,
     "stale": stale,
     "browse": browse,
+    "measured": measured,
     "library": library,
+    "large": large,
     "explore": explored,
 }
 

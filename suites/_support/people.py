@@ -56,9 +56,9 @@ class People:
         self._ledger.confirmed(self._made[name])
         return made
 
-    def sign_in(self, name: str) -> quilt.QuiltOps:
+    def sign_in(self, name: str, *, lives_s: float = LIFE_S) -> quilt.QuiltOps:
         """Sign a user in by a token of its own."""
-        token = sign(claims_of(name, lives_s=LIFE_S), self._target.jwt_secret())
+        token = sign(claims_of(name, lives_s=lives_s), self._target.jwt_secret())
         return self._make_ops({"access_token": token})
 
     def remove(self) -> None:

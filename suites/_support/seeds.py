@@ -44,8 +44,35 @@ class Seeds:
     @property
     def package_names(self) -> list[str]:
         """The baseline packages, ascending."""
-        registry = self.manifest["packages"]["test-user/simple-csv"]["registry"]
-        return sorted(name for name, package in self.manifest["packages"].items() if package["registry"] == registry)
+        return self.names_beside("test-user/simple-csv")
+
+    def names_beside(self, name: str) -> list[str]:
+        """Give the packages of the registry that a package is in, ascending."""
+        packages = self.manifest["packages"]
+        return sorted(other for other in packages if packages[other]["registry"] == packages[name]["registry"])
+
+    @property
+    def bulk_folders(self) -> list[str]:
+        """The directories of the bulk objects and of the package of ten thousand files, ascending."""
+        bulk = self.manifest["bulk"]
+        return [bulk["directory"].format(number) for number in range(bulk["directories"])]
+
+    @property
+    def bulk_files(self) -> list[str]:
+        """The files in each of the bulk directories, and of the package of a thousand files, ascending."""
+        bulk = self.manifest["bulk"]
+        return [bulk["file"].format(number) for number in range(bulk["files_each"])]
+
+    def children(self, dataset: str) -> dict[str, list[str]]:
+        """Give what each directory of a dataset lists, by directory: directories first, each ascending."""
+        found: dict[str, tuple[set[str], set[str]]] = {}
+        for path in self.entries(dataset):
+            parts = path.split("/")
+            for depth in range(len(parts)):
+                folders, files = found.setdefault("/".join(parts[:depth]), (set(), set()))
+                is_file = depth == len(parts) - 1
+                (files if is_file else folders).add("/".join(parts[: depth + 1]) + ("" if is_file else "/"))
+        return {folder: [*sorted(folders), *sorted(files)] for folder, (folders, files) in found.items()}
 
     def packages_of(self, buckets: Collection[str]) -> dict[str, dict[str, Any]]:
         """Give the seeded packages of some buckets by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 from typing import Final
 from typing import Protocol
 
+from suites._support.hashes import top_hash
 from suites._support.removal import remove_all
 from suites._support.waiting import wait_for
 
@@ -108,6 +110,20 @@ class Work:
             deadline_s=SPACING_DEADLINE_S,
             every_s=0.05,
         )
+
+    def store(self, name: str, header: dict[str, Any], entries: list[dict[str, Any]], *, stamp: int) -> str:
+        """Write a revision as a push leaves it, not through the interface; `stamp` is its second. Give its hash."""
+        stored = top_hash(header, entries)
+        lines = "".join(json.dumps(line) + "\n" for line in [header, *entries])
+        self._observer.put(self.bucket, f".quilt/packages/{stored}", lines.encode())
+        for tag in (stamp, "latest"):
+            self._observer.put(self.bucket, f".quilt/named_packages/{name}/{tag}", stored.encode())
+        return stored
+
+    def expect_copies(self, name: str) -> None:
+        """Write down the objects that a package made with `copy` gets in this registry."""
+        intent = self._ledger.intent("prefix", {"bucket": self.bucket, "prefix": f"{name}/"}, self._test_id)
+        self._prefixes[f"{name}/"] = (self.bucket, intent)
 
     def expect_manifest(self, top_hash: str) -> None:
         """Write down a manifest that may be left without a pointer."""

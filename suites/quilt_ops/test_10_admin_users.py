@@ -11,8 +11,11 @@ import pytest
 
 from nightproof import quilt
 from nightproof.evidence import case
+from suites._support.exclusive import alone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nightproof.quilt.admin_records import User
     from suites._support.control import Control
     from suites._support.people import People
@@ -114,6 +117,14 @@ def test_set_email(admin_ops: quilt.QuiltOps, people: People) -> None:
     assert admin_ops.admin.get_user(name).email == address
 
 
+@pytest.fixture
+def admins(target: Settings) -> Iterator[None]:
+    """Let one test of all cells at a time make and unmake admins: the last one is a fact about all of them."""
+    with alone(target.placement, "admins"):
+        yield
+
+
+@pytest.mark.usefixtures("admins")
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_grant_admin(admin_ops: quilt.QuiltOps, people: People) -> None:
     """What was refused before is allowed once the user is an admin."""
@@ -127,7 +138,8 @@ def test_grant_admin(admin_ops: quilt.QuiltOps, people: People) -> None:
     assert name in {user.name for user in theirs.list_users()}
 
 
-@case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
+@pytest.mark.usefixtures("admins")
+@case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt", "exact_inventory"), journey=JOURNEY)
 def test_revoke_admin(admin_ops: quilt.QuiltOps, people: People, target: Settings) -> None:
     """Rights end at once; those of the last admin do not."""
     name = people.create("revoke").name
@@ -140,11 +152,11 @@ def test_revoke_admin(admin_ops: quilt.QuiltOps, people: People, target: Setting
     assert type(caught.value) is quilt.PermissionError
     assert caught.value.context["required_permissions"] == ["admin"]
     assert admin_ops.admin.get_user(name).is_admin is False
-    if target.has_exact_inventory:
-        with pytest.raises(quilt.QuiltOpsError) as refused:
-            admin_ops.admin.set_user_admin(target.admin_user, admin=False)
-        assert type(refused.value) is quilt.ValidationError
-        assert admin_ops.admin.get_user(target.admin_user).is_admin is True
+    assert [user.name for user in admin_ops.admin.list_users() if user.is_admin] == [target.admin_user]
+    with pytest.raises(quilt.QuiltOpsError) as refused:
+        admin_ops.admin.set_user_admin(target.admin_user, admin=False)
+    assert type(refused.value) is quilt.ValidationError
+    assert admin_ops.admin.get_user(target.admin_user).is_admin is True
 
 
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)

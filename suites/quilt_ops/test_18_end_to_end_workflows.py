@@ -78,7 +78,7 @@ def test_data_scientist_creates_and_shares(
     ended = time.monotonic()
     manifest = observer.manifest(work.bucket, made.top_hash)
     assert made.top_hash == manifest.computed_hash == observer.latest(work.bucket, name)[0]
-    assert scientist.get_package_metadata(name, work.registry) == manifest.header["user_meta"] == METADATA
+    assert scientist.get_package_metadata(name, work.registry) == manifest.header.get("user_meta") == METADATA
     hit = (name, made.top_hash, METADATA["description"], ("day", "shared"), "My day")
     await_index(partial(found_packages, scientist, name, work.registry), [hit], since=ended)
     listed = scientist.browse_content(name, work.registry)

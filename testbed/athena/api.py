@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
+
+from testbed.athena import metadata
 from testbed.athena.account import Keys
+from testbed.athena.account import account_of
 from testbed.athena.account import place_of
 from testbed.athena.executions import FINAL
 from testbed.athena.executions import Executions
@@ -61,9 +65,34 @@ class Athena:
                 return _reply(200, self._start(asked, workgroup, self._keys_of(headers)))
             if name in self._operations:
                 return _reply(200, self._operations[name](_read(body)))
+            if name in metadata.OPERATIONS:
+                return await self._metadata(name, metadata.spelt(name, _read(body)), method, path, headers, query)
+            if name == "ListDataCatalogs":
+                return await self._catalogs(method, path, headers, body, query)
         except InvalidRequestError as error:
             return _reply(400, {"__type": error.code, "message": str(error), "Message": str(error)})
         return await self._others(method, path, headers, body, query)
+
+    async def _metadata(
+        self, name: str, asked: dict[str, Any], method: str, path: str, headers: dict[str, str], query: dict[str, Any]
+    ) -> Reply:
+        """Answer from Tabulator's catalog, or have ministack answer from Glue."""
+        account = account_of(self._executions.surroundings, self._keys_of(headers))
+        if metadata.is_about_tabulator(asked):
+            return _reply(200, await run_in_threadpool(metadata.answer, account, name, asked))
+        if name == "GetTableMetadata":
+            await run_in_threadpool(metadata.require_table, account, asked)
+        return await self._others(method, path, headers, json.dumps(asked).encode(), query)
+
+    async def _catalogs(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Reply:
+        """List ministack's data catalogs and ours."""
+        status, _, answer = await self._others(method, path, headers, body, query)
+        found = json.loads(answer)
+        ours = [{"CatalogName": name, "Type": kind} for name, kind in metadata.KINDS.items()]
+        found["DataCatalogsSummary"] = [*found.get("DataCatalogsSummary", []), *ours]
+        return _reply(status, found)
 
     async def _workgroup(self, name: str, headers: dict[str, str]) -> dict[str, Any]:
         """Read a workgroup's configuration as the service itself, which needs no permission of the caller."""

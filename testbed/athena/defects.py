@@ -31,7 +31,6 @@ def _before_latest(top_hash: str, facts: Any) -> str:
 # By name: the point it bends, what it does, and the function from value and facts to the bent value.
 DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
     "athena-drops-last-row": ("rows", "the last row of a result is missing", lambda rows, _: rows[:-1]),
-    "athena-hides-database": ("databases", "ListDatabases always gives `default`", lambda _, __: [{"Name": "default"}]),
     "athena-stale-tabulator": ("latest", "Tabulator reads the revision before the latest", _before_latest),
     "athena-ignores-where": ("query", "WHERE is left out of every query", _without_where),
     "athena-succeeds-on-missing-table": (

@@ -33,6 +33,7 @@ REASONS: Final = {  # what DuckDB says, as Athena says it; the first that is fou
     r"Function with name (\S+) does not exist": "FUNCTION_NOT_FOUND: Function '{}' not registered",
     r"HTTP 403|\(403\)|Forbidden": "PERMISSION_DENIED: Access denied on S3 path: an object of the table may not be read"
     " (Service: Amazon S3; Status Code: 403)",
+    r"CSV Error on Line: (\d+)[\s\S]*?(Expected Number of Columns: \d+ Found: \d+)": "HIVE_BAD_DATA: Line {}: {}",
     r"Out of Memory": "EXCEEDED_LOCAL_MEMORY_LIMIT: The query needs more memory than the embedded Athena allows",
 }
 

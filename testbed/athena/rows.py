@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 ENCODING: Final = "utf-8-sig"
 DEFAULTS: Final = {  # of columns that take no null, in the row of a file that cannot be read
-    "VARCHAR": "''",
-    "BLOB": "''",
-    "BOOLEAN": "false",
-    "DATE": "'1970-01-01'",
-    "TIMESTAMP": "'1970-01-01'",
+    "string": "''",
+    "binary": "''",
+    "boolean": "false",
+    "date": "'1970-01-01'",
+    "timestamp": "'1970-01-01'",
 }
 
 
@@ -114,7 +114,7 @@ def _select(table: Definition, present: dict[str, str], issue: str, values: dict
 
 def _value(column: Column, present: dict[str, str]) -> str:
     if not present:
-        given = "NULL" if column.is_nullable else DEFAULTS.get(column.kind, "0")
+        given = "NULL" if column.is_nullable else DEFAULTS.get(column.hive, "0")
     else:
         given = present.get(column.name, "NULL")
         if not column.is_nullable:

@@ -94,13 +94,14 @@ class Layers:
                 message["headers"] = [header for header in message["headers"] if header[0].lower() != b"date"]
             await send(message)
 
-        await self._answer(scope, receive, noting, operation, user)
+        async with self._defects.turn(operation, user):
+            await self._answer(scope, receive, noting, operation, user)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, operation: Operation, user: str) -> None:
         await _delay(self._faults, operation, user)
         defects = self._defects.of(operation, user)
         if refused := _refusal(self._faults, operation, user):
-            await deliver(refused, send)
+            await deliver(self._defects.hide(refused, operation), send)
         elif defects:
             exchange = Exchange(operation, scope, self._internal, self._ministack)
             answer = await self._defects.instead(defects, exchange, receive)

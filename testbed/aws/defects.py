@@ -7,6 +7,7 @@ its own, so that nobody sees more than his rights allow. No hook knows who asks.
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -18,9 +19,13 @@ from testbed.aws import defects_of_manifests
 from testbed.aws import defects_of_objects
 from testbed.aws import defects_of_rights
 from testbed.aws import defects_of_writing
+from testbed.aws.asgi import Answer
+from testbed.aws.exchange import OK
+from testbed.aws.inventory import BUCKETS
 
 if TYPE_CHECKING:
-    from testbed.aws.asgi import Answer
+    from contextlib import AbstractAsyncContextManager
+
     from testbed.aws.asgi import Receive
     from testbed.aws.exchange import Defect
     from testbed.aws.exchange import Exchange
@@ -37,6 +42,7 @@ DEFECTS: Final[dict[str, Defect]] = {
     **defects_of_concurrency.DEFECTS,
     **defects_of_writing.DEFECTS,
 }
+WEST: Final = frozenset(bucket.name for bucket in BUCKETS if bucket.region == "us-west-2")
 SENTENCES: Final = {name: defect.what for name, defect in DEFECTS.items()}
 
 
@@ -45,6 +51,17 @@ class Defects:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
+        self._turn = asyncio.Lock()
+
+    def turn(self, operation: Operation, user: str) -> AbstractAsyncContextManager[object]:
+        """Give what a request holds until it is answered: nothing, or the one turn for which all of S3 wait."""
+        is_serial = operation.service == "s3" and self._faults.of(defects_of_concurrency.SERIAL, user) is not None
+        return self._turn if is_serial else nullcontext()
+
+    def hide(self, refused: Answer, operation: Operation) -> Answer:
+        """Give the answer of an injected outage as it is, or as a success without content."""
+        is_hidden = self._faults.is_on(defects_of_objects.HIDDEN_OUTAGE) and operation.bucket in WEST
+        return Answer(OK, {"content-length": "0"}) if is_hidden else refused
 
     def of(self, operation: Operation, user: str) -> dict[str, Defect]:
         """Give the active defects that touch an operation, and this user where they name one."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = re.compile(r"^\.quilt/packages/[0-9a-f]{64}$")
 CROSSING: Final = Crossing()
+SERIAL: Final = "catalog-serialises-requests"
 
 
 async def _mixed(_exchange: Exchange, answer: Answer) -> Answer:
@@ -40,6 +41,7 @@ async def _crossed(exchange: Exchange, answer: Answer) -> Answer:
 
 
 DEFECTS: Final[Mapping[str, Defect]] = {
+    SERIAL: Defect("every request waits until the one before it is answered, latency included", frozenset()),
     "catalog-mixes-concurrent-answers": Defect(
         "a manifest that is read goes to another reader in flight", frozenset({"GetObject"}), _mixed, keys=MANIFEST
     ),

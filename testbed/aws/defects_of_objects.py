@@ -83,6 +83,7 @@ async def _hides_database(_exchange: Exchange, answer: Answer) -> Answer:
 
 
 READS: Final = frozenset({"GetObject"})
+HIDDEN_OUTAGE: Final = "s3-west-outage-hidden"
 DEFECTS: Final[Mapping[str, Defect]] = {
     "s3-get-flips-byte": Defect("one byte of objects over 1 KB is changed, headers kept", READS, _flipped),
     "s3-get-returns-stale-version": Defect("GET, also with versionId, returns the oldest version", READS, _oldest),
@@ -92,6 +93,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         frozenset({"PutObject", "CopyObject", "UploadPartCopy", "CompleteMultipartUpload"}),
         _without_sums,
     ),
+    HIDDEN_OUTAGE: Defect("an injected outage of the west bucket is answered 200 with an empty body", frozenset()),
     "s3-wrong-location": Defect("GetBucketLocation is always empty", frozenset({"GetBucketLocation"}), _nowhere),
     "construct-ignores-missing-object": Defect(
         "HEAD of a missing object answers an empty one", frozenset({"HeadObject"}), _always_there, keys=DATA

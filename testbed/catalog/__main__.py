@@ -31,7 +31,7 @@ def main() -> None:
     state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
     faults = Faults(KNOBS, SENTENCES, state / "kept-faults.json")
     defects = Defects(faults)
-    engine = open_database(state / "catalog.sqlite")
+    engine = open_database(os.environ.get("TESTBED_DATABASE_URL") or state / "catalog.sqlite")
     tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults, defects)
     tokens.register_seeds(json.loads(os.environ["TESTBED_SEED_REFRESH_TOKENS"]))
     config = Config(signature_version="s3v4", max_pool_connections=32, retries={"mode": "standard", "max_attempts": 3})

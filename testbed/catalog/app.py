@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import traceback
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -21,6 +23,7 @@ from starlette.routing import Route
 
 from testbed.catalog import graphql_route
 from testbed.catalog import limits
+from testbed.catalog import order
 from testbed.catalog import rest
 from testbed.catalog import sso
 from testbed.catalog.auth import AuthError
@@ -59,6 +62,7 @@ KNOBS: Final = {
     "key-life": "lent AWS keys end after so many seconds, whatever end they name: {user, seconds}",
     "token-life": "how long access tokens of an exchange count: {user, seconds}",
     "rotation-grace": "how long an exchanged refresh token goes on to count: {user, seconds}",
+    "field-order": "members of JSON answers come in the opposite order, which is no defect",
     "introspection": "the schema may be asked by every caller, as it else may by admins only",
     "time-limit": "how long a GraphQL request may take: {seconds}",
     "subscription-ended": "the catalog's subscription is not in force: no bucket can be added",
@@ -100,6 +104,7 @@ class Catalog:
         self.calls = calls
         self.faults = faults
         self._bend = registry.defects.bend
+        self._turn = asyncio.Lock()
 
     def app(self, control_token: str) -> Starlette:
         """Build the app."""
@@ -127,7 +132,8 @@ class Catalog:
             request.state.operation, request.state.user = name, ""
             request.state.labels = frozenset({"*", name, request.url.path})
             try:
-                response = await answer(request)
+                async with self._bend("turn", nullcontext(), lock=self._turn):
+                    response = self._bend("every answer", None) or await answer(request)
             except AuthError as error:
                 expires = {"expires_at": error.expires_at} if error.expires_at else {}
                 response = JSONResponse({"message": self._text(error), "code": error.code} | expires, 401)
@@ -144,6 +150,8 @@ class Catalog:
             except Exception:  # noqa: BLE001 - whatever a route meets, the client gets its `message` and the log its line
                 traceback.print_exc()
                 response = JSONResponse({"message": "Internal Server Error"}, 500)
+            if self.faults.is_on("field-order"):
+                response = order.turned(response)
             test = request.headers.get("x-test-id", "")
             self.calls.add(test, request.state.operation, response.status_code, request.state.user, started)
             response.headers["X-Nightproof-Server-Ms"] = f"{(time.time() - started) * 1000:.1f}"

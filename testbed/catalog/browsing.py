@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+import boto3
 import sqlalchemy as sa
+from botocore.exceptions import ClientError
 
 from testbed.catalog import database as db
 from testbed.catalog.auth import ForbiddenError
@@ -20,6 +23,7 @@ from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
+    from types_boto3_s3 import S3Client
 
     from testbed.catalog.auth import Caller
     from testbed.catalog.registry import Registry
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 SCOPE: Final = re.compile(r"s3://(?P<bucket>[^#/]+)#package=(?P<name>[^&]+)&hash=(?P<hash>[0-9a-f]{64})")
 TTL: Final = range(30, 86401)
 URL_LIFE: Final = range(1, 3601)
+HOME: Final = "us-east-1"
 
 
 class GoneError(Exception):
@@ -43,6 +48,8 @@ class Browsing:
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self._engine = engine
         self._registry = registry
+        self._regions: dict[str, str] = {}
+        self._signers: dict[str, S3Client] = {}
 
     def create(self, caller: Caller, scope: str, ttl: int) -> dict[str, Any]:
         """Open a session on one revision."""
@@ -92,7 +99,17 @@ class Browsing:
         if version and version != "null":
             target["VersionId"] = version
         life = max(URL_LIFE.start, min(expires_in, URL_LIFE.stop - 1))
-        return str(self._registry.s3.generate_presigned_url("get_object", Params=target, ExpiresIn=life))
+        return str(self._signer(bucket).generate_presigned_url("get_object", Params=target, ExpiresIn=life))
+
+    def _signer(self, bucket: str) -> S3Client:
+        """Give a client of the bucket's region: a URL of another one would be refused. An outage moves no bucket."""
+        s3 = self._registry.s3
+        with contextlib.suppress(ClientError):
+            self._regions[bucket] = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or HOME
+        region = self._regions.get(bucket, HOME)
+        if region not in self._signers:
+            self._signers[region] = boto3.client("s3", region_name=region, config=s3.meta.config)
+        return self._signers[region]
 
     def _session(self, caller: Caller, session: str) -> Any:
         with self._engine.connect() as connection:

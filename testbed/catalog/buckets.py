@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-import sqlalchemy as sa
 from botocore.exceptions import ClientError
 
 from testbed.catalog import database as db
@@ -61,7 +60,7 @@ def _add(context: Context, given: Answer) -> Answer:
     config = _checked(given)
     _probe(context.registry, name, config["prefixes"])
     with context.engine.begin() as connection:
-        connection.execute(db.buckets.update().where(sa.false()).values(name=name))
+        db.hold(connection)
         if name in roles.buckets(connection):
             raise MarkedError("BucketAlreadyAdded")
         connection.execute(db.buckets.insert().values(name=name, config=config))

@@ -17,125 +17,129 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 SEEDED: Final = "seeded"
+THREADS: Final = 40  # as many as serve requests
+WRITERS: Final = 20_180_920  # any number, the same in all processes
+# Listings are in the order of code points, whatever the server's locale says.
+TEXT: Final = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 METADATA: Final = sa.MetaData()
 users = sa.Table(
     "users",
     METADATA,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("uuid", sa.String),
-    sa.Column("email", sa.String, unique=True),
-    sa.Column("role", sa.String),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("uuid", TEXT),
+    sa.Column("email", TEXT, unique=True),
+    sa.Column("role", TEXT),
     sa.Column("is_admin", sa.Boolean),
     sa.Column("is_service", sa.Boolean),
     sa.Column("is_active", sa.Boolean),
-    sa.Column("joined", sa.String),
-    sa.Column("last_login", sa.String),
+    sa.Column("joined", TEXT),
+    sa.Column("last_login", TEXT),
 )
 extra_roles = sa.Table(
     "extra_roles",
     METADATA,
-    sa.Column("user", sa.String, primary_key=True),
-    sa.Column("role", sa.String, primary_key=True),
+    sa.Column("user", TEXT, primary_key=True),
+    sa.Column("role", TEXT, primary_key=True),
 )
 buckets = sa.Table(
     "buckets",
     METADATA,
-    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
     sa.Column("config", sa.JSON),  # by the schema's field names
 )
 roles = sa.Table(
     "roles",
     METADATA,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("name", sa.String, unique=True),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("name", TEXT, unique=True),
     sa.Column("is_managed", sa.Boolean),
-    sa.Column("arn", sa.String),  # empty: the account's own IAM role
+    sa.Column("arn", TEXT),  # empty: the account's own IAM role
 )
 policies = sa.Table(
     "policies",
     METADATA,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("title", sa.String, unique=True),
-    sa.Column("arn", sa.String, nullable=True, unique=True),  # nothing: managed
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("title", TEXT, unique=True),
+    sa.Column("arn", TEXT, nullable=True, unique=True),  # nothing: managed
 )
 permissions = sa.Table(
     "policy_permissions",
     METADATA,
-    sa.Column("policy", sa.String, primary_key=True),
-    sa.Column("bucket", sa.String, primary_key=True),
-    sa.Column("level", sa.String),
+    sa.Column("policy", TEXT, primary_key=True),
+    sa.Column("bucket", TEXT, primary_key=True),
+    sa.Column("level", TEXT),
 )
 attachments = sa.Table(
     "role_policies",
     METADATA,
-    sa.Column("role", sa.String, primary_key=True),
-    sa.Column("policy", sa.String, primary_key=True),
+    sa.Column("role", TEXT, primary_key=True),
+    sa.Column("policy", TEXT, primary_key=True),
 )
 api_keys = sa.Table(
     "api_keys",
     METADATA,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("user", sa.String),
-    sa.Column("name", sa.String),
-    sa.Column("hash", sa.String, unique=True),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("user", TEXT),
+    sa.Column("name", TEXT),
+    sa.Column("hash", TEXT, unique=True),
     sa.Column("created", sa.Float),
     sa.Column("expires", sa.Float),
     sa.Column("used", sa.Float, nullable=True),
 )
-revoked_api_keys = sa.Table("revoked_api_keys", METADATA, sa.Column("hash", sa.String, primary_key=True))
+revoked_api_keys = sa.Table("revoked_api_keys", METADATA, sa.Column("hash", TEXT, primary_key=True))
 tabulator_tables = sa.Table(
     "tabulator_tables",
     METADATA,
-    sa.Column("bucket", sa.String, primary_key=True),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("config", sa.String),
+    sa.Column("bucket", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("config", TEXT),
 )
 settings = sa.Table(
     "settings",
     METADATA,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.String),
-    sa.Column("author", sa.String),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("value", TEXT),
+    sa.Column("author", TEXT),
     sa.Column("time", sa.Float),
 )
 mailbox = sa.Table(
     "mailbox",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("kind", sa.String),
-    sa.Column("user", sa.String),
-    sa.Column("email", sa.String),
+    sa.Column("kind", TEXT),
+    sa.Column("user", TEXT),
+    sa.Column("email", TEXT),
     sa.Column("time", sa.Float),
 )
 refresh_tokens = sa.Table(
     "refresh_tokens",
     METADATA,
-    sa.Column("hash", sa.String, primary_key=True),
-    sa.Column("user", sa.String),
+    sa.Column("hash", TEXT, primary_key=True),
+    sa.Column("user", TEXT),
     sa.Column("ends", sa.Float, nullable=True),
 )
 sessions = sa.Table(
     "browsing_sessions",
     METADATA,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("user", sa.String),
-    sa.Column("bucket", sa.String),
-    sa.Column("name", sa.String),
-    sa.Column("hash", sa.String),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("user", TEXT),
+    sa.Column("bucket", TEXT),
+    sa.Column("name", TEXT),
+    sa.Column("hash", TEXT),
     sa.Column("expires", sa.Float),
 )
 index = sa.Table(
     "package_states",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("bucket", sa.String),
-    sa.Column("name", sa.String),
-    sa.Column("stamp", sa.String),  # empty: the package was deleted
-    sa.Column("hash", sa.String),
-    sa.Column("modified", sa.String),
-    sa.Column("comment", sa.String),
-    sa.Column("meta", sa.String),
-    sa.Column("workflow", sa.String),
+    sa.Column("bucket", TEXT),
+    sa.Column("name", TEXT),
+    sa.Column("stamp", TEXT),  # empty: the package was deleted
+    sa.Column("hash", TEXT),
+    sa.Column("modified", TEXT),
+    sa.Column("comment", TEXT),
+    sa.Column("meta", TEXT),
+    sa.Column("workflow", TEXT),
     sa.Column("size", sa.Float),
     sa.Column("entries", sa.Integer),
     sa.Column("written", sa.Float),
@@ -144,9 +148,9 @@ index = sa.Table(
 locks = sa.Table(
     "package_locks",
     METADATA,
-    sa.Column("bucket", sa.String, primary_key=True),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("token", sa.String),
+    sa.Column("bucket", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("token", TEXT),
     sa.Column("process", sa.Integer),
     sa.Column("taken", sa.Float),
 )
@@ -158,21 +162,40 @@ def extra_roles_of(connection: sa.Connection, user: str) -> tuple[str, ...]:
     return tuple(connection.scalars(query))
 
 
-def open_database(path: Path) -> Engine:
-    """Open or create the database and put the declared people into it; what is there stays."""
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+def hold(connection: sa.Connection) -> None:
+    """Keep other writers out until the transaction ends, so that what is read now is still so when it is written."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(users.update().where(sa.false()).values(name=""))  # a write, if of nothing, takes its lock
+    else:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS)))
+
+
+def open_database(where: Path | str) -> Engine:
+    """Open or create a database, a SQLite file or a URL, and put the declared people into it; what is there stays."""
+    engine = _engine_of(where)
+    METADATA.create_all(engine)
+    with engine.begin() as connection:
+        hold(connection)
+        # once: what an admin deleted stays deleted
+        if connection.execute(sa.select(settings.c.name).where(settings.c.name == SEEDED)).first() is None:
+            _seed(connection)
+            connection.execute(settings.insert().values(name=SEEDED, value="", author="", time=time.time()))
+    return engine
+
+
+def _engine_of(where: Path | str) -> Engine:
+    url = sa.make_url(where if isinstance(where, str) else f"sqlite:///{where}")
+    if url.get_backend_name() != "sqlite":
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        return sa.create_engine(url, pool_size=THREADS, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 30})
 
     @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a kill
 
-    METADATA.create_all(engine)
-    with engine.begin() as connection:
-        # once: what an admin deleted stays deleted
-        if connection.execute(sa.select(settings.c.name).where(settings.c.name == SEEDED)).first() is None:
-            _seed(connection)
-            connection.execute(settings.insert().values(name=SEEDED, value="", author="", time=time.time()))
     return engine
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from starlette.responses import JSONResponse
+
 from testbed.faults.crossing import Crossing
 
 if TYPE_CHECKING:
@@ -72,11 +74,21 @@ DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
         "a crash is answered 200 with data null",
         lambda _answer, _: (200, {"data": None}),
     ),
+    "catalog-answers-null": (
+        "every answer",
+        "whatever is asked, nothing is done and the answer is 200 with data null",
+        lambda _answer, _: JSONResponse({"data": None}),
+    ),
     "catalog-error-text-leaks-stack": ("message", "messages hold a stack", lambda text, _: f"{text} {STACK}"),
     "catalog-mixes-concurrent-answers": (
         "answer",
         "the answer of one request goes to another of its kind that is in flight",
         lambda answer, facts: CROSSING.swap(facts["operation"], answer),
+    ),
+    "catalog-serialises-requests": (
+        "turn",
+        "every request waits until the one before it is answered, latency included",
+        lambda _turn, facts: facts["lock"],
     ),
     "catalog-construct-fast-500": (
         "status",

@@ -21,7 +21,9 @@ from testbed.catalog.search import haystack
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Iterator
 
+    from testbed.catalog.manifest import Manifest
     from testbed.catalog.registry import Registry
 
 OWN: Final = ".quilt/"  # a registry's own objects are no finds
@@ -66,6 +68,20 @@ def of_package(row: dict[str, Any]) -> Document:
         "metadata": row["meta"],
     }
     return Document(f"{row['name']}:latest", f"{row['bucket']}_packages", haystack(row), source)
+
+
+def of_entries(row: dict[str, Any], manifest: Manifest) -> Iterator[Document]:
+    """Describe the entries of a row's revision; they have no text, only fields that begin with `entry_`."""
+    for key, entry in manifest.entries.items():
+        source = {
+            "entry_pk": entry["physical_keys"][0],
+            "entry_lk": key,
+            "entry_size": entry["size"],
+            "entry_hash": entry["hash"],
+            "entry_metadata": json.dumps(entry.get("meta") or {}),
+            "mnfst_name": row["hash"],
+        }
+        yield Document(f"{row['hash']}/{key}", f"{row['bucket']}_packages", "", source)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import traceback
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -16,6 +17,7 @@ from graphql import GraphQLError
 from graphql import GraphQLSchema
 from graphql import NoSchemaIntrospectionCustomRule
 from graphql import OperationDefinitionNode
+from graphql import OperationType
 from graphql import execute
 from graphql import parse
 from graphql import specified_rules
@@ -25,6 +27,7 @@ from starlette.responses import JSONResponse
 from testbed.catalog import limits
 from testbed.catalog.auth import ForbiddenError
 from testbed.catalog.mutations import Operations
+from testbed.catalog.registry import one_look
 from testbed.catalog.schema import NEW
 from testbed.catalog.schema import OLD
 
@@ -44,6 +47,7 @@ class Asked:
         self.operation = "graphql"
         self.fields: tuple[str, ...] = ()
         self.asks_only_me = False
+        self.only_reads = False
         self.variables: dict[str, Any] = {}
         self.operation_name: str | None = None
         try:
@@ -73,6 +77,7 @@ class Asked:
     def _describe(self, document: DocumentNode) -> None:
         found = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         chosen = [n for n in found if n.name and n.name.value == self.operation_name] or found
+        self.only_reads = all(n.operation is OperationType.QUERY for n in found)
         if chosen:
             selected = chosen[0].selection_set.selections
             self.fields = tuple(n.name.value for n in selected if isinstance(n, FieldNode))
@@ -98,7 +103,8 @@ def answer(asked: Asked, context: Context) -> JSONResponse:
         return _refused([error.formatted for error in errors], context.registry.defects.bend("invalid document", 400))
     given = asked.variables, asked.operation_name
     try:
-        result: Any = execute(schema, asked.document, ROOT, context, *given, execution_context_class=limits.Timed)
+        with one_look() if asked.only_reads else nullcontext():
+            result: Any = execute(schema, asked.document, ROOT, context, *given, execution_context_class=limits.Timed)
     except limits.TimedOutError:
         return JSONResponse({"message": "The request takes too long. Ask for less."}, 503, {"Retry-After": "1"})
     done = JSONResponse({"data": result.data}) if not result.errors else _failed(result.errors, context)

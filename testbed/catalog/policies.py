@@ -28,7 +28,7 @@ def create(engine: Engine, given: dict[str, Any]) -> dict[str, Any]:
     """Add a policy: a managed one when it has permissions, else one with an ARN."""
     fresh = secrets.token_hex(8)
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         _check(connection, fresh, given)
         connection.execute(db.policies.insert().values(id=fresh, title=given["title"], arn=given.get("arn")))
         return _filled(connection, fresh, given)
@@ -37,7 +37,7 @@ def create(engine: Engine, given: dict[str, Any]) -> dict[str, Any]:
 def update(engine: Engine, id: str, given: dict[str, Any]) -> dict[str, Any]:
     """Replace what a policy is, and the roles that have it."""
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         row = _existing(connection, id)
         if (row.arn is None) != ("arn" not in given):
             kind = "PolicyIsManaged" if row.arn is None else "PolicyIsUnmanaged"
@@ -51,7 +51,7 @@ def update(engine: Engine, id: str, given: dict[str, Any]) -> dict[str, Any]:
 def delete(engine: Engine, id: str) -> dict[str, Any]:
     """Remove a policy; the roles that had it lose what it allowed."""
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         _existing(connection, id)
         connection.execute(db.permissions.delete().where(db.permissions.c.policy == id))
         connection.execute(db.attachments.delete().where(db.attachments.c.policy == id))
@@ -109,11 +109,6 @@ def _check_role(connection: Connection, path: str, id: str, role: str) -> None:
     if (held or 0) >= MOST_POLICIES:
         message = f"The role `{role}` has {held} policies, {MOST_POLICIES} are allowed."
         raise InputError(path, "RoleHasTooManyPoliciesToAttach", message)
-
-
-def _lock(connection: Connection) -> None:
-    """Take the database's write lock: what is read now is still so when it is written."""
-    connection.execute(db.policies.update().where(sa.false()).values(title=""))
 
 
 def _existing(connection: Connection, id: str) -> Any:

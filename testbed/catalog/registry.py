@@ -7,6 +7,8 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -17,6 +19,7 @@ from botocore.exceptions import ClientError
 from testbed.catalog import manifest as manifests
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from types_boto3_s3 import S3Client
@@ -33,6 +36,7 @@ FULL_HASH: Final = 64
 
 NAME: Final = re.compile(r"[\w-]+/[\w-]+")  # what quilt3 takes; longer ones have no key in S3
 LONGEST_NAME: Final = 900
+_seen: ContextVar[dict[tuple[str, str], tuple[str, datetime] | None] | None] = ContextVar("seen", default=None)
 HASH: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -56,6 +60,16 @@ class OperationError(Exception):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Read each `latest` once in the block: one query speaks of one moment, and asks S3 for it once, not thrice."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,14 @@ class Registry:
 
     def latest(self, bucket: str, name: str) -> tuple[str, datetime] | None:
         """Give hash and time of the latest revision, or nothing when there is no such package."""
+        seen = _seen.get()
+        if seen is None:
+            return self._latest(bucket, name)
+        if (bucket, name) not in seen:
+            seen[bucket, name] = self._latest(bucket, name)
+        return seen[bucket, name]
+
+    def _latest(self, bucket: str, name: str) -> tuple[str, datetime] | None:
         try:
             found = self.s3.get_object(Bucket=bucket, Key=f"{POINTERS}{name}/latest")
         except ClientError as error:
@@ -132,7 +154,7 @@ class Registry:
         if not HASH.fullmatch(hash_or_tag):
             return None
         if len(hash_or_tag) == FULL_HASH:
-            return hash_or_tag if self.manifest(bucket, hash_or_tag) else None
+            return hash_or_tag if self._is_stored(bucket, hash_or_tag) else None
         keys = [p.key.removeprefix(MANIFESTS) for p in self._list(bucket, MANIFESTS + hash_or_tag)]
         return keys[0] if len(keys) == 1 else None
 
@@ -149,6 +171,16 @@ class Registry:
                 return None
             raise
         return self._remember(bucket, top_hash, manifests.parse(body))
+
+    def _is_stored(self, bucket: str, top_hash: str) -> bool:
+        """Ask the storage itself: a revision whose manifest was swept is gone, whatever is remembered of it."""
+        try:
+            self.s3.head_object(Bucket=bucket, Key=MANIFESTS + top_hash)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404", "NoSuchBucket"}:
+                return False
+            raise
+        return True
 
     def write(self, bucket: str, name: str, manifest: Manifest) -> str:
         """Store a revision in push order: manifest, time pointer, latest."""

@@ -15,6 +15,7 @@ from testbed.catalog import dsl
 from testbed.catalog import terms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping
 
     from testbed.catalog.auth import Caller
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_INDICES: Final = 20
 PACKAGES: Final = "_packages"
+ENTRY: Final = '"entry_'
 
 
 class RefusedError(Exception):
@@ -39,6 +41,7 @@ class RestSearch:
     """Answers searches over REST."""
 
     def __init__(self, registry: Registry, index: SearchIndex, objects: Objects) -> None:
+        self._registry = registry
         self._bend = registry.defects.bend
         self._index = index
         self._objects = objects
@@ -92,7 +95,8 @@ class RestSearch:
             raise RefusedError(400, "The body of the search is not JSON.") from error
         rules = self._bend("search rules", terms.Rules())
         try:
-            found = dsl.select(body, self._everything(packages, objects), rules)
+            known = [*self._everything(packages, objects), *self._entries(packages, body)]
+            found = dsl.select(body, known, rules)
         except dsl.DslError as error:
             raise RefusedError(400, str(error)) from error
         found = self._bend("search hits", found, everything=lambda: self._everything(packages, objects))
@@ -101,6 +105,14 @@ class RestSearch:
     def _everything(self, packages: list[str], objects: list[str]) -> list[Document]:
         rows = [documents.of_package(row) for row in self._index.visible(packages)]
         return rows + self._objects.documents(objects)
+
+    def _entries(self, packages: list[str], body: Any) -> Iterator[Document]:
+        """Give the entries of all packages to a query that names a field of theirs; no other could tell one."""
+        if ENTRY not in json.dumps(body):
+            return
+        for row in self._index.visible(packages):
+            if manifest := self._registry.manifest(row["bucket"], row["hash"]):
+                yield from documents.of_entries(row, manifest)
 
 
 def natural(name: str, value: Any) -> int:

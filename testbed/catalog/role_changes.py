@@ -33,7 +33,7 @@ def create(engine: Engine, name: str, arn: str, policies: list[str] | None) -> d
     """Add a role: a managed one when policies are given, an empty list too."""
     _check_arn(arn, policies)
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         _check_name(connection, name)
         fresh, is_managed = secrets.token_hex(8), policies is not None
         connection.execute(db.roles.insert().values(id=fresh, name=name, is_managed=is_managed, arn=arn))
@@ -46,7 +46,7 @@ def update(engine: Engine, id: str, name: str, arn: str, policies: list[str] | N
     _check_arn(arn, policies)
     named = sso.roles_of(engine)
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         row = _row(connection, id)
         if row is None:
             raise InputError("id", "RoleDoesNotExist", f"There is no role `{id}`.")
@@ -67,7 +67,7 @@ def delete(engine: Engine, id: str) -> dict[str, Any]:
     """Remove a role that nobody has; a default role leaves none behind."""
     named = sso.roles_of(engine)
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         row = _row(connection, id)
         if row is None:
             raise MarkedError("RoleDoesNotExist")
@@ -132,11 +132,6 @@ def _check_name(connection: Connection, name: str, row: Any = None) -> None:
 def _check_arn(arn: str, policies: list[str] | None) -> None:
     if policies is None and not ARN.fullmatch(arn):
         raise InputError("input.arn", "InvalidArn", f"`{arn}` is not the ARN of an IAM role.")
-
-
-def _lock(connection: Connection) -> None:
-    """Take the database's write lock: what is read now is still so when it is written."""
-    connection.execute(db.roles.update().where(sa.false()).values(name=""))
 
 
 def _row(connection: Connection, id: str) -> Any:

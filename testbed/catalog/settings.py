@@ -23,6 +23,7 @@ def setting(engine: Engine, name: str) -> Any:
 def put_setting(engine: Engine, name: str, value: str | None, author: str) -> None:
     """Replace a setting; nothing as value removes it."""
     with engine.begin() as connection:
+        db.hold(connection)
         connection.execute(db.settings.delete().where(db.settings.c.name == name))
         if value is not None:
             row = {"name": name, "value": value, "author": author, "time": time.time()}

@@ -61,7 +61,7 @@ def put_table(engine: Engine, bucket: str, name: str, config: str | None, bend: 
         check_config(config)
     snapshot = bend("snapshot", None, tables=lambda: tables_of(engine, bucket, bend))
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         if not bend("stores table", True, config=config, is_there=_is_there(connection, bucket, name)):  # noqa: FBT003
             return
         if snapshot is not None:
@@ -78,7 +78,7 @@ def rename_table(engine: Engine, bucket: str, old: str, new: str, bend: Bend) ->
     """Give a table another name that is free."""
     _check(engine, bucket, "newTableName", new)
     with engine.begin() as connection:
-        _lock(connection)
+        db.hold(connection)
         if not _is_there(connection, bucket, old):
             raise InputError("tableName", "TableNotFound", f"The bucket `{bucket}` has no table `{old}`.")
         config = connection.scalar(sa.select(db.tabulator_tables.c.config).where(_same(bucket, old)))
@@ -98,11 +98,6 @@ def _check(engine: Engine, bucket: str, path: str, name: str) -> None:
         raise InputError("bucketName", "BucketNotFound", f"The catalog has no bucket `{bucket}`.")
     if not NAME.fullmatch(name):
         raise InputError(path, "InvalidName", f"`{name}` is no table name: use 1 to 128 of A-Z, a-z, 0-9, _ and -.")
-
-
-def _lock(connection: Connection) -> None:
-    """Take the database's lock by writing first: nobody else changes a table meanwhile."""
-    connection.execute(db.tabulator_tables.update().where(sa.false()).values(name=""))
 
 
 def _listed(connection: Connection, which: Any) -> Tables:

@@ -225,7 +225,7 @@ def _row(connection: Connection, name: str) -> Any:
 
 def _locked(connection: Connection, name: str) -> Any:
     """Read a user with the database's write lock held, so that nobody changes it between reading and writing."""
-    connection.execute(db.users.update().where(sa.false()).values(name=name))
+    db.hold(connection)
     return _row(connection, name)
 
 

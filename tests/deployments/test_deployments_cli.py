@@ -30,7 +30,7 @@ COMMANDS = sorted(str(found.name or getattr(found.callback, "__name__", "")) for
 def test_there_are_as_many_commands_as_promised() -> None:
     """A command that disappears, or appears without a promise, is seen."""
     assert COMMANDS == [
-        "catalogue", "cleanup", "doctor", "down", "history", "prune", "report", "run", "seed", "testbed", "up",
+        "catalogue", "cleanup", "doctor", "down", "history", "prove", "prune", "report", "run", "seed", "testbed", "up",
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deployments import commands
+from nightproof.ledger import Ledger
 from nightproof.locking import environment_lock
 from nightproof.night import open_night
 from nightproof.plan import Choice
@@ -118,6 +119,11 @@ def test_a_cleanup_shows_its_plan(
         0, "Would delete 0 resources of 0 runs; 0 refused. Nothing was changed.\n"
     )  # fmt: skip
     assert json.loads(call("cleanup", "-p", str(path), "--apply", "--json")[1])["dry_run"] is False
+    run_id = "20240101T000000Z-abcdef"
+    foreign = Ledger(tmp_path / "runs" / run_id / "ledger.jsonl", run_id)
+    foreign.intent("object", {"bucket": Names().bucket_data, "key": "somebody's"})
+    status, text = call("cleanup", "-p", str(path), "--apply")[:2]
+    assert (status, f"leaked object {Names().bucket_data}/somebody's: not touched" in text) == (1, True)
 
 
 def test_seeds_are_told_one_per_line(call: Call, foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:

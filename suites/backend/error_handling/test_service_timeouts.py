@@ -86,6 +86,16 @@ class Bench:
         assert made.seconds < QUICK_S
         return made
 
+    def class_of(self, case: str, attempt: Attempt) -> str:
+        """Give an attempt's class, and put it into the report."""
+        found = attempt.verdict(self.factor)
+        note(f"case_{case}", found)
+        return found
+
+    def overhead_s(self, usual: Attempt) -> float:
+        """Give what the time of an error holds besides the request that failed: in quilt3 a push is many requests."""
+        return usual.seconds if self.backend == "quilt3" else 0.0
+
 
 @pytest.fixture
 def bench(
@@ -127,23 +137,29 @@ def server_error(backend: str) -> dict[str, Any]:
     return {"kind": "s3", "s3_code": "InternalError", "http_status": 500}
 
 
-def out_of_time(bench: Bench, work: Work, observer: Observer, expected: str) -> None:
+def out_of_time(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None:
     """Case b: the client gives up at its limit, the server finishes what it began."""
+    expected = bench.attempts.hash_of(usual, "b")
     work.expect_manifest(expected)
     bench.switch("catalog-construct-latency-35s", STALL_S)
     late = bench.attempts.make(bench.short, "b")
     limit_s = SHORT_S * bench.factor
-    assert late.verdict(bench.factor) == "timeout"
+    assert bench.class_of("b", late) == "timeout"
     assert failure_of(late, bench.backend) == {"kind": "timeout", "timeout_s": limit_s}
-    assert limit_s <= late.context["elapsed_s"] < limit_s + END_S
+    assert limit_s <= late.context["elapsed_s"] < limit_s + END_S + bench.overhead_s(usual)
     where = f"{MANIFESTS}{expected}"
     wait_for("the server to finish", lambda: where in observer.inventory(work.bucket, where), deadline_s=LATE_S)
     assert observer.manifest(work.bucket, expected).computed_hash == expected
-    if bench.backend == "platform":
-        wait_for("the pointer", lambda: observer.exists(work.bucket, late.name), deadline_s=LATE_S)
-        assert observer.latest(work.bucket, late.name)[0] == expected
-    else:  # in quilt3 it is the client that writes the pointers, and it gave up
-        assert observer.registry_state(work.bucket, late.name) == {}
+    # In quilt3 it is the client that writes the pointers, and it gave up.
+    latest = partial(latest_of, observer, work.bucket, late.name)
+    written = {"platform": [expected], "quilt3": []}[bench.backend]
+    wait_for("the pointer", lambda: latest() == written, deadline_s=LATE_S)
+    assert latest() == written
+
+
+def latest_of(observer: Observer, bucket: str, name: str) -> list[str]:
+    """Give the hash that `latest` holds, nothing where there is no pointer."""
+    return [observer.latest(bucket, name)[0]] if observer.exists(bucket, name) else []
 
 
 def slow_but_right(bench: Bench) -> None:
@@ -151,31 +167,32 @@ def slow_but_right(bench: Bench) -> None:
     bench.switch("catalog-construct-latency-35s", STALL_S)
     slow = bench.attempts.make(bench.long, "c")
     stall_s = STALL_S * bench.factor
-    assert (slow.verdict(bench.factor), slow.context) == ("pass (slow)", {})
+    assert (bench.class_of("c", slow), slow.context) == ("pass (slow)", {})
     assert stall_s <= slow.seconds < stall_s + QUICK_S
     assert bench.slowest_ms() >= stall_s * 1000
     note("server_ms", bench.slowest_ms())
 
 
-def broken(bench: Bench, work: Work, observer: Observer) -> None:
+def broken(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None:
     """Case d: a failure at once is a failure."""
     bench.switch("catalog-construct-fast-500")
     failed = bench.attempts.make(bench.long, "d")
     assert failed.verdict(1) == "error"
     assert failure_of(failed, bench.backend) == server_error(bench.backend)
-    assert failed.context.get("elapsed_s", failed.seconds) < BRIEF_S
+    assert failed.context.get("elapsed_s", failed.seconds) < BRIEF_S + bench.overhead_s(usual)
     assert observer.registry_state(work.bucket, failed.name) == {}
 
 
-def broken_late(bench: Bench, work: Work, observer: Observer) -> None:
+def broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None:
     """Case e: a failure after a while is no timeout."""
     bench.switch("catalog-construct-fast-500")
     bench.switch("latency", SLOW_FAILURE_S, operation=CONSTRUCT[bench.backend][1])
     failed = bench.attempts.make(bench.long, "e")
     stall_s = SLOW_FAILURE_S * bench.factor
-    assert failed.verdict(bench.factor) == "error (slow)"
+    assert bench.class_of("e", failed) == "error (slow)"
     assert failure_of(failed, bench.backend) == server_error(bench.backend)
-    assert stall_s <= failed.context.get("elapsed_s", failed.seconds) < stall_s + LATE_FAILURE_S
+    took_s = failed.context.get("elapsed_s", failed.seconds)
+    assert stall_s <= took_s < stall_s + LATE_FAILURE_S + bench.overhead_s(usual)
     assert observer.registry_state(work.bucket, failed.name) == {}
 
 
@@ -185,15 +202,17 @@ def broken_afterwards(bench: Bench, work: Work) -> None:
     made = bench.attempts.make(bench.long, "f")
     assert (made.verdict(1), made.context) == ("pass", {})
     variables = {"bucket": work.bucket, "name": made.name}
-    context = caught_in(partial(bench.long.execute_graphql_query, SIZED, variables))
-    assert (context["operation"], context["kind"], context["http_status"]) == ("execute_graphql_query", "http", 500)
+    sized = partial(bench.long.execute_graphql_query, SIZED, variables)
+    broken: list[tuple[Any, dict[str, Any]]] = [
+        (sized, {"operation": "execute_graphql_query"} | server_error("platform"))
+    ]
     browse = partial(bench.long.browse_content, made.name, work.registry)
     assert [item.path for item in browse()] == ["data.csv"]
     if bench.backend == "quilt3":  # here browsing reads the manifest itself
         bench.switch("error", operation="GetObject", prefix=MANIFESTS, status=500, code="InternalError")
-        context = caught_in(browse)
-        assert (context["operation"], context["s3_code"]) == ("browse_content", "InternalError")
-        assert (context["kind"], context["http_status"]) == ("s3", 500)
+        broken.append((browse, {"operation": "browse_content"} | server_error("quilt3")))
+    for act, expected in broken:
+        assert caught_in(act).items() >= expected.items()
 
 
 def caught_in(act: Callable[[], object]) -> dict[str, Any]:
@@ -209,14 +228,14 @@ def caught_in(act: Callable[[], object]) -> dict[str, Any]:
 @pytest.mark.timeout(240)
 def test_slow_and_broken_are_told_apart(bench: Bench, work: Work, observer: Observer) -> None:
     """A creation that takes long, one that fails and one that fails late differ in class, numbers and what is left."""
-    first = bench.normal("a1")
-    out_of_time(bench, work, observer, bench.attempts.hash_of(first, "b"))
+    usual = bench.normal("a1")
+    out_of_time(bench, work, observer, usual)
     bench.normal("a2")
     slow_but_right(bench)
-    bench.normal("a3")
-    broken(bench, work, observer)
-    bench.normal("a4")
-    broken_late(bench, work, observer)
+    usual = bench.normal("a3")
+    broken(bench, work, observer, usual)
+    usual = bench.normal("a4")
+    broken_late(bench, work, observer, usual)
     bench.normal("a5")
     broken_afterwards(bench, work)
     bench.normal("a6")

@@ -58,8 +58,8 @@ def _timed(create: Callable[[], Package_Creation_Result], target: Settings) -> P
     return result
 
 
-# quilt3 reads the schema of workflow configurations by a function that Python has deprecated.
-@pytest.mark.filterwarnings("ignore:read_text is deprecated:DeprecationWarning")
+# quilt3 reads the schema of workflow configurations by functions that Python has deprecated.
+@pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated:DeprecationWarning")
 @case(tier="critical", category="workflows-write", needs=("write",), journey=JOURNEY)
 def test_package_creation_workflow(
     quilt_ops: quilt.QuiltOps,

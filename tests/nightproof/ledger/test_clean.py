@@ -73,6 +73,16 @@ def test_package_goes_with_versions_markers_and_manifests(
     assert (result.created, result.deleted, result.kept, result.leaked, result.unknown) == (2, 2, 0, 0, 0)
 
 
+def test_a_damaged_pointer_names_no_manifest(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
+    """A pointer that holds no hash goes with its package, and nothing that it names is looked for or missed."""
+    ledger = ledger_of(run_dir)
+    ledger.confirmed(ledger.intent("package", {"registry": f"s3://{bucket}", "name": NAME}))
+    put_package(s3, bucket, NAME, "a")
+    s3.put_object(Bucket=bucket, Key=f".quilt/named_packages/{NAME}/latest", Body=b"no hash")
+    assert clean_run(run_dir, context) == 2
+    assert (keys(s3, bucket), audit(run_dir, context).entries_leaked) == (set(), ())
+
+
 def test_foreign_look_alikes_stay(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
     """A package of the same shape and a manifest that it shares with ours are not touched."""
     shared = put_package(s3, bucket, "np-20other1/pack", "b")

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nightproof.plan import CellSpec
 from nightproof.profile import Profile
+from nightproof.prove.plan import Unit
+from nightproof.prove.table import read_table
 from nightproof.verdict.catalogue import CatalogueTest
 from nightproof.verdict.catalogue import SuiteCatalogue
 from nightproof.verdict.catalogue import write_lock
@@ -80,6 +83,14 @@ class Proving:
         (self.suite / "defects.toml").write_text(table)
         declared = {f"shop/test_it::{name}": CatalogueTest(f"shop/test_it::{name}") for name in names}
         write_lock(self.suite, SuiteCatalogue("shop", ("platform", "quilt3"), declared))
+
+    def unit(self, defect: str) -> Unit:
+        """Give the unit of a defect on the platform, its missing tests left out, without collecting the suite."""
+        table = read_table(self.suite)
+        (found,) = [one for one in table.defects if one.name == defect]
+        known = {f"shop/test_it::{name}": CatalogueTest(f"shop/test_it::{name}") for name in NAMES}
+        named = tuple(f"shop/{test}" for test in found.tests("platform") if f"shop/{test}" in known)
+        return Unit(CellSpec(self.suite, "shop", "platform", 30, (), known), named, 0.25, found, table.plugin)
 
 
 @pytest.fixture

@@ -14,9 +14,6 @@ from nightproof.ledger import run_tag
 from nightproof.plan import new_run_id
 from nightproof.profile import Secrets
 from nightproof.prove.bed import Bed
-from nightproof.prove.plan import Selection
-from nightproof.prove.plan import Unit
-from nightproof.prove.plan import plan_proof
 from nightproof.prove.table import Defect
 from nightproof.runner.cell import GroupRegistry
 
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nightproof.prove.plan import Unit
     from nightproof.target import Target
     from tests.nightproof.prove.conftest import Proving
 
@@ -37,8 +35,7 @@ def bed(proving: Proving, embedded: Target, tmp_path: Path) -> Bed:
 @pytest.fixture
 def unit(proving: Proving) -> Unit:
     """One unit whose defect is in the tests' process."""
-    (found,) = plan_proof(proving.profile, Selection(defects=("client-breaks-all",)), 0.25).units
-    return found
+    return proving.unit("client-breaks-all")
 
 
 @pytest.fixture

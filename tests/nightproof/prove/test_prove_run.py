@@ -16,7 +16,6 @@ from nightproof.prove.bed import Bed
 from nightproof.prove.plan import Ask
 from nightproof.prove.plan import Selection
 from nightproof.prove.plan import Unit
-from nightproof.prove.plan import plan_proof
 from nightproof.prove.results import Result
 from nightproof.prove.results import Results
 from nightproof.prove.results import Status
@@ -42,11 +41,6 @@ def prover(beds: list[Bed], path: Path) -> Prover:
     return Prover(beds, beds[0].groups, Results(path / "results.jsonl", fresh=True), 0)
 
 
-def units_of(proving: Proving, **chosen: Any) -> tuple[Unit, ...]:
-    """Plan the proof of the platform backend."""
-    return plan_proof(proving.profile, Selection(backends=("platform",), **chosen), 0.25).units
-
-
 def test_a_real_proof_tells_killed_from_alive(proving: Proving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Green, red, green is killed; a blind test is alive; one that is red anyway is unproven; no switch, no answer."""
     monkeypatch.setattr(run, "seed_target", lambda *_: ())  # this suite reads none, and seeding takes a minute
@@ -65,16 +59,8 @@ def test_a_real_proof_tells_killed_from_alive(proving: Proving, monkeypatch: pyt
     assert found["no-server-knows-this", "blind"].reason == (
         "The service `aws` has no defect `no-server-knows-this`: correct `places` in the table."
     )
-    left = {path.relative_to(proving.profile.state_dir / "prove" / "bed-1") for path in bed_files(proving)}
-    assert {path.parts[0] for path in left} == {"runs"}  # the testbed is gone, the logs of what is open are kept
-    assert {path.parts[1] for path in left} == {
-        result.run_id for result in found.values() if result.run_id and result.status is not Status.KILLED
-    }
-
-
-def bed_files(proving: Proving) -> list[Path]:
-    """Give the files that a proof left in its first testbed's folder."""
-    return [path for path in (proving.profile.state_dir / "prove" / "bed-1").rglob("*") if path.is_file()]
+    kept = {result.run_id for result in found.values() if result.run_id and result.status is not Status.KILLED}
+    assert {path.name for path in (proving.profile.state_dir / "prove" / "bed-1" / "runs").iterdir()} == kept
 
 
 class Scripted(Bed):
@@ -136,7 +122,7 @@ def _verdict(test: str, verdict: Verdict) -> TestVerdict:
 @pytest.fixture
 def one(proving: Proving) -> tuple[Unit, ...]:
     """One defect over one test."""
-    return units_of(proving, defects=("client-breaks-all",))
+    return (proving.unit("client-breaks-all"),)
 
 
 def run_one(bed: Scripted, one: tuple[Unit, ...], path: Path) -> Result:
@@ -216,7 +202,7 @@ def test_an_interruption_closes_the_testbeds_and_records_nothing_unconfirmed(
     monkeypatch.setattr(Scripted, "execute", until_cancelled)
     work = prover([bed], tmp_path)
     with pytest.raises(Interrupted):
-        work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
+        work.run((proving.unit(NAMES_BUCKET), proving.unit("client-breaks-all")))
     assert (work.results.found, bed.on, bed.groups.is_stopping) == ({}, "closed, 0 kept", True)
 
 
@@ -230,7 +216,7 @@ def test_what_was_seen_green_again_survives_an_interruption(
     )
     work = prover([bed], tmp_path)
     with pytest.raises(IndexError):  # the script ends, as abruptly as a signal
-        work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
+        work.run((proving.unit(NAMES_BUCKET), proving.unit("client-breaks-all")))
     assert {ask.defect for ask in work.results.found} == {NAMES_BUCKET}
 
 
@@ -239,7 +225,7 @@ def test_two_testbeds_share_the_units(proving: Proving, tmp_path: Path) -> None:
     many = {"": [Verdict.PASSED] * 9, NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
     beds: list[Bed] = [Scripted(proving, tmp_path / name, many) for name in ("a", "b")]
     work = prover(beds, tmp_path)
-    work.run(units_of(proving, defects=(NAMES_BUCKET, "client-breaks-all")))
+    work.run((proving.unit(NAMES_BUCKET), proving.unit("client-breaks-all")))
     assert work.done == 2
     assert {result.status for result in work.results.found.values()} == {Status.KILLED}
     assert len(work.results.found) == 4

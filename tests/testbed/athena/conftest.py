@@ -9,8 +9,12 @@ import pytest
 from tests.testbed.athena.querying import ROWS
 from tests.testbed.athena.querying import WORK
 from tests.testbed.athena.querying import Querying
+from tests.testbed.athena.tabulating import Tabulating
+from tests.testbed.catalog.calling import Calling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nightproof.target import Target
 
 
@@ -34,3 +38,20 @@ def table(asking: Querying) -> str:
         "TBLPROPERTIES ('skip.header.line.count'='1')"
     )
     return name
+
+
+@pytest.fixture(scope="session")
+def calling(embedded: Target) -> Iterator[Calling]:
+    """Give a caller of the catalog."""
+    calling = Calling(embedded)
+    yield calling
+    calling.http.close()
+
+
+@pytest.fixture
+def tabulating(calling: Calling) -> Iterator[Tabulating]:
+    """Give packages and tables of the test's own, with open query off; tables and switch are put back."""
+    made = Tabulating(calling)
+    made.open(enabled=False)
+    yield made
+    made.remove()

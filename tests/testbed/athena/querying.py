@@ -57,9 +57,9 @@ class Querying:
         query_id: str = self.athena.start_query_execution(QueryString=sql, **given)["QueryExecutionId"]
         return query_id
 
-    def ended(self, query_id: str) -> dict[str, Any]:
+    def ended(self, query_id: str, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
         """Wait for a query's end; give its description."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + deadline_s
         while True:
             execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
             if execution["Status"]["State"] not in {"QUEUED", "RUNNING"}:

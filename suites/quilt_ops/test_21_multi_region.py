@@ -1,0 +1,101 @@
+"""Buckets of two regions: one package over both, their places, and the outage of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from nightproof import quilt
+from nightproof.evidence import case
+from suites._support.exclusive import alone
+from suites._support.hashes import sha256_hex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from suites._support.control import Faults
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
+    from suites._support.work import Work
+
+JOURNEY = "browse-data"
+TIMEOUT_S = 30
+WEST, EAST = "west.txt", "data1.csv"
+
+
+@pytest.fixture
+def name(work: Work, target: Settings) -> Iterator[str]:
+    """Give a package of one file in each region; no test of another cell has an outage of the west meanwhile."""
+    entries = [
+        {"logical_key": WEST, "physical_key": f"s3://{target.west}/west.txt"},
+        {"logical_key": EAST, "physical_key": f"s3://{target.data}/simple-csv/data1.csv"},
+    ]
+    with alone(target.placement, "west"):
+        yield work.create("regions", entries)
+
+
+def stated_regions(seeds: Seeds, target: Settings) -> dict[str, str]:
+    """Give the region of each bucket as the manifest states it, under the target's names."""
+    buckets = seeds.manifest["buckets"].items()
+    return {getattr(target, name.rsplit("-", 1)[1]): bucket["region"] for name, bucket in buckets}
+
+
+def fetched(url: str) -> requests.Response:
+    """Get a download URL as a plain client does."""
+    return requests.get(url, timeout=TIMEOUT_S)
+
+
+@case(tier="normal", category="regions", needs=("write",), journey=JOURNEY)
+def test_package_over_two_regions(
+    quilt_ops: quilt.QuiltOps, work: Work, name: str, seeds: Seeds, target: Settings
+) -> None:
+    """Files of both regions are listed and downloaded, each by a URL that is signed for its own region."""
+    items = quilt_ops.browse_content(name, work.registry)
+    assert [(item.path, item.size) for item in items] == [(EAST, 200_000), (WEST, 1000)]
+    regions = {}
+    for path, sha256 in ((EAST, seeds.sha256("simple-csv", EAST)), (WEST, seeds.checksums[WEST])):
+        url = quilt_ops.get_content_url(name, work.registry, path)
+        answer = fetched(url)
+        assert answer.status_code == 200
+        assert sha256_hex(answer.content) == sha256
+        (credential,) = parse_qs(urlsplit(url).query)["X-Amz-Credential"]
+        regions[path] = credential.split("/")[2]
+    assert regions == {EAST: target.region, WEST: stated_regions(seeds, target)[target.west]}
+
+
+@case(tier="normal", category="regions", needs=("admin",), journey=JOURNEY)
+def test_bucket_regions_reported(admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
+    """Every bucket is listed with the region that it is in."""
+    found = {bucket.name: bucket.region for bucket in admin_ops.list_buckets()}
+    stated = stated_regions(seeds, target)
+    assert {name: found[name] for name in target.ours(found, stated)} == stated
+    assert stated[target.west] == "us-west-2"
+
+
+@case(tier="normal", category="regions", needs=("write", "fault"), journey=JOURNEY)
+def test_region_outage_is_reported(
+    quilt_ops: quilt.QuiltOps,
+    work: Work,
+    name: str,
+    seeds: Seeds,
+    fault: Faults,
+    target: Settings,
+    backend: str,
+) -> None:
+    """While the west is out, its file cannot be had and says so; the other one and the listing are as ever."""
+    assert fetched(quilt_ops.get_content_url(name, work.registry, WEST)).status_code == 200
+    fault.set("aws", "error", operation="*", bucket=target.west, status=503, code="ServiceUnavailable")
+    if backend == "quilt3":  # it asks S3 where the bucket lies, the catalog knows
+        with pytest.raises(quilt.BackendError) as caught:
+            quilt_ops.get_content_url(name, work.registry, WEST)
+        context = caught.value.context
+        assert (context["kind"], context["s3_code"], context["http_status"]) == ("s3", "ServiceUnavailable", 503)
+    else:
+        assert fetched(quilt_ops.get_content_url(name, work.registry, WEST)).status_code == 503
+    east = fetched(quilt_ops.get_content_url(name, work.registry, EAST))
+    assert sha256_hex(east.content) == seeds.sha256("simple-csv", EAST)
+    assert [item.path for item in quilt_ops.browse_content(name, work.registry)] == [EAST, WEST]

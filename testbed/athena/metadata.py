@@ -1,0 +1,68 @@
+"""Athena's operations on data catalogs, for the two that ministack does not know: Tabulator, and Glue's other name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from testbed.athena.catalogs import GLUE_ALIAS
+from testbed.athena.catalogs import SCHEMA_START
+from testbed.athena.catalogs import TABULATOR
+from testbed.athena.failures import InvalidRequestError
+from testbed.athena.failures import QueryFailedError
+from testbed.athena.tabulator import table_of
+from testbed.athena.tabulator import tables_in
+
+if TYPE_CHECKING:
+    from testbed.athena.account import Account
+
+GLUE: Final = "AwsDataCatalog"  # as Athena spells it
+OPERATIONS: Final = frozenset(
+    {"ListDatabases", "ListTableMetadata", "GetDatabase", "GetTableMetadata", "GetDataCatalog"}
+)
+KINDS: Final = {GLUE_ALIAS: "GLUE", TABULATOR: "LAMBDA"}
+
+
+def spelt(name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Give a request with Glue's catalog by the name that ministack knows."""
+    member = "Name" if name == "GetDataCatalog" else "CatalogName"
+    return asked | {member: GLUE} if str(asked.get(member, "")).lower() == GLUE_ALIAS else asked
+
+
+def is_about_tabulator(asked: dict[str, Any]) -> bool:
+    """Say whether a request names Tabulator's catalog."""
+    return str(asked.get("CatalogName", asked.get("Name", ""))).lower() == TABULATOR
+
+
+def answer(account: Account, name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Answer a request on Tabulator's catalog; lists are whole."""
+    bucket, table = str(asked.get("DatabaseName", "")).lower(), str(asked.get("TableName", "")).lower()
+    try:
+        match name:
+            case "GetDataCatalog":
+                return {"DataCatalog": {"Name": TABULATOR, "Type": KINDS[TABULATOR], "Parameters": {}}}
+            case "ListDatabases":
+                return {"DatabaseList": [{"Name": known} for known in account.held().buckets]}
+            case "GetDatabase":
+                tables_in(account, bucket)
+                return {"Database": {"Name": bucket}}
+            case "ListTableMetadata":
+                names = [known.lower() for known in tables_in(account, bucket)]
+                return {"TableMetadataList": [_described(account, bucket, known) for known in names]}
+        return {"TableMetadata": _described(account, bucket, table)}
+    except QueryFailedError as error:
+        raise InvalidRequestError(str(error), "MetadataException") from error
+
+
+def require_table(account: Account, asked: dict[str, Any]) -> None:
+    """Raise InvalidRequestError for a Glue table that is not there, for which ministack would make one up."""
+    try:
+        account.table(str(asked.get("DatabaseName", "")).lower(), str(asked.get("TableName", "")).lower())
+    except QueryFailedError as error:
+        raise InvalidRequestError(str(error), "MetadataException") from error
+
+
+def _described(account: Account, bucket: str, name: str) -> dict[str, Any]:
+    columns = table_of(account, f"{SCHEMA_START}{bucket}", name).described
+    return {"Name": name, "TableType": "EXTERNAL_TABLE", "Columns": columns, "PartitionKeys": [], "Parameters": {}}

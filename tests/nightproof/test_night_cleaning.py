@@ -1,0 +1,38 @@
+"""What a cleanup gets of a target: storage to write to, and an admin where one may be had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from nightproof.night import clean_context
+from nightproof.profile import Profile
+
+if TYPE_CHECKING:
+    from nightproof.target import Target
+
+
+def test_a_cleanup_of_the_embedded_target_has_an_admin(embedded: Target) -> None:
+    """It sees every user of the catalog."""
+    context = clean_context(embedded)
+    assert context is not None
+    assert context.catalog is not None
+    assert {"user/test-admin", "user/test-user"} <= context.catalog.present()
+
+
+@pytest.mark.parametrize(
+    ("needs", "names"),
+    [(["write"], {}), (["write", "admin"], {"admin": "nobody-we-have-a-token-of"})],
+)
+def test_where_no_admin_is_offered_a_cleanup_has_none(
+    embedded: Target, needs: list[str], names: dict[str, Any]
+) -> None:
+    """The target does not declare admin, or there is no admin's token."""
+    endpoints = {"catalog": embedded.catalog_url, "aws": embedded.aws_url}
+    profile = Profile.model_validate({"target": "live", "needs": needs, "endpoints": endpoints, "names": names})
+    context = clean_context(replace(embedded, profile=profile))
+    assert context is not None
+    assert context.catalog is None

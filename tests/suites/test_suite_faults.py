@@ -1,0 +1,43 @@
+"""A switch of a service is one for all cells: whoever sets one has it alone until it is reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from suites._support.control import Control
+from suites._support.control import Faults
+from suites._support.exclusive import alone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Written(Control):
+    """A control surface that only writes down what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str, str]] = []
+
+    def request(self, method: str, service: str, path: str, **_: Any) -> None:
+        """Write the request down."""
+        self.asked.append((method, service, path))
+
+
+def test_faults_are_held_alone_until_they_are_reset(tmp_path: Path) -> None:
+    """The second of a test needs no second hold; another test gets none before the reset, and one after it."""
+    control, placement = Written(), tmp_path / "placement.json"
+    faults = Faults(control, placement)
+    faults.set("catalog", "error", status=500)
+    faults.set("aws", "latency", seconds=1)
+    with pytest.raises(TimeoutError, match="`faults`"), alone(placement, "faults", deadline_s=0.2):
+        pass
+    faults.reset()
+    with alone(placement, "faults", deadline_s=5):
+        pass
+    faults.reset()
+    names = [("catalog", "faults/error"), ("aws", "faults/latency")]
+    assert control.asked == [("PUT", *names[0]), ("PUT", *names[1]), ("DELETE", *names[1]), ("DELETE", *names[0])]
