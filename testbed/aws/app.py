@@ -99,6 +99,8 @@ class Layers:
         await _delay(self._faults, operation)
         defects = self._defects.of(operation)
         if refused := _refusal(self._faults, operation):
+            # A client that was not asked for its body (Expect: 100-continue) would send its next request in its place.
+            await read_body(receive)
             await deliver(refused, send)
         elif defects:
             exchange = Exchange(operation, scope, self._internal, self._ministack)
