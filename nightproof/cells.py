@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 Lines = list[str]
 
 
-def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None]) -> None:
-    """Run every test of one cell; a killed cell goes on without the test that hung it."""
+def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool) -> None:
+    """Run a cell's serial tests, or all its others; a killed process is followed by one without the test that hung."""
     with _told(night, cell):
-        runner.run_cell(_plan(night, cell), on_lines, night.groups)
+        runner.run_cell(_plan(night, cell, cell.part(serial=serial)), on_lines, night.groups)
 
 
-def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None]) -> int:
-    """Run once more what failed, errored or timed out; return how many tests that were."""
-    again = to_repeat(night, cell)
+def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool) -> int:
+    """Run once more what failed, errored or timed out of one part; return how many tests that were."""
+    part = cell.part(serial=serial)
+    again = tuple(test for test in to_repeat(night, cell) if test in part)
     if again:
         with _told(night, cell):
-            runner.second_pass(_plan(night, cell), again, on_lines, night.groups)
+            runner.second_pass(_plan(night, cell, again), on_lines, night.groups)
     return len(again)
 
 
@@ -64,8 +65,8 @@ def _told(night: Night, cell: CellSpec) -> Iterator[None]:
         ) from error
 
 
-def _plan(night: Night, cell: CellSpec) -> CellPlan:
-    """Give the runner's plan of one cell."""
+def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...]) -> CellPlan:
+    """Give the runner's plan of these tests of one cell."""
     return runner.CellPlan(
         suite_path=cell.path,
         suite=cell.suite,
@@ -75,6 +76,6 @@ def _plan(night: Night, cell: CellSpec) -> CellPlan:
         | night.secrets.of_suite(cell.secrets)
         | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)},
         timeout_s=cell.timeout_s,
-        test_ids=tuple(sorted(cell.tests)),
+        test_ids=tests,
         redact=night.redactor.text,
     )

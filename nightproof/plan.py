@@ -64,6 +64,10 @@ class CellSpec:
         """The cell's name in paths and artifacts."""
         return f"{self.suite}-{self.backend}"
 
+    def part(self, *, serial: bool) -> tuple[str, ...]:
+        """Name the tests that bear nothing beside them, or all the others."""
+        return tuple(name for name, test in sorted(self.tests.items()) if test.serial == serial)
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:

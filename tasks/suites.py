@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from nightproof.progress import announce
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prefect import Task
+
     from nightproof.night import Night
     from nightproof.plan import CellSpec
 
@@ -31,10 +34,9 @@ ENDS: Final = frozenset({"TestEvidence", "CellKilled"})
 
 
 def run_suites(night: Night) -> None:
-    """Run all cells side by side and wait for every one of them, whatever happens to the others."""
+    """Run every test of every cell."""
     with night.stage("suites"):
-        running = [run_cell.submit(night, cell, cell.key) for cell in night.plan.cells]
-        ends = [future.result(raise_on_failure=False) for future in running]
+        ends = _on_every_cell(run_cell, night)
         night.system_deaths = night.systems.deaths()
     night.note_faults(ends)
 
@@ -42,24 +44,33 @@ def run_suites(night: Night) -> None:
 def repeat_failures(night: Night) -> None:
     """Run once more, in fresh processes, what did not pass."""
     with night.stage("second_pass"):
-        running = [repeat_cell.submit(night, cell, cell.key) for cell in night.plan.cells]
-        ends = [future.result(raise_on_failure=False) for future in running]
+        ends = _on_every_cell(repeat_cell, night)
     night.note_faults(ends)
 
 
-@task(name="cell", task_run_name="cell {key}", cache_policy=NO_CACHE)
-def run_cell(night: Night, cell: CellSpec, key: str) -> None:
-    """Run one suite on one backend."""
-    feed = Feed(night, cell, key)
-    first_pass(night, cell, feed.take)
+def _on_every_cell(task: Task[..., Any], night: Night) -> list[Any]:
+    """Run all cells side by side, then their serial tests one cell at a time; what ends one stops no other."""
+    cells = night.plan.cells
+    running = [task.submit(night, cell, serial=False) for cell in cells]
+    ends = [future.result(raise_on_failure=False) for future in running]
+    alone = task.with_options(task_run_name=f"{task.name} {{cell.key}}, serial tests")
+    tails = (alone.submit(night, cell, serial=True) for cell in cells if cell.part(serial=True))
+    return ends + [future.result(raise_on_failure=False) for future in tails]  # each is started when the last has ended
+
+
+@task(name="cell", task_run_name="cell {cell.key}", cache_policy=NO_CACHE)
+def run_cell(night: Night, cell: CellSpec, *, serial: bool) -> None:
+    """Run one suite on one backend: its serial tests, or all others."""
+    feed = Feed(night, cell)
+    first_pass(night, cell, feed.take, serial=serial)
     feed.flush()
 
 
-@task(name="second pass", task_run_name="second pass {key}", cache_policy=NO_CACHE)
-def repeat_cell(night: Night, cell: CellSpec, key: str) -> int:
-    """Run one cell's unpassed tests again."""
-    feed = Feed(night, cell, key, counts=False)
-    number = repeat(night, cell, feed.take)
+@task(name="second pass", task_run_name="second pass {cell.key}", cache_policy=NO_CACHE)
+def repeat_cell(night: Night, cell: CellSpec, *, serial: bool) -> int:
+    """Run one cell's unpassed tests again: the serial ones, or all others."""
+    feed = Feed(night, cell, counts=False)
+    number = repeat(night, cell, feed.take, serial=serial)
     feed.flush()
     return number
 
@@ -70,15 +81,15 @@ class Feed:
     One log record per line would cost more than the tests; the full output is a file in the run directory.
     """
 
-    def __init__(self, night: Night, cell: CellSpec, key: str, *, counts: bool = True) -> None:
+    def __init__(self, night: Night, cell: CellSpec, *, counts: bool = True) -> None:
         self._redact = night.redactor.text
         self._groups = night.groups
         self._log = get_run_logger()
-        self._name = key
+        self._name = cell.key
         self._counter = Counter(cell_dir(night, cell) / "events.jsonl", len(cell.tests))
         self._lines: list[str] = []
         self._sent = time.monotonic()
-        self._artifact = _progress_artifact(key, len(cell.tests)) if counts else None
+        self._artifact = _progress_artifact(cell.key, len(cell.tests)) if counts else None
 
     def take(self, lines: list[str]) -> None:
         """Keep lines until there are enough of them or a second has passed."""

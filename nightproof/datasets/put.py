@@ -222,6 +222,8 @@ def _send(storage: Storage, dataset: str, path: str, data: bytes) -> tuple[str, 
     bucket, key = bucket_of(dataset, storage.names), key_of(dataset, path)
     sent = 0
     bodies = [data[::-1], data] if dataset in DECOYED else [data]
+    if len(data) >= PART:
+        _abort_unfinished(storage.s3, bucket, key)
     for body in bodies:
         version = _put(storage.s3, bucket, key, body)
         sent += len(body)
@@ -237,6 +239,13 @@ def _put(s3: S3Client, bucket: str, key: str, data: bytes) -> str:
     extra = {"ChecksumAlgorithm": "SHA256", "ContentType": kind}
     s3.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra, Config=TRANSFER)
     return s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
+
+
+def _abort_unfinished(s3: S3Client, bucket: str, key: str) -> None:
+    """Take away what a killed seeding sent of this object: parts are kept, and paid for, until somebody does."""
+    found = s3.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads", [])
+    for upload in (upload for upload in found if upload["Key"] == key):
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
 
 def _require_pinned(dataset: str, path: str, data: bytes) -> None:

@@ -26,7 +26,6 @@ from nightproof.runner.output import OutputStream
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Collection
-    from collections.abc import Iterable
     from collections.abc import Mapping
 
 __all__ = ["CellPlan", "GroupRegistry", "run_cell", "second_pass"]
@@ -47,7 +46,7 @@ def _unchanged(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """What one cell is; `timeout_s` limits each of its processes, `redact` stands before everything it writes."""
+    """What of a cell is run; `timeout_s` limits each of its processes, `redact` stands before all it writes."""
 
     suite_path: Path
     suite: str
@@ -61,22 +60,19 @@ class CellPlan:
 
 
 def run_cell(plan: CellPlan, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> None:
-    """Run every test of a cell once; raise SuiteError when its event log cannot be written."""
-    _run_pass(plan, 1, plan.test_ids, on_lines, groups)
+    """Run the plan's tests once; raise SuiteError when the cell's event log cannot be written."""
+    _run_pass(plan, 1, on_lines, groups)
 
 
-def second_pass(
-    plan: CellPlan, failed_ids: Iterable[str], on_lines: Callable[[Lines], None], groups: GroupRegistry
-) -> None:
-    """Run some tests of a cell once more, in a fresh process, into a log of their own."""
-    _run_pass(plan, 2, tuple(failed_ids), on_lines, groups)
+def second_pass(plan: CellPlan, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> None:
+    """Run the plan's tests once more, in a fresh process, into a log of their own."""
+    _run_pass(plan, 2, on_lines, groups)
 
 
-def _run_pass(
-    plan: CellPlan, number: int, test_ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry
-) -> None:
-    remaining = set(test_ids)
-    for process in range(1, MAX_PROCESSES + 1):
+def _run_pass(plan: CellPlan, number: int, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> None:
+    remaining = set(plan.test_ids)
+    earlier = len(list(plan.cell_dir.glob(_selection(number, "*"))))
+    for process in range(earlier + 1, earlier + MAX_PROCESSES + 1):
         if not remaining or groups.is_stopping:
             return
         run = _Process(plan, number, process)
@@ -170,7 +166,7 @@ class _Process:
 
     def _environment(self, ids: Collection[str]) -> dict[str, str]:
         plan = self._plan
-        select = plan.cell_dir / f"select.{self._number}.{self._process}.json"
+        select = plan.cell_dir / _selection(self._number, self._process)
         select.write_text(json.dumps(sorted(ids)), encoding="utf-8")
         own = {
             "NIGHTPROOF_PASS": str(self._number),
@@ -184,6 +180,11 @@ class _Process:
         }
         defaults = {"PYTHONUNBUFFERED": "1"}
         return base_environment() | defaults | dict(plan.env) | _home(plan.cell_dir.absolute()) | own
+
+
+def _selection(number: int, process: int | str) -> str:
+    """Name the file that tells a process of a pass its tests."""
+    return f"select.{number}.{process}.json"
 
 
 def _home(cell_dir: Path) -> dict[str, str]:

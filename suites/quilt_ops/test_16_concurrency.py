@@ -11,6 +11,7 @@ from typing import Any
 from nightproof import quilt
 from nightproof.evidence import case
 from nightproof.evidence import finding
+from nightproof.evidence import note
 from suites._support.index import await_index
 from suites._support.threads import together
 
@@ -133,6 +134,7 @@ def check_race(
     rule = "package must not exist; use update_package_revision"
     assert [refusal.context["validation_rule"] for refusal in refused] == [rule] * (4 - len(hashes))
     assert observer.latest(work.bucket, name)[0] in hashes.values()
+    note("creations_of_one_name", len(hashes))
     if backend == "platform":
         assert len(hashes) == 1
     elif len(hashes) > 1:
@@ -172,6 +174,7 @@ def test_concurrent_admin(admin_ops: quilt.QuiltOps, people: People, seeds: Seed
         assert given | {"is_admin": user.is_admin, "is_service": user.is_service} == seeded[name]
     after = {user.name: user for user in admin.list_users()}
     assert (made_first.name, made_second.name) == (first, second)
+    assert {first, second} <= after.keys()
     assert (after[first].email, after[second].email) == (f"{first}@example.org", f"{second}@example.org")
     assert (after[first], after[second]) == (admin.get_user(first), admin.get_user(second))
 
@@ -190,9 +193,9 @@ def test_concurrent_tables(admin_ops: quilt.QuiltOps, tables: Tables, target: Se
     *made, meanwhile = together(acts)
     assert made == wanted
     ours = {table["name"]: table for table in wanted}
-    assert [ours[table["name"]] for table in meanwhile if table["name"] in ours] == [
-        table for table in meanwhile if table["name"] in ours
-    ]
+    seen = [table for table in meanwhile if table["name"] in ours]
+    assert seen == [ours[table["name"]] for table in seen]
+    assert meanwhile == sorted(meanwhile, key=lambda table: table["name"])
     listed = admin_ops.list_tabulator_tables(target.work)
     assert [table for table in listed if table["name"] in ours] == sorted(wanted, key=lambda table: table["name"])
     assert [admin_ops.get_tabulator_table(target.work, name) for name in ours] == wanted

@@ -101,6 +101,8 @@ class Layers:
         await _delay(self._faults, operation, user)
         defects = self._defects.of(operation, user)
         if refused := _refusal(self._faults, operation, user):
+            # A client that was not asked for its body (Expect: 100-continue) would send its next request in its place.
+            await read_body(receive)
             await deliver(self._defects.hide(refused, operation), send)
         elif defects:
             exchange = Exchange(operation, scope, self._internal, self._ministack)

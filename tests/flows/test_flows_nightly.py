@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -11,13 +13,16 @@ from nightproof.errors import UsageError
 from nightproof.locking import environment_lock
 from nightproof.records import Colour
 from nightproof.report.files import read_report
+from nightproof.verdict import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
 
+    from nightproof.records import Attempt
     from nightproof.records import RunReport
     from tests.nightproof.foreign import Foreign
 
@@ -25,6 +30,25 @@ pytestmark = [
     pytest.mark.xdist_group("harness"),  # one server for all of them
     pytest.mark.timeout(240),  # its start on a busy machine
 ]
+SERIAL = """
+import os, time, pytest, requests
+from nightproof.evidence import case
+
+def ask(seconds):
+    time.sleep(seconds)  # a slow test, for others to run beside
+    assert requests.get(os.environ["NIGHTPROOF_URL_SHOP"]).status_code == 200
+
+@case(serial=True)
+def test_alone(): ask(0.3)
+
+def test_front(backend): ask(2 if backend == "slow" else 0)
+"""
+CONFTEST = """
+import pytest
+
+@pytest.fixture
+def backend(request): return request.config.getoption("backend")
+"""
 HOLLOW = """
 def test_front(): assert 1 + 1 == 2
 """
@@ -49,6 +73,27 @@ def test_an_honest_suite_is_green(run: Callable[..., State[Any]], foreign: Forei
     assert '"passed": 1' in str(found["nightly-matrix"].data)
     assert f"{report.run_id}/report.html" in str(found["nightly-link"].data)
     assert found["cell-shop-default"].data == 100.0
+
+
+def test_serial_tests_run_alone_after_all_others(run: Callable[..., State[Any]], foreign: Foreign) -> None:
+    """Nothing of another cell runs beside them, and one cell's run after the other's."""
+    foreign.write(SERIAL, backends=("slow", "quick"))
+    catalogue.write_lock(foreign.suite, catalogue.collect(foreign.suite, os.environ))
+
+    run()
+
+    report = latest(foreign)
+    assert (report.colour, report.totals.passed) == (Colour.GREEN, 4)
+    tests = {(test.id.rpartition("::")[2], test.backend): test.attempts[0] for test in report.tests}
+    fronts = [tests["test_front", backend] for backend in ("slow", "quick")]
+    first, second = sorted((tests["test_alone", backend] for backend in ("slow", "quick")), key=lambda a: a.started)
+    assert first.started >= max(ended(front) for front in fronts)
+    assert second.started >= ended(first)
+
+
+def ended(attempt: Attempt) -> datetime:
+    """Give the end of an attempt."""
+    return attempt.started + timedelta(seconds=attempt.duration_s)
 
 
 def test_a_hollow_suite_is_red(run: Callable[..., State[Any]], foreign: Foreign) -> None:

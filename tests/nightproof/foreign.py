@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -105,9 +106,9 @@ def whole_night(night: Night) -> RunReport:
 
 
 def _run_cells(night: Night) -> None:
-    for cell in night.plan.cells:
+    for cell, serial in itertools.product(night.plan.cells, (False, True)):
         try:
-            first_pass(night, cell, lambda _lines: None)
-            repeat(night, cell, lambda _lines: None)
+            first_pass(night, cell, lambda _lines: None, serial=serial)
+            repeat(night, cell, lambda _lines: None, serial=serial)
         except NightproofError as error:
             night.note_faults([error])

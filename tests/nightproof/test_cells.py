@@ -110,8 +110,8 @@ def test_a_suite_runs_and_what_did_not_pass_runs_once_more(night_of: Callable[..
     (cell,) = night.plan.cells
     lines: list[str] = []
 
-    first_pass(night, cell, lines.extend)
-    again = repeat(night, cell, silent)
+    first_pass(night, cell, lines.extend, serial=False)
+    again = repeat(night, cell, silent, serial=False)
 
     events = read_cell(cell_dir(night, cell))
     outcomes = {test.rpartition("::")[2]: [one.outcome for one in done] for test, done in events.attempts.items()}
@@ -131,9 +131,9 @@ def test_nothing_is_repeated_when_all_passed(night_of: Callable[..., Night]) -> 
     (cell,) = night.plan.cells
     assert to_repeat(night, cell) == ()  # nothing ran yet
 
-    first_pass(night, cell, silent)
+    first_pass(night, cell, silent, serial=False)
 
-    assert repeat(night, cell, silent) == 0
+    assert repeat(night, cell, silent, serial=False) == 0
     assert not (cell_dir(night, cell) / "events.2.jsonl").exists()
 
 
@@ -141,14 +141,14 @@ def test_a_test_that_started_and_left_no_outcome_runs_again(night_of: Callable[.
     """A log that is cut in mid-line loses one line, counts it, and the test that it was about is asked again."""
     night = night_of(MIXED, "test_good", "test_bad")
     (cell,) = night.plan.cells
-    first_pass(night, cell, silent)
+    first_pass(night, cell, silent, serial=False)
     log = cell_dir(night, cell) / "events.jsonl"
     whole = log.read_bytes()
     last = whole.index(b'"TestEvidence", "id": "shop/test_it::test_bad"')
     log.write_bytes(whole[: last + 30])
 
     assert to_repeat(night, cell) == ("shop/test_it::test_bad",)
-    assert repeat(night, cell, silent) == 1
+    assert repeat(night, cell, silent, serial=False) == 1
 
     events = read_cell(cell_dir(night, cell))
     assert events.torn_lines == 1
@@ -163,8 +163,8 @@ def test_no_secret_reaches_any_file_of_the_run(night_of: Callable[..., Night], f
     (cell,) = night.plan.cells
     lines: list[str] = []
 
-    first_pass(night, cell, lines.extend)
-    repeat(night, cell, lines.extend)
+    first_pass(night, cell, lines.extend, serial=False)
+    repeat(night, cell, lines.extend, serial=False)
 
     events = read_cell(cell_dir(night, cell))
     assert {len(attempts) for attempts in events.attempts.values()} == {1, 2}  # they did run, and failed where meant

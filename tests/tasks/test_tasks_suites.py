@@ -82,7 +82,7 @@ def test_output_goes_out_in_chunks_and_redacted(
     """A hundred lines are one record; fewer wait for the flush; a secret is in neither."""
     caplog.set_level(logging.INFO)
     night.redactor.register("planted-secret-0123")
-    feed = Feed(night, night.plan.cells[0], "shop-default")
+    feed = Feed(night, night.plan.cells[0])
     feed.take(["a line"] * 99)
     assert caplog.messages == []
     feed.take(["with planted-secret-0123"])
@@ -96,7 +96,7 @@ def test_output_goes_out_in_chunks_and_redacted(
 
 def test_after_an_interruption_a_cell_falls_silent(night: Night, told: list[News]) -> None:
     """The night has gone on to its cleanup: how far the cell was is no news any more."""
-    feed = Feed(night, night.plan.cells[0], "shop-default")
+    feed = Feed(night, night.plan.cells[0])
     log = cell_dir(night, night.plan.cells[0]) / "events.jsonl"
     log.parent.mkdir(parents=True)
     log.write_text(line("TestEvidence", "a"))

@@ -173,9 +173,20 @@ def _numbers() -> Iterator[int]:
 
 
 @pytest.fixture
-def unique(_numbers: Iterator[int]) -> Callable[[], str]:
-    """Give a function that makes names nobody has."""
-    return lambda: f"conform-{next(_numbers)}"
+def unique(_numbers: Iterator[int], governors: dict[str, QuiltOps]) -> Iterator[Callable[[], str]]:
+    """Give a function that makes names nobody has; users and tables of these names go with the test."""
+    names: set[str] = set()
+
+    def new() -> str:
+        names.add(name := f"conform-{next(_numbers)}")
+        return name
+
+    yield new
+    ops = governors["platform"]
+    for user in names & {user.name for user in ops.admin.list_users()}:
+        ops.admin.delete_user(user)
+    for table in names & {table["name"] for table in ops.list_tabulator_tables(WORK)}:
+        ops.delete_tabulator_table(WORK, table)
 
 
 @pytest.fixture(params=BACKENDS)

@@ -40,8 +40,12 @@ def test_the_status_says_who_is_signed_in_and_where(ops: quilt.QuiltOps, backend
     assert status.catalog_name == (None if backend == "quilt3" else urlsplit(url).hostname)
 
 
-def test_without_credentials_nothing_is_constructed(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
+def test_without_credentials_nothing_is_constructed(
+    on_rubbish: Any, rubbish: Rubbish, backend: str, world: World
+) -> None:
     """A construction without any authentication is refused, with the remedy, before anything is sent."""
+    for session in ("auth.json", "credentials.json"):  # another test's
+        (world.home / session).unlink(missing_ok=True)
     rubbish.asked.clear()
     with pytest.raises(quilt.AuthenticationError, match="Nobody is signed in") as caught:
         on_rubbish(backend, credentials=None)

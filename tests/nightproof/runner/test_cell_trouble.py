@@ -95,7 +95,8 @@ def test_every_bad_end_has_its_outcome_and_runs_once_more(make_cell: Callable[..
     plan = make_cell(MIXED, *(f"test_{name}" for name in names))
     groups = GroupRegistry()
     run_cell(plan, _quiet, groups)
-    second_pass(plan, ["shop/test_it::test_flaky", "shop/test_it::test_fails"], _quiet, groups)
+    again = replace(plan, test_ids=("shop/test_it::test_flaky", "shop/test_it::test_fails"))
+    second_pass(again, _quiet, groups)
     found = _outcomes(plan)
     assert found["test_flaky"] == ["failed", "passed"]
     assert found["test_fails"] == ["failed", "failed"]
@@ -106,6 +107,16 @@ def test_every_bad_end_has_its_outcome_and_runs_once_more(make_cell: Callable[..
     assert events.exit == 1
     assert events.skips["shop/test_it::test_skip"] == "skip: Skipped: not today"
     assert "assert 1 == 2" in events.attempts["shop/test_it::test_fails"][0].message
+
+
+def test_a_cell_may_run_in_parts(make_cell: Callable[..., CellPlan]) -> None:
+    """Each part has processes of its own in one log, and none runs a test of the other."""
+    plan = make_cell("def test_a(): pass\ndef test_b(): assert False\ndef test_c(): pass", "test_a", "test_b", "test_c")
+    for tests in (("shop/test_it::test_a",), ("shop/test_it::test_b", "shop/test_it::test_c")):
+        run_cell(replace(plan, test_ids=tests), _quiet, GroupRegistry())
+    assert _outcomes(plan) == {"test_a": ["passed"], "test_b": ["failed"], "test_c": ["passed"]}
+    log = [json.loads(line) for line in (plan.cell_dir / "events.jsonl").read_text().splitlines()]
+    assert [line["process"] for line in log if line["$report_type"] == "CellStart"] == [1, 2]
 
 
 def test_unsupported_tests_are_not_executed_and_say_why(make_cell: Callable[..., CellPlan]) -> None:

@@ -15,6 +15,7 @@ from tests.testbed.aws.asking import Asking
 from tests.testbed.aws.asking import refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TAGS = {"TagSet": [{"Key": "a", "Value": "b"}]}
@@ -136,3 +137,11 @@ def test_the_log_is_kept_on_disk(aws: Asking) -> None:
     """Each line of the file is a call; a person reads it after the night."""
     path: Path = aws.target.state_dir / "testbed" / "calls" / "aws.jsonl"
     assert '"operation": "sts:GetCallerIdentity"' in path.read_text(encoding="utf-8")
+
+
+def test_a_refused_upload_leaves_the_connection_usable(aws: Asking, switch: Callable[..., None], prefix: str) -> None:
+    """The client waits for leave to send the body; its next request comes on the same connection."""
+    switch("error", operation="PutObject", status=501, code="NotImplemented")
+    client = aws.client("s3")
+    assert refused(lambda: client.put_object(Bucket=WORK, Key=f"{prefix}x", Body=b"1" * 1000)) == "NotImplemented"
+    assert [refused(lambda: client.get_object(Bucket=WORK, Key=f"{prefix}x")) for _ in range(3)] == ["NoSuchKey"] * 3

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.testbed.aws.asking import SCRATCH
 from tests.testbed.aws.asking import WORK
 from tests.testbed.aws.asking import Asking
 from tests.testbed.aws.asking import manifest
@@ -19,6 +18,8 @@ from tests.testbed.aws.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
+
+NO_REGISTRY = "nightproof-analyticsbucket"
 
 
 @pytest.fixture
@@ -120,8 +121,8 @@ def test_unknown_revisions_are_the_latest(registry: Registry, switch: Callable[.
         listed = registry.aws.s3.list_objects_v2(Bucket=WORK, Prefix=f".quilt/packages/{wanted}")
         assert [entry["Key"] for entry in listed["Contents"]] == [f".quilt/packages/{top_hash}"]
     assert registry.names() == ["p"]
-    empty = registry.aws.client("s3")
-    assert refused(lambda: empty.get_object(Bucket=SCRATCH, Key=f".quilt/packages/{unknown}")) == "NoSuchKey"
+    other = registry.aws.client("s3")
+    assert refused(lambda: other.get_object(Bucket=NO_REGISTRY, Key=f".quilt/packages/{unknown}")) == "NoSuchKey"
 
 
 @pytest.mark.parametrize("name", ["list-drops-last-name", "list-drops-second-page"])
