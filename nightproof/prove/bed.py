@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 30.0
 CLIENT_DEFECT: Final = "NIGHTPROOF_CLIENT_DEFECT"
-PARTS: Final = ("testbed", "placement.json")  # what seeding leaves in a state directory
+TESTBED: Final = "testbed"
+CATALOG_FILES: Final = "catalog.*"  # the catalog's database and its journal
+PARTS: Final = (TESTBED, "placement.json")  # what seeding leaves in a state directory
 
 
 @dataclass(slots=True)
@@ -70,6 +72,15 @@ class Bed:
         self.stop()
         for part in PARTS:
             _copy(self.seeded / part, self.folder / part)
+
+    def refresh(self) -> None:
+        """Start over with the catalog as it was seeded, over the storage as it is: its audit found it clean."""
+        self.stop()
+        own = self.folder / TESTBED
+        for file in own.glob(CATALOG_FILES):
+            file.unlink()
+        for file in (self.seeded / TESTBED).glob(CATALOG_FILES):
+            shutil.copy2(file, own)
 
     def stop(self) -> None:
         """End the testbed; safe to repeat."""

@@ -143,7 +143,7 @@ class Prover:
                         act(bed, unit)
                     if unit.defect and STORAGE in unit.defect.services:
                         # What the storage misreported may live on in the catalog's memory and index.
-                        bed.renew()
+                        bed.refresh()
 
         list(pool.map(serve, self.beds))
 

@@ -12,12 +12,14 @@ from nightproof.evidence import channel
 from suites._support.removal import remove_all
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
 TEXT: Final = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 INPUT: Final = "org.apache.hadoop.mapred.TextInputFormat"
 OUTPUT: Final = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
 Columns = tuple[tuple[str, str], ...]
+Values = tuple[str, ...]
 
 
 class GlueTables:
@@ -29,30 +31,40 @@ class GlueTables:
         self._mark = f"np_{tag}_{label}"
         self._made: list[str] = []
 
-    def csv(self, short: str, columns: Columns, locations: Sequence[str]) -> str:
-        """Make a table over folders of CSV files with a header, one partition each; give its name."""
+    def csv(self, short: str, columns: Columns, location: str) -> str:
+        """Make a table over a folder of CSV files with a header; give its name."""
+        return self._make(short, columns, location, ())
+
+    def partitioned(self, short: str, columns: Columns, keys: Sequence[str], parts: Mapping[Values, str]) -> str:
+        """Make a table over several such folders, each with its values of the partition's keys; give its name."""
+        name = self._make(short, columns, next(iter(parts.values())), keys)
+        for values, location in parts.items():
+            self.extend(name, columns, values, location)
+        return name
+
+    def extend(self, name: str, columns: Columns, values: Values, location: str) -> None:
+        """Give a partitioned table one more folder."""
+        partition: Any = {"Values": list(values), "StorageDescriptor": _storage(columns, location)}
+        with channel("observer"):
+            self._glue.create_partition(DatabaseName=self.database, TableName=name, PartitionInput=partition)
+
+    def place(self, name: str) -> str:
+        """Write a table's full name."""
+        return f'"{self.database}"."{name}"'
+
+    def _make(self, short: str, columns: Columns, location: str, keys: Sequence[str]) -> str:
         name = f"{self._mark}_{short}_{len(self._made)}"
         self._made.append(name)
-        storage = _storage(columns, locations[0])
         table: Any = {
             "Name": name,
             "TableType": "EXTERNAL_TABLE",
             "Parameters": {"skip.header.line.count": "1", "EXTERNAL": "TRUE"},
-            "StorageDescriptor": storage,
-            "PartitionKeys": [{"Name": "part", "Type": "int"}] if len(locations) > 1 else [],
+            "StorageDescriptor": _storage(columns, location),
+            "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys],
         }
         with channel("observer"):
             self._glue.create_table(DatabaseName=self.database, TableInput=table)
-        if len(locations) > 1:
-            for number, location in enumerate(locations):
-                self.extend(name, columns, number, location)
         return name
-
-    def extend(self, name: str, columns: Columns, number: int, location: str) -> None:
-        """Give a partitioned table one more folder."""
-        partition: Any = {"Values": [str(number)], "StorageDescriptor": _storage(columns, location)}
-        with channel("observer"):
-            self._glue.create_partition(DatabaseName=self.database, TableName=name, PartitionInput=partition)
 
     def remove(self) -> None:
         """Delete what was made, and look that nothing is left."""

@@ -40,6 +40,8 @@ PLACES = [
 ]  # fmt: skip
 THREADS, OPERATIONS = 10, 20
 MIXED_LIMIT_S = 60
+# Of four creations of one name: a push of quilt3 looks and writes without a lock, the catalog holds one.
+MOST_CREATIONS = {"quilt3": 4, "platform": 1}
 CONFIG = """schema:
 - name: {column}
   type: STRING
@@ -124,21 +126,19 @@ def check_race(
 ) -> None:
     """Look at what four creations of one name left: what succeeded is whole, what did not was refused as existing."""
     refused = [result for result in results if isinstance(result, quilt.ValidationError)]
-    hashes = {}
-    for number, result in enumerate(results):
-        if not isinstance(result, quilt.ValidationError):
-            hashes[number] = result.top_hash
-            manifest = observer.manifest(work.bucket, result.top_hash)
-            assert list(manifest.entries) == [f"data{number + 1}.csv"]
-            assert manifest.computed_hash == result.top_hash
+    made = [(number, result) for number, result in enumerate(results) if not isinstance(result, quilt.ValidationError)]
+    for number, result in made:
+        manifest = observer.manifest(work.bucket, result.top_hash)
+        assert list(manifest.entries) == [f"data{number + 1}.csv"]
+        assert manifest.computed_hash == result.top_hash
     rule = "package must not exist; use update_package_revision"
-    assert [refusal.context["validation_rule"] for refusal in refused] == [rule] * (4 - len(hashes))
-    assert observer.latest(work.bucket, name)[0] in hashes.values()
+    assert [refusal.context["validation_rule"] for refusal in refused] == [rule] * (4 - len(made))
+    hashes = [result.top_hash for _, result in made]
+    assert observer.latest(work.bucket, name)[0] in hashes
+    assert 1 <= len(hashes) <= MOST_CREATIONS[backend]
     note("creations_of_one_name", len(hashes))
-    if backend == "platform":
-        assert len(hashes) == 1
-    elif len(hashes) > 1:
-        finding("create-race", f"{len(hashes)} of 4 creations of {name} succeeded: {', '.join(hashes.values())}.")
+    if len(hashes) > 1:
+        finding("create-race", f"{len(hashes)} of 4 creations of {name} succeeded: {', '.join(hashes)}.")
 
 
 @case(tier="high", category="concurrency", journey=JOURNEY)

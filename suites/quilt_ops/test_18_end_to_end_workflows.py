@@ -87,8 +87,9 @@ def test_data_scientist_creates_and_shares(
     assert {path: fetched(scientist, name, work.registry, path) for path in SIMPLE_FILES} == bytes_of
     colleague = people.sign_in(people.create("colleague", role="editor").name)
     assert colleague.get_package_info(name, work.registry).top_hash == made.top_hash
-    assert {path: fetched(colleague, name, work.registry, path) for path in SIMPLE_FILES} == bytes_of
-    observe("fetched", bytes_of)
+    got = {path: fetched(colleague, name, work.registry, path) for path in SIMPLE_FILES}
+    assert got == bytes_of
+    observe("fetched", got)
 
 
 @case(tier="critical", category="workflow", needs=("write", "admin", "mint_jwt"), journey="publish-data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -69,7 +70,7 @@ class Account:
     def __init__(self, surroundings: Surroundings, keys: Keys) -> None:
         self.url = url = surroundings.url
         self.held = surroundings.held
-        self.bend = surroundings.bend
+        self.bend = partial(surroundings.bend, user=keys.user)
         self.keys = keys
         session = boto3.Session(keys.access_key_id, keys.secret_access_key, keys.session_token or None, keys.region)
         config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=30)

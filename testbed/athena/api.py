@@ -66,7 +66,7 @@ class Athena:
             if name in self._operations:
                 return _reply(200, self._operations[name](_read(body)))
             if name in metadata.OPERATIONS:
-                return await self._metadata(name, metadata.spelt(name, _read(body)), method, path, headers, query)
+                return await self._metadata(name, metadata.spelt(_read(body)), method, path, headers, query)
             if name == "ListDataCatalogs":
                 return await self._catalogs(method, path, headers, body, query)
         except InvalidRequestError as error:

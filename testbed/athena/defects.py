@@ -24,8 +24,9 @@ def _without_where(tree: exp.Expression, _: Any) -> exp.Expression:
 
 
 def _before_latest(top_hash: str, facts: Any) -> str:
-    revisions = facts["revisions"]()
-    return str(revisions[-2]) if len(revisions) > 1 else top_hash
+    """Take the newest other revision: a write by copy leaves two pointers to one."""
+    others = [revision for revision in facts["revisions"]() if revision != top_hash]
+    return str(others[-1]) if others else top_hash
 
 
 # By name: the point it bends, what it does, and the function from value and facts to the bent value.
@@ -53,8 +54,7 @@ class Defects:
     def bend(self, point: str, value: Any, **facts: Any) -> Any:
         """Give a value as the active defects of a point leave it, one that names a user for that user only."""
         for name in self._faults.active_defects():
-            is_meant = "user" not in facts or self._faults.of(name, facts["user"]) is not None
-            if is_meant and name in DEFECTS and DEFECTS[name][0] == point:
+            if name in DEFECTS and DEFECTS[name][0] == point and self._faults.of(name, facts["user"]) is not None:
                 value = DEFECTS[name][2](value, facts)
         return value
 

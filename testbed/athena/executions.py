@@ -171,7 +171,8 @@ class Executions:
             try:
                 outcome = self._outcome(execution, keys)
             except QueryFailedError as failure:
-                is_failed = self.surroundings.bend("ends in failure", True, reason=str(failure))  # noqa: FBT003
+                facts = {"reason": str(failure), "user": execution.user}
+                is_failed = self.surroundings.bend("ends in failure", value=True, **facts)
                 self._end(execution, "FAILED" if is_failed else "SUCCEEDED", str(failure) * is_failed)
             except Exception as error:  # whatever else a statement provokes must end it, not leave it running for ever
                 LOG.exception("query %s", execution.id)

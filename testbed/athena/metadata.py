@@ -18,38 +18,29 @@ if TYPE_CHECKING:
     from testbed.athena.account import Account
 
 GLUE: Final = "AwsDataCatalog"  # as Athena spells it
-OPERATIONS: Final = frozenset(
-    {"ListDatabases", "ListTableMetadata", "GetDatabase", "GetTableMetadata", "GetDataCatalog"}
-)
+OPERATIONS: Final = frozenset({"ListDatabases", "ListTableMetadata", "GetTableMetadata"})
 KINDS: Final = {GLUE_ALIAS: "GLUE", TABULATOR: "LAMBDA"}
 
 
-def spelt(name: str, asked: dict[str, Any]) -> dict[str, Any]:
+def spelt(asked: dict[str, Any]) -> dict[str, Any]:
     """Give a request with Glue's catalog by the name that ministack knows."""
-    member = "Name" if name == "GetDataCatalog" else "CatalogName"
-    return asked | {member: GLUE} if str(asked.get(member, "")).lower() == GLUE_ALIAS else asked
+    return asked | {"CatalogName": GLUE} if str(asked.get("CatalogName", "")).lower() == GLUE_ALIAS else asked
 
 
 def is_about_tabulator(asked: dict[str, Any]) -> bool:
     """Say whether a request names Tabulator's catalog."""
-    return str(asked.get("CatalogName", asked.get("Name", ""))).lower() == TABULATOR
+    return str(asked.get("CatalogName", "")).lower() == TABULATOR
 
 
 def answer(account: Account, name: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Answer a request on Tabulator's catalog; lists are whole."""
     bucket, table = str(asked.get("DatabaseName", "")).lower(), str(asked.get("TableName", "")).lower()
     try:
-        match name:
-            case "GetDataCatalog":
-                return {"DataCatalog": {"Name": TABULATOR, "Type": KINDS[TABULATOR], "Parameters": {}}}
-            case "ListDatabases":
-                return {"DatabaseList": [{"Name": known} for known in account.held().buckets]}
-            case "GetDatabase":
-                tables_in(account, bucket)
-                return {"Database": {"Name": bucket}}
-            case "ListTableMetadata":
-                names = [known.lower() for known in tables_in(account, bucket)]
-                return {"TableMetadataList": [_described(account, bucket, known) for known in names]}
+        if name == "ListDatabases":
+            return {"DatabaseList": [{"Name": known} for known in account.held().buckets]}
+        if name == "ListTableMetadata":
+            names = [known.lower() for known in tables_in(account, bucket)]
+            return {"TableMetadataList": [_described(account, bucket, known) for known in names]}
         return {"TableMetadata": _described(account, bucket, table)}
     except QueryFailedError as error:
         raise InvalidRequestError(str(error), "MetadataException") from error

@@ -105,7 +105,8 @@ class Browsing:
         """Give a client of the bucket's region: a URL of another one would be refused. An outage moves no bucket."""
         s3 = self._registry.s3
         with contextlib.suppress(ClientError):
-            self._regions[bucket] = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or HOME
+            located: str | None = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint")
+            self._regions[bucket] = located or HOME
         region = self._regions.get(bucket, HOME)
         if region not in self._signers:
             self._signers[region] = boto3.client("s3", region_name=region, config=s3.meta.config)

@@ -34,9 +34,9 @@ SEED = "test_four_readers_agree"
 TIMEOUT_S = 30
 ROWS = rows.generated(SEED, 0, 100)
 FILES = {
-    "data/file3.json": rows.filler("json", 1022).hex().encode() + b"{}\n\n",
+    "data/file3.json": b'{"noise": "%s", "n": 3}' % rows.filler("json", 1013).hex().encode() + b"\n",
     "file1.csv": rows.as_csv(ROWS),
-    "file2.txt": rows.filler("text", 1024),
+    "file2.txt": rows.filler("text", 512).hex().encode()[:-1] + b"\n",
 }
 MESSAGE = "Four readers"
 COLUMNS = (("id", "int"), ("name", "string"), ("value", "double"))
@@ -74,9 +74,9 @@ def test_four_readers_agree(
     assert manifest.computed_hash == top_hash == observer.latest(work.bucket, name)[0]
     assert {path: ("file", entry["size"]) for path, entry in manifest.entries.items()} == expected
     assert _browsed(quilt_ops, work, name) == expected
-    for path in FILES:
+    for path, data in FILES.items():
         answer = requests.get(quilt_ops.get_content_url(name, work.registry, path), timeout=TIMEOUT_S)
-        assert (answer.status_code, answer.content) == (200, FILES[path])
+        assert (answer.status_code, answer.content) == (200, data)
         assert chunked_hash(answer.content) == manifest.entries[path]["hash"]["value"]
     hit = (name, top_hash, "Read by four", (_marker(name),), MESSAGE)
     await_index(lambda: found_packages(quilt_ops, name, work.registry), [hit], since=written)
@@ -107,7 +107,8 @@ def _made(quilt_ops: QuiltOps, work: Work, observer: Observer, name: str, target
 
 def _browsed(quilt_ops: QuiltOps, work: Work, name: str) -> dict[str, tuple[str, int | None]]:
     """Walk the package, one level at a time."""
-    found, folders = {}, [""]
+    found: dict[str, tuple[str, int | None]] = {}
+    folders = [""]
     while folders:
         for item in quilt_ops.browse_content(name, work.registry, folders.pop()):
             if item.type == "directory":
@@ -144,7 +145,7 @@ def _check_tables(
     place, added = tabulator.place(work.bucket, table), '"$logical_key", "$pkg_name", "$top_hash", "$issue"'
     full = _rows(tabulator.query(f"SELECT id, name, value, {added} FROM {place} ORDER BY id"))  # noqa: S608 - own names
     assert [row[3:] for row in full] == [["file1.csv", name, top_hash, None]] * len(ROWS)
-    glue = f'"{glue_tables.database}"."{glue_tables.csv("readers", COLUMNS, [f"s3://{work.bucket}/{name}/"])}"'
+    glue = glue_tables.place(glue_tables.csv("readers", COLUMNS, f"s3://{work.bucket}/{name}/"))
     athena, by_path = quilt_ops.get_boto3_client("athena"), "WHERE \"$path\" LIKE '%/file1.csv'"
     of_files = _rows(
         query(athena, f"SELECT id, name, value FROM {glue} {by_path} ORDER BY id", time_factor=target.time_factor)  # noqa: S608 - as above

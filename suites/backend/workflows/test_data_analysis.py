@@ -59,13 +59,13 @@ def test_data_analysis_workflow(
     assert metadata == seeds.package(RICH)["metadata"]
     rows = _downloaded(quilt_ops, test_registry, seeds)
     _check_schema(rows, metadata)
-    table = glue_tables.csv("rich", COLUMNS, [f"s3://{target.data}/{DATASET}/data/"])
+    table = glue_tables.place(glue_tables.csv("rich", COLUMNS, f"s3://{target.data}/{DATASET}/data/"))
     half = [row for row in rows if int(row["id"]) % 2 == 0]
     assert 2 * len(half) == len(rows)
     local = {"all": _figures(rows), "half": _figures(half)}
     athena = quilt_ops.get_boto3_client("athena")
     for name, condition in {"all": "", "half": "WHERE id % 2 = 0"}.items():
-        found = _queried(athena, f'"{glue_tables.database}"."{table}" {condition}', target.time_factor)
+        found = _queried(athena, f"{table} {condition}", target.time_factor)
         assert found.keys() == local[name].keys()
         for column, figures in local[name].items():
             assert found[column] == pytest.approx(figures, rel=1e-9)

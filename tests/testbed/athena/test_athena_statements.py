@@ -107,6 +107,18 @@ def test_describe_shows_names_and_types(asking: Querying, table: str) -> None:
     assert asking.rows(f"DESCRIBE `{DATABASE}`.`{table}`")[0] == ["id", "int", ""]
 
 
+def test_a_table_may_be_made_without_data(asking: Querying, table: str) -> None:
+    """WITH NO DATA keeps the columns and no row; WITH DATA is what happens anyway."""
+    name = asking.name("no_data")
+    asking.run(f"CREATE TABLE {name} AS SELECT id, name FROM {table} WITH NO DATA")
+    assert asking.rows(f"SELECT * FROM {name}") == []
+    assert asking.rows(f"DESCRIBE {name}") == [["id", "int", ""], ["name", "string", ""]]
+    asking.run(f"DROP TABLE {name}")
+    asking.run(f"CREATE TABLE {name} WITH (format = 'PARQUET') AS SELECT id FROM {table} WITH DATA")
+    assert asking.row(f"SELECT count(*) FROM {name}") == [str(len(ROWS))]
+    asking.run(f"DROP TABLE {name}")
+
+
 @pytest.mark.parametrize("kind", ["PARQUET", "JSON", "TEXTFILE"])
 def test_a_table_made_of_a_query_is_there(asking: Querying, table: str, kind: str) -> None:
     """Objects in S3, a table in Glue, the same rows back; dropping it twice fails the second time."""

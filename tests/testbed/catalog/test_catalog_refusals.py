@@ -116,14 +116,14 @@ def test_expired_bearers_are_refused_everywhere(ways: Ways) -> None:
 
 
 def test_revoked_bearers_are_refused_everywhere(ways: Ways, switch: Callable[..., None]) -> None:
-    """A revoked token is named as such; of a revoked API key nothing is left to name."""
+    """A revoked token is named as such, and so is a revoked API key."""
     other = ways.signed(jti="another")
     switch("revoke-token", token=ways.bearer.removeprefix("Bearer "))
     assert ways.answers(ways.bearer) == everywhere("token_revoked")
     assert ways.answers(other) == OK
     (key,) = ways.admin.api_keys.list(email="refused@test.com")
     ways.admin.api_keys.revoke(key.id)
-    assert ways.answers(f"Bearer {ways.secret}") == everywhere("token_invalid")
+    assert ways.answers(f"Bearer {ways.secret}") == everywhere("token_revoked")
 
 
 def test_a_deactivated_user_is_refused_everywhere_with_all_it_holds(ways: Ways) -> None:
@@ -139,9 +139,9 @@ def test_a_deactivated_user_is_refused_everywhere_with_all_it_holds(ways: Ways) 
 
 
 def test_a_session_is_of_its_user_alone(ways: Ways) -> None:
-    """Another user's good token opens nothing: to it the session has ended."""
+    """Another user's good token is refused."""
     answer = ways.catalog.get(f"/browse/{ways.session}/f")
-    assert (answer.status_code, type(answer.json()["message"])) == (410, str)
+    assert (answer.status_code, type(answer.json()["message"])) == (403, str)
 
 
 def test_a_lost_role_closes_what_a_session_opened(ways: Ways) -> None:
