@@ -15,6 +15,7 @@ from nightproof.plan import CellSpec
 from nightproof.plan import Choice
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
+from nightproof.prove.table import EVERY
 from nightproof.prove.table import Defect
 from nightproof.prove.table import Table
 from nightproof.prove.table import read_table
@@ -134,7 +135,10 @@ def draw(names: list[str], sample: int, seed: int) -> frozenset[str]:
 
 
 def _named(cell: CellSpec, defect: Defect, selection: Selection) -> list[str]:
-    full = (f"{cell.suite}/{test}" for test in defect.tests(cell.backend))
+    given = defect.tests(cell.backend)
+    full = [f"{cell.suite}/{test}" for test in given if test != EVERY]
+    if EVERY in given:
+        full += [test for test, declared in cell.tests.items() if declared.wire == "subject" and test not in full]
     return [test for test in full if re.search(selection.test, test)]
 
 

@@ -16,6 +16,7 @@ from nightproof.errors import UsageError
 
 FILE: Final = "defects.toml"
 ALL: Final = "all"
+EVERY: Final = "*"
 IN_PROCESS: Final = frozenset({"client", "harness"})
 
 
@@ -43,7 +44,7 @@ class Defect(BaseModel):
         return bool(IN_PROCESS & set(self.places))
 
     def tests(self, backend: str) -> tuple[str, ...]:
-        """Give the tests that it must kill on a backend, as `<file>::<test>`."""
+        """Give the tests that it must kill on a backend, as `<file>::<test>`; `*` is each that asks its subject."""
         return tuple(dict.fromkeys((*self.kills.get(ALL, ()), *self.kills.get(backend, ()))))
 
 

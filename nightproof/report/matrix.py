@@ -64,7 +64,7 @@ def tables(report: RunReport) -> tuple[Table, ...]:
 
 def several(report: RunReport) -> tuple[Table, ...]:
     """Give the matrices that compare backends."""
-    return tuple(table for table in tables(report) if len(table.backends) > 1)
+    return tuple(table for table in tables(report) if len(table.backends) > 1 and table.categories)
 
 
 def _table(report: RunReport, suite: str, backends: tuple[str, ...]) -> Table:
@@ -126,8 +126,6 @@ def summary(report: RunReport) -> list[str]:
     """Give the lines of a terminal: the statuses per suite and backend, and the comparison."""
     lines = []
     for table in several(report):
-        if not table.categories:
-            continue
         told = []
         for backend, column in zip(
             table.backends, zip(*(row for _, row in table.categories), strict=True), strict=True

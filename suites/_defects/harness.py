@@ -44,11 +44,12 @@ class SkipsOnFailure:
             self._failed.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """Forget the finalizers of a test that failed."""
-        stack = item.session._setupstate.stack  # noqa: SLF001 - pytest has no way to leave finalizers out
-        if item.nodeid in self._failed and item in stack:
-            stack[item] = ([], stack[item][1])
+    def pytest_runtest_teardown(self, item: pytest.Function) -> None:
+        """Forget the finalizers of a test that failed, those that would run with a session's fixtures too."""
+        definitions = item._fixtureinfo.name2fixturedefs.values()  # noqa: SLF001 - pytest has no way to leave them out
+        for definition in (one for known in definitions for one in known if one.scope == "function"):
+            if item.nodeid in self._failed:
+                definition._finalizers.clear()  # noqa: SLF001 - as above
 
 
 DEFECTS: Final[dict[str, type]] = {

@@ -85,8 +85,9 @@ def test_invalid_catalog_url(quilt_ops: quilt.QuiltOps, target: Settings, backen
     assert unreachable.context.pop("original_exception")
     assert unreachable.context == base | {"kind": "unreachable", "url": f"{closed}/config.json"}
 
-    elsewhere = os.environ["AWS_ENDPOINT_URL"]
-    other = _error_of(quilt_ops, elsewhere)
+    with _catalog_without("analyticsBucket") as half:
+        elsewhere = os.environ.get("AWS_ENDPOINT_URL", f"{half}/elsewhere")
+        other, bad = _error_of(quilt_ops, elsewhere), _error_of(quilt_ops, half)
     assert type(other) is quilt.NotFoundError
     assert other.context == base | {
         "resource_type": "catalog", "identifier": elsewhere, "search_location": elsewhere,
@@ -97,8 +98,6 @@ def test_invalid_catalog_url(quilt_ops: quilt.QuiltOps, target: Settings, backen
     assert refused.context.pop("validation_rule")
     assert refused.context == base | {"field_name": "catalog_url", "field_value": "ftp://x"}
 
-    with _catalog_without("analyticsBucket") as half:
-        bad = _error_of(quilt_ops, half)
     assert type(bad) is quilt.BackendError
     assert bad.context == base | {"kind": "bad_config", "original_exception": "missing field analyticsBucket"}
 
@@ -117,7 +116,7 @@ def _closed_port() -> int:
 
 @contextmanager
 def _catalog_without(field: str) -> Iterator[str]:
-    """Serve a configuration that lacks one field."""
+    """Serve a configuration that lacks one field, and nothing else."""
     config = {
         "region": "us-east-1", "apiGatewayEndpoint": "http://x", "registryUrl": "http://x", "analyticsBucket": "b",
     }  # fmt: skip
@@ -125,7 +124,7 @@ def _catalog_without(field: str) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(200 if self.path == "/config.json" else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

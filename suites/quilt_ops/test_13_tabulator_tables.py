@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from suites._support.work import Work
 
 JOURNEY = "query-data"
-READ = ("admin",)
 WRITE = ("admin", "write")
 QUERY = ("admin", "write", "athena")
 SEEDED = ["events_parquet", "measurements", "simple_rows"]
@@ -85,7 +84,7 @@ def table_not_found(ended: Ended) -> bool:
     return ended.state == "FAILED" and "TABLE_NOT_FOUND" in ended.reason
 
 
-@case(tier="high", category="tabulator", needs=READ, journey=JOURNEY)
+@case(tier="high", category="tabulator", journey=JOURNEY)
 def test_list_tables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
     """The seeded tables are listed by name, their configurations as they were written."""
     listed = quilt_ops.list_tabulator_tables(target.data)
@@ -96,7 +95,7 @@ def test_list_tables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) 
         assert yaml.safe_load(table["config"])["source"]["type"] == "quilt-packages"
 
 
-@case(tier="normal", category="tabulator", needs=READ, journey=JOURNEY)
+@case(tier="normal", category="tabulator", journey=JOURNEY)
 def test_list_tables_empty_bucket(quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
     """A bucket without tables has an empty list, one that the catalog does not have is not found."""
     assert quilt_ops.list_tabulator_tables(target.scratch) == []
@@ -112,14 +111,14 @@ def test_list_tables_empty_bucket(quilt_ops: quilt.QuiltOps, target: Settings, b
     }
 
 
-@case(tier="high", category="tabulator", needs=READ, journey=JOURNEY)
+@case(tier="high", category="tabulator", journey=JOURNEY)
 def test_get_table(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
     """A table comes by its name, its configuration to the byte."""
     table = quilt_ops.get_tabulator_table(target.data, "simple_rows")
     assert table == {"name": "simple_rows", "config": seeds.manifest["tables"]["simple_rows"]["config"]}
 
 
-@case(tier="high", category="tabulator", needs=READ, journey=JOURNEY)
+@case(tier="high", category="tabulator", journey=JOURNEY)
 def test_get_missing_table(quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
     """A table that is not there is not found, by name and bucket."""
     with pytest.raises(quilt.NotFoundError) as caught:

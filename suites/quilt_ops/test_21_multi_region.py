@@ -15,6 +15,7 @@ from suites._support.exclusive import alone
 from suites._support.hashes import sha256_hex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
 
     from suites._support.control import Faults
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 JOURNEY = "browse-data"
 TIMEOUT_S = 30
 WEST, EAST = "west.txt", "data1.csv"
+# quilt3 asks S3 where a bucket lies before it signs for that region; the catalog knows, and the download fails.
+OUTAGE = {"quilt3": ("s3", "ServiceUnavailable", 503), "platform": 503}
 
 
 @pytest.fixture
@@ -47,6 +50,14 @@ def stated_regions(seeds: Seeds, target: Settings) -> dict[str, str]:
 def fetched(url: str) -> requests.Response:
     """Get a download URL as a plain client does."""
     return requests.get(url, timeout=TIMEOUT_S)
+
+
+def gotten(url_of: Callable[[], str]) -> object:
+    """Give the status of a download, or what kept its URL from being made."""
+    try:
+        return fetched(url_of()).status_code
+    except quilt.BackendError as error:
+        return tuple(error.context[field] for field in ("kind", "s3_code", "http_status"))
 
 
 @case(tier="normal", category="regions", needs=("write",), journey=JOURNEY)
@@ -89,13 +100,7 @@ def test_region_outage_is_reported(
     """While the west is out, its file cannot be had and says so; the other one and the listing are as ever."""
     assert fetched(quilt_ops.get_content_url(name, work.registry, WEST)).status_code == 200
     fault.set("aws", "error", operation="*", bucket=target.west, status=503, code="ServiceUnavailable")
-    if backend == "quilt3":  # it asks S3 where the bucket lies, the catalog knows
-        with pytest.raises(quilt.BackendError) as caught:
-            quilt_ops.get_content_url(name, work.registry, WEST)
-        context = caught.value.context
-        assert (context["kind"], context["s3_code"], context["http_status"]) == ("s3", "ServiceUnavailable", 503)
-    else:
-        assert fetched(quilt_ops.get_content_url(name, work.registry, WEST)).status_code == 503
+    assert gotten(lambda: quilt_ops.get_content_url(name, work.registry, WEST)) == OUTAGE[backend]
     east = fetched(quilt_ops.get_content_url(name, work.registry, EAST))
     assert sha256_hex(east.content) == seeds.sha256("simple-csv", EAST)
     assert [item.path for item in quilt_ops.browse_content(name, work.registry)] == [EAST, WEST]

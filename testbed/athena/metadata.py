@@ -11,11 +11,13 @@ from testbed.athena.catalogs import SCHEMA_START
 from testbed.athena.catalogs import TABULATOR
 from testbed.athena.failures import InvalidRequestError
 from testbed.athena.failures import QueryFailedError
+from testbed.athena.tabulator import definition_of
 from testbed.athena.tabulator import table_of
 from testbed.athena.tabulator import tables_in
 
 if TYPE_CHECKING:
     from testbed.athena.account import Account
+    from testbed.athena.tabulator import Definition
 
 GLUE: Final = "AwsDataCatalog"  # as Athena spells it
 OPERATIONS: Final = frozenset({"ListDatabases", "ListTableMetadata", "GetTableMetadata"})
@@ -39,9 +41,9 @@ def answer(account: Account, name: str, asked: dict[str, Any]) -> dict[str, Any]
         if name == "ListDatabases":
             return {"DatabaseList": [{"Name": known} for known in account.held().buckets]}
         if name == "ListTableMetadata":
-            names = [known.lower() for known in tables_in(account, bucket)]
-            return {"TableMetadataList": [_described(account, bucket, known) for known in names]}
-        return {"TableMetadata": _described(account, bucket, table)}
+            found = tables_in(account, bucket).items()
+            return {"TableMetadataList": [_described(known.lower(), definition_of(config)) for known, config in found]}
+        return {"TableMetadata": _described(table, table_of(account, f"{SCHEMA_START}{bucket}", table))}
     except QueryFailedError as error:
         raise InvalidRequestError(str(error), "MetadataException") from error
 
@@ -54,6 +56,6 @@ def require_table(account: Account, asked: dict[str, Any]) -> None:
         raise InvalidRequestError(str(error), "MetadataException") from error
 
 
-def _described(account: Account, bucket: str, name: str) -> dict[str, Any]:
-    columns = table_of(account, f"{SCHEMA_START}{bucket}", name).described
-    return {"Name": name, "TableType": "EXTERNAL_TABLE", "Columns": columns, "PartitionKeys": [], "Parameters": {}}
+def _described(name: str, table: Definition) -> dict[str, Any]:
+    kind = {"TableType": "EXTERNAL_TABLE", "PartitionKeys": [], "Parameters": {}}
+    return {"Name": name, "Columns": table.described} | kind

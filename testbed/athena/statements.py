@@ -237,6 +237,8 @@ def _create(tree: exp.Create, text: str) -> Statement:
         raise QueryFailedError(
             "SYNTAX_ERROR: CREATE TABLE needs EXTERNAL with columns and LOCATION, or AS with a query."
         )
+    if tree.kind == "VIEW" and isinstance(tree.this, exp.Schema):
+        raise unsupported("CREATE VIEW with a list of columns")
     raise unsupported(f"CREATE {tree.kind}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -18,7 +19,9 @@ from suites._support.athena import Tabulator
 from suites._support.athena import query
 from suites._support.statements import STATEMENTS
 from suites._support.statements import Data
+from suites._support.statements import Statement
 from suites._support.statements import cells
+from suites._support.statements import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
 
 JOURNEY = "query-data"
 COLUMNS = (("id", "int"), ("name", "string"), ("value", "double"))
+FOLDER = "matched"
 BATCHES = ("alpha", "beta")
 ROWS_PER_FILE = 500
+AT_A_TIME = 4
 CONFIG = """schema:
 - {{name: id, type: INT}}
 - {{name: name, type: STRING}}
@@ -48,15 +53,28 @@ parser: {{format: csv, header: true}}
 class Sides:
     """The same statements on both sides: a Tabulator table, and a Glue table over the objects behind it."""
 
-    def __init__(self, client: Any, tabulator: str, glue: str, time_factor: float) -> None:
+    def __init__(self, client: Any, tabulator: str, bare_glue: str, names: list[str], time_factor: float) -> None:
         self.client = client
         self.tabulator = tabulator
-        self.glue = glue
+        self.glue = _described(bare_glue, names)
+        self._bare_glue = bare_glue
         self._time_factor = time_factor
 
     def run(self, sql: str, **more: Any) -> Ended:
         """Run a statement to its end."""
         return query(self.client, sql, time_factor=self._time_factor, **more)
+
+    def answers(self) -> dict[str, tuple[Ended, Ended]]:
+        """Run every statement on both sides, some at a time; give how they ended by name."""
+        asked = [(statement, place) for statement in STATEMENTS for place in self.places()]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            ended = list(pool.map(lambda pair: self.run(pair[0].sql.format(**pair[1]), **pair[0].options), asked))
+        return {statement.name: (ended[2 * n], ended[2 * n + 1]) for n, statement in enumerate(STATEMENTS)}
+
+    def places(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Give what a statement's places are filled with on each side."""
+        of_tabulator = {"own": self.tabulator, "pkg": '"$pkg_name"', "plain": self.tabulator, "other": self._bare_glue}
+        return of_tabulator, {"own": self.glue, "pkg": "pkg", "plain": self._bare_glue, "other": self.tabulator}
 
     def counts(self) -> tuple[int, int]:
         """Count the rows of both sides."""
@@ -77,32 +95,31 @@ def test_tabulator_matches_athena(
     glue_tables: GlueTables,
     target: Settings,
 ) -> None:
-    """Nine statements give the same rows by Tabulator, by Athena and by hand; then each sees what it must of a change."""
+    """Nine statements give the same rows by Tabulator, by Athena and by hand; then each sees what changed."""
     names, data, sources = _packages(quilt_ops, work)
     table = tables.name(work.bucket, "matched")
     admin_ops.create_tabulator_table(work.bucket, table, CONFIG.format(packages="|".join(names)))
     _decoy(admin_ops, work, tables)
-    glue = glue_tables.partitioned("matched", COLUMNS, ("pkg", "batch"), _parts(names, sources))
-    sides = Sides(
-        quilt_ops.get_boto3_client("athena"),
-        tabulator.place(work.bucket, table),
-        glue_tables.place(glue),
-        target.time_factor,
-    )
+    folder = f"s3://{work.bucket}/{work.prefix(work.bucket, FOLDER)}"
+    glue = glue_tables.csv("matched", COLUMNS, f"{folder}in/")
+    place = tabulator.place(work.bucket, table)
+    athena = quilt_ops.get_boto3_client("athena")
+    sides = Sides(athena, place, glue_tables.place(glue), names, target.time_factor)
+    answers = sides.answers()
+    s3 = quilt_ops.get_boto3_client("s3")
     for statement in STATEMENTS:
-        _check_statement(sides, statement.name, data, quilt_ops)
-    assert sides.counts() == (len(data.rows), len(data.rows)) == (3000, 3000)
-    _check_pages(sides)
+        _check_statement(answers[statement.name], statement, data, s3)
+    _check_pages(sides, answers["window"])
     _check_refusals(sides)
     more = rows.generated("gamma", 3000, 100)
-    uri = work.put("gamma", "gamma.csv", rows.as_csv(more))
+    uri = work.put(FOLDER, "later/0/gamma.csv", rows.as_csv(more))
     entries = [{"logical_key": f"data/{batch}.csv", "physical_key": sources[names[0], batch]} for batch in BATCHES]
     work.await_next_second(names[0])
     quilt_ops.update_package_revision(
         names[0], work.registry, [*entries, {"logical_key": "data/gamma.csv", "physical_key": uri}]
     )
     assert sides.counts() == (3100, 3000)
-    glue_tables.extend(glue, COLUMNS, (names[0], "gamma"), uri.rpartition("/")[0] + "/")
+    glue_tables.move(glue, COLUMNS, folder)
     assert sides.counts() == (3100, 3100)
     quilt_ops.delete_package(names[2], work.registry)
     assert sides.counts() == (2100, 3100)
@@ -119,15 +136,18 @@ def _packages(quilt_ops: QuiltOps, work: Work) -> tuple[list[str], Data, dict[tu
         for place, batch in enumerate(BATCHES):
             first = (len(BATCHES) * number + place) * ROWS_PER_FILE
             made = rows.generated("matched", first, ROWS_PER_FILE)
-            sources[name, batch] = work.put(f"matched-{number}-{batch}", f"{batch}.csv", rows.as_csv(made))
+            sources[name, batch] = work.put(FOLDER, f"in/{number}/{batch}.csv", rows.as_csv(made))
             found += [(row, batch, name) for row in made]
         entries = [{"logical_key": f"data/{batch}.csv", "physical_key": sources[name, batch]} for batch in BATCHES]
         quilt_ops.create_package_revision(name, work.registry, entries)
     return names, Data(found), sources
 
 
-def _parts(names: list[str], sources: dict[tuple[str, str], str]) -> dict[tuple[str, ...], str]:
-    return {(name, batch): sources[name, batch].rpartition("/")[0] + "/" for name in names for batch in BATCHES}
+def _described(glue: str, names: list[str]) -> str:
+    """Give the external table with batch and package, which its files' places tell."""
+    cases = " ".join(f"WHEN '{number}' THEN '{name}'" for number, name in enumerate(names))
+    batch, number = (f"regexp_extract(\"$path\", '/([0-9])/([a-z]+)[.]csv$', {group})" for group in (2, 1))
+    return f"(SELECT id, name, value, {batch} AS batch, CASE {number} {cases} END AS pkg FROM {glue})"  # noqa: S608 - own names
 
 
 def _decoy(admin_ops: QuiltOps, work: Work, tables: Tables) -> None:
@@ -138,43 +158,38 @@ def _decoy(admin_ops: QuiltOps, work: Work, tables: Tables) -> None:
         admin_ops.create_tabulator_table(work.bucket, tables.name(work.bucket, short), CONFIG.format(packages=other))
 
 
-def _check_statement(sides: Sides, name: str, data: Data, quilt_ops: QuiltOps) -> None:
-    """Run a statement on both sides and compare them with each other and with the rows."""
-    statement = next(one for one in STATEMENTS if one.name == name)
-    expected = statement.expected(data)
-    answers = []
-    for own, pkg, other in ((sides.tabulator, '"$pkg_name"', sides.glue), (sides.glue, "pkg", sides.tabulator)):
-        ended = sides.run(statement.sql.format(own=own, pkg=pkg, other=other), **statement.options)
+def _check_statement(answers: tuple[Ended, Ended], statement: Statement, data: Data, s3: Any) -> None:
+    """Compare both sides of a statement with each other and with the rows."""
+    expected, near = split(statement.expected(data))
+    for ended in answers:
         assert (ended.state, ended.reason) == ("SUCCEEDED", "")
-        found = cells(ended)
-        assert len(found) == len(expected)
-        for row, wanted in zip(found, expected, strict=True):
-            assert row == pytest.approx(wanted, rel=1e-9) if statement.is_float else row == wanted
+        exact, floats = split(cells(ended))
+        assert exact == expected
+        assert floats == pytest.approx(near, rel=1e-9)
+        assert ended.names == list(statement.columns)
+        assert [column["Type"] for column in ended.columns] == list(statement.columns.values())
         note("query_s", ended.execution["Statistics"]["TotalExecutionTimeInMillis"] / 1000)
         assert ended.execution["Statistics"]["DataScannedInBytes"] > 0
-        _check_result_file(ended, quilt_ops)
-        answers.append(ended)
-    assert answers[0].names == answers[1].names == list(statement.columns)
-    assert [column["Type"] for column in answers[0].columns] == list(statement.columns.values())
-    assert [column["Type"] for column in answers[1].columns] == list(statement.columns.values())
-    observe(name, [[round(cell, 9) if isinstance(cell, float) else cell for cell in row] for row in cells(answers[0])])
+        _check_result_file(ended, s3)
+    rounded = [[round(cell, 9) if isinstance(cell, float) else cell for cell in row] for row in cells(answers[0])]
+    observe(statement.name, rounded)
 
 
-def _check_result_file(ended: Ended, quilt_ops: QuiltOps) -> None:
+def _check_result_file(ended: Ended, s3: Any) -> None:
     """Compare the result's CSV, named by the query, and its pages with the rows."""
     location = ended.execution["ResultConfiguration"]["OutputLocation"]
     assert location.endswith(f"/{ended.execution['QueryExecutionId']}.csv")
     bucket, _, key = location.removeprefix("s3://").partition("/")
-    body = quilt_ops.get_boto3_client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
     assert list(csv.reader(io.StringIO(body))) == [ended.names, *ended.rows]
 
 
-def _check_pages(sides: Sides) -> None:
+def _check_pages(sides: Sides, answers: tuple[Ended, Ended]) -> None:
     """Page through three thousand rows, whose header counts as one: none twice, none missing."""
-    for table in (sides.tabulator, sides.glue):
-        ended = sides.run(f"SELECT id FROM {table} ORDER BY id OFFSET 0 LIMIT 3000")  # noqa: S608 - own name
+    for ended in answers:
         asked = {"QueryExecutionId": ended.execution["QueryExecutionId"], "MaxResults": 1000}
-        pages, token = [], {}
+        pages: list[list[str]] = []
+        token: dict[str, str] = {}
         while not pages or token:
             answer = sides.client.get_query_results(**asked, **token)
             pages.append([row["Data"][0]["VarCharValue"] for row in answer["ResultSet"]["Rows"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,3 +95,16 @@ def test_what_is_unsupported_by_design_is_not_asked(proving: Proving) -> None:
     proof = plan_proof(proving.profile, Selection(defects=("late",)), FACTOR)
     assert shown(proof.units) == {("late", "platform", 1)}
     assert proof.absent == ()
+
+
+def test_a_star_is_every_test_that_asks_its_subject_anything(proving: Proving) -> None:
+    """A test that declares to send nothing cannot notice what is answered."""
+    tests = """
+    from nightproof.evidence import case
+    @case(wire="none", wire_reason="why")
+    def test_is_silent(): pass
+    def test_is_blind(): pass
+    """
+    proving.write('[defect.null]\nplaces = ["catalog"]\nkills.platform = ["*"]\n', dedent(tests), ("test_is_blind",))
+    (unit,) = plan_proof(proving.profile, Selection(), FACTOR).units
+    assert unit.tests == ("shop/test_it::test_is_blind",)
