@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nightproof.datasets import put
+from nightproof.datasets.generators import BULK
 from nightproof.datasets.generators import FILES
 from nightproof.datasets.generators import generate
 from nightproof.datasets.manifest import pinned
@@ -290,3 +291,24 @@ def test_bytes_that_changed_on_disk_are_found(tmp_path: Path) -> None:
         f"{PLAIN}/only_a.csv: the stored bytes were changed",
         f"{PLAIN}/shared_same.csv: the stored bytes were changed",
     )
+
+
+def test_bulk_objects_are_compared_as_listed(embedded: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of them is read back, the others by the MD5 that the store lists; a damaged one is found and sent."""
+    assert len(pinned()) > 10_000
+    monkeypatch.setitem(FILES, BULK, dict(list(FILES[BULK].items())[:41]))
+    storage, read = Storage(embedded.seeder_s3(), Names(), Placement(tmp_path / "placement.json")), []
+    put_dataset(storage, BULK)
+    digest = put.digest
+
+    def noted(storage: Storage, dataset: str, path: str, version: str) -> str:
+        read.append(path)
+        return digest(storage, dataset, path, version)
+
+    monkeypatch.setattr(put, "digest", noted)
+    assert put_dataset(storage, BULK).uploaded_bytes == 0
+    assert sorted(read) == [f"dir_00/file_{number:03d}.bin" for number in (0, 20, 40)]
+    storage.s3.put_object(Bucket=Names().bucket_perf, Key=f"{BULK}/dir_00/file_007.bin", Body=b"y" * 100)
+    repaired = put_dataset(storage, BULK)
+    assert repaired.repairs == ("bulk-src/dir_00/file_007.bin: the object was overwritten",)
+    assert (repaired.uploaded_bytes, put_dataset(storage, BULK).repaired) == (100, 0)

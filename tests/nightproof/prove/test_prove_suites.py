@@ -16,13 +16,15 @@ from nightproof.prove.table import read_table
 from nightproof.verdict.catalogue import read_lock
 from suites._defects.client import DEFECTS as OF_PROCESS
 from suites._defects.harness import DEFECTS as OF_HARNESS
-from testbed.aws.defects import SENTENCES as OF_AWS
+from testbed.aws.app import new_faults
 from testbed.catalog.defects import SENTENCES as OF_CATALOG
 
 LOCKED: Final = json.loads(Path("suites/catalogue.lock.json").read_text(encoding="utf-8"))["suites"]
 TABLES: Final = sorted(path.parent for path in Path("suites").glob("*/defects.toml"))
 SUITES: Final = [path for path in TABLES if load_suite(path).name in LOCKED]
-KNOWN: Final = {"aws": set(OF_AWS), "catalog": set(OF_CATALOG), "client": set(OF_PROCESS), "harness": set(OF_HARNESS)}
+KNOWN: Final = {
+    "aws": set(new_faults().defects), "catalog": set(OF_CATALOG), "client": set(OF_PROCESS), "harness": set(OF_HARNESS),
+}  # fmt: skip
 LATENCY: Final = re.compile(r"-(?:latency|lag)-(\d+)s$")
 
 

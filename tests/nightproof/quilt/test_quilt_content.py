@@ -14,6 +14,8 @@ from nightproof import quilt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from types_boto3_s3 import S3Client
+
     from tests.nightproof.quilt.conftest import Versions
 
 REGISTRY: Final = "s3://quilt-mcp-test-work"
@@ -99,6 +101,17 @@ def test_a_content_url_of_an_old_revision_gives_the_old_bytes(ops: quilt.QuiltOp
     old = httpx.get(ops.get_content_url(versions.name, REGISTRY, "changed.txt", versions.first))
     new = httpx.get(ops.get_content_url(versions.name, REGISTRY, "changed.txt"))
     assert (old.content, new.content) == (b"hello", b"world!")
+
+
+def test_a_content_url_is_signed_for_the_region_of_the_object(ops: quilt.QuiltOps, backend: str, s3: S3Client) -> None:
+    """Objects of another region than the registry's are read by their URL too."""
+    west, name = "quilt-mcp-test-west", f"conform/west-{backend}"
+    s3.put_object(Bucket=west, Key="conform/west.txt", Body=b"west")
+    ops.create_package_revision(name, REGISTRY, [{"logical_key": "w", "physical_key": f"s3://{west}/conform/west.txt"}])
+    url = ops.get_content_url(name, REGISTRY, "w")
+    assert httpx.URL(url).params["X-Amz-Credential"].split("/")[2] == "us-west-2"
+    assert httpx.get(url).content == b"west"
+    ops.delete_package(name, REGISTRY)
 
 
 def test_a_content_url_carries_its_life(ops: quilt.QuiltOps, tree: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pyathena
 import pytest
 from botocore.exceptions import ClientError
 
@@ -15,6 +16,7 @@ from testbed.athena.catalogs import held
 from testbed.athena.executions import Executions
 from tests.testbed.athena.querying import DATABASE
 from tests.testbed.athena.querying import WORK
+from tests.testbed.athena.querying import WORKGROUP
 from tests.testbed.athena.querying import Querying
 from tests.testbed.athena.tabulating import CATALOG
 
@@ -135,6 +137,25 @@ def test_catalogs_describe_their_tables(tabulating: Tabulating) -> None:
     for given in (where, glue):
         with pytest.raises(ClientError, match="MetadataException"):
             athena.get_table_metadata(**given, TableName="nope")
+
+
+@pytest.mark.usefixtures("made")
+def test_pyathena_reads_tabulator(tabulating: Tabulating) -> None:
+    """With the catalog's keys and Tabulator as its catalog."""
+    keys = tabulating.asking.keys
+    connection = pyathena.connect(
+        endpoint_url=tabulating.asking.url,
+        region_name="us-east-1",
+        work_group=WORKGROUP,
+        catalog_name=CATALOG,
+        schema_name=WORK,
+        aws_access_key_id=keys["access_key_id"],
+        aws_secret_access_key=keys["secret_access_key"],
+        aws_session_token=keys["session_token"],
+        poll_interval=0.02,
+    )
+    with connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT id, name FROM rows ORDER BY id").fetchall() == [(1, "a"), (2, "b")]
 
 
 def test_all_catalogs_are_listed(asking: Querying) -> None:

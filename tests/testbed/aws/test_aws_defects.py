@@ -150,6 +150,17 @@ def test_latency(
     assert between - began < 1.5 <= time.monotonic() - between
 
 
+def test_an_outage_of_the_west_is_hidden(aws: Asking, switch: Callable[..., None]) -> None:
+    """What fails there is answered 200 without content; an outage elsewhere stays one, and no outage is no lie."""
+    switch("s3-west-outage-hidden")
+    assert aws.s3.get_bucket_location(Bucket=WEST)["LocationConstraint"] == "us-west-2"
+    switch("error", bucket=WEST, status=503)
+    found = aws.s3.get_object(Bucket=WEST, Key="west.txt")
+    assert (found["ResponseMetadata"]["HTTPStatusCode"], found["Body"].read()) == (200, b"")
+    switch("error", bucket=SCRATCH, status=503)
+    assert refused(lambda: aws.s3.head_bucket(Bucket=SCRATCH)) == "503"
+
+
 def test_missing_objects_exist(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
     """HEAD finds an empty object where there is none; what exists keeps its size."""
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}a", Body=b"1")

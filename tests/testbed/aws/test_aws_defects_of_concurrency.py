@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.testbed.aws.asking import WORK
+from tests.testbed.aws.asking import refused
 from tests.testbed.aws.registry import Registry
 
 if TYPE_CHECKING:
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.testbed.aws.asking import Asking
+
+LATENCY_S = 1.5
 
 
 @pytest.fixture
@@ -40,3 +45,19 @@ def test_writers_at_once_get_each_others_content(registry: Registry, switch: Cal
         first, second = pool.map(lambda name: registry.push(name, 1, name), ["p", "q"])
     registry.aws.control("DELETE", "faults/construct-crosses-packages")
     assert [registry.keys(top_hash) for top_hash in (first, second)] == [["q"], ["p"]]
+
+
+def test_requests_wait_for_each_other(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
+    """Two requests at once take as long as one, and with the defect as long as two; the latency counts."""
+
+    def together() -> float:
+        began = time.monotonic()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: refused(lambda: aws.s3.head_object(Bucket=WORK, Key=f"{prefix}a")), range(2)))
+        return time.monotonic() - began
+
+    together()  # the first opens the connections
+    switch("latency", operation="HeadObject", bucket=WORK, prefix=prefix, seconds=LATENCY_S)
+    assert LATENCY_S <= together() < 2 * LATENCY_S
+    switch("catalog-serialises-requests")
+    assert together() >= 2 * LATENCY_S

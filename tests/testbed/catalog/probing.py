@@ -148,6 +148,14 @@ class Probing:
         with ThreadPoolExecutor(2) as pool:
             return [found["name"] for found in pool.map(self.asked, [NAME, "defects/other"])]
 
+    def waited_together(self) -> bool:
+        """Ask two packages at the same time, each answer a second and a half late; say whether that passed once."""
+        self.catalog.control("PUT", "faults/latency", {"operation": "read", "seconds": 1.5})
+        began = time.monotonic()
+        self.asked_at_once()
+        self.catalog.control("DELETE", "faults/latency")
+        return time.monotonic() - began < 3
+
     def written_at_once(self) -> list[Any]:
         """Construct two packages at the same time and give the keys of each."""
         with ThreadPoolExecutor(2) as pool:

@@ -137,6 +137,7 @@ PROBES: dict[str, Probe] = {
     "construct-ignores-copy": (lambda p: p.promoted(), True, False),
     "construct-crosses-packages": (lambda p: p.written_at_once(), [["one"], ["two"]], [["two"], ["one"]]),
     "catalog-mixes-concurrent-answers": (lambda p: p.asked_at_once(), [NAME, OTHER], [OTHER, NAME]),
+    "catalog-serialises-requests": (lambda p: p.waited_together(), True, False),
 }
 TIMED = {
     "catalog-read-latency-8s": (("read", "search"), 8),
