@@ -40,14 +40,18 @@ class Revision:
     metadata: dict[str, Any] | None
     entries: Mapping[str, str] = field(repr=False)
     by_quilt3: bool = False
+    _known: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def sources(self) -> set[str]:
         """Give the datasets that its entries lie in; an empty package is a dataset of its own."""
         return {source.split("/", 1)[0] for source in self.entries.values()} or {self.package.rsplit("/", 1)[-1]}
 
     def expected(self, pins: Mapping[str, Pin]) -> str:
-        """Give the top hash it must have."""
-        return top_hash(self.message, self.metadata, {key: pins[source] for key, source in self.entries.items()})
+        """Give the top hash it must have, computed once: the large packages are asked for it again and again."""
+        if id(pins) not in self._known:
+            pinned = {key: pins[source] for key, source in self.entries.items()}
+            self._known[id(pins)] = top_hash(self.message, self.metadata, pinned)
+        return self._known[id(pins)]
 
 
 def baseline(names: Names) -> tuple[Revision, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from typing import Final
 
-MOMENT_S: Final = 0.3  # long enough to meet whoever started with us, short enough for a whole suite one by one
+MOMENT_S: Final = 1.0  # long enough to meet, on a busy machine too, whoever started with us
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ def test_filler_has_its_size() -> None:
 
 def test_statements_expect_rows_of_their_columns() -> None:
     """Every statement expects at least one row, each with a cell for every column."""
-    data = Data([(row, batch, f"p/{row.id % 3}") for batch in ("x", "y") for row in generated(batch, 999, 500)])
+    data = Data([(row, batch, f"p/{row.id % 3}") for batch in ("x", "y") for row in generated(batch, 999, 600)])
     for statement in STATEMENTS:
         expected = statement.expected(data)
         assert expected, statement.name

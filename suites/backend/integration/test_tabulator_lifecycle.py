@@ -16,6 +16,8 @@ from suites._support.table_documents import Path
 
 if TYPE_CHECKING:
     from suites._support.athena import Tabulator
+    from suites._support.seeds import Seeds
+    from suites._support.settings import Settings
     from suites._support.tables import Tables
     from suites._support.work import Work
 
@@ -91,9 +93,11 @@ def test_full_lifecycle(admin_ops: quilt.QuiltOps, work: Work, tables: Tables, t
 
 
 @case(tier="high", category="integration-write", needs=("write", "admin"), journey=JOURNEY)
-def test_client_and_catalog_agree(admin_ops: quilt.QuiltOps, tables: Tables, work: Work, backend: str) -> None:
+def test_client_and_catalog_agree(
+    admin_ops: quilt.QuiltOps, tables: Tables, seeds: Seeds, target: Settings, backend: str
+) -> None:
     """What the interface wrote, both ways to the catalog read, rename and delete alike, and refuse alike."""
-    bucket, configs = work.bucket, {}
+    bucket, configs = target.perf, {}
     for number, short in enumerate(("a", "b", "c")):
         name = tables.name(bucket, short)
         configs[name] = CONFIG.format(package=f"np-none/{short}", key=f"{number}[.]csv$")
@@ -102,7 +106,10 @@ def test_client_and_catalog_agree(admin_ops: quilt.QuiltOps, tables: Tables, wor
     renamed = tables.name(bucket, "d")
     top, twin = Path(admin_ops, is_twin=False), Path(admin_ops, is_twin=True)
     other, same = (top, twin) if backend == "quilt3" else (twin, top)  # this backend's client itself goes the same way
+    seeded = {n: t["config"] for n, t in seeds.manifest["tables"].items() if t.get("bucket") == target.data}
     for path in (other, same):
+        # The last table of that bucket's list is a seeded one, whatever tests made there.
+        assert {name: config for name, config in path.tables(target.data).items() if name in seeded} == seeded
         assert {name: config for name, config in path.tables(bucket).items() if name in configs} == configs
         _check_refusals(path, bucket, a, b)
         assert _own(admin_ops, bucket, {*configs, renamed}) == configs
@@ -128,6 +135,7 @@ def _check_refusals(path: Path, bucket: str, a: str, b: str) -> None:
     """Refuse a taken name, a missing table, a bad name and a bad configuration; each by path and name."""
 
     def refused(arm: Any) -> list[tuple[str, str]]:
+        assert arm["__typename"] == "InvalidInput"
         return [(error["path"], error["name"]) for error in arm["errors"]]
 
     assert refused(path.rename(bucket, a, b)) == [("newTableName", "TableExists")]

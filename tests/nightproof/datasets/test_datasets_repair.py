@@ -294,9 +294,9 @@ def test_bytes_that_changed_on_disk_are_found(tmp_path: Path) -> None:
 
 
 def test_bulk_objects_are_compared_as_listed(embedded: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A twentieth of them is read back, the others by the MD5 that the store lists; a damaged one is found and sent."""
+    """One in a hundred is read back, the others by the MD5 that the store lists; a damaged one is found and sent."""
     assert len(pinned()) > 10_000
-    monkeypatch.setitem(FILES, BULK, dict(list(FILES[BULK].items())[:41]))
+    monkeypatch.setitem(FILES, BULK, dict(list(FILES[BULK].items())[:102]))
     storage, read = Storage(embedded.seeder_s3(), Names(), Placement(tmp_path / "placement.json")), []
     put_dataset(storage, BULK)
     digest = put.digest
@@ -307,7 +307,7 @@ def test_bulk_objects_are_compared_as_listed(embedded: Target, tmp_path: Path, m
 
     monkeypatch.setattr(put, "digest", noted)
     assert put_dataset(storage, BULK).uploaded_bytes == 0
-    assert sorted(read) == [f"dir_00/file_{number:03d}.bin" for number in (0, 20, 40)]
+    assert sorted(read) == [f"dir_00/file_{number:03d}.bin" for number in (0, 100)]
     storage.s3.put_object(Bucket=Names().bucket_perf, Key=f"{BULK}/dir_00/file_007.bin", Body=b"y" * 100)
     repaired = put_dataset(storage, BULK)
     assert repaired.repairs == ("bulk-src/dir_00/file_007.bin: the object was overwritten",)

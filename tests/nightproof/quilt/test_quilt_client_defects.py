@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.nightproof.quilt.conftest import Versions
     from tests.nightproof.quilt.conftest import World
 
-REGISTRY: Final = "s3://quilt-mcp-test-work"
+BUCKET: Final = "quilt-mcp-test-work"
+REGISTRY: Final = f"s3://{BUCKET}"
 LIMIT_S: Final = 0.3
 STALL_S: Final = 1.0  # how long the catalog takes where only a limit ends the call
 BAD_ENTRIES: Final = [{"physical_key": "s3://b/k"}, {"physical_key": "s3://b/k"}]
@@ -51,6 +52,9 @@ PROBES: Final[dict[str, Probe]] = {
         lambda: ops.create_package_revision(f"defect/limit-{uuid.uuid4().hex}", REGISTRY, [])
     ),
     "client-calls-every-error-timeout": lambda ops, _t, _v: _kind(lambda: ops.get_catalog_config("http://127.0.0.1:9")),
+    "tabulator-missing-as-empty": lambda ops, _t, _v: error_of(lambda: ops.get_tabulator_table(BUCKET, "none")),
+    "tabulator-delete-missing-ok": lambda ops, _t, _v: error_of(lambda: ops.delete_tabulator_table(BUCKET, "none")),
+    "client-skips-table-check": lambda ops, _t, _v: error_of(lambda: ops.update_tabulator_table(BUCKET, "none", "")),
     "update-replaces-metadata": lambda ops, _t, _v: _updated(ops),
     "update-creates-missing": lambda ops, _t, _v: error_of(
         lambda: ops.update_package_revision(f"defect/{type(ops).__name__}-missing", REGISTRY, [])
@@ -76,7 +80,7 @@ def _updated(ops: quilt.QuiltOps) -> object:
 
 def test_every_defect_has_a_probe() -> None:
     """A defect that nobody tries proves nothing."""
-    assert sorted([*PROBES, "client-ignores-missing-session"]) == sorted(DEFECTS)
+    assert sorted([*PROBES, "client-ignores-missing-session", "client-invents-config"]) == sorted(DEFECTS)
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -91,7 +95,7 @@ def test_a_defect_changes_the_answer(
 ) -> None:
     """What the sound client answers is not what the broken one does."""
     fault("latency", operation="SlowProbe", seconds=STALL_S)
-    monkeypatch.setenv("NIGHTPROOF_TIME_FACTOR", "0.0001")  # 30 s become 3 ms, which no write holds
+    monkeypatch.setenv("NIGHTPROOF_TIME_FACTOR", "0.000001")  # 30 s become 30 us, which no write holds
     sound = PROBES[name](ops, tree, versions)
     install(name, backend, monkeypatch.setattr)
     assert PROBES[name](ops, tree, versions) != sound
@@ -102,3 +106,14 @@ def test_a_missing_session_may_be_ignored(world: World, backend: str, monkeypatc
     assert error_of(lambda: world.make(backend, credentials=None)).startswith("AuthenticationError")
     install("client-ignores-missing-session", backend, monkeypatch.setattr)
     assert error_of(lambda: world.make(backend, credentials=None)) == ""
+
+
+def test_a_configuration_may_be_invented(
+    world: World, backend: str, fault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With this defect nobody is told that the catalog's configuration lacks a field."""
+    ops, url = world.make(backend), world.target.catalog_url
+    fault("config-drops-analytics-bucket")
+    assert error_of(lambda: ops.get_catalog_config(url)).startswith("BackendError")
+    install("client-invents-config", backend, monkeypatch.setattr)
+    assert error_of(lambda: ops.get_catalog_config(url)) == ""

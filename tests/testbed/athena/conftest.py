@@ -48,10 +48,16 @@ def calling(embedded: Target) -> Iterator[Calling]:
     calling.http.close()
 
 
+@pytest.fixture(scope="session")
+def lent(calling: Calling) -> Querying:
+    """Give a caller with keys that the catalog lent to the test user; one for all, because clients are slow to make."""
+    return Tabulating.lent_to(calling, "test-user")
+
+
 @pytest.fixture
-def tabulating(calling: Calling) -> Iterator[Tabulating]:
+def tabulating(calling: Calling, lent: Querying) -> Iterator[Tabulating]:
     """Give packages and tables of the test's own, with open query off; tables and switch are put back."""
-    made = Tabulating(calling)
+    made = Tabulating(calling, lent)
     made.open(enabled=False)
     yield made
     made.remove()

@@ -26,22 +26,23 @@ OPEN = "mutation O($e: Boolean!) { admin { setTabulatorOpenQuery(enabled: $e) { 
 class Tabulating:
     """Makes packages under a name of the test's own, and tables over them; `asking` has keys that the catalog lent."""
 
-    def __init__(self, catalog: Calling) -> None:
+    def __init__(self, catalog: Calling, asking: Querying) -> None:
         self.catalog = catalog
+        self.asking = asking
         self.own = f"tb-{uuid.uuid4().hex[:10]}"
-        self.asking = self.lent_to("test-user")
         self.tables: set[str] = set()
         self._second = 1_700_000_000
 
-    def lent_to(self, user: str) -> Querying:
+    @staticmethod
+    def lent_to(catalog: Calling, user: str) -> Querying:
         """Ask with the keys that the catalog lends to a user."""
-        lent = self.catalog.get("/registry/api/auth/get_credentials", user).json()
+        lent = catalog.get("/registry/api/auth/get_credentials", user).json()
         named = {
             "access_key_id": "AccessKeyId",
             "secret_access_key": "SecretAccessKey",
             "session_token": "SessionToken",
         }
-        return Querying(self.catalog.target, {name: lent[member] for name, member in named.items()})
+        return Querying(catalog.target, {name: lent[member] for name, member in named.items()})
 
     def entry(self, key: str, body: bytes) -> dict[str, Any]:
         """Store an object and give the line of a manifest that names this version of it."""

@@ -64,7 +64,7 @@ def test_open_query_is_a_gate(tabulating: Tabulating, made: str, embedded: Targe
 
 def test_the_buckets_of_the_caller_count(tabulating: Tabulating, made: str) -> None:
     """A role that may not read a bucket reads none of its tables, open query or not."""
-    reader = tabulating.lent_to("test-readonly")
+    reader = tabulating.lent_to(tabulating.catalog, "test-readonly")
     tabulating.open(enabled=True)
     assert reader.reason(f"SELECT * FROM {made}").startswith("PERMISSION_DENIED: Access denied on S3 path")
 
@@ -102,6 +102,8 @@ def test_tables_are_found_by_every_name(tabulating: Tabulating, made: str) -> No
     assert asking.row(f"SELECT max({made}.id) FROM {made}") == ["2"]
     assert asking.row(f'SELECT max("{WORK}".rows.id) FROM rows', **HOME) == ["2"]
     assert asking.row(f'SELECT count(*) FROM rows, "quilt_test_catalog".{DATABASE}.test_table_1', **HOME) == ["0"]
+    row = "CAST(ROW(ROW(ROW(1))) AS ROW(s ROW(t ROW(u int))))"  # members of a row look like names of schemas
+    assert asking.row(f"SELECT r.s.t.u FROM (SELECT {row} AS r)") == ["1"]
     columns = ["id", "name", "kind", "$pkg_name", "$logical_key", "$physical_key", "$top_hash", "$issue"]
     assert [row[0] for row in asking.rows(f"DESCRIBE {made}")] == columns
     assert asking.rows("SHOW COLUMNS IN rows", **HOME)[:2] == [["id"], ["name"]]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LATENCY_S = 1.5
 
+PRIVATE = "quilt-mcp-test-private"
+
 
 @pytest.fixture
 def registry(aws: Asking, prefix: str) -> Iterator[Registry]:
@@ -36,11 +38,16 @@ def test_readers_at_once_get_each_others_manifest(registry: Registry, switch: Ca
     assert registry.keys(first) == ["one"]
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(registry.keys, [first, second])) == [["two"], ["one"]]
+    missing = {"Bucket": WORK, "Key": f".quilt/packages/{'3' * 64}"}
+    assert refused(lambda: registry.aws.s3.get_object(**missing)) == "NoSuchKey"
 
 
 def test_writers_at_once_get_each_others_content(registry: Registry, switch: Callable[..., None]) -> None:
     """Two manifests that are stored at the same time lie under each other's key, also afterwards."""
     switch("construct-crosses-packages")
+    assert registry.keys(registry.push("alone", 1, "alone")) == ["alone"]
+    runner, foreign = registry.aws.client("s3", "ci-runner"), f".quilt/packages/{'4' * 64}"
+    assert refused(lambda: runner.put_object(Bucket=PRIVATE, Key=foreign, Body=b"{}")) == "AccessDenied"
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda name: registry.push(name, 1, name), ["p", "q"])
     registry.aws.control("DELETE", "faults/construct-crosses-packages")

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
+from starlette.responses import RedirectResponse
 
+from testbed.catalog import order
 from testbed.catalog.defects import SENTENCES
 from testbed.catalog.defects import Defects
+from testbed.catalog.defects_of_tabulator import DEFECTS as TABULATOR
 from testbed.faults.control import Faults
 from tests.testbed.catalog.calling import PRIVATE
 from tests.testbed.catalog.calling import WORK
@@ -151,7 +155,9 @@ OTHERS = {"catalog-ignores-revocation", "search-index-lag-20s", "search-index-la
 
 def test_every_defect_has_its_probe() -> None:
     """No defect is declared that nobody has seen working."""
-    assert set(SENTENCES) == {*PROBES, *PEOPLE, *TIMED, *OTHERS}
+    elsewhere = (Path(__file__).parent / "test_catalog_tabulator_defects.py").read_text(encoding="utf-8")
+    named = {name for name in TABULATOR if f'"{name}"' in elsewhere}
+    assert set(SENTENCES) == {*PROBES, *PEOPLE, *TIMED, *OTHERS, *named}
 
 
 @pytest.mark.parametrize("name", sorted(PROBES))
@@ -245,3 +251,5 @@ def test_another_order_means_the_same(probing: Probing, switch: Callable[..., No
     switch("error", operation="graphql", status=503)
     refused = probing.catalog.post("{ me { name } }")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    elsewhere = RedirectResponse("http://127.0.0.1:9/")
+    assert order.turned(elsewhere) is elsewhere
