@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
@@ -37,6 +37,7 @@ from nightproof.prove.results import write
 from nightproof.records import Verdict
 from nightproof.runner.cell import GroupRegistry
 from nightproof.seeds import seed_target
+from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 RED: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW})
 SEEN_AGAIN_AFTER: Final = 20  # units: an interrupted proof loses no more than these
 STOP_GRACE_S: Final = 5.0
+STOP_S: Final = 60.0
 STORAGE: Final = "aws"
 
 
@@ -115,23 +117,45 @@ class Prover:
     def run(self, units: Collection[Unit]) -> None:
         """Run the baselines, then every defect; whatever ends this, nothing goes on running."""
         try:
-            with ThreadPoolExecutor(len(self.beds)) as pool:
-                try:
-                    announce("testbed", f"{len(self.beds)} copies of the seeded state")
-                    list(pool.map(lambda bed: bed.renew(), self.beds))
-                    self._share(pool, [[unit] for unit in baselines(units)], self._baseline)
-                    self._share(pool, by_defect(units), self._defect)
-                    list(pool.map(self._see_again, self.beds))
-                except BaseException:
-                    # A signal, or the fault of one thread: the others learn of it when their process is ended.
-                    self.groups.stop_all(STOP_GRACE_S)
-                    raise
+            announce("testbed", f"{len(self.beds)} copies of the seeded state")
+            self._each(lambda bed: bed.renew())
+            self._share([[unit] for unit in baselines(units)], self._baseline)
+            self._share(by_defect(units), self._defect)
+            self._each(self._see_again)
         finally:
             kept = {result.run_id for result in self.results.found.values() if result.status is not Status.KILLED}
             for bed in self.beds:
                 bed.close(kept)
 
-    def _share(self, pool: ThreadPoolExecutor, work: Collection[list[Unit]], act: Callable[[Bed, Unit], None]) -> None:
+    def _each(self, act: Callable[[Bed], None]) -> None:
+        """Do something with every testbed side by side; the fault of one, or a signal, ends the others' processes.
+
+        Not an executor: a signal that arrives while its future is waited for can leave that future locked for good.
+        """
+        faults: list[BaseException] = []
+
+        def guarded(bed: Bed) -> None:
+            try:
+                act(bed)
+            except BaseException as fault:  # noqa: BLE001 - raised again by whoever waits
+                faults.append(fault)
+
+        threads = [threading.Thread(target=guarded, args=(bed,), daemon=True) for bed in self.beds]
+        for thread in threads:
+            thread.start()
+        have_ended = False
+        try:
+            await_value(lambda: faults or not any(thread.is_alive() for thread in threads), math.inf)
+            have_ended = not faults
+        finally:
+            if not have_ended:
+                self.groups.stop_all(STOP_GRACE_S)
+                with suppress(TimeoutError):
+                    await_value(lambda: not any(thread.is_alive() for thread in threads), STOP_S)
+        if faults:
+            raise faults[0]
+
+    def _share(self, work: Collection[list[Unit]], act: Callable[[Bed, Unit], None]) -> None:
         queue: SimpleQueue[list[Unit]] = SimpleQueue()
         for units in work:
             queue.put(units)
@@ -145,7 +169,7 @@ class Prover:
                         # What the storage misreported may live on in the catalog's memory and index.
                         bed.refresh()
 
-        list(pool.map(serve, self.beds))
+        self._each(serve)
 
     def _baseline(self, bed: Bed, unit: Unit) -> None:
         announce("baseline", f"{unit.cell.key}, {len(unit.tests)} tests, time factor {unit.factor:g}")
