@@ -8,17 +8,27 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 import uvicorn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# A connection that ends in the moment in which its client uses it again looks like a service that is not there.
+KEEP_ALIVE_S: Final = 75
+
 
 def serve(app: Any, port: int) -> int:
     """Serve until SIGTERM or the supervisor's death; print `ready <url>` once the socket listens."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = uvicorn.Server(config)
     started = server.startup
