@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
@@ -78,7 +77,7 @@ def test_an_honest_suite_is_green(run: Callable[..., State[Any]], foreign: Forei
 def test_serial_tests_run_alone_after_all_others(run: Callable[..., State[Any]], foreign: Foreign) -> None:
     """Nothing of another cell runs beside them, and one cell's run after the other's."""
     foreign.write(SERIAL, backends=("slow", "quick"))
-    catalogue.write_lock(foreign.suite, catalogue.collect(foreign.suite, os.environ))
+    catalogue.write_lock(foreign.suite, catalogue.collect(foreign.suite))
 
     run()
 

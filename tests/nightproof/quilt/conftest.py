@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BACKENDS: Final = ("quilt3", "platform")
 WORK: Final = "quilt-mcp-test-work"
+UNIQUE: Final = "conform-"
 SCRATCH: Final = "quilt-mcp-test-scratch"
 PRIVATE: Final = "quilt-mcp-test-private"
 REGISTRY: Final = f"s3://{WORK}"
@@ -174,19 +175,15 @@ def _numbers() -> Iterator[int]:
 
 @pytest.fixture
 def unique(_numbers: Iterator[int], governors: dict[str, QuiltOps]) -> Iterator[Callable[[], str]]:
-    """Give a function that makes names nobody has; users and tables of these names go with the test."""
-    names: set[str] = set()
-
-    def new() -> str:
-        names.add(name := f"conform-{next(_numbers)}")
-        return name
-
-    yield new
+    """Give a function that makes names nobody has; users and tables that carry them go with the test."""
+    yield lambda: f"{UNIQUE}{next(_numbers)}"
     ops = governors["platform"]
-    for user in names & {user.name for user in ops.admin.list_users()}:
-        ops.admin.delete_user(user)
-    for table in names & {table["name"] for table in ops.list_tabulator_tables(WORK)}:
-        ops.delete_tabulator_table(WORK, table)
+    for user in ops.admin.list_users():
+        if user.name.startswith(UNIQUE):
+            ops.admin.delete_user(user.name)
+    for table in ops.list_tabulator_tables(WORK):
+        if table["name"].startswith(UNIQUE):
+            ops.delete_tabulator_table(WORK, table["name"])
 
 
 @pytest.fixture(params=BACKENDS)
