@@ -5,7 +5,7 @@ PROFILE ?= embedded
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install run test lint up down
+.PHONY: help install run test lint prove up down
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ lint: $(READY) ## Check format, rules, types, spelling and the lock
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 	@$(BIN)/codespell --toml pyproject.toml $$(git ls-files)
+
+prove: $(READY) ## Prove that every declared defect turns its tests red (JOBS=1 SAMPLE=0 SEED=0)
+	@$(BIN)/nightproof prove --profile $(PROFILE) --jobs $(or $(JOBS),1) --sample $(or $(SAMPLE),0) --seed $(or $(SEED),0)
 
 up: $(READY) ## Start server, worker and deployments; print the UI's address
 	@$(BIN)/nightproof up --profile $(PROFILE)
