@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
 import httpx
 import pytest
 
-from testbed.supervisor import free_port
+from tests.testbed.catalog.another import Another
 from tests.testbed.catalog.calling import WORK
 from tests.testbed.catalog.calling import Calling
 
@@ -51,31 +47,13 @@ class Killed:
     """A catalog with a database of its own that is killed and started again at the same address."""
 
     def __init__(self, catalog: Calling, state: Path, database: str = "") -> None:
-        facts, port = catalog.target.facts, free_port()
-        kept = catalog.target.state_dir / "testbed" / "keys.json"
-        key = json.loads(kept.read_text(encoding="utf-8"))["catalog-service"]
-        self._env = os.environ | {
-            "AWS_ENDPOINT_URL": facts["services"]["aws"]["url"],
-            "AWS_ACCESS_KEY_ID": key["access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "TESTBED_JWT_SECRET": facts["jwt_secret"],
-            "TESTBED_SEED_REFRESH_TOKENS": json.dumps(facts["refresh_tokens"]),
-            "TESTBED_STATE_DIR": str(state),
-            "TESTBED_PORT": str(port),
-            "TESTBED_CONTROL_TOKEN": facts["control_token"],
-            "TESTBED_DATABASE_URL": database,
-        }
-        services = facts["services"] | {"catalog": {"url": f"http://127.0.0.1:{port}"}}
-        self.calling = Calling(replace(catalog.target, facts=facts | {"services": services}), tokens=catalog.tokens)
+        self._another = Another(catalog.target, state, database)
+        self.calling = Calling(self._another.target, tokens=catalog.tokens)
         self.start()
 
     def start(self) -> None:
         """Start it and wait until it serves."""
-        command = [sys.executable, "-m", "testbed.catalog"]
-        self.process = subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout
-        assert self.process.stdout.readline().startswith("ready ")
+        self.process = self._another.start()
 
     def kill(self) -> None:
         """End it as the kernel does."""

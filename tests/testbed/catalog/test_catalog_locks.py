@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -18,7 +16,7 @@ from testbed.catalog import database as db
 from testbed.catalog.database import open_database
 from testbed.catalog.locks import Locks
 from testbed.catalog.registry import OperationError
-from testbed.supervisor import free_port
+from tests.testbed.catalog.another import Another
 from tests.testbed.catalog.calling import PROMOTE
 from tests.testbed.catalog.calling import WORK
 from tests.testbed.catalog.calling import Calling
@@ -42,25 +40,11 @@ SESSION = "mutation Open($s: String!) { browsingSessionCreate(scope: $s) { ... o
 @pytest.fixture
 def second(catalog: Calling) -> Iterator[tuple[Calling, subprocess.Popen[str]]]:
     """Start a second catalog over the same database and storage; give a caller of it and its process."""
-    state, facts, port = catalog.target.state_dir / "testbed", catalog.target.facts, free_port()
-    key = json.loads((state / "keys.json").read_text(encoding="utf-8"))["catalog-service"]
-    env = os.environ | {
-        "AWS_ENDPOINT_URL": facts["services"]["aws"]["url"],
-        "AWS_ACCESS_KEY_ID": key["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "TESTBED_JWT_SECRET": facts["jwt_secret"],
-        "TESTBED_SEED_REFRESH_TOKENS": json.dumps(facts["refresh_tokens"]),
-        "TESTBED_STATE_DIR": str(state),
-        "TESTBED_PORT": str(port),
-        "TESTBED_CONTROL_TOKEN": facts["control_token"],
-    }
-    process = subprocess.Popen([sys.executable, "-m", "testbed.catalog"], env=env, stdout=subprocess.PIPE, text=True)
+    another = Another(catalog.target, catalog.target.state_dir / "testbed")
+    process = another.start()
     assert process.stdout
     try:
-        assert process.stdout.readline().startswith("ready ")
-        services = facts["services"] | {"catalog": {"url": f"http://127.0.0.1:{port}", "pid": process.pid}}
-        calling = Calling(replace(catalog.target, facts=facts | {"services": services}))
+        calling = Calling(another.target)
         yield calling, process
         calling.http.close()
     finally:
