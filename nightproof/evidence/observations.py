@@ -66,7 +66,8 @@ def observe(what: str, value: Any) -> None:
     state = RECORDING.test
     if state is None or state.phase != "call":
         raise RuntimeError(f"No test's body runs that could observe `{what}`: call observe() inside a test.")
-    _keep(state, what, None, value, None)
+    if not state.unobserved:
+        _keep(state, what, None, value, None)
 
 
 def _keep(state: TestState, operation: str, given: Any, answer: Any, error: BaseException | None) -> None:

@@ -29,6 +29,7 @@ from nightproof.quilt.exceptions import QuiltOpsError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from pathlib import Path
 
     from types_boto3_s3 import S3Client
@@ -99,17 +100,17 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
     allowed = [entry for entry in entries if not _refuse(entry, ledger, context)]
     blind = _find_manifests(allowed, ledger, context)
     found = (entry for entry in unsettled(run_dir) if entry.kind == "manifest")
-    manifests = [entry for entry in found if not refusal(entry, run_dir.name, context.writable)]
+    manifests = tuple(entry for entry in found if not refusal(entry, run_dir.name, context.writable))
     held = [entry for entry in allowed if entry.kind in catalog.KINDS]
     stored = [entry for entry in allowed if entry.kind not in {*catalog.KINDS, "manifest"} and entry not in blind]
-    work = [*stored, *manifests]
+    total = len(stored) + len(manifests) + len(held)
     deleted = 0
-    for done, entry in enumerate(work, start=1):
-        deleted += _purge(entry, ledger, context)
-        context.progress(done, len(work) + len(held))
-    for done, (entry, result) in enumerate(catalog.purge(held, context.catalog), start=len(work) + 1):
+    for done, is_deleted in enumerate(_purge_all(stored, manifests, ledger, context), start=1):
+        deleted += is_deleted
+        context.progress(done, total)
+    for done, (entry, result) in enumerate(catalog.purge(held, context.catalog), start=total - len(held) + 1):
         deleted += _settle(entry, result, ledger)
-        context.progress(done, len(work) + len(held))
+        context.progress(done, total)
     return deleted
 
 
@@ -164,11 +165,7 @@ def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanCont
     Give the packages whose manifests could not be found: without their pointers nobody would find them again.
     """
     blind: list[Entry] = []
-    by_registry: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.kind == "package":
-            by_registry.setdefault(place(entry)[0], []).append(entry)
-    for bucket, made in by_registry.items():
+    for bucket, made in _by_bucket(entry for entry in entries if entry.kind == "package"):
         try:
             found = _manifests(bucket, made, context)
         except UNREACHABLE as error:
@@ -181,10 +178,37 @@ def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanCont
     return blind
 
 
+def _by_bucket(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(place(entry)[0], []).append(entry)
+    return found.items()
+
+
 def _manifests(bucket: str, made: list[Entry], context: CleanContext) -> frozenset[str]:
     named = [packages.package_hashes(context.s3, bucket, str(entry.locator["name"])) for entry in made]
     unconfirmed = [entry.intended for entry in made if not entry.was_confirmed]
     return frozenset().union(*named) | packages.orphans(context.s3, bucket, unconfirmed, context.sources)
+
+
+def _purge_all(
+    stored: Iterable[Entry], manifests: Iterable[Entry], ledger: Ledger, context: CleanContext
+) -> Iterator[bool]:
+    """Purge what is stored, then the manifests that no package names any more; say of each whether it was deleted."""
+    for entry in stored:
+        yield _purge(entry, ledger, context)
+    for bucket, made in _by_bucket(manifests):
+        try:
+            ours = packages.unshared(context.s3, bucket, frozenset(str(entry.locator["hash"]) for entry in made))
+        except UNREACHABLE as error:
+            for entry in made:
+                yield _settle(entry, f"could not be deleted: {error}", ledger)
+            continue
+        for entry in made:
+            is_ours = entry.locator["hash"] in ours
+            if not is_ours:
+                ledger.adopt(entry, "absent", "another package names this manifest")
+            yield is_ours and _purge(entry, ledger, context)
 
 
 def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
@@ -193,9 +217,6 @@ def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
         removed = _remove(entry, context.s3)
     except UNREACHABLE as error:
         ledger.adopt(entry, "leaked", f"could not be deleted: {error}")
-        return False
-    if removed is None:
-        ledger.adopt(entry, "absent", "another package names this manifest")
         return False
     return _settle(entry, bool(removed), ledger)
 
@@ -210,13 +231,9 @@ def _settle(entry: Entry, result: bool | str, ledger: Ledger) -> bool:  # noqa: 
     return is_deleted
 
 
-def _remove(entry: Entry, s3: S3Client) -> int | None:
+def _remove(entry: Entry, s3: S3Client) -> int:
     bucket, key = place(entry)
-    if entry.kind == "manifest":
-        top_hash = key.removeprefix(packages.MANIFESTS)
-        is_ours = packages.unshared(s3, bucket, frozenset({top_hash}))
-        return storage.remove_prefix(s3, bucket, key, exact=True) if is_ours else None
     if entry.kind == "package":
         pointers = storage.remove_prefix(s3, bucket, packages.pointer_prefix(key))
         return pointers + storage.remove_prefix(s3, bucket, f"{key}/")
-    return storage.remove_prefix(s3, bucket, key, exact=entry.kind == "object")
+    return storage.remove_prefix(s3, bucket, key, exact=entry.kind in {"object", "manifest"})

@@ -13,6 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Final
 
+from botocore.exceptions import ClientError
+
 from nightproof.ledger import s3 as storage
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
+GONE: Final = frozenset({"NoSuchVersion", "NoSuchKey"})  # the listing was older than another's deletion
 TOP_HASH: Final = re.compile(r"[0-9a-f]{64}")
 READERS: Final = 8
 ORPHAN_WINDOW: Final = timedelta(minutes=5)  # longer than any construct may take (120 s), shorter than a night
@@ -34,13 +37,18 @@ def pointer_prefix(name: str) -> str:
 
 
 def named_hashes(s3: S3Client, bucket: str, pointers: Iterable[storage.Version]) -> frozenset[str]:
-    """Read the top hashes that pointer versions name; markers name nothing, and neither does a damaged pointer."""
+    """Read the top hashes that pointer versions name; a marker, a damaged one and one gone since name nothing."""
     wanted = [(pointer.key, pointer.version_id) for pointer in pointers if not pointer.is_marker]
 
     def body(pointer: tuple[str, str]) -> str:
         key, version_id = pointer
-        with s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"] as stream:
-            return stream.read().decode("ascii", "replace").strip()
+        try:
+            with s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"] as stream:
+                return stream.read().decode("ascii", "replace").strip()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in GONE:
+                return ""
+            raise
 
     with ThreadPoolExecutor(READERS) as pool:
         return frozenset(found for found in pool.map(body, wanted) if TOP_HASH.fullmatch(found))

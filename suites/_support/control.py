@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 10
 AWS: Final = "aws"
 CATALOG: Final = "catalog"
+OWN: Final = {"user", "token", "prefix"}  # what makes a fault reach one test's requests only
 
 
 class Control:
@@ -78,25 +79,29 @@ class CallLog:
 
 
 class Faults:
-    """Sets faults and remembers them, so that every one is reset; a service has one switch of a name for all cells."""
+    """Sets faults and remembers them, so that every one is reset."""
 
     def __init__(self, control: Control, placement: Path) -> None:
         self._control = control
         self._placement = placement
         self._held = contextlib.ExitStack()
-        self._active: list[tuple[str, str]] = []
+        self._is_alone = False
+        self._active: list[tuple[str, str, dict[str, Any]]] = []
 
     def set(self, service: str, name: str, **parameters: Any) -> None:
-        """Switch a fault on until the test ends, once no test of another cell has one."""
+        """Switch a fault on until the test ends; one that reaches everybody only alone, when no other cell has one."""
         if not self._active:
-            self._held.enter_context(alone(self._placement, "faults"))
             self._held.enter_context(unobserved("the test broke a service, not the same one for every backend"))
-        self._active.append((service, name))
+        if not parameters.keys() & OWN and not self._is_alone:
+            self._held.enter_context(alone(self._placement, "faults"))
+            self._is_alone = True
+        self._active.append((service, name, parameters))
         self._control.request("PUT", service, f"faults/{name}", json=parameters)
 
     def reset(self) -> None:
         """Switch off all that was switched on."""
         while self._active:
-            service, name = self._active.pop()
-            self._control.request("DELETE", service, f"faults/{name}")
+            service, name, parameters = self._active.pop()
+            self._control.request("DELETE", service, f"faults/{name}", json=parameters)
         self._held.close()
+        self._is_alone = False

@@ -60,14 +60,14 @@ def test_authentication_error_context(
         assert "token" in error.context["remediation"]
 
 
-@case(tier="critical", category="errors", needs=("fault",), journey=JOURNEY)
-def test_backend_error_context(
-    quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds, fault: Faults, backend: str
-) -> None:
+@case(tier="critical", category="errors", needs=("mint_jwt", "fault", "admin", "write"), journey=JOURNEY)
+def test_backend_error_context(target: Settings, people: People, seeds: Seeds, fault: Faults, backend: str) -> None:
     """A catalog that fails or is overloaded is told by its status, and works again afterwards."""
+    user = people.create("unlucky").name
+    ops = people.sign_in(user)
     for status in (500, 503):
-        fault.set("catalog", "error", operation=SEARCH[backend], status=status)
-        asked = provoked.failing(quilt_ops, target.registry, status)
+        fault.set("catalog", "error", operation=SEARCH[backend], user=user, status=status)
+        asked = provoked.failing(ops, target.registry, status)
         error = caught_of(asked, quilt.BackendError, backend)
         assert error.context.keys() == {
             "backend_type", "operation", "kind", "http_status", "elapsed_s", "original_exception",
@@ -75,7 +75,7 @@ def test_backend_error_context(
         assert type(error.context["original_exception"]) is str
         assert error.context["elapsed_s"] > 0
         fault.reset()
-    found = [hit.name for hit in quilt_ops.search_packages("csv", target.registry)]
+    found = [hit.name for hit in ops.search_packages("csv", target.registry)]
     expected = set(seeds.manifest["search"]["csv"])
     assert target.ours(found, expected) == seeds.newest_first(expected)
 
@@ -155,9 +155,10 @@ def test_messages_are_clear(
     backend: str,
 ) -> None:
     """Each message is a short sentence about the thing; what is technical stays in the context."""
-    token = sign(claims_of(target.user, lives_s=3600), target.jwt_secret())
+    user = people.create("unlucky").name
+    token = sign(claims_of(user, lives_s=3600), target.jwt_secret())
     revoked, viewer = make_ops({"access_token": token}), as_user("readonly")
-    assert revoked.get_auth_status().user_name == target.user
+    assert revoked.get_auth_status().user_name == user
     new_user, package = people.name("unclear"), work.package_name("unclear")
     check_messages(provoked.invalid(quilt_ops, target.registry))
     check_messages(provoked.absent(quilt_ops, admin_ops, target, new_user))
@@ -165,8 +166,8 @@ def test_messages_are_clear(
     check_messages([provoked.judged(admin_ops, target, tables.name(target.work, "unclear"))])
     fault.set("catalog", "revoke-token", token=token)
     check_messages(provoked.unauthenticated(revoked, backend, target.registry))
-    fault.set("catalog", "error", operation=SEARCH[backend], status=500)
-    check_messages([provoked.failing(quilt_ops, target.registry, 500)])
+    fault.set("catalog", "error", operation=SEARCH[backend], user=user, status=500)
+    check_messages([provoked.failing(people.sign_in(user), target.registry, 500)])
 
 
 def check_messages(table: Sequence[provoked.Provoked]) -> None:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from suites._support.control import Faults
+    from suites._support.people import People
     from suites._support.seeds import Seeds
     from suites._support.settings import Settings
     from suites._support.work import Work
 
 JOURNEY = "browse-data"
 TIMEOUT_S = 30
+CATALOG_USER = "catalog-service"
 WEST, EAST = "west.txt", "data1.csv"
 # quilt3 asks S3 where a bucket lies before it signs for that region; the catalog knows, and the download fails.
 OUTAGE = {"quilt3": ("s3", "ServiceUnavailable", 503), "platform": 503}
@@ -87,20 +89,17 @@ def test_bucket_regions_reported(admin_ops: quilt.QuiltOps, seeds: Seeds, target
     assert stated[target.west] == "us-west-2"
 
 
-@case(tier="normal", category="regions", needs=("write", "fault"), journey=JOURNEY)
+@case(tier="normal", category="regions", needs=("admin", "mint_jwt", "write", "fault"), journey=JOURNEY)
 def test_region_outage_is_reported(
-    quilt_ops: quilt.QuiltOps,
-    work: Work,
-    name: str,
-    seeds: Seeds,
-    fault: Faults,
-    target: Settings,
-    backend: str,
+    people: People, work: Work, name: str, seeds: Seeds, fault: Faults, target: Settings, backend: str
 ) -> None:
     """While the west is out, its file cannot be had and says so; the other one and the listing are as ever."""
-    assert fetched(quilt_ops.get_content_url(name, work.registry, WEST)).status_code == 200
-    fault.set("aws", "error", operation="*", bucket=target.west, status=503, code="ServiceUnavailable")
-    assert gotten(lambda: quilt_ops.get_content_url(name, work.registry, WEST)) == OUTAGE[backend]
-    east = fetched(quilt_ops.get_content_url(name, work.registry, EAST))
+    user = people.create("traveller").name
+    ops = people.sign_in(user)
+    assert fetched(ops.get_content_url(name, work.registry, WEST)).status_code == 200
+    for aim in ({"user": user}, {"user": CATALOG_USER, "prefix": WEST}):  # nobody else's requests, so no other test's
+        fault.set("aws", "error", operation="*", bucket=target.west, status=503, code="ServiceUnavailable", **aim)
+    assert gotten(lambda: ops.get_content_url(name, work.registry, WEST)) == OUTAGE[backend]
+    east = fetched(ops.get_content_url(name, work.registry, EAST))
     assert sha256_hex(east.content) == seeds.sha256("simple-csv", EAST)
-    assert [item.path for item in quilt_ops.browse_content(name, work.registry)] == [EAST, WEST]
+    assert [item.path for item in ops.browse_content(name, work.registry)] == [EAST, WEST]

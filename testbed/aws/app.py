@@ -130,14 +130,14 @@ def _is_meant(fault: dict[str, Any], operation: Operation) -> bool:
 
 
 async def _delay(faults: Faults, operation: Operation, user: str) -> None:
-    latency = faults.of("latency", user)
-    if latency and _is_meant(latency, operation):
-        await asyncio.sleep(latency["seconds"])
+    meant = [found for found in faults.all_of("latency", user) if _is_meant(found, operation)]
+    await asyncio.sleep(sum(found["seconds"] for found in meant))
 
 
 def _refusal(faults: Faults, operation: Operation, user: str) -> Answer | None:
-    error = faults.of("error", user)
-    if error is None or not _is_meant(error, operation) or not faults.spend("error"):
+    meant = (found for found in faults.all_of("error", user) if _is_meant(found, operation))
+    error = next(filter(faults.spend, meant), None)
+    if error is None:
         return None
     status, code = int(error.get("status", 503)), str(error.get("code", "SlowDown"))
     if operation.service == "s3":

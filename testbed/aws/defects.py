@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -65,9 +66,13 @@ class Defects:
 
     def of(self, operation: Operation, user: str) -> dict[str, Defect]:
         """Give the active defects that touch an operation, and this user where they name one."""
-        names = [name for name in self._faults.active_defects() if self._faults.of(name, user) is not None]
-        active = {name: DEFECTS[name] for name in names if name in DEFECTS}  # the others are Athena's
-        return {name: defect for name, defect in active.items() if defect.touches(operation)}
+        found = {}
+        for name in self._faults.active_defects():
+            parameters = self._faults.of(name, user)
+            # A name that is not here is one of Athena's.
+            if parameters is not None and name in DEFECTS and DEFECTS[name].touches(operation):
+                found[name] = replace(DEFECTS[name], seconds=parameters.get("seconds", DEFECTS[name].seconds))
+        return found
 
     @staticmethod
     async def instead(found: dict[str, Defect], exchange: Exchange, receive: Receive) -> Answer | None:
@@ -77,9 +82,8 @@ class Defects:
 
     async def spoil(self, found: dict[str, Defect], exchange: Exchange, answer: Answer) -> Answer:
         """Delay and change an answer the way the defects do."""
-        for name, defect in found.items():
-            if defect.seconds:
-                await asyncio.sleep(float((self._faults.get(name) or {}).get("seconds", defect.seconds)))
+        for defect in found.values():
+            await asyncio.sleep(defect.seconds)
             if defect.change:
                 answer = await defect.change(exchange, answer)
         if found and exchange.operation.name not in {"HeadObject", "HeadBucket"}:

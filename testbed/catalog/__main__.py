@@ -29,7 +29,7 @@ from testbed.serving import serve
 def main() -> None:
     """Put the parts together and serve them."""
     state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
-    faults = Faults(KNOBS, SENTENCES, state / "kept-faults.json")
+    faults = Faults(KNOBS, SENTENCES, state / "kept-switches.json")
     defects = Defects(faults)
     engine = open_database(os.environ.get("TESTBED_DATABASE_URL") or state / "catalog.sqlite")
     tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults, defects)

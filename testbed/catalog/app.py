@@ -42,6 +42,7 @@ from testbed.faults.control import control_routes
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from collections.abc import Callable
+    from collections.abc import Container
 
     from sqlalchemy.engine import Engine
     from starlette.requests import Request
@@ -120,7 +121,16 @@ class Catalog:
             Control(control_token, self.calls, self.faults).route("mailbox", self._mailbox),
             Control(control_token, self.calls, self.faults).route("tabulator", self._tabulator),
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+        return Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
+
+    async def _unknown(self, request: Request, error: Exception) -> Response:
+        """Answer an unknown path or method in the shape that clients read."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+
+        async def refused(_request: Request) -> Response:
+            return JSONResponse({"message": str(getattr(error, "detail", error))}, status)
+
+        return await self._logged("unknown", refused)(request)
 
     def _logged(
         self, name: str, answer: Callable[[Request], Awaitable[Response]]
@@ -165,18 +175,21 @@ class Catalog:
     async def _faulty(self, request: Request) -> Response | None:
         """Apply the latency and error knobs that name this request, and this user where they name one."""
         user, labels = request.state.user, request.state.labels
-        latency, error = self.faults.of("latency", user), self.faults.of("error", user)
-        delay = float(latency["seconds"]) if latency and latency.get("operation", "*") in labels else 0.0
+        latencies = self._meant("latency", user, labels)
+        delay = float(sum(latency["seconds"] for latency in latencies))
         await anyio.sleep(self._bend("delay", delay, labels=labels, user=user))
         if spoiled := self._bend("status", 0, labels=labels, user=user):
             return JSONResponse({"message": "Internal Server Error"}, spoiled)
-        if error and error.get("operation", "*") in labels and self.faults.spend("error"):
+        if error := next(filter(self.faults.spend, self._meant("error", user, labels)), None):
             status = int(error.get("status", 500))
             retry = {"Retry-After": "1"} if status == 503 else {}  # noqa: PLR2004 - the overload status
             answered = status, {"message": "Injected by the control surface."}
             status, body = self._bend("crash", answered) if status == FAILED else answered
             return JSONResponse(body, status, retry)
         return None
+
+    def _meant(self, knob: str, user: str, labels: Container[str]) -> list[dict[str, Any]]:
+        return [found for found in self.faults.all_of(knob, user) if found.get("operation", "*") in labels]
 
     async def _caller(self, request: Request) -> Caller | None:
         caller = await run_in_threadpool(self.tokens.caller, request.headers.get("authorization", ""))
@@ -286,9 +299,3 @@ async def _body(request: Request) -> bytes:
             raise RefusedError(413, f"The body has more than {limits.MAX_BODY} bytes. Send less.")
         parts.append(part)
     return b"".join(parts)
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    """Answer an unknown path or method in the shape that clients read."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return JSONResponse({"message": str(getattr(error, "detail", error))}, status)

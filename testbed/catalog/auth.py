@@ -191,8 +191,8 @@ class Tokens:
         return row
 
     def _is_revoked(self, token: str) -> bool:
-        revoked = self._faults.get("revoke-token") or {}
-        return token in {revoked.get("token"), *revoked.get("tokens", ())}
+        revoked = self._faults.each("revoke-token")
+        return any(token in {found.get("token"), *found.get("tokens", ())} for found in revoked)
 
     def _sign(self, user: Any, expires: int) -> str:
         claims = {"id": user.name, "uuid": user.uuid, "exp": expires, "iat": int(time.time()), "jti": uuid.uuid4().hex}

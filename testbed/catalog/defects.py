@@ -41,8 +41,9 @@ class Defects:
         """Give a value as the active defects of a point leave it, one that names a user for that user only."""
         for name in self._faults.active_defects():
             bent, _, change = DEFECTS[name]
-            if point in bent.split(", ") and ("user" not in facts or self._faults.of(name, facts["user"]) is not None):
-                value = change(value, facts | {"parameters": self._faults.get(name) or {}})
+            meant = self._faults.of(name, facts["user"]) if "user" in facts else self._faults.get(name)
+            if meant is not None and point in bent.split(", "):
+                value = change(value, facts | {"parameters": meant})
         return value
 
     def lag(self) -> float:

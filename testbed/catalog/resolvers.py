@@ -219,11 +219,12 @@ class Revision:
                 return time_of(pointer.tag)
         return latest[1].isoformat() if latest else ""
 
-    def dir(self, _info: Any, path: str) -> dict[str, Any] | None:
+    def dir(self, info: Any, path: str) -> dict[str, Any] | None:
         """Give a directory with its children one level below, or nothing."""
         bare = path.strip("/")
         found = directory_of(self._manifest, bare)
-        bent = self._registry.defects.bend("directory", found, manifest=self._manifest, path=bare)
+        user = info.context.caller.name
+        bent = self._registry.defects.bend("directory", found, manifest=self._manifest, path=bare, user=user)
         return cast("dict[str, Any] | None", bent)
 
     def file(self, _info: Any, path: str) -> dict[str, Any] | None:

@@ -46,6 +46,8 @@ PARAMETERS: Final[dict[str, tuple[type, ...]]] = {
 }
 _SECONDS: Final = frozenset({"seconds"})
 REQUIRED: Final = dict.fromkeys(("latency", "key-life", "token-life", "rotation-grace"), _SECONDS)
+# What a switch is meant for: two with another of these are two switches, so that one client's faults are not another's.
+AIMED: Final = ("user", "token", "operation", "bucket", "prefix")
 KEPT: Final = frozenset({"revoke-token"})  # what was acknowledged outlives a kill of the service
 
 
@@ -131,37 +133,48 @@ class Faults:
         self.defects = defects
         self._kept = kept
         is_there = kept is not None and kept.is_file()
-        self._active: dict[str, dict[str, Any]] = json.loads(kept.read_text("utf-8")) if kept and is_there else {}
+        self._active: dict[str, list[dict[str, Any]]] = json.loads(kept.read_text("utf-8")) if kept and is_there else {}
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Give the parameters of an active switch, or nothing."""
-        return self._active.get(name)
+        return next(iter(self.each(name)), None)
+
+    def each(self, name: str) -> list[dict[str, Any]]:
+        """Give the parameters of every active switch of a name, the youngest first."""
+        return self._active.get(name, [])
 
     def is_on(self, name: str) -> bool:
         """Say whether a switch is active."""
         return name in self._active
 
     def of(self, name: str, user: str) -> dict[str, Any] | None:
-        """Give the parameters of an active switch that is meant for a user: for all, unless it names another."""
-        found = self._active.get(name)
-        return None if found is None or found.get("user", user) != user else found
+        """Give the parameters of an active switch that is meant for a user, or nothing."""
+        return next(iter(self.all_of(name, user)), None)
 
-    def spend(self, name: str) -> bool:
+    def all_of(self, name: str, user: str) -> list[dict[str, Any]]:
+        """Give every active switch of a name that is meant for a user: for all, unless it names another."""
+        return [found for found in self.each(name) if found.get("user", user) == user]
+
+    @staticmethod
+    def spend(found: dict[str, Any]) -> bool:
         """Use a switch once; say whether any of its `times` was left. One that names no number never ends."""
-        found = self._active[name]
         left = int(found.get("times", 1))
         if "times" in found:
-            self._active[name] = found | {"times": left - 1}
+            found["times"] = left - 1
         return left > 0
 
     def set(self, name: str, parameters: dict[str, Any]) -> None:
-        """Turn a known switch on, replacing its parameters."""
-        self._active[name] = parameters
+        """Turn a known switch on, in place of one with the same aim."""
+        others = [found for found in self.each(name) if _aim(found) != _aim(parameters)]
+        self._active[name] = [parameters, *others]
         self._keep(name)
 
-    def reset(self, name: str) -> None:
-        """Turn a switch off; off already is fine."""
+    def reset(self, name: str, parameters: dict[str, Any] | None = None) -> None:
+        """Turn all switches of a name off, or the one with the aim of these parameters; off already is fine."""
+        left = [found for found in self.each(name) if parameters and _aim(found) != _aim(parameters)]
         self._active.pop(name, None)
+        if left:
+            self._active[name] = left
         self._keep(name)
 
     def _keep(self, name: str) -> None:
@@ -170,8 +183,8 @@ class Faults:
             fresh.write_text(json.dumps({n: p for n, p in self._active.items() if n in KEPT}), encoding="utf-8")
             fresh.replace(self._kept)
 
-    def active(self) -> dict[str, dict[str, Any]]:
-        """Give every active switch with its parameters."""
+    def active(self) -> dict[str, list[dict[str, Any]]]:
+        """Give every active name with the parameters of its switches."""
         return dict(self._active)
 
     def active_defects(self) -> list[str]:
@@ -181,6 +194,10 @@ class Faults:
     def known(self) -> dict[str, str]:
         """Give every switch with what it does."""
         return self.knobs | self.defects
+
+
+def _aim(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: parameters[name] for name in AIMED if name in parameters}
 
 
 class RefusedError(Exception):
@@ -265,8 +282,9 @@ class Control:
         return {"active": self._faults.active()}
 
     async def delete_fault(self, request: Request) -> Any:
-        """Turn a switch off."""
-        self._faults.reset(self._known(request))
+        """Turn a switch off: with parameters the one that has their aim, without any all of the name."""
+        name, body = self._known(request), await request.body()
+        self._faults.reset(name, _parameters(name, body) if body else None)
         return {"active": self._faults.active()}
 
     def _known(self, request: Request) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 from typing import Any
@@ -139,7 +138,7 @@ def _check_tables(
 ) -> None:
     """Read the rows by Tabulator, and by an external table over the copied objects."""
     table = tables.name(work.bucket, "readers")
-    config = CONFIG.format(package=re.escape(name).replace("\\", "\\\\"))
+    config = CONFIG.format(package=name)
     assert admin_ops.create_tabulator_table(work.bucket, table, config) == {"name": table, "config": config}
     assert {"name": table, "config": config} in admin_ops.list_tabulator_tables(work.bucket)
     place, added = tabulator.place(work.bucket, table), '"$logical_key", "$pkg_name", "$top_hash", "$issue"'

@@ -199,7 +199,7 @@ def broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt) ->
 
 def broken_afterwards(bench: Bench, work: Work) -> None:
     """Case f: what fails is the reading, and not the creation before it."""
-    bench.fault.set("catalog", "catalog-dirsize-error")
+    bench.fault.set("catalog", "catalog-dirsize-error", user=bench.user)
     made = bench.attempts.make(bench.long, "f")
     assert (made.verdict(1), made.context) == ("pass", {})
     variables = {"bucket": work.bucket, "name": made.name}

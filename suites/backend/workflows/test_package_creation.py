@@ -13,6 +13,7 @@ import requests
 from nightproof import quilt
 from nightproof.evidence import case
 from nightproof.evidence import observe
+from nightproof.evidence import unobserved
 from suites._support.hashes import chunked_hash
 from suites._support.hashes import sha256_hex
 from suites._support.workflows import configured
@@ -132,7 +133,8 @@ def _check_workflow(
     registry, given = scratch_work.registry, _entries(target.data)[:2]
     with configured(observer, target, {"shape": schema}):
         good = scratch_work.package_name("strict")
-        made = quilt_ops.create_package_revision(good, registry, given, workflow="strict", **SAID)
+        with unobserved("the hash covers where the schema lies, and each backend's run has one of its own"):
+            made = quilt_ops.create_package_revision(good, registry, given, workflow="strict", **SAID)
         note = observer.manifest(scratch_work.bucket, made.top_hash).header["workflow"]
         assert (note["id"], list(note["schemas"])) == ("strict", ["shape"])
         assert observer.latest(scratch_work.bucket, good)[0] == made.top_hash
