@@ -107,10 +107,13 @@ class RestSearch:
         return rows + self._objects.documents(objects)
 
     def _entries(self, packages: list[str], body: Any) -> Iterator[Document]:
-        """Give the entries of all packages to a query that names a field of theirs; no other could tell one."""
+        """Give the entries of all packages to a query that names a field of theirs; no other could tell one.
+
+        They belong to the manifest, so that packages with the same one share them.
+        """
         if ENTRY not in json.dumps(body):
             return
-        for row in self._index.visible(packages):
+        for row in {(row["bucket"], row["hash"]): row for row in self._index.visible(packages)}.values():
             if manifest := self._registry.manifest(row["bucket"], row["hash"]):
                 yield from documents.of_entries(row, manifest)
 

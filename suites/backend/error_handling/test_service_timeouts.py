@@ -20,15 +20,18 @@ from suites._support.athena import query
 from suites._support.attempts import Attempt
 from suites._support.attempts import Attempts
 from suites._support.hashes import sha256_hex
+from suites._support.threads import together
 from suites._support.tokens import claims_of
 from suites._support.tokens import sign
 from suites._support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from suites._support.control import CallLog
     from suites._support.control import Faults
+    from suites._support.isolated import Isolated
     from suites._support.observer import Observer
     from suites._support.people import People
     from suites._support.seeds import Seeds
@@ -40,6 +43,7 @@ STALL_S, SLOW_FAILURE_S = 35, 20
 SHORT_S, LONG_S = 30, 60
 QUICK_S, BRIEF_S = 10, 2
 # How much later the server may be done, how late a limit may end a request, how long a late failure may take on top.
+TOGETHER_S = 120
 LATE_S, END_S, LATE_FAILURE_S = 15, 3, 5
 TOKEN_LIFE_S = 600
 TIMEOUT_S = 10
@@ -66,6 +70,7 @@ class Bench:
     short: quilt.QuiltOps
     long: quilt.QuiltOps
     attempts: Attempts
+    apart: Callable[[float, str, str], Attempt]
     fault: Faults
     call_log: CallLog
 
@@ -75,9 +80,10 @@ class Bench:
         self.fault.set(CONSTRUCT[self.backend][0], name, user=self.user, **parameters)
 
     def slowest_ms(self) -> float:
-        """Give how long the server took for the slowest construct of this test."""
+        """Give how long the server took for the slowest construct of this user."""
         service, operation = CONSTRUCT[self.backend]
-        return max(call.ms for call in self.call_log.calls(service) if call.operation == operation)
+        calls = [call for call in self.call_log.calls(service) if call.operation == operation]
+        return max(call.ms for call in calls if call.user == self.user)
 
     def normal(self, message: str) -> Attempt:
         """Case a: with every fault off a creation passes at once."""
@@ -99,7 +105,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
+def bench_of(
     people: People,
     make_ops: Callable[..., quilt.QuiltOps],
     work: Work,
@@ -107,19 +113,30 @@ def bench(
     target: Settings,
     fault: Faults,
     call_log: CallLog,
+    isolated: Isolated,
+    tmp_path: Path,
     backend: str,
-) -> Bench:
-    """Give a bench of an own user, so that no fault reaches the tests of other cells."""
-    user = people.create("slow").name
-    token = sign(claims_of(user, lives_s=TOKEN_LIFE_S), target.jwt_secret())
-
-    def limited(seconds: float) -> quilt.QuiltOps:
-        limits = quilt.Timeouts(write_s=seconds * target.time_factor, s3_attempts=1)
-        return make_ops({"access_token": token}, timeouts=limits)
-
+) -> Callable[[str], Bench]:
+    """Give what makes a bench of an own user, so that no fault reaches another bench or the tests of other cells."""
     attempts = Attempts(work, observer, f"s3://{target.data}/single-file/data.csv")
-    short, long = limited(SHORT_S), limited(LONG_S)
-    return Bench(backend, target.time_factor, user, short, long, attempts, fault, call_log)
+
+    def made(name: str) -> Bench:
+        user = people.create(name).name
+        token = sign(claims_of(user, lives_s=TOKEN_LIFE_S), target.jwt_secret())
+
+        signed = {"access_token": token}
+
+        def limits(seconds: float) -> dict[str, Any]:
+            return {"write_s": seconds * target.time_factor, "s3_attempts": 1}
+
+        def apart(seconds: float, message: str, package: str) -> Attempt:
+            more = {"credentials": signed, "timeouts": limits(seconds)}
+            return attempts.make_apart(isolated, tmp_path / name, message, package, **more)
+
+        short, long = (make_ops(signed, timeouts=quilt.Timeouts(**limits(seconds))) for seconds in (SHORT_S, LONG_S))
+        return Bench(backend, target.time_factor, user, short, long, attempts, apart, fault, call_log)
+
+    return made
 
 
 def failure_of(attempt: Attempt, backend: str) -> dict[str, Any]:
@@ -138,12 +155,17 @@ def server_error(backend: str) -> dict[str, Any]:
     return {"kind": "s3", "s3_code": "InternalError", "http_status": 500}
 
 
-def out_of_time(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None:
+def out_of_time(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> Callable[[], None]:
     """Case b: the client gives up at its limit, the server finishes what it began."""
-    expected = bench.attempts.hash_of(usual, "b")
+    expected, name = bench.attempts.hash_of(usual, "b"), bench.attempts.name()
     work.expect_manifest(expected)
     bench.switch("catalog-construct-latency-35s", STALL_S)
-    late = bench.attempts.make(bench.short, "b")
+    return partial(check_out_of_time, bench, work, observer, usual, name, expected)
+
+
+def check_out_of_time(bench: Bench, work: Work, observer: Observer, usual: Attempt, name: str, expected: str) -> None:
+    """Wait for the client's limit, then for the server."""
+    late = bench.apart(SHORT_S, "b", name)
     limit_s = SHORT_S * bench.factor
     assert bench.class_of("b", late) == "timeout"
     assert failure_of(late, bench.backend) == {"kind": "timeout", "timeout_s": limit_s}
@@ -163,10 +185,15 @@ def latest_of(observer: Observer, bucket: str, name: str) -> list[str]:
     return [observer.latest(bucket, name)[0]] if observer.exists(bucket, name) else []
 
 
-def slow_but_right(bench: Bench) -> None:
+def slow_but_right(bench: Bench) -> Callable[[], None]:
     """Case c: the same stall under a longer limit is a success, and no more than slow."""
     bench.switch("catalog-construct-latency-35s", STALL_S)
-    slow = bench.attempts.make(bench.long, "c")
+    return partial(check_slow, bench, bench.attempts.name())
+
+
+def check_slow(bench: Bench, name: str) -> None:
+    """Wait for a creation that is right after a while."""
+    slow = bench.apart(LONG_S, "c", name)
     stall_s = STALL_S * bench.factor
     assert (bench.class_of("c", slow), slow.context) == ("pass (slow)", {})
     assert stall_s <= slow.seconds < stall_s + QUICK_S
@@ -184,11 +211,16 @@ def broken(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None
     assert observer.registry_state(work.bucket, failed.name) == {}
 
 
-def broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None:
+def broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> Callable[[], None]:
     """Case e: a failure after a while is no timeout."""
     bench.switch("catalog-construct-fast-500")
     bench.switch("latency", SLOW_FAILURE_S, operation=CONSTRUCT[bench.backend][1])
-    failed = bench.attempts.make(bench.long, "e")
+    return partial(check_broken_late, bench, work, observer, usual, bench.attempts.name())
+
+
+def check_broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt, name: str) -> None:
+    """Wait for a creation that fails after a while."""
+    failed = bench.apart(LONG_S, "e", name)
     stall_s = SLOW_FAILURE_S * bench.factor
     assert bench.class_of("e", failed) == "error (slow)"
     assert failure_of(failed, bench.backend) == server_error(bench.backend)
@@ -227,19 +259,22 @@ def caught_in(act: Callable[[], object]) -> dict[str, Any]:
 
 @case(tier="critical", category="error_handling", needs=NEEDS, journey=JOURNEY)
 @pytest.mark.timeout(240)
-def test_slow_and_broken_are_told_apart(bench: Bench, work: Work, observer: Observer) -> None:
+def test_slow_and_broken_are_told_apart(bench_of: Callable[[str], Bench], work: Work, observer: Observer) -> None:
     """A creation that takes long, one that fails and one that fails late differ in class, numbers and what is left."""
-    usual = bench.normal("a1")
-    out_of_time(bench, work, observer, usual)
-    bench.normal("a2")
-    slow_but_right(bench)
-    usual = bench.normal("a3")
-    broken(bench, work, observer, usual)
-    usual = bench.normal("a4")
-    broken_late(bench, work, observer, usual)
-    bench.normal("a5")
-    broken_afterwards(bench, work)
-    bench.normal("a6")
+    short, long, late = bench_of("short"), bench_of("long"), bench_of("late")
+    usual = short.normal("a1")
+    waiting = [
+        out_of_time(short, work, observer, usual),
+        slow_but_right(long),
+        broken_late(late, work, observer, usual),
+    ]
+    together(waiting, TOGETHER_S)  # each user has a fault of its own, and all that happens is waiting
+    for number, bench in enumerate((short, long, late), start=2):
+        usual = bench.normal(f"a{number}")
+    broken(late, work, observer, usual)
+    late.normal("a5")
+    broken_afterwards(late, work)
+    late.normal("a6")
 
 
 @dataclass(frozen=True)
