@@ -9,16 +9,23 @@ from typing import Any
 from typing import Final
 
 from nightproof import quilt
+from nightproof.evidence import note
 from suites._support.hashes import top_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from suites._support.control import CallLog
+    from suites._support.control import Faults
     from suites._support.isolated import Isolated
     from suites._support.observer import Observer
     from suites._support.work import Work
 
 SLOW_S: Final = 10
+QUICK_S: Final = 10
+# Where a construct happens: the catalog's mutation, or the library's own write of a manifest.
+CONSTRUCT: Final = {"platform": ("catalog", "PackageConstruct"), "quilt3": ("aws", "PutObject")}
 APART_S: Final = 100
 
 
@@ -76,6 +83,50 @@ class Attempts:
         bucket = self._work.bucket
         manifest = self._observer.manifest(bucket, self._observer.latest(bucket, made.name)[0])
         return top_hash(manifest.header | {"message": message}, list(manifest.entries.values()))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One user whom the faults name, with a short and a long limit, and what looks at the outcome."""
+
+    backend: str
+    factor: float
+    user: str
+    short: quilt.QuiltOps
+    long: quilt.QuiltOps
+    attempts: Attempts
+    apart: Callable[[float, str, str], Attempt]
+    fault: Faults
+    call_log: CallLog
+
+    def switch(self, name: str, seconds: float = 0, **more: Any) -> None:
+        """Switch a fault of constructs on for this user."""
+        parameters = more | ({"seconds": seconds * self.factor} if seconds else {})
+        self.fault.set(CONSTRUCT[self.backend][0], name, user=self.user, **parameters)
+
+    def slowest_ms(self) -> float:
+        """Give how long the server took for the slowest construct of this user."""
+        service, operation = CONSTRUCT[self.backend]
+        calls = [call for call in self.call_log.calls(service) if call.operation == operation]
+        return max(call.ms for call in calls if call.user == self.user)
+
+    def normal(self, message: str) -> Attempt:
+        """Case a: with every fault off a creation passes at once."""
+        self.fault.reset()
+        made = self.attempts.make(self.short, message)
+        assert (made.verdict(1), made.context) == ("pass", {})
+        assert made.seconds < QUICK_S
+        return made
+
+    def class_of(self, case: str, attempt: Attempt) -> str:
+        """Give an attempt's class, and put it into the report."""
+        found = attempt.verdict(self.factor)
+        note(f"case_{case}", found)
+        return found
+
+    def overhead_s(self, usual: Attempt) -> float:
+        """Give what the time of an error holds besides the request that failed: in quilt3 a push is many requests."""
+        return usual.seconds if self.backend == "quilt3" else 0.0
 
 
 def _outcome(context: dict[str, Any]) -> str:

@@ -17,8 +17,11 @@ from nightproof.evidence import case
 from nightproof.evidence import note
 from nightproof.evidence import unobserved
 from suites._support.athena import query
+from suites._support.attempts import CONSTRUCT
+from suites._support.attempts import QUICK_S
 from suites._support.attempts import Attempt
 from suites._support.attempts import Attempts
+from suites._support.attempts import Bench
 from suites._support.hashes import sha256_hex
 from suites._support.threads import together
 from suites._support.tokens import claims_of
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 JOURNEY = "understand-errors"
 STALL_S, SLOW_FAILURE_S = 35, 20
 SHORT_S, LONG_S = 30, 60
-QUICK_S, BRIEF_S = 10, 2
+BRIEF_S = 2
 # How much later the server may be done, how late a limit may end a request, how long a late failure may take on top.
 TOGETHER_S = 120
 LATE_S, END_S, LATE_FAILURE_S = 15, 3, 5
@@ -54,54 +57,8 @@ SEARCH = {"quilt3": "/registry/api/search", "platform": "SearchPackages"}
 FOUND = 'query SearchPackages { searchPackages(buckets: [], searchString: "x") { __typename } }'
 MANIFESTS = ".quilt/packages/"
 NEEDS = ("write", "admin", "fault", "call_log", "mint_jwt")
-# Where a construct happens: the catalog's mutation, or the library's own write of a manifest.
-CONSTRUCT = {"platform": ("catalog", "PackageConstruct"), "quilt3": ("aws", "PutObject")}
 SIZED = """query($bucket: String!, $name: String!) { package(bucket: $bucket, name: $name) {
     revision(hashOrTag: "latest") { dir(path: "") { size } } } }"""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One user whom the faults name, with a short and a long limit, and what looks at the outcome."""
-
-    backend: str
-    factor: float
-    user: str
-    short: quilt.QuiltOps
-    long: quilt.QuiltOps
-    attempts: Attempts
-    apart: Callable[[float, str, str], Attempt]
-    fault: Faults
-    call_log: CallLog
-
-    def switch(self, name: str, seconds: float = 0, **more: Any) -> None:
-        """Switch a fault of constructs on for this user."""
-        parameters = more | ({"seconds": seconds * self.factor} if seconds else {})
-        self.fault.set(CONSTRUCT[self.backend][0], name, user=self.user, **parameters)
-
-    def slowest_ms(self) -> float:
-        """Give how long the server took for the slowest construct of this user."""
-        service, operation = CONSTRUCT[self.backend]
-        calls = [call for call in self.call_log.calls(service) if call.operation == operation]
-        return max(call.ms for call in calls if call.user == self.user)
-
-    def normal(self, message: str) -> Attempt:
-        """Case a: with every fault off a creation passes at once."""
-        self.fault.reset()
-        made = self.attempts.make(self.short, message)
-        assert (made.verdict(1), made.context) == ("pass", {})
-        assert made.seconds < QUICK_S
-        return made
-
-    def class_of(self, case: str, attempt: Attempt) -> str:
-        """Give an attempt's class, and put it into the report."""
-        found = attempt.verdict(self.factor)
-        note(f"case_{case}", found)
-        return found
-
-    def overhead_s(self, usual: Attempt) -> float:
-        """Give what the time of an error holds besides the request that failed: in quilt3 a push is many requests."""
-        return usual.seconds if self.backend == "quilt3" else 0.0
 
 
 @pytest.fixture

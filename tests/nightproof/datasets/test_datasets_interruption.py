@@ -128,7 +128,7 @@ def test_a_killed_seeding_is_completed_by_the_next(embedded: Target, tmp_path: P
     wipe(embedded)
 
     codes = [
-        interrupt(catalog, placement, *at) for at in (("simple-csv", 9), ("documents", 5), ("baseline-packages", 12))
+        interrupt(catalog, placement, *at) for at in (("simple-csv", 9), ("documents", 3), ("baseline-packages", 12))
     ]
     first = seed(embedded, catalog, placement)
 

@@ -56,7 +56,7 @@ def test_a_clean_testbed_is_sound(bed: Bed) -> None:
 def test_an_active_defect_is_not_sound(bed: Bed, late: Unit) -> None:
     """Whatever was forgotten would spoil the next answers; its seconds shrank with the time factor."""
     assert not bed.is_sound(new_run_id())
-    assert bed._control("GET", "catalog", "faults").json()["active"] == {"catalog-read-latency-8s": {"seconds": 2.0}}
+    assert bed._control("GET", "catalog", "faults").json()["active"] == {"catalog-read-latency-8s": [{"seconds": 2.0}]}
     bed.switch_off(late)
     assert bed.is_sound(new_run_id())
 

@@ -175,6 +175,7 @@ def test_knobs_meet_what_they_name(aws: Asking, prefix: str, switch: Callable[..
     switch("error", bucket=SCRATCH, status=503)
     assert refused(lambda: aws.s3.head_bucket(Bucket=WORK)) == ""
     assert refused(lambda: aws.s3.list_objects_v2(Bucket=SCRATCH)) == "SlowDown"
+    aws.control("DELETE", "faults/error")
     switch("error", operation="glue:GetDatabases", status=400, code="AccessDeniedException")
     assert refused(lambda: aws.s3.list_objects_v2(Bucket=SCRATCH)) == ""
     assert refused(aws.client("glue", "ci-runner").get_databases) == "AccessDeniedException"

@@ -128,7 +128,7 @@ class Calling:
             hits = self.get("/registry/api/search", **index).json()["hits"]["hits"]
             return is_right(sorted(hit["_source"]["ptr_name"] for hit in hits))
 
-        ends = time.monotonic() + 15
+        ends = time.monotonic() + 60
         while not found():
             assert time.monotonic() < ends, f"the search for {text} does not come right"
             time.sleep(0.1)

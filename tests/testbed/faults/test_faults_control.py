@@ -102,14 +102,24 @@ def test_switches_go_on_and_off(control: Client) -> None:
     """Parameters are replaced by the next; only defects are named as defects; off twice is fine."""
     control.request("PUT", "faults/latency", json={"seconds": 1})
     assert control.request("PUT", "faults/latency", json={"seconds": 2}).json() == {
-        "active": {"latency": {"seconds": 2}}
+        "active": {"latency": [{"seconds": 2}]}
     }
     control.request("PUT", "faults/lies")
     assert control.get("defects").json() == ["lies"]
     for _ in range(2):
-        assert control.request("DELETE", "faults/lies").json() == {"active": {"latency": {"seconds": 2}}}
+        assert control.request("DELETE", "faults/lies").json() == {"active": {"latency": [{"seconds": 2}]}}
     assert control.get("faults").json()["known"] == {"latency": "delays", "lies": "answers wrongly"}
     assert control.get("health").json() == {"ok": True}
+
+
+def test_switches_of_other_aims_stand_beside_each_other(control: Client) -> None:
+    """One for a user is replaced and turned off alone; a name without parameters turns all of it off."""
+    mine, other = {"seconds": 1, "user": "me"}, {"seconds": 2, "user": "you"}
+    for parameters in (mine, other, mine | {"seconds": 3}):
+        control.request("PUT", "faults/latency", json=parameters)
+    assert control.get("faults").json()["active"] == {"latency": [mine | {"seconds": 3}, other]}
+    assert control.request("DELETE", "faults/latency", json=mine).json() == {"active": {"latency": [other]}}
+    assert control.request("DELETE", "faults/latency").json() == {"active": {}}
 
 
 def test_a_time_that_is_none_is_refused(control: Client) -> None:
