@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Final
 
+from quilt3.data_transfer import MAX_CONCURRENCY
 from quilt3.data_transfer import S3Api
 from quilt3.data_transfer import S3ClientProvider
 from quilt3.data_transfer import S3NoValidClientError
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from nightproof.quilt.base import CatalogOps
     from nightproof.quilt.contract import Entries
 
-WORKERS: Final = 8
-
 
 def fill(ops: CatalogOps, operation: str, package: Any, entries: Entries) -> None:
     """Set every entry to the newest version of its object, as `Package.set` with an address does.
@@ -32,7 +30,7 @@ def fill(ops: CatalogOps, operation: str, package: Any, entries: Entries) -> Non
     That makes a session and asks twice for each, which takes minutes for thousands; here all share one provider.
     """
     found = partial(_found, ops, operation, S3ClientProvider(), threading.Lock())
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(MAX_CONCURRENCY) as pool:
         for entry, placed in zip(entries, pool.map(found, entries), strict=True):
             package.set(entry["logical_key"], placed)
 

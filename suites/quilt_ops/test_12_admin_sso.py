@@ -14,7 +14,7 @@ import yaml
 from nightproof import quilt
 from nightproof.evidence import case
 from nightproof.evidence import channel
-from suites._support.exclusive import borrowed
+from suites._support.sso import borrowed_sso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,19 +42,9 @@ default_role: viewer
 @pytest.fixture
 def admin(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[quilt.AdminOps]:
     """Give the admin's operations where no configuration is set, to one test of all cells at a time."""
-
-    def read() -> str | None:
-        found = admin_ops.admin.get_sso_config()
-        return found.text if found else None
-
-    def write(text: str | None) -> None:
-        if text is None:
+    with borrowed_sso(admin_ops.admin, target) as text:
+        if text is not None:
             admin_ops.admin.remove_sso_config()
-        else:
-            admin_ops.admin.set_sso_config(text)
-
-    with borrowed(target.placement, "sso", read, write):
-        write(None)
         yield admin_ops.admin
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     engine = open_database(os.environ.get("TESTBED_DATABASE_URL") or state / "catalog.sqlite")
     tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults, defects)
     tokens.register_seeds(json.loads(os.environ["TESTBED_SEED_REFRESH_TOKENS"]))
-    config = Config(signature_version="s3v4", max_pool_connections=32, retries={"mode": "standard", "max_attempts": 3})
+    config = Config(signature_version="s3v4", max_pool_connections=64, retries={"mode": "standard", "max_attempts": 3})
     registry = Registry(boto3.client("s3", config=config), defects)
     index = SearchIndex(engine, registry, defects)
     threading.Thread(target=index.watch, daemon=True).start()

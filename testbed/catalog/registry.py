@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
 KEPT_MANIFESTS: Final = 300
-WORKERS: Final = 16
+WORKERS: Final = 64
 FULL_HASH: Final = 64
 
 

@@ -11,8 +11,8 @@ import pytest
 from nightproof import quilt
 from nightproof.evidence import case
 from suites._support import unfit
-from suites._support.exclusive import borrowed
 from suites._support.provoked import SIMPLE
+from suites._support.sso import borrowed_sso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,18 +40,7 @@ SESSION = f"""mutation B($scope: String!, $ttl: Int!) {{
 @pytest.fixture
 def sso_kept(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[str | None]:
     """Hold the SSO text alone, and give it as it is: a server that takes a bad one has it for everybody."""
-
-    def read() -> str | None:
-        found = admin_ops.admin.get_sso_config()
-        return found.text if found else None
-
-    def write(text: str | None) -> None:
-        if text is None:
-            admin_ops.admin.remove_sso_config()
-        else:
-            admin_ops.admin.set_sso_config(text)
-
-    with borrowed(target.placement, "sso", read, write) as text:
+    with borrowed_sso(admin_ops.admin, target) as text:
         yield text
 
 
