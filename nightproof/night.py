@@ -22,6 +22,7 @@ from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.ledger import CatalogAdmin
 from nightproof.ledger import CleanContext
+from nightproof.ledger import GlueDatabase
 from nightproof.locking import environment_lock
 from nightproof.locking import lease
 from nightproof.plan import Choice
@@ -165,7 +166,16 @@ def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext 
     names = target.profile.names
     writable = frozenset({names.bucket_work, names.bucket_scratch})
     sources = writable | {names.bucket_data}
-    return CleanContext(target.seeder_s3(), writable, sources, keep=keep, catalog=_catalog_admin(target))
+    return CleanContext(
+        target.seeder_s3(), writable, sources, keep=keep, catalog=_catalog_admin(target), glue=_glue_database(target)
+    )  # fmt: skip
+
+
+def _glue_database(target: Target) -> GlueDatabase | None:
+    """Give the database of external tables; nothing where the target offers no Athena, whose tables they would be."""
+    if "athena" not in target.profile.offers:
+        return None
+    return GlueDatabase(target.aws_client("glue", "ci-seeder"), target.profile.names.glue_database)
 
 
 def _catalog_admin(target: Target) -> CatalogAdmin | None:

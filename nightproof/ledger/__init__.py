@@ -8,6 +8,7 @@ from nightproof.ledger.clean import clean_run
 from nightproof.ledger.clean import open_runs
 from nightproof.ledger.clean import plan
 from nightproof.ledger.clean import sweep
+from nightproof.ledger.glue import GlueDatabase
 from nightproof.ledger.journal import Entry
 from nightproof.ledger.journal import Ledger
 from nightproof.ledger.journal import read_entries
@@ -17,6 +18,7 @@ __all__ = [
     "CatalogAdmin",
     "CleanContext",
     "Entry",
+    "GlueDatabase",
     "Ledger",
     "Planned",
     "audit",

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nightproof.ledger import catalog
+from nightproof.ledger import glue
 from nightproof.ledger import packages
 from nightproof.ledger import s3 as storage
 from nightproof.ledger.clean import UNREACHABLE
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def audit(run_dir: Path, context: CleanContext, swept: int = 0) -> LedgerAudit:
-    """List the writable buckets and the catalog afresh and settle every entry of a run against what is there.
+    """List buckets, catalog and Glue database afresh and settle every entry of a run against what is there.
 
     A claimed deletion that the listing contradicts becomes `leaked`; what carries the run's tag and stands in no
     ledger is `unknown`. When a listing itself fails nothing is proved: every entry it is for counts as leaked.
@@ -32,14 +33,15 @@ def audit(run_dir: Path, context: CleanContext, swept: int = 0) -> LedgerAudit:
     entries = read_entries(ledger_paths(run_dir))
     ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
     present: dict[str, frozenset[str]] = {}
-    failed: dict[bool, str] = {}
-    for is_catalog, listing in ((False, _stored), (True, _held)):
+    failed: dict[str, str] = {}
+    for where, listing in (("", _stored), (catalog.PLACE, _held), (glue.PLACE, _tables)):
         try:
             present |= listing(context)
         except UNREACHABLE as error:
-            failed[is_catalog] = f"the listing failed: {error}"
+            failed[where] = f"the listing failed: {error}"
     for entry in entries:
-        reason = failed.get(entry.kind in catalog.KINDS, "")
+        where = place(entry)[0]
+        reason = failed.get(where if where in {catalog.PLACE, glue.PLACE} else "", "")
         if entry.state != "kept" and (reason or _is_there(entry, present)):
             known = entry.detail if entry.state == "leaked" else ""
             ledger.adopt(entry, "leaked", known or reason or "still listed")
@@ -53,6 +55,11 @@ def _stored(context: CleanContext) -> dict[str, frozenset[str]]:
 def _held(context: CleanContext) -> dict[str, frozenset[str]]:
     """Give the users and tables of the catalog; without an admin nobody can tell."""
     return {catalog.PLACE: context.catalog.present()} if context.catalog else {}
+
+
+def _tables(context: CleanContext) -> dict[str, frozenset[str]]:
+    """Give the tables of the Glue database."""
+    return {glue.PLACE: context.glue.present()} if context.glue else {}
 
 
 def _keys(context: CleanContext, bucket: str) -> frozenset[str]:
@@ -73,7 +80,7 @@ def _is_there(entry: Entry, present: dict[str, frozenset[str]]) -> bool:
 
 def _covers(entry: Entry, key: str) -> bool:
     _, wanted = place(entry)
-    if entry.kind in {"object", "manifest"} | catalog.KINDS:
+    if entry.kind in {"object", "manifest", glue.KIND} | catalog.KINDS:
         return key == wanted
     if entry.kind == "package":
         return key.startswith((packages.pointer_prefix(wanted), f"{wanted}/"))

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from nightproof.errors import NightproofError
 from nightproof.ledger import catalog
+from nightproof.ledger import glue
 from nightproof.ledger import packages
 from nightproof.ledger import s3 as storage
 from nightproof.ledger.journal import Entry
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from nightproof.ledger.catalog import CatalogAdmin
+    from nightproof.ledger.glue import GlueDatabase
 
 PURGED: Final = "purged and listed again"
 UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError, QuiltOpsError)
@@ -44,7 +46,7 @@ UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError, QuiltOpsError
 class CleanContext:
     """What a cleanup works with: `writable` buckets may hold ours, `sources` are what our manifests may point at.
 
-    Without `catalog` there is no admin to take users and tables away.
+    Without `catalog` there is no admin to take users and tables away, without `glue` no database of external tables.
     """
 
     s3: S3Client
@@ -52,6 +54,7 @@ class CleanContext:
     sources: frozenset[str]
     keep: bool = False
     catalog: CatalogAdmin | None = None
+    glue: GlueDatabase | None = None
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
 
 
@@ -81,7 +84,7 @@ def open_runs(runs_dir: Path, current: str = "") -> tuple[Path, ...]:
 
 def plan(run_dir: Path, context: CleanContext) -> tuple[Planned, ...]:
     """Say what `clean_run` would delete, without touching anything."""
-    return tuple(Planned(entry, refusal(entry, run_dir.name, context.writable)) for entry in unsettled(run_dir))
+    return tuple(Planned(entry, refusal(entry, run_dir.name, context)) for entry in unsettled(run_dir))
 
 
 def sweep(runs_dir: Path, current: str, context: CleanContext) -> int:
@@ -100,7 +103,7 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
     allowed = [entry for entry in entries if not _refuse(entry, ledger, context)]
     blind = _find_manifests(allowed, ledger, context)
     found = (entry for entry in unsettled(run_dir) if entry.kind == "manifest")
-    manifests = tuple(entry for entry in found if not refusal(entry, run_dir.name, context.writable))
+    manifests = tuple(entry for entry in found if not refusal(entry, run_dir.name, context))
     held = [entry for entry in allowed if entry.kind in catalog.KINDS]
     stored = [entry for entry in allowed if entry.kind not in {*catalog.KINDS, "manifest"} and entry not in blind]
     total = len(stored) + len(manifests) + len(held)
@@ -114,13 +117,15 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
     return deleted
 
 
-def refusal(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
+def refusal(entry: Entry, run_id: str, context: CleanContext) -> str:
     """Say why an entry in the ledger of a run must not be touched, or nothing."""
     if entry.run_id != run_id:
         return f"it is written down for the run `{entry.run_id}`, not `{run_id}`"
     if entry.kind in catalog.KINDS:
         return catalog.refusal(entry, run_id)
-    return _refusal_of_stored(entry, run_id, writable)
+    if entry.kind == glue.KIND:
+        return glue.refusal(entry, run_id, context.glue)
+    return _refusal_of_stored(entry, run_id, context.writable)
 
 
 def _refusal_of_stored(entry: Entry, run_id: str, writable: frozenset[str]) -> str:
@@ -141,6 +146,8 @@ def place(entry: Entry) -> tuple[str, str]:
     """Give bucket and key (or prefix) of an entry; what the catalog holds has a place of its own."""
     if entry.kind in catalog.KINDS:
         return catalog.PLACE, catalog.key_of(entry)
+    if entry.kind == glue.KIND:
+        return glue.PLACE, glue.key_of(entry)
     locator = entry.locator
     bucket = str(locator.get("bucket") or locator.get("registry", "")).removeprefix("s3://").rstrip("/")
     if entry.kind == "manifest":
@@ -153,7 +160,7 @@ def _is_unsettled(entry: Entry) -> bool:
 
 
 def _refuse(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
-    reason = refusal(entry, ledger.run_id, context.writable)
+    reason = refusal(entry, ledger.run_id, context)
     if reason:
         ledger.adopt(entry, "leaked", f"not touched: {reason}")
     return bool(reason)
@@ -214,7 +221,7 @@ def _purge_all(
 def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
     """Delete one resource with all its versions; note what the listing says afterwards."""
     try:
-        removed = _remove(entry, context.s3)
+        removed = _remove(entry, context)
     except UNREACHABLE as error:
         ledger.adopt(entry, "leaked", f"could not be deleted: {error}")
         return False
@@ -231,8 +238,10 @@ def _settle(entry: Entry, result: bool | str, ledger: Ledger) -> bool:  # noqa: 
     return is_deleted
 
 
-def _remove(entry: Entry, s3: S3Client) -> int:
-    bucket, key = place(entry)
+def _remove(entry: Entry, context: CleanContext) -> int:
+    s3, (bucket, key) = context.s3, place(entry)
+    if entry.kind == glue.KIND and context.glue:
+        return context.glue.remove(entry)
     if entry.kind == "package":
         pointers = storage.remove_prefix(s3, bucket, packages.pointer_prefix(key))
         return pointers + storage.remove_prefix(s3, bucket, f"{key}/")

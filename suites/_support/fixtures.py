@@ -164,7 +164,7 @@ def tabulator(quilt_ops: QuiltOps, target: Settings) -> Tabulator:
 @pytest.fixture
 def glue_tables(ledger: Ledger, target: Settings, backend: str) -> Iterator[GlueTables]:
     """Give external tables over objects that end with the test."""
-    made = GlueTables(target.glue_database, ledger.tag, backend[0])
+    made = GlueTables(ledger, target.glue_database, backend[0], RECORDING.test.id if RECORDING.test else "")
     yield made
     made.remove()
 

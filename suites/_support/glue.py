@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
@@ -10,6 +12,9 @@ import boto3
 from nightproof.evidence import channel
 from suites._support.removal import remove_all
 
+if TYPE_CHECKING:
+    from suites._support.work import Ledger
+
 TEXT: Final = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 INPUT: Final = "org.apache.hadoop.mapred.TextInputFormat"
 OUTPUT: Final = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -17,20 +22,24 @@ Columns = tuple[tuple[str, str], ...]
 
 
 class GlueTables:
-    """Makes tables for one test; their names carry the run's tag."""
+    """Makes tables for one test: named by run, written down first, and taken away."""
 
-    def __init__(self, database: str, tag: str, label: str) -> None:
+    def __init__(self, ledger: Ledger, database: str, label: str, test_id: str) -> None:
         self._glue = boto3.client("glue")
         self.database = database
-        self._mark = f"np_{tag}_{label}"
-        self._made: list[str] = []
+        self._ledger = ledger
+        self._test_id = test_id
+        self._mark = f"np_{ledger.tag}_{label}{os.environ.get('NIGHTPROOF_PASS', '1')}"
+        self._made: dict[str, str] = {}
 
     def csv(self, short: str, columns: Columns, location: str) -> str:
         """Make a table over a folder of CSV files with a header, and all folders below; give its name."""
         name = f"{self._mark}_{short}_{len(self._made)}"
-        self._made.append(name)
+        locator = {"database": self.database, "name": name}
+        self._made[name] = self._ledger.intent("glue_table", locator, self._test_id)
         with channel("observer"):
             self._glue.create_table(DatabaseName=self.database, TableInput=_table(name, columns, location))
+        self._ledger.confirmed(self._made[name])
         return name
 
     def move(self, name: str, columns: Columns, location: str) -> None:
@@ -52,6 +61,7 @@ class GlueTables:
         self._glue.delete_table(DatabaseName=self.database, Name=name)
         if [table["Name"] for table in self._glue.get_tables(DatabaseName=self.database, Expression=name)["TableList"]]:
             raise RuntimeError(f"The Glue table `{name}` is still there after its removal.")
+        self._ledger.deleted(self._made[name])
 
 
 def _removal(tables: GlueTables, name: str) -> Any:
