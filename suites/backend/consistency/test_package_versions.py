@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
+import pytest
 import requests
 
 from nightproof.evidence import case
@@ -68,6 +69,7 @@ class Readers:
         return make(name, self.work.registry, entries, message=f"Version {number}", metadata=metadata).top_hash
 
 
+@pytest.mark.timeout(400)  # more than 500 requests, on a long link too
 @case(tier="critical", category="consistency", needs=("write",), journey="publish-data")
 def test_versions_agree_everywhere(quilt_ops: QuiltOps, observer: Observer, work: Work) -> None:
     """Lists, info, URL, search and the stored registry name the same versions with the same bytes."""
