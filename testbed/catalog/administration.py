@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 from testbed.catalog import sso
 from testbed.catalog import tabulator
@@ -11,13 +12,18 @@ from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.api_keys import moment
 from testbed.catalog.arms import armed
 from testbed.catalog.arms import bend_of
+from testbed.catalog.arms import invalid
 from testbed.catalog.descriptions import bucket_of
+from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 from testbed.catalog.users import Users
 from testbed.catalog.users import gone_user
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
+
+EVENT_RULES: Final = ("healthomics", "ro-crate")
+EVENT_RULE: Final = "event-rule:"
 
 
 class Administration:
@@ -50,7 +56,7 @@ class Admin:
         self._engine = engine
         self.user = Users(engine)
         self.apiKeys = AllApiKeys(engine, None)
-        self.packager: dict[str, Any] = {"eventRules": [], "eventRule": None}  # the testbed has no event bus
+        self.packager = Packager(engine)
 
     def ssoConfig(self, info: Any) -> dict[str, Any] | None:
         """Give the configuration of single sign-on, or nothing."""
@@ -109,6 +115,32 @@ class Admin:
             return bucket_of(self._engine, bucketName) or {}
 
         return armed(info, rename)
+
+
+class Packager:
+    """The rules by which events become packages; admins switch them, but there is no event bus to follow them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def eventRules(self, info: Any) -> list[dict[str, Any] | None]:
+        """List the rules."""
+        return [self.eventRule(info, name) for name in EVENT_RULES]
+
+    def eventRule(self, _info: Any, name: str) -> dict[str, Any] | None:
+        """Give one rule, or nothing."""
+        if name not in EVENT_RULES:
+            return None
+        found = setting(self._engine, EVENT_RULE + name)
+        enabled = found is not None and found.value == "on"
+        return {"__typename": "PackagerEventRule", "name": name, "enabled": enabled}
+
+    def toggleEventRule(self, info: Any, name: str, enabled: bool) -> dict[str, Any]:  # noqa: FBT001 - the argument
+        """Switch a rule on or off; the answer reads it back."""
+        if name not in EVENT_RULES:
+            return invalid("name", "EventRuleNotFound", f"There is no rule `{name}`: use {', '.join(EVENT_RULES)}.")
+        put_setting(self._engine, EVENT_RULE + name, "on" if enabled else "off", info.context.who.name)
+        return self.eventRule(info, name) or {}
 
 
 class AllApiKeys(ApiKeys):

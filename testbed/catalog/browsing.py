@@ -16,6 +16,7 @@ import boto3
 import sqlalchemy as sa
 from botocore.exceptions import ClientError
 
+from testbed.catalog import accesses
 from testbed.catalog import database as db
 from testbed.catalog.auth import ForbiddenError
 from testbed.catalog.manifest import split_physical_key
@@ -99,6 +100,7 @@ class Browsing:
         if version and version != "null":
             target["VersionId"] = version
         life = max(URL_LIFE.start, min(expires_in, URL_LIFE.stop - 1))
+        accesses.note(self._engine, bucket=bucket, key=key, registry=row.bucket, package=row.name, top_hash=row.hash)
         return str(self._signer(bucket).generate_presigned_url("get_object", Params=target, ExpiresIn=life))
 
     def _signer(self, bucket: str) -> S3Client:

@@ -128,6 +128,12 @@ sessions = sa.Table(
     sa.Column("hash", TEXT),
     sa.Column("expires", sa.Float),
 )
+accesses = sa.Table(
+    "accesses",
+    METADATA,
+    *(sa.Column(name, TEXT, primary_key=True) for name in ("day", "bucket", "key", "registry", "package", "hash")),
+    sa.Column("count", sa.Integer),
+)
 index = sa.Table(
     "package_states",
     METADATA,

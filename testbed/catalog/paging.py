@@ -58,6 +58,7 @@ class State:
     ordering: str | None
     offset: int = 0
     wanted: dict[str, Any] | None = None
+    wanted_meta: list[dict[str, Any]] | None = None
 
     def cursor(self) -> str:
         """Write the state as an opaque text."""
@@ -73,6 +74,7 @@ def resumed(cursor: str, kind: str) -> State:
             known
             and isinstance(state.text, str)
             and isinstance(state.wanted, dict | None)
+            and isinstance(state.wanted_meta, list | None)
             and all(isinstance(name, str) for name in state.buckets)
         )
         key_of(state.ordering)

@@ -11,6 +11,7 @@ from typing import cast
 
 from graphql import GraphQLError
 
+from testbed.catalog import accesses
 from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.collaborators import potential_collaborators
 from testbed.catalog.descriptions import bucket_of
@@ -84,6 +85,16 @@ class Root:
         """Give one bucket of the caller's role."""
         return bucket_of(info.context.engine, name) if name in info.context.who.readable else None
 
+    def bucketAccessCounts(self, info: Any, bucket: str, window: int) -> dict[str, Any]:
+        """Give the downloads of a bucket's objects through the catalog."""
+        info.context.who.require(bucket, "read")
+        return accesses.of_bucket(info.context.engine, bucket, window)
+
+    def objectAccessCounts(self, info: Any, bucket: str, key: str, window: int) -> dict[str, Any]:
+        """Give the downloads of one object through the catalog."""
+        info.context.who.require(bucket, "read")
+        return accesses.counts(info.context.engine, window, bucket=bucket, key=key)
+
     def potentialCollaborators(self, info: Any) -> list[dict[str, Any]]:
         """List the users whose rights AWS alone knows."""
         return potential_collaborators(info.context.engine)
@@ -148,6 +159,10 @@ class Package:
         """Give the time of the latest revision."""
         latest = self._registry.latest(self.bucket, self.name)
         return latest[1].isoformat() if latest else ""
+
+    def accessCounts(self, info: Any, window: int = 30) -> dict[str, Any]:
+        """Give the downloads of the package's files through the catalog."""
+        return accesses.counts(info.context.engine, window, registry=self.bucket, package=self.name)
 
     def revisions(self, _info: Any) -> Revisions:
         """List revisions, newest first."""
@@ -218,6 +233,11 @@ class Revision:
             if self._registry.read_pointer(self._bucket, pointer) == self.hash:
                 return time_of(pointer.tag)
         return latest[1].isoformat() if latest else ""
+
+    def accessCounts(self, info: Any, window: int = 30) -> dict[str, Any]:
+        """Give the downloads of this revision's files through the catalog."""
+        place = {"registry": self._bucket, "package": self._name, "hash": self.hash}
+        return accesses.counts(info.context.engine, window, **place)
 
     def dir(self, info: Any, path: str) -> dict[str, Any] | None:
         """Give a directory with its children one level below, or nothing."""

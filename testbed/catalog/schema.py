@@ -8,6 +8,7 @@ from typing import Any
 from typing import Final
 
 from graphql import GraphQLError
+from graphql import GraphQLInterfaceType
 from graphql import GraphQLScalarType
 from graphql import GraphQLSchema
 from graphql import GraphQLUnionType
@@ -28,8 +29,8 @@ def build(dialect: str) -> GraphQLSchema:
     record: Any = schema.get_type("JsonRecord")
     record.parse_value = _record
     for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLUnionType):
-            kind.resolve_type = _type_name  # every union member says what it is
+        if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
+            kind.resolve_type = _type_name  # every member says what it is
     return schema
 
 

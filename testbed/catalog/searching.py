@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from graphql import GraphQLUnionType
 from graphql import get_named_type
 
+from testbed.catalog import facets
 from testbed.catalog import filters
 from testbed.catalog import paging
 from testbed.catalog.paging import State
@@ -29,10 +30,11 @@ class Searches:
         buckets: list[str] | None = None,
         searchString: str | None = None,
         filter: dict[str, Any] | None = None,
+        userMetaFilters: list[dict[str, Any]] | None = None,
         **_: Any,
     ) -> dict[str, Any]:
         """Search the latest revisions that the caller may read."""
-        return _result_set(info.context, "packages", buckets, searchString, filter)
+        return _result_set(info.context, "packages", buckets, searchString, filter, userMetaFilters)
 
     def searchMorePackages(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
         """Give the next page of a search for packages."""
@@ -75,23 +77,40 @@ class FirstPage:
 
 
 def _result_set(
-    context: Context, kind: str, buckets: list[str] | None, text: str | None, wanted: dict[str, Any] | None = None
-) -> dict[str, Any]:
+    context: Context, kind: str, buckets: list[str] | None, text: str | None, wanted: dict[str, Any] | None = None,
+    wanted_meta: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     for bucket in buckets or ():
         context.who.require(bucket, "read")
     searched = context.registry.defects.bend("searched buckets", buckets or sorted(context.who.readable))
-    state = State(kind, searched, text or "*", None, wanted=wanted)
+    state = State(kind, searched, text or "*", None, wanted=wanted, wanted_meta=wanted_meta)
     hits = _hits(context, state)
     if not hits:
         return cast("dict[str, Any]", context.registry.defects.bend("no hits", {"__typename": "EmptySearchResultSet"}))
-    name = f"{kind.title()}SearchResultSet"
-    stats = filters.stats(hits) if kind == "packages" else {}
-    return {"__typename": name, "total": len(hits), "stats": stats, "firstPage": FirstPage(hits, state)}
+    found = {"__typename": f"{kind.title()}SearchResultSet", "total": len(hits), "firstPage": FirstPage(hits, state)}
+    return found | (_facts(hits) if kind == "packages" else {"stats": {}})
+
+
+def _facts(hits: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give the extents of the packages that were found, and the paths of their metadata."""
+
+    def of_metadata(_info: Any = None) -> list[dict[str, Any]]:
+        return facets.facets(hits)[: facets.MOST]
+
+    def is_truncated(_info: Any = None) -> bool:
+        return len(facets.facets(hits)) > facets.MOST
+
+    def filtered(_info: Any, path: str, type: str | None = None) -> list[dict[str, Any]]:
+        return facets.facets(hits, path, type)[: facets.MOST]
+
+    stats = filters.stats(hits) | {"userMeta": of_metadata, "userMetaTruncated": is_truncated}
+    return {"stats": stats, "filteredUserMetaFacets": filtered}
 
 
 def _hits(context: Context, state: State) -> list[dict[str, Any]]:
     if state.kind == "packages":
-        return filters.admitted(context.index.find(state.buckets, state.text), state.wanted)
+        found = filters.admitted(context.index.find(state.buckets, state.text), state.wanted)
+        return facets.admitted(found, state.wanted_meta)
     return [
         {"name": found.source["key"], "modified": found.source["last_modified"], "document": found}
         for found in context.objects.find(state.buckets, state.text)

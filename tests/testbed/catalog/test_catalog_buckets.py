@@ -274,10 +274,32 @@ def test_collaborators_are_the_active_users_of_roles_that_have_the_bucket(catalo
         admin.users.delete(name)
 
 
-def test_the_testbed_has_no_event_rules_and_no_archive(catalog: Calling) -> None:
-    """Rules are for admins to ask; who may write learns that nothing can be restored, others are forbidden."""
-    rules = '{ admin { packager { eventRules { name } eventRule(name: "x") { name } } } }'
-    assert catalog.data(rules, user="test-admin")["admin"]["packager"] == {"eventRules": [], "eventRule": None}
+def test_event_rules_are_switched_by_admins(catalog: Calling) -> None:
+    """What was switched reads back so; an unknown rule is none, and cannot be switched."""
+    rules = '{ admin { packager { eventRules { name enabled } eventRule(name: "x") { name } } } }'
+    toggle = "mutation T($n: String!, $e: Boolean!) { admin { packager { toggleEventRule(name: $n, enabled: $e) {"
+    toggle += (
+        " __typename ... on PackagerEventRule { name enabled } ... on InvalidInput { errors { path name } } } } } }"
+    )
+
+    def switched(name: str, *, enabled: bool) -> Any:
+        given = {"n": name, "e": enabled}
+        return catalog.data(toggle, given, user="test-admin")["admin"]["packager"]["toggleEventRule"]
+
+    for enabled in (True, False):
+        assert switched("ro-crate", enabled=enabled) == {
+            "__typename": "PackagerEventRule", "name": "ro-crate", "enabled": enabled,
+        }  # fmt: skip
+        found = catalog.data(rules, user="test-admin")["admin"]["packager"]
+        assert {"name": "ro-crate", "enabled": enabled} in found["eventRules"]
+    assert {"name": "healthomics", "enabled": False} in found["eventRules"]
+    assert found["eventRule"] is None
+    assert switched("x", enabled=True)["errors"] == [{"path": "name", "name": "EventRuleNotFound"}]
+    assert catalog.post(rules).status_code == 403
+
+
+def test_the_testbed_has_no_archive(catalog: Calling) -> None:
+    """Who may write learns that nothing can be restored, others are forbidden."""
     restore = "mutation R($b: String!) { restoreObject(bucket: $b, key: $b) { ... on OperationError { name } } }"
     assert catalog.data(restore, {"b": WORK})["restoreObject"] == {"name": "NotSupported"}
     assert catalog.post(restore, {"b": DATA}).status_code == 403
