@@ -9,16 +9,20 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
 from testbed.catalog import manifest as manifests
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from datetime import datetime
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from testbed.catalog.defects import Defects
     from testbed.catalog.manifest import Manifest
 
+Item = TypeVar("Item")
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
 KEPT_MANIFESTS: Final = 300
@@ -92,6 +97,11 @@ class Registry:
         self._bodies: dict[tuple[str, str, str], str] = {}
         self._lock = threading.Lock()
         self.pool = ThreadPoolExecutor(WORKERS)
+
+    def side_by_side(self, act: Callable[[Item], object], items: Iterable[Item]) -> None:
+        """Do something for each item at once, within the same look; not from one of its own threads."""
+        looks = [(copy_context(), item) for item in items]
+        list(self.pool.map(lambda look: look[0].run(act, look[1]), looks))
 
     def names(self, bucket: str) -> list[str]:
         """List the packages of a bucket by name."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import cast
 
+from graphql import FieldNode
+from graphql import FragmentSpreadNode
 from graphql import GraphQLError
 
 from testbed.catalog import accesses
@@ -128,6 +130,21 @@ class Root:
         return cast("Package | None", bent)
 
 
+def fields_below(info: Any) -> set[str]:
+    """Name the fields that a document asks of what a field gives, in fragments too."""
+    found: set[str] = set()
+    open_sets = [node.selection_set for node in info.field_nodes]
+    while open_sets:
+        for selected in getattr(open_sets.pop(), "selections", ()):
+            if isinstance(selected, FieldNode):
+                found.add(selected.name.value)
+            elif isinstance(selected, FragmentSpreadNode):
+                open_sets.append(info.fragments[selected.name.value].selection_set)
+            else:
+                open_sets.append(selected.selection_set)
+    return found
+
+
 class PackageList:
     """Packages of a bucket, by page."""
 
@@ -137,13 +154,19 @@ class PackageList:
         self._names = names
         self.total = len(names)
 
-    def page(self, _info: Any, number: int = 1, perPage: int = 30, order: str = "NAME") -> list[Package]:
-        """Give one page."""
+    def page(self, info: Any, number: int = 1, perPage: int = 30, order: str = "NAME") -> list[Package]:
+        """Give one page; what it takes of S3 is read side by side, so that a long link costs one package's time."""
         packages = [Package(self._registry, self._bucket, name) for name in self._names]
-        if order == "MODIFIED":
-            packages.sort(key=lambda package: package.modified(None), reverse=True)
         check_page(number, perPage)
+        if order == "MODIFIED":
+            self._registry.side_by_side(lambda package: package.modified(None), packages)
+            packages.sort(key=lambda package: package.modified(None), reverse=True)
         found = packages[(number - 1) * perPage : number * perPage]
+        asked = fields_below(info)
+        if asked & {"modified", "revision"}:
+            self._registry.side_by_side(lambda package: package.modified(None), found)
+        if "revisions" in asked:
+            self._registry.side_by_side(Package.look_ahead, found)
         return list(self._registry.defects.bend("page of packages", found, number=number))
 
 
@@ -154,6 +177,7 @@ class Package:
         self._registry = registry
         self.bucket = bucket
         self.name = name
+        self._revisions: Revisions | None = None
 
     def modified(self, _info: Any) -> str:
         """Give the time of the latest revision."""
@@ -166,7 +190,12 @@ class Package:
 
     def revisions(self, _info: Any) -> Revisions:
         """List revisions, newest first."""
-        return Revisions(self._registry, self.bucket, self.name)
+        return self._revisions or Revisions(self._registry, self.bucket, self.name)
+
+    def look_ahead(self) -> None:
+        """List revisions and read the newest before they are asked for."""
+        self._revisions = Revisions(self._registry, self.bucket, self.name)
+        self._revisions.page(None, perPage=1)
 
     def revision(self, _info: Any, hashOrTag: str = "latest") -> Revision | None:
         """Give one revision, or nothing."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import threading
 from datetime import UTC
 from datetime import datetime
 from typing import Any
@@ -16,19 +19,15 @@ def moment(second: int) -> datetime:
 
 
 class Counting:
-    """An S3 whose `latest` is another revision at each look."""
+    """An S3 whose `latest` is another revision at each look, with a hash that tells the looks apart."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.looks = itertools.count(1)
 
     def get_object(self, **_asked: Any) -> Any:
         """Give the next revision."""
-        self.looks += 1
-        return {"Body": self, "LastModified": moment(self.looks)}
-
-    def read(self) -> bytes:
-        """Give a hash that tells the looks apart."""
-        return f"hash {self.looks}\n".encode()
+        look = next(self.looks)
+        return {"Body": io.BytesIO(f"hash {look}\n".encode()), "LastModified": moment(look)}
 
 
 def test_a_query_sees_one_revision() -> None:
@@ -41,4 +40,21 @@ def test_a_query_sees_one_revision() -> None:
     with one_look():
         assert registry.latest("b", "a/b") == ("hash 3", moment(3))
     assert registry.latest("b", "a/b") != registry.latest("b", "a/b")
+    registry.pool.shutdown()
+
+
+def test_what_is_read_ahead_is_of_the_same_look() -> None:
+    """Items are read at once, each by a thread of its own, and what they read is known to the query."""
+    storage: Any = Counting()
+    registry = Registry(storage, None)  # type: ignore[arg-type]  # no defect bends a pointer
+    names, all_at_once = ["a/b", "c/d", "e/f"], threading.Barrier(3)
+
+    def read(name: str) -> None:
+        all_at_once.wait(timeout=30)
+        registry.latest("b", name)
+
+    with one_look():
+        registry.side_by_side(read, names)
+        assert {registry.latest("b", name) for name in names} == {(f"hash {n}", moment(n)) for n in (1, 2, 3)}
+        assert next(storage.looks) == len(names) + 1
     registry.pool.shutdown()
