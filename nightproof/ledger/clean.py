@@ -7,8 +7,10 @@ which also takes versions, markers, manifests and unfinished uploads and lists a
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from nightproof.ledger.glue import GlueDatabase
 
 PURGED: Final = "purged and listed again"
+WORKERS: Final = 8
 UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError, QuiltOpsError)
 
 
@@ -202,20 +205,28 @@ def _purge_all(
     stored: Iterable[Entry], manifests: Iterable[Entry], ledger: Ledger, context: CleanContext
 ) -> Iterator[bool]:
     """Purge what is stored, then the manifests that no package names any more; say of each whether it was deleted."""
-    for entry in stored:
-        yield _purge(entry, ledger, context)
-    for bucket, made in _by_bucket(manifests):
-        try:
-            ours = packages.unshared(context.s3, bucket, frozenset(str(entry.locator["hash"]) for entry in made))
-        except UNREACHABLE as error:
-            for entry in made:
-                yield _settle(entry, f"could not be deleted: {error}", ledger)
-            continue
-        for entry in made:
-            is_ours = entry.locator["hash"] in ours
-            if not is_ours:
-                ledger.adopt(entry, "absent", "another package names this manifest")
-            yield is_ours and _purge(entry, ledger, context)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(lambda entry: _purge(entry, ledger, context), stored)
+        for bucket, made in _by_bucket(manifests):
+            purge = partial(_purge_manifest, ours=_unnamed(bucket, made, context), ledger=ledger, context=context)
+            yield from pool.map(purge, made)
+
+
+def _unnamed(bucket: str, made: list[Entry], context: CleanContext) -> frozenset[str] | str:
+    """Give the hashes that no package names any more, or why nobody can tell."""
+    try:
+        return packages.unshared(context.s3, bucket, frozenset(str(entry.locator["hash"]) for entry in made))
+    except UNREACHABLE as error:
+        return f"could not be deleted: {error}"
+
+
+def _purge_manifest(entry: Entry, ours: frozenset[str] | str, ledger: Ledger, context: CleanContext) -> bool:
+    if isinstance(ours, str):
+        return _settle(entry, ours, ledger)
+    if entry.locator["hash"] not in ours:
+        ledger.adopt(entry, "absent", "another package names this manifest")
+        return False
+    return _purge(entry, ledger, context)
 
 
 def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
