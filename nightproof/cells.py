@@ -11,7 +11,9 @@ from nightproof.errors import SuiteError
 from nightproof.evidence.folder import NAMED_SECRETS
 from nightproof.records import Outcome
 from nightproof.runner import cell as runner
+from nightproof.runner.events import logs_of
 from nightproof.runner.events import read_cell
+from nightproof.runner.events import share_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 Lines = list[str]
 
 
-def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool) -> None:
-    """Run a cell's serial tests, or all its others; a killed process is followed by one without the test that hung."""
+def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool, share: int) -> None:
+    """Run one worker's share of a part; a killed process is followed by one without the test that hung."""
     with _told(night, cell):
-        runner.run_cell(_plan(night, cell, cell.part(serial=serial)), on_lines, night.groups)
+        runner.run_cell(_plan(night, cell, cell.shares(serial=serial)[share], share), on_lines, night.groups)
 
 
 def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool) -> int:
@@ -43,7 +45,7 @@ def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, s
 def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
     """Name the tests of a cell whose attempt did not pass, and those that started and left no outcome."""
     folder = cell_dir(night, cell)
-    if not (folder / "events.jsonl").is_file():
+    if not logs_of(folder):
         return ()
     events = read_cell(folder)
     silent = {test for test in events.reported if not events.attempts.get(test) and test not in events.unsupported}
@@ -65,13 +67,13 @@ def _told(night: Night, cell: CellSpec) -> Iterator[None]:
         ) from error
 
 
-def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...]) -> CellPlan:
+def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) -> CellPlan:
     """Give the runner's plan of these tests of one cell."""
     return runner.CellPlan(
         suite_path=cell.path,
         suite=cell.suite,
         backend=cell.backend,
-        cell_dir=cell_dir(night, cell),
+        cell_dir=share_dir(cell_dir(night, cell), share),
         env=cell_environment(night.systems)
         | night.secrets.of_suite(cell.secrets)
         | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)},

@@ -29,6 +29,7 @@ from nightproof.report.notifier import FileNotifier
 from nightproof.report.notifier import SlackNotifier
 from nightproof.report.publish import patch_delivery
 from nightproof.report.publish import publish
+from nightproof.runner.events import logs_of
 from nightproof.runner.events import read_cell
 from nightproof.verdict.assemble import CellFacts
 from nightproof.verdict.assemble import RunFacts
@@ -154,7 +155,7 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
 def cell_facts(run_dir: Path, cell: CellSpec) -> CellFacts:
     """Give what the event logs of a planned cell say."""
     folder = run_dir / "cells" / cell.key
-    events = read_cell(folder) if (folder / "events.jsonl").is_file() else None
+    events = read_cell(folder) if logs_of(folder) else None
     output = folder / "output.log"
     shown = os.path.relpath(output, run_dir) if output.is_file() else None
     reasons = load_suite(cell.path).unsupported

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.errors import UsageError
+from nightproof.evidence.suite import load_suite
 from nightproof.progress import announce
 from nightproof.redact import Redactor
 from nightproof.verdict import catalogue
@@ -58,6 +59,7 @@ class CellSpec:
     timeout_s: float
     secrets: tuple[str, ...]
     tests: Mapping[str, CatalogueTest] = field(repr=False)
+    workers: int = 1
 
     @property
     def key(self) -> str:
@@ -67,6 +69,16 @@ class CellSpec:
     def part(self, *, serial: bool) -> tuple[str, ...]:
         """Name the tests that bear nothing beside them, or all the others."""
         return tuple(name for name, test in sorted(self.tests.items()) if test.serial == serial)
+
+    def shares(self, *, serial: bool) -> tuple[tuple[str, ...], ...]:
+        """Split a part among the cell's workers, whole files of about as many tests; serial tests are one share."""
+        files: dict[str, list[str]] = {}
+        for name in self.part(serial=serial):
+            files.setdefault(name.partition("::")[0], []).append(name)
+        shares: list[list[str]] = [[] for _ in range(1 if serial else self.workers)]
+        for _, names in sorted(files.items(), key=lambda file: (-len(file[1]), file[0])):
+            min(shares, key=len).extend(names)
+        return tuple(tuple(sorted(share)) for share in shares if share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +197,8 @@ def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
     locked = catalogue.read_lock(suite.path)
     tests = {name: test for name, test in locked.tests.items() if re.search(suite.select, name)}
     backends = [name for name in _backends(suite, locked) if not choice.backends or name in choice.backends]
-    return [
-        CellSpec(suite.path.absolute(), locked.suite, name, suite.timeout_s, suite.secrets, tests) for name in backends
-    ]
+    workers, path = load_suite(suite.path).workers, suite.path.absolute()
+    return [CellSpec(path, locked.suite, name, suite.timeout_s, suite.secrets, tests, workers) for name in backends]
 
 
 def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:

@@ -19,11 +19,14 @@ from nightproof.cells import first_pass
 from nightproof.cells import repeat
 from nightproof.conclusion import cell_dir
 from nightproof.progress import announce
+from nightproof.runner.events import share_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from prefect import Task
+    from prefect.futures import PrefectFuture
 
     from nightproof.night import Night
     from nightproof.plan import CellSpec
@@ -36,7 +39,7 @@ ENDS: Final = frozenset({"TestEvidence", "CellKilled"})
 def run_suites(night: Night) -> None:
     """Run every test of every cell."""
     with night.stage("suites"):
-        ends = _on_every_cell(run_cell, night)
+        ends = _on_every_cell(_run_shares, night)
         night.system_deaths = night.systems.deaths()
     night.note_faults(ends)
 
@@ -44,29 +47,52 @@ def run_suites(night: Night) -> None:
 def repeat_failures(night: Night) -> None:
     """Run once more, in fresh processes, what did not pass."""
     with night.stage("second_pass"):
-        ends = _on_every_cell(repeat_cell, night)
+        ends = _on_every_cell(_repeat, night)
     night.note_faults(ends)
 
 
-def _on_every_cell(task: Task[..., Any], night: Night) -> list[Any]:
+def _on_every_cell(submit: Callable[..., list[PrefectFuture[Any]]], night: Night) -> list[Any]:
     """Run all cells side by side, then their serial tests one cell at a time; what ends one stops no other."""
-    cells = night.plan.cells
-    running = [task.submit(night, cell, serial=False) for cell in cells]
+    running = [future for cell in night.plan.cells for future in submit(night, cell, serial=False)]
     ends = [future.result(raise_on_failure=False) for future in running]
-    alone = task.with_options(task_run_name=f"{task.name} {{cell.key}}, serial tests")
-    tails = (alone.submit(night, cell, serial=True) for cell in cells if cell.part(serial=True))
-    return ends + [future.result(raise_on_failure=False) for future in tails]  # each is started when the last has ended
+    for cell in night.plan.cells:
+        ends += [future.result(raise_on_failure=False) for future in submit(night, cell, serial=True)]
+    return ends
 
 
-@task(name="cell", task_run_name="cell {cell.key}", cache_policy=NO_CACHE)
-def run_cell(night: Night, cell: CellSpec, *, serial: bool) -> None:
-    """Run one suite on one backend: its serial tests, or all others."""
-    feed = Feed(night, cell)
-    first_pass(night, cell, feed.take, serial=serial)
+def _run_shares(night: Night, cell: CellSpec, *, serial: bool) -> list[PrefectFuture[Any]]:
+    """Start a task for each worker of a cell, and of its serial tests for the one that runs them."""
+    number = len(cell.shares(serial=serial))
+    return [
+        _titled(run_cell, cell, serial=serial, worker=share + 1 if number > 1 else 0).submit(
+            night, cell, serial=serial, share=share
+        )
+        for share in range(number)
+    ]
+
+
+def _repeat(night: Night, cell: CellSpec, *, serial: bool) -> list[PrefectFuture[Any]]:
+    """Start the second pass of a part of a cell."""
+    if not cell.part(serial=serial):
+        return []
+    return [_titled(repeat_cell, cell, serial=serial).submit(night, cell, serial=serial)]
+
+
+def _titled(task: Task[..., Any], cell: CellSpec, *, serial: bool, worker: int = 0) -> Task[..., Any]:
+    """Name a task run by what it runs."""
+    more = f", worker {worker}" if worker else ""
+    return task.with_options(task_run_name=f"{task.name} {cell.key}{', serial tests' if serial else more}")
+
+
+@task(name="cell", cache_policy=NO_CACHE)
+def run_cell(night: Night, cell: CellSpec, *, serial: bool, share: int) -> None:
+    """Run one worker's share of one suite on one backend."""
+    feed = Feed(night, cell, has_artifact=share == 0)
+    first_pass(night, cell, feed.take, serial=serial, share=share)
     feed.flush()
 
 
-@task(name="second pass", task_run_name="second pass {cell.key}", cache_policy=NO_CACHE)
+@task(name="second pass", cache_policy=NO_CACHE)
 def repeat_cell(night: Night, cell: CellSpec, *, serial: bool) -> int:
     """Run one cell's unpassed tests again: the serial ones, or all others."""
     feed = Feed(night, cell, counts=False)
@@ -81,15 +107,17 @@ class Feed:
     One log record per line would cost more than the tests; the full output is a file in the run directory.
     """
 
-    def __init__(self, night: Night, cell: CellSpec, *, counts: bool = True) -> None:
+    def __init__(self, night: Night, cell: CellSpec, *, counts: bool = True, has_artifact: bool = False) -> None:
         self._redact = night.redactor.text
         self._groups = night.groups
         self._log = get_run_logger()
         self._name = cell.key
-        self._counter = Counter(cell_dir(night, cell) / "events.jsonl", len(cell.tests))
+        folders = (share_dir(cell_dir(night, cell), share) for share in range(cell.workers))
+        self._counter = Counter([folder / "events.jsonl" for folder in folders], len(cell.tests))
+        self._counts = counts
         self._lines: list[str] = []
         self._sent = time.monotonic()
-        self._artifact = _progress_artifact(cell.key, len(cell.tests)) if counts else None
+        self._artifact = _progress_artifact(cell.key, len(cell.tests)) if has_artifact else None
 
     def take(self, lines: list[str]) -> None:
         """Keep lines until there are enough of them or a second has passed."""
@@ -103,38 +131,38 @@ class Feed:
             self._log.info("%s", self._redact("\n".join(self._lines)))
         self._lines.clear()
         self._sent = time.monotonic()
-        if self._artifact is None or self._groups.is_stopping:
+        if not self._counts or self._groups.is_stopping:
             return  # after an interruption the night is further on than this cell, and the server may be gone
         done, of = self._counter.count()
         announce("suites", self._name, done, of)
-        update_progress_artifact(self._artifact, progress=100.0 * done / of if of else 100.0)
+        if self._artifact:
+            update_progress_artifact(self._artifact, progress=100.0 * done / of if of else 100.0)
 
 
 class Counter:
-    """Counts the tests of an event log, reading only what was added since the last time."""
+    """Counts the tests of a cell's event logs, reading only what was added since the last time."""
 
-    def __init__(self, path: Path, declared: int) -> None:
-        self._path = path
+    def __init__(self, paths: list[Path], declared: int) -> None:
+        self._offsets = dict.fromkeys(paths, 0)
         self._declared = declared
-        self._offset = 0
         self._done: set[str] = set()
         self._unsupported: set[str] = set()
 
     def count(self) -> tuple[int, int]:
         """Give how many tests have ended, of how many that run here; a half-written line counts the next time."""
-        for raw in self._added():
+        for raw in (raw for path in self._offsets for raw in self._added(path)):
             if b"TestEvidence" in raw or b"CellKilled" in raw or b"Unsupported" in raw:
                 self._note(raw)
         return len(self._done), max(self._declared - len(self._unsupported), len(self._done))
 
-    def _added(self) -> list[bytes]:
-        if not self._path.is_file():
+    def _added(self, path: Path) -> list[bytes]:
+        if not path.is_file():
             return []
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
+        with path.open("rb") as file:
+            file.seek(self._offsets[path])
             added = file.read()
         whole = added[: added.rfind(b"\n") + 1]
-        self._offset += len(whole)
+        self._offsets[path] += len(whole)
         return whole.splitlines()
 
     def _note(self, raw: bytes) -> None:

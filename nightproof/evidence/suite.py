@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 FILE: Final = "suite.toml"
 KEYS: Final = {
     "name": str, "backends": list, "test_timeout_s": int | float, "owner": str, "datasets": list, "unsupported": dict,
+    "workers": int,
 }  # fmt: skip
+MOST_WORKERS: Final = 16
 DEFAULT_BACKENDS: Final = ("default",)
 DEFAULT_TEST_TIMEOUT_S: Final = 120.0
 
@@ -33,6 +35,7 @@ class SuiteConfig:
     test_timeout_s: float = DEFAULT_TEST_TIMEOUT_S
     owner: str = ""
     datasets: tuple[str, ...] = ()
+    workers: int = 1
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,6 +60,7 @@ def load_suite(path: Path) -> SuiteConfig:
         test_timeout_s=float(given.get("test_timeout_s", DEFAULT_TEST_TIMEOUT_S)),
         owner=given.get("owner", ""),
         datasets=tuple(given.get("datasets", ())),
+        workers=int(given.get("workers", 1)),
         unsupported=given.get("unsupported", {}),
     )
 
@@ -67,3 +71,5 @@ def _check(file: Path, given: dict[str, Any]) -> None:
             raise UsageError(f"`{file}` has the unknown key `{key}`: use {', '.join(KEYS)}.")
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             raise UsageError(f"`{file}` has `{key} = {value!r}` of a wrong type: correct its value.")
+    if not 1 <= given.get("workers", 1) <= MOST_WORKERS:
+        raise UsageError(f"`{file}` has `workers = {given['workers']}`: give 1 to {MOST_WORKERS} processes per cell.")

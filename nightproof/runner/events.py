@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from dataclasses import dataclass
 from dataclasses import field
@@ -58,11 +59,23 @@ class CellEvents:
     properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
 
 
+def share_dir(cell_dir: Path, share: int) -> Path:
+    """Give the folder of a cell's worker, numbered from 0: the first one's is the cell's own."""
+    return cell_dir.with_name(f"{cell_dir.name}.{share + 1}") if share else cell_dir
+
+
+def logs_of(cell_dir: Path) -> list[tuple[int, Path]]:
+    """Give the logs that a cell's workers wrote, each with the number of its pass, the first pass first."""
+    folders = [cell_dir, *sorted(cell_dir.parent.glob(f"{glob.escape(cell_dir.name)}.[0-9]*"))]
+    found = [(number, folder / name) for number, name in enumerate(LOGS, start=1) for folder in folders]
+    return [(number, path) for number, path in found if path.is_file()]
+
+
 def read_cell(cell_dir: Path) -> CellEvents:
-    """Read both passes of a cell; a missing file says nothing, a torn line is counted."""
+    """Read both passes of a cell; without a log it says nothing, a torn line is counted."""
     reader = _Reader()
-    for number, name in enumerate(LOGS, start=1):
-        reader.read(cell_dir / name, number)
+    for number, path in logs_of(cell_dir):
+        reader.read(path, number)
     return reader.result()
 
 
@@ -83,10 +96,11 @@ class _Reader:
     properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
     running: Running | None = None
     number: int = 1
+    last: int | None = None  # how the last process of the log at hand ended
 
     def read(self, path: Path, number: int) -> None:
-        """Read the log of one pass."""
-        self.number = number
+        """Read the log that one worker wrote in one pass; a cell ends as the worst of its workers does."""
+        self.number, worst, self.last = number, self.exit, None
         for line in self._lines(path):
             handler = getattr(self, f"on_{line.get('$report_type')}", None)
             if handler:
@@ -95,10 +109,10 @@ class _Reader:
                 except (KeyError, TypeError, ValueError):
                     self.torn_lines += 1  # JSON by chance, and still not a line of ours
         self._close("the log ends in mid-test", Outcome.ERROR, None)
+        if number == 1:
+            self.exit = worst or self.last if self.last is not None else worst
 
     def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
-        if not path.is_file():
-            return
         for raw in path.read_bytes().splitlines():
             try:
                 line = json.loads(raw)
@@ -113,7 +127,8 @@ class _Reader:
         """Begin a process; what the one before left open died with it."""
         self._close("the process ended in mid-test", Outcome.ERROR, None)
         self.suite, self.backend = line["suite"], line["backend"]
-        self.started = self.started or datetime.fromisoformat(line["time"])
+        started = datetime.fromisoformat(line["time"])
+        self.started = min(self.started or started, started)
 
     def on_Collected(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Note what was collected and asked for."""
@@ -163,9 +178,9 @@ class _Reader:
         self._end(line)
 
     def _end(self, line: dict[str, Any]) -> None:
-        self.ended = datetime.fromisoformat(line["time"])
-        if self.number == 1:
-            self.exit = int(line["exit"])
+        ended = datetime.fromisoformat(line["time"])
+        self.ended = max(self.ended or ended, ended)
+        self.last = int(line["exit"])
 
     def _close(self, why: str, outcome: Outcome, ended: datetime | None) -> None:
         running, self.running = self.running, None

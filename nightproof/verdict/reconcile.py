@@ -23,6 +23,7 @@ from nightproof.report import matrix
 from nightproof.report import slack
 from nightproof.report import words
 from nightproof.report.files import read_report
+from nightproof.runner.events import logs_of
 from nightproof.runner.events import read_cell
 from nightproof.verdict import invariants
 from nightproof.verdict.assemble import COUNTS
@@ -273,6 +274,6 @@ def _read_logs(run_dir: Path, report: RunReport) -> dict[tuple[str, str], CellEv
     found = {}
     for cell in report.cells:
         folder = run_dir / "cells" / f"{cell.suite}-{cell.backend}"
-        if (folder / "events.jsonl").is_file():
+        if logs_of(folder):
             found[cell.suite, cell.backend] = read_cell(folder)
     return found

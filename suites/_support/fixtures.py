@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,11 +91,19 @@ def isolated(backend: str, target: Settings, observer: Observer) -> Isolated:
     return Isolated(backend, target.catalog_url, registry_url, target.registry)
 
 
+def _label(backend: str) -> str:
+    """Tell a test's names from those of every other test, which may run at the same time."""
+    test_id = RECORDING.test.id if RECORDING.test else ""
+    return backend[0] + hashlib.sha256(test_id.encode()).hexdigest()[:4]
+
+
 @pytest.fixture
 def work(ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str) -> Iterator[Work]:
     """Give a work space in the writable registry that takes away what the test made there."""
     test_id = RECORDING.test.id if RECORDING.test else ""
-    space = Work(ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.work, label=backend[0], test_id=test_id)
+    space = Work(
+        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.work, label=_label(backend), test_id=test_id
+    )
     yield space
     space.remove()
 
@@ -126,7 +135,7 @@ def people(
     """Give what makes users, and removes those that the test made."""
     test_id = RECORDING.test.id if RECORDING.test else ""
     made = People(
-        ledger=ledger, admin=admin_ops.admin, make_ops=make_ops, target=target, label=backend[0], test_id=test_id
+        ledger=ledger, admin=admin_ops.admin, make_ops=make_ops, target=target, label=_label(backend), test_id=test_id
     )
     yield made
     made.remove()
@@ -136,7 +145,7 @@ def people(
 def tables(ledger: Ledger, admin_ops: QuiltOps, backend: str) -> Iterator[Tables]:
     """Give names of Tabulator tables, and remove what the test made under them."""
     test_id = RECORDING.test.id if RECORDING.test else ""
-    made = Tables(ledger=ledger, admin=admin_ops, label=backend[0], test_id=test_id)
+    made = Tables(ledger=ledger, admin=admin_ops, label=_label(backend), test_id=test_id)
     yield made
     made.remove()
 
@@ -148,7 +157,7 @@ def scratch_work(
     """Give a work space like `work` in the unversioned scratch bucket."""
     test_id = RECORDING.test.id if RECORDING.test else ""
     space = Work(
-        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.scratch, label=backend[0], test_id=test_id
+        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.scratch, label=_label(backend), test_id=test_id
     )
     yield space
     space.remove()
@@ -164,7 +173,7 @@ def tabulator(quilt_ops: QuiltOps, target: Settings) -> Tabulator:
 @pytest.fixture
 def glue_tables(ledger: Ledger, target: Settings, backend: str) -> Iterator[GlueTables]:
     """Give external tables over objects that end with the test."""
-    made = GlueTables(ledger, target.glue_database, backend[0], RECORDING.test.id if RECORDING.test else "")
+    made = GlueTables(ledger, target.glue_database, _label(backend), RECORDING.test.id if RECORDING.test else "")
     yield made
     made.remove()
 

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
     """Start one Prefect server for the session, with a database in a temporary folder."""
-    with prefect_test_harness(server_startup_timeout=180):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DO_NOT_TRACK", "1")  # tests need no network
+        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        with prefect_test_harness(server_startup_timeout=180):
+            yield
 
 
 @pytest.fixture

@@ -42,6 +42,17 @@ def test_alone(): ask(0.3)
 
 def test_front(backend): ask(2 if backend == "slow" else 0)
 """
+MEETING = """
+import os, pathlib, time, requests
+def test_{me}():
+    place = pathlib.Path(os.environ["NIGHTPROOF_LEDGER"]).parent.parent
+    (place / "{me}").touch()
+    ends = time.monotonic() + 60
+    while not (place / "{other}").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert (place / "{other}").exists()
+    assert requests.get(os.environ["NIGHTPROOF_URL_SHOP"]).status_code == 200
+"""
 CONFTEST = """
 import pytest
 
@@ -88,6 +99,20 @@ def test_serial_tests_run_alone_after_all_others(run: Callable[..., State[Any]],
     first, second = sorted((tests["test_alone", backend] for backend in ("slow", "quick")), key=lambda a: a.started)
     assert first.started >= max(ended(front) for front in fronts)
     assert second.started >= ended(first)
+
+
+def test_workers_of_a_cell_run_at_the_same_time(run: Callable[..., State[Any]], foreign: Foreign) -> None:
+    """Each test passes only if the other runs meanwhile; the report knows one cell with both."""
+    foreign.write(MEETING.format(me="front", other="back"))
+    (foreign.suite / "test_other.py").write_text(MEETING.format(me="back", other="front"))
+    (foreign.suite / "suite.toml").write_text('name = "shop"\ntest_timeout_s = 90\nworkers = 2\n')
+    catalogue.write_lock(foreign.suite, catalogue.collect(foreign.suite))
+
+    run()
+
+    report = latest(foreign)
+    assert (report.colour, report.totals.passed) == (Colour.GREEN, 2)
+    assert [cell.suite for cell in report.cells] == ["shop"]
 
 
 def ended(attempt: Attempt) -> datetime:

@@ -108,7 +108,8 @@ def whole_night(night: Night) -> RunReport:
 def _run_cells(night: Night) -> None:
     for cell, serial in itertools.product(night.plan.cells, (False, True)):
         try:
-            first_pass(night, cell, lambda _lines: None, serial=serial)
+            for share in range(len(cell.shares(serial=serial))):
+                first_pass(night, cell, lambda _lines: None, serial=serial, share=share)
             repeat(night, cell, lambda _lines: None, serial=serial)
         except NightproofError as error:
             night.note_faults([error])

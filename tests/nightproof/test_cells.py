@@ -110,7 +110,7 @@ def test_a_suite_runs_and_what_did_not_pass_runs_once_more(night_of: Callable[..
     (cell,) = night.plan.cells
     lines: list[str] = []
 
-    first_pass(night, cell, lines.extend, serial=False)
+    first_pass(night, cell, lines.extend, serial=False, share=0)
     again = repeat(night, cell, silent, serial=False)
 
     events = read_cell(cell_dir(night, cell))
@@ -131,7 +131,7 @@ def test_nothing_is_repeated_when_all_passed(night_of: Callable[..., Night]) -> 
     (cell,) = night.plan.cells
     assert to_repeat(night, cell) == ()  # nothing ran yet
 
-    first_pass(night, cell, silent, serial=False)
+    first_pass(night, cell, silent, serial=False, share=0)
 
     assert repeat(night, cell, silent, serial=False) == 0
     assert not (cell_dir(night, cell) / "events.2.jsonl").exists()
@@ -141,7 +141,7 @@ def test_a_test_that_started_and_left_no_outcome_runs_again(night_of: Callable[.
     """A log that is cut in mid-line loses one line, counts it, and the test that it was about is asked again."""
     night = night_of(MIXED, "test_good", "test_bad")
     (cell,) = night.plan.cells
-    first_pass(night, cell, silent, serial=False)
+    first_pass(night, cell, silent, serial=False, share=0)
     log = cell_dir(night, cell) / "events.jsonl"
     whole = log.read_bytes()
     last = whole.index(b'"TestEvidence", "id": "shop/test_it::test_bad"')
@@ -163,7 +163,7 @@ def test_no_secret_reaches_any_file_of_the_run(night_of: Callable[..., Night], f
     (cell,) = night.plan.cells
     lines: list[str] = []
 
-    first_pass(night, cell, lines.extend, serial=False)
+    first_pass(night, cell, lines.extend, serial=False, share=0)
     repeat(night, cell, lines.extend, serial=False)
 
     events = read_cell(cell_dir(night, cell))

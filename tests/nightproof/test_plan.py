@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 from nightproof import progress
 from nightproof.errors import UsageError
 from nightproof.plan import RUN_ID
+from nightproof.plan import CellSpec
 from nightproof.plan import Choice
 from nightproof.plan import hash_files
 from nightproof.plan import make_plan
@@ -18,6 +20,7 @@ from nightproof.plan import new_run_id
 from nightproof.plan import require_catalogued
 from nightproof.profile import Suite
 from nightproof.redact import Redactor
+from nightproof.verdict.catalogue import CatalogueTest
 
 if TYPE_CHECKING:
     from tests.nightproof.foreign import Foreign
@@ -51,6 +54,19 @@ def test_a_suite_without_backends_has_the_default_one(foreign: Foreign) -> None:
     plan = make_plan(foreign.profile(), Choice(), RUN)
 
     assert [cell.key for cell in plan.cells] == ["shop-default"]
+
+
+def test_workers_share_the_files_of_a_part(foreign: Foreign) -> None:
+    """Every test is in one share, a file's tests in one together; serial tests are one share, and none is empty."""
+    tests = {name: CatalogueTest(name) for name in ("s/a::1", "s/a::2", "s/a::3", "s/b::1", "s/b::2", "s/c::1")}
+    tests["s/d::1"] = CatalogueTest("s/d::1", serial=True)
+    cell = CellSpec(foreign.suite, "s", "default", 30, (), tests, workers=2)
+
+    assert cell.shares(serial=False) == (("s/a::1", "s/a::2", "s/a::3"), ("s/b::1", "s/b::2", "s/c::1"))
+    assert cell.shares(serial=True) == (("s/d::1",),)
+    assert len(replace(cell, workers=9).shares(serial=False)) == 3
+    assert replace(cell, workers=1).shares(serial=False) == (cell.part(serial=False),)
+    assert replace(cell, tests={}).shares(serial=False) == ()
 
 
 def test_a_choice_narrows_the_plan_and_names_the_rerun(foreign: Foreign) -> None:

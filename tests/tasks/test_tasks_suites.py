@@ -35,12 +35,12 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_cell_that_has_not_begun_counts_nothing(log: Path) -> None:
     """Before the event log exists nothing has ended."""
-    assert Counter(log, 5).count() == (0, 5)
+    assert Counter([log], 5).count() == (0, 5)
 
 
 def test_what_does_not_run_by_design_is_not_waited_for(log: Path) -> None:
     """The last count is `3 of 3`, not `3 of 5`; a restarted cell names the same tests again and counts them once."""
-    counter = Counter(log, 5)
+    counter = Counter([log], 5)
     log.write_text(line("Unsupported", "a") + line("Unsupported", "b") + line("TestStart", "c"))
     assert counter.count() == (0, 3)
     log.write_text(log.read_text() + line("TestEvidence", "c") + line("CellKilled", "d") + line("CellKilled"))
@@ -49,15 +49,25 @@ def test_what_does_not_run_by_design_is_not_waited_for(log: Path) -> None:
     assert counter.count() == (3, 3)
 
 
+def test_the_logs_of_all_workers_count(log: Path) -> None:
+    """A cell is as far as its workers are together."""
+    other = log.with_name("other.jsonl")
+    counter = Counter([log, other], 3)
+    log.write_text(line("TestEvidence", "a"))
+    assert counter.count() == (1, 3)
+    other.write_text(line("TestEvidence", "b") + line("TestEvidence", "c"))
+    assert counter.count() == (3, 3)
+
+
 def test_a_test_that_nobody_declared_never_overflows(log: Path) -> None:
     """What has ended is never more than what there was to run."""
     log.write_text(line("TestEvidence", "a") + line("TestEvidence", "b"))
-    assert Counter(log, 1).count() == (2, 2)
+    assert Counter([log], 1).count() == (2, 2)
 
 
 def test_a_half_written_line_counts_the_next_time(log: Path) -> None:
     """The reader may come in mid-write; a torn line in the middle is the report's business."""
-    counter, whole = Counter(log, 3), line("TestEvidence", "a")
+    counter, whole = Counter([log], 3), line("TestEvidence", "a")
     log.write_text('{"TestEvidence": torn\n' + '{"output": "TestEvidence"}\n' + whole[:20])
     assert counter.count() == (0, 3)
     log.write_text('{"TestEvidence": torn\n' + '{"output": "TestEvidence"}\n' + whole)

@@ -49,7 +49,12 @@ def test_undecidable_declaration_is_refused(fields: dict[str, Any], words: str) 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("name = ", "not TOML"), ("nmae = 'x'", "unknown key `nmae`"), ("name = 3", "wrong type")],
+    [
+        ("name = ", "not TOML"),
+        ("nmae = 'x'", "unknown key `nmae`"),
+        ("name = 3", "wrong type"),
+        ("workers = 0", "give 1 to"),
+    ],
 )
 def test_wrong_suite_file_is_refused(text: str, words: str, tmp_path: Path) -> None:
     """A slip in suite.toml names file and key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from nightproof.records import Outcome
 from nightproof.runner.cell import GroupRegistry
 from nightproof.runner.cell import run_cell
+from nightproof.runner.events import logs_of
 from nightproof.runner.events import read_cell
+from nightproof.runner.events import share_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +50,28 @@ def test_missing_log_says_nothing(tmp_path: Path) -> None:
     """A cell that never started has no attempts and no exit code."""
     events = read_cell(tmp_path)
     assert (events.attempts, events.exit, events.started, events.torn_lines) == ({}, None, None, 0)
+
+
+def test_a_cell_is_what_its_workers_wrote(make_cell: Callable[..., CellPlan]) -> None:
+    """Their tests add up, it lasts from the first start to the last end, and ends as the worst of them does."""
+    plan = make_cell(SOURCE, "test_good", "test_bad")
+    good, bad = (f"shop/test_it::test_{name}" for name in ("good", "bad"))
+    for share, test in enumerate((bad, good)):
+        run_cell(
+            replace(plan, test_ids=(test,), cell_dir=share_dir(plan.cell_dir, share)),
+            lambda _lines: None,
+            GroupRegistry(),
+        )
+    whole, first = read_cell(plan.cell_dir), read_cell(share_dir(plan.cell_dir, 1))
+    assert set(whole.attempts) == {good, bad}
+    assert (set(first.attempts), first.exit) == ({good}, 0)
+    assert (whole.exit, whole.ended) == (1, first.ended)
+    assert whole.started
+    assert first.started
+    assert whole.started < first.started
+    assert [path.parent.name for _, path in logs_of(plan.cell_dir)] == [
+        plan.cell_dir.name, f"{plan.cell_dir.name}.2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
