@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from suites._support.control import CallLog
     from suites._support.control import Faults
+    from suites._support.people import People
     from suites._support.seeds import Seeds
     from suites._support.settings import Settings
 
@@ -126,14 +127,17 @@ def test_unauthenticated_query(
     assert "data" not in refused.json()
 
 
-@case(tier="high", category="graphql", needs=("fault", "call_log"), journey=JOURNEY, serial=True)
+@case(
+    tier="high", category="graphql", needs=("admin", "mint_jwt", "write", "fault", "call_log"), journey=JOURNEY
+)  # fmt: skip
 def test_expensive_query_or_timeout(
-    quilt_ops: quilt.QuiltOps, target: Settings, fault: Faults, call_log: CallLog, backend: str
+    people: People, target: Settings, fault: Faults, call_log: CallLog, backend: str
 ) -> None:
     """An expensive query ends within its limit, and a stalled one is given up at the limit that was set."""
-    variables = {"bucket": target.perf}
+    user, variables = people.create("patient").name, {"bucket": target.perf}
+    ops = people.sign_in(user)
     began = time.monotonic()
-    answer = quilt_ops.execute_graphql_query(NESTED, variables)
+    answer = ops.execute_graphql_query(NESTED, variables)
     assert time.monotonic() - began < NESTED_LIMIT_S * target.time_factor
     page = answer["data"]["packages"]["page"]
     assert sorted(package["name"] for package in page) == [f"perf/pkg-{number:03}" for number in range(100)]
@@ -143,9 +147,9 @@ def test_expensive_query_or_timeout(
         assert re.fullmatch("[0-9a-f]{64}", revision["hash"])
         assert revision["dir"] == {"path": ""}
     stall, patience = STALL_S * target.time_factor, PATIENCE_S * target.time_factor
-    fault.set("catalog", "latency", operation="NestedPackages", seconds=stall)
+    fault.set("catalog", "latency", operation="NestedPackages", seconds=stall, user=user)
     with pytest.raises(quilt.BackendError) as caught:
-        quilt_ops.execute_graphql_query(NESTED, variables, timeout_s=patience)
+        ops.execute_graphql_query(NESTED, variables, timeout_s=patience)
     context = caught.value.context
     assert (context["backend_type"], context["operation"]) == (backend, "execute_graphql_query")
     assert (context["kind"], context["timeout_s"]) == ("timeout", patience)
