@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 
+import pytest
+
 from nightproof import quilt
 from nightproof.evidence import case
 from nightproof.evidence import finding
@@ -46,6 +48,7 @@ def _spread(act: Callable[[Any], Any], asked: Sequence[Any], workers: int) -> li
         return list(pool.map(act, asked))
 
 
+@pytest.mark.timeout(400)
 @case(
     tier="high",
     category="performance",
