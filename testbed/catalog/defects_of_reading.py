@@ -122,8 +122,9 @@ def _as_first_stored(found: Found, facts: Any) -> Found:
     first: Found = {}
     for _, key in stored:
         with suppress(DamagedError):
-            for name, entry in registry.manifest(bucket, key.removeprefix(MANIFESTS)).entries.items():
-                first.setdefault(name, {"hash": entry["hash"], "size": entry["size"]})
+            manifest = registry.manifest(bucket, key.removeprefix(MANIFESTS))  # nothing when it was swept meanwhile
+            for name, entry in manifest.entries.items() if manifest else ():
+                first.setdefault(name, {"hash": entry.get("hash"), "size": entry.get("size")})
     return {key: item | first.get(key, {}) for key, item in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -158,8 +159,8 @@ def test_undeclared_test_in_the_log_is_named(red_night: Path) -> None:
 
 
 def test_lost_event_log_is_named(red_night: Path) -> None:
-    """Verdicts whose event log is gone have no truth behind them."""
+    """Verdicts whose event log is gone have no truth behind them; that of the second pass stands for its own three."""
     (red_night / "cells" / "quilt_ops-platform" / "events.jsonl").unlink()
     found = violations(red_night)
-    assert "The event log of quilt_ops-platform reports 0 tests, the report 11." in found
-    assert len([sentence for sentence in found if sentence.startswith("The log holds 0 attempts of")]) == 11
+    assert "The event log of quilt_ops-platform reports 3 tests, the report 11." in found
+    assert len([sentence for sentence in found if re.match(r"The log holds [01] attempts of", sentence)]) == 11
