@@ -1,24 +1,20 @@
-"""How fast and how big: calls in fresh processes, because peak memory only ever grows, and the median of three runs."""
+"""How fast and how big: calls in fresh processes, because peak memory only ever grows, with their times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-import pytest
+from suites._support.timing import HARD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Sequence
 
     from suites._support.isolated import Isolated
     from suites._support.settings import Settings
 
-RUNS: Final = 3
-HARD: Final = 3
 START_S: Final = 60
 Call = tuple[str, list[Any], dict[str, Any]]
 
@@ -44,13 +40,3 @@ def run_alone(
         credentials={"refresh_token": target.refresh_token(target.user)},
     )
     return Run(**answer)
-
-
-def median_of(act: Callable[[], float], limit_s: float) -> float:
-    """Give the median of three times; fail at once at three times the limit, and end once two are over it."""
-    times: list[float] = []
-    while len(times) < RUNS and sum(seconds >= limit_s for seconds in times) <= RUNS // 2:
-        times.append(act())
-        if times[-1] >= HARD * limit_s:
-            pytest.fail(f"One run took {times[-1]:.1f} s, three times the limit of {limit_s:g} s.")
-    return median(times)

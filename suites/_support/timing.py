@@ -1,4 +1,4 @@
-"""Times of a step: taken three times, judged by the median, noted as a series for the trend."""
+"""Times of a step: judged by the median of three, noted as a series for the trend."""
 
 from __future__ import annotations
 
@@ -18,23 +18,40 @@ RUNS: Final = 3
 HARD: Final = 3  # so many times the limit no single run may take
 
 
+def decided(act: Callable[[], float], limit_s: float) -> list[float]:
+    """Give the seconds of runs; two of three on one side of the limit decide on which side the median is.
+
+    Raises TimeoutError at a run of three times the limit.
+    """
+    seconds: list[float] = []
+    while max(over := sum(taken >= limit_s for taken in seconds), len(seconds) - over) <= RUNS // 2:
+        seconds.append(act())
+        if seconds[-1] >= HARD * limit_s:
+            raise TimeoutError(f"A run took {seconds[-1]:.3f} s, more than {HARD} times its limit of {limit_s:g} s.")
+    return seconds
+
+
 def timed(
     act: Callable[[], Result], limit_s: float, clock: Callable[[], float] = time.monotonic
 ) -> tuple[list[Result], list[float]]:
-    """Give the results and seconds of three runs; fewer when these decide already that the median is over the limit."""
+    """Give the results and seconds of as many runs as decide."""
     results: list[Result] = []
-    seconds: list[float] = []
-    while len(results) < RUNS and sum(taken >= limit_s for taken in seconds) <= RUNS // 2:
+
+    def run() -> float:
         began = clock()
         results.append(act())
-        seconds.append(round(clock() - began, 3))
-        if seconds[-1] >= HARD * limit_s:
-            raise TimeoutError(f"A run took {seconds[-1]} s, more than {HARD} times its limit of {limit_s} s.")
-    return results, seconds
+        return round(clock() - began, 3)
+
+    return results, decided(run, limit_s)
+
+
+def median_of(act: Callable[[], float], limit_s: float) -> float:
+    """Give the median of the seconds that runs say they took: of two that decided it, the longer."""
+    return statistics.median_high(decided(act, limit_s))
 
 
 def measured(name: str, act: Callable[[], Result], limit_s: float) -> tuple[list[Result], float]:
     """Give the results of the runs and their median in seconds; note the series."""
     results, seconds = timed(act, limit_s)
     note(f"{name}_s", seconds)
-    return results, statistics.median(seconds)
+    return results, statistics.median_high(seconds)

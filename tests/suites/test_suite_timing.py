@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from suites._support.timing import median_of
 from suites._support.timing import timed
 
 if TYPE_CHECKING:
@@ -19,18 +20,29 @@ def clock(*seconds: float) -> Callable[[], float]:
     return lambda: next(moments)
 
 
-def test_three_runs_within_the_limit() -> None:
-    """Quick runs are all made, and each gives its result and its seconds."""
+def test_three_runs_when_two_disagree() -> None:
+    """One slow run of three is no slow system; each run gives its result and its seconds."""
     answers = iter("abc")
     assert timed(lambda: next(answers), 10, clock(1, 20, 2)) == (["a", "b", "c"], [1, 20, 2])
 
 
-def test_two_slow_runs_decide() -> None:
-    """When two of three are over the limit the third is not made."""
-    assert timed(lambda: "x", 10, clock(11, 12, 1)) == (["x", "x"], [11, 12])
+@pytest.mark.parametrize(
+    ("times", "found", "made"),
+    [
+        ([1.0, 9.0, 2.0], 2.0, 3),
+        ([9.0, 1.0, 9.0], 9.0, 3),
+        ([6.0, 7.0, 1.0], 7.0, 2),  # two over the limit: the third could not help
+        ([1.0, 4.9, 9.0], 4.9, 2),  # two within it: the third could not harm
+    ],
+)
+def test_two_runs_that_agree_decide(times: list[float], found: float, made: int) -> None:
+    """The median is on the side of the limit that two of the runs are on; no further run is made."""
+    left = iter(times)
+    assert median_of(lambda: next(left), 5.0) == found
+    assert list(left) == times[made:]
 
 
 def test_a_run_far_over_the_limit_ends_it() -> None:
     """One run of three times the limit is an error at once."""
-    with pytest.raises(TimeoutError, match=r"took 30\.0 s, more than 3 times its limit"):
+    with pytest.raises(TimeoutError, match=r"took 30\.000 s, more than 3 times its limit"):
         timed(lambda: "x", 10, clock(30))
