@@ -13,6 +13,7 @@ from queue import Empty
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from typing import Final
+from typing import TypeVar
 
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
@@ -48,10 +49,11 @@ if TYPE_CHECKING:
     from nightproof.records import TestVerdict
 
 RED: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW})
-SEEN_AGAIN_AFTER: Final = 20  # units: an interrupted proof loses no more than these
+SEEN_AGAIN_AFTER: Final = 40  # units: an interrupted proof loses hardly more than these
 STOP_GRACE_S: Final = 5.0
 STOP_S: Final = 60.0
 STORAGE: Final = "aws"
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Prover:
         try:
             announce("testbed", f"{len(self.beds)} copies of the seeded state")
             self._each(lambda bed: bed.renew())
-            self._share([[unit] for unit in baselines(units)], self._baseline)
+            self._share(baselines(units), self._baseline)
             self._share(by_defect(units), self._defect)
             self._each(self._see_again)
         finally:
@@ -155,19 +157,15 @@ class Prover:
         if faults:
             raise faults[0]
 
-    def _share(self, work: Collection[list[Unit]], act: Callable[[Bed, Unit], None]) -> None:
-        queue: SimpleQueue[list[Unit]] = SimpleQueue()
-        for units in work:
-            queue.put(units)
+    def _share(self, work: Collection[Work], act: Callable[[Bed, Work], None]) -> None:
+        queue: SimpleQueue[Work] = SimpleQueue()
+        for piece in work:
+            queue.put(piece)
 
         def serve(bed: Bed) -> None:
             with suppress(Empty):
                 while True:
-                    for unit in queue.get_nowait():
-                        act(bed, unit)
-                    if unit.defect and STORAGE in unit.defect.services:
-                        # What the storage misreported may live on in the catalog's memory and index.
-                        bed.refresh()
+                    act(bed, queue.get_nowait())
 
         self._each(serve)
 
@@ -176,8 +174,17 @@ class Prover:
         for test, (why, run_id) in _not_green(bed, unit).items():
             self.red_before[test, unit.cell.backend, unit.factor] = (f"without the defect too: {why}", run_id)
 
-    def _defect(self, bed: Bed, unit: Unit) -> None:
-        """Run one unit under its defect; what turned red counts only when it was seen green again."""
+    def _defect(self, bed: Bed, units: list[Unit]) -> None:
+        """Run the units of one defect; what turned red counts only when it was seen green again."""
+        for unit in units:
+            self._ask(bed, unit)
+        if any(unit.defect and STORAGE in unit.defect.services for unit in units):
+            # What the storage misreported may live on in the catalog's memory and index.
+            bed.refresh()
+        if len(bed.pending) >= SEEN_AGAIN_AFTER:
+            self._see_again(bed)
+
+    def _ask(self, bed: Bed, unit: Unit) -> None:
         found = self._unproven(unit)
         asked = unit.only({ask.test for ask in unit.asks} - {result.ask.test for result in found})
         found += _under_defect(bed, asked) if asked.tests else []
@@ -187,8 +194,6 @@ class Prover:
                 self.results.add(result)
         bed.pending.append((asked.only([result.ask.test for result in red]), red))
         self._tell(unit, found)
-        if len(bed.pending) >= SEEN_AGAIN_AFTER:
-            self._see_again(bed)
 
     def _unproven(self, unit: Unit) -> list[Result]:
         keys = {ask: (ask.test, ask.backend, unit.factor) for ask in unit.asks}

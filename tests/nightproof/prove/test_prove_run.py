@@ -72,7 +72,7 @@ class Scripted(Bed):
         self.script = script
         self.on = ""
         self.renewed = 0
-        self.refreshed = 0
+        self.story: list[str] = []
         self.dead: tuple[str, ...] = ()
         self.sound = True
 
@@ -90,8 +90,8 @@ class Scripted(Bed):
         self.renewed += 1
 
     def refresh(self) -> None:
-        """Count."""
-        self.refreshed += 1
+        """Note it."""
+        self.story.append("refreshed")
 
     def close(self, kept_runs: Any) -> None:
         """Note what is kept."""
@@ -114,6 +114,7 @@ class Scripted(Bed):
     def execute(self, unit: Unit, run_id: str) -> dict[str, TestVerdict]:
         """Take the next verdict of the script."""
         assert run_id
+        self.story.append(self.on or "sound")
         verdict = self.script[self.on].pop(0)
         return {test: _verdict(test, verdict) for test in unit.tests}
 
@@ -226,12 +227,15 @@ def test_what_was_seen_green_again_survives_an_interruption(
     assert {ask.defect for ask in work.results.found} == {NAMES_BUCKET}
 
 
-def test_after_a_defect_of_the_storage_the_catalog_starts_over(proving: Proving, tmp_path: Path) -> None:
-    """What it remembers or has indexed meanwhile would answer for the defect."""
-    script = {"": [Verdict.PASSED] * 2, "no-server-knows-this": [Verdict.FAILED]}
-    bed = Scripted(proving, tmp_path, script)
-    prover([bed], tmp_path).run([proving.unit("no-server-knows-this")])
-    assert (bed.renewed, bed.refreshed) == (1, 1)
+def test_after_a_defect_of_the_storage_the_catalog_starts_over(
+    proving: Proving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it remembers or has indexed meanwhile would answer for the defect when the tests are seen green again."""
+    monkeypatch.setattr(run, "SEEN_AGAIN_AFTER", 1)
+    defect = "no-server-knows-this"
+    bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED] * 2, defect: [Verdict.FAILED]})
+    prover([bed], tmp_path).run([proving.unit(defect)])
+    assert (bed.renewed, bed.story) == (1, ["sound", defect, "refreshed", "sound"])
 
 
 def test_two_testbeds_share_the_units(proving: Proving, tmp_path: Path) -> None:
