@@ -47,7 +47,7 @@ SHORT_S, LONG_S = 30, 60
 BRIEF_S = 2
 # How much later the server may be done, how late a limit may end a request, how long a late failure may take on top.
 TOGETHER_S = 120
-LATE_S, END_S, LATE_FAILURE_S = 15, 3, 5
+LATE_S, END_S, LATE_FAILURE_S = 45, 3, 5
 TOKEN_LIFE_S = 600
 TIMEOUT_S = 10
 OUTAGE_S, AWAY_S = 3, 11

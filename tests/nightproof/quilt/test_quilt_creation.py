@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from nightproof import quilt
+from nightproof.quilt import quilt3_entries
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -68,6 +69,39 @@ def test_both_backends_make_the_same_revision(
     assert instances["platform"].get_package_info("make/quilt3-same", REGISTRY).message == "m"
     assert instances["quilt3"].get_package_info("make/platform-same", REGISTRY).message == "m"
     assert len(manifest_of(s3, made["quilt3"].top_hash)) == 3
+
+
+@pytest.mark.parametrize("page", [2, 1000])
+def test_many_objects_are_listed_and_mean_the_same(
+    instances: dict[str, quilt.QuiltOps], s3: S3Client, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    """Newest versions found in a listing are those that HEAD tells; what lies beyond the listed pages is asked for."""
+    asked: list[str] = []
+    lookup = quilt3_entries._located
+
+    def counting(provider: Any, turn: Any, place: Any) -> Any:
+        asked.append(place.path)
+        return lookup(provider, turn, place)
+
+    monkeypatch.setattr(quilt3_entries, "_located", counting)
+    monkeypatch.setattr(quilt3_entries, "PER_PAGE", page)
+    keys = [f"conform/listed-{page}/{letter}.txt" for letter in "abc"]
+    for key in keys:
+        s3.put_object(Bucket=WORK, Key=key, Body=b"old")
+        s3.put_object(Bucket=WORK, Key=key, Body=key.encode())
+    newest = {key: s3.head_object(Bucket=WORK, Key=key)["VersionId"] for key in keys}
+    s3.delete_object(Bucket=WORK, Key=f"conform/listed-{page}/d.txt")  # a marker is no object
+    entries: list[dict[str, Any]] = [{"logical_key": key[-5:], "physical_key": f"s3://{WORK}/{key}"} for key in keys]
+    ops = instances["quilt3"]
+    made = ops.create_package_revision(f"make/listed-{page}", REGISTRY, entries)
+    assert sorted(asked) == ([] if page == 2 else keys)
+    assert [line["physical_keys"] for line in manifest_of(s3, made.top_hash)[1:]] == [
+        [f"s3://{WORK}/{key}?versionId={newest[key]}"] for key in keys
+    ]
+    gone = {"logical_key": "d.txt", "physical_key": f"s3://{WORK}/conform/listed-{page}/d.txt"}
+    with pytest.raises(quilt.NotFoundError) as caught:
+        ops.create_package_revision(f"make/listed-{page}-gone", REGISTRY, [*entries, gone])
+    assert caught.value.context["identifier"] == gone["physical_key"]
 
 
 def test_a_version_may_be_named(ops: quilt.QuiltOps, backend: str, s3: S3Client) -> None:
