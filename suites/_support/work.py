@@ -72,6 +72,11 @@ class Work:
         self._packages: dict[str, str] = {}
         self._prefixes: dict[str, tuple[str, str]] = {}
 
+    @property
+    def mark(self) -> str:
+        """Give a word for messages that no other test or run has: revisions alike share a manifest, and its end."""
+        return f"np-{self._ledger.tag}-{self._label}{os.environ.get('NIGHTPROOF_PASS', '1')}"
+
     def package_name(self, short: str) -> str:
         """Give a new package name, already in the ledger."""
         number = len(self._packages)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from testbed.catalog.registry import Pointer
     from testbed.catalog.registry import Registry
 
-SCAN_S: Final = 1.0
-IDLE_SCAN_S: Final = 2.0
+SCAN_S: Final = 2.0  # every scan lists the pointers of all buckets: at one second a quarter of the catalog's work
+IDLE_SCAN_S: Final = 3.0
 BUSY_FOR_S: Final = 30.0
 LONGEST_LAG_S: Final = 600.0
 
