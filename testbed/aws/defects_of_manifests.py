@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -165,8 +166,10 @@ async def _as_first_stored(exchange: Exchange, answer: Answer) -> Answer:
         return answer
     first: dict[str, Line] = {}
     for version in sorted(await exchange.versions(MANIFESTS), key=lambda version: version["LastModified"]):
-        for entry in _lines((await exchange.get(version["Key"], version["VersionId"])).body)[1:]:
-            first.setdefault(entry["logical_key"], {"hash": entry["hash"], "size": entry["size"]})
+        stored = await exchange.get(version["Key"], version["VersionId"])
+        with suppress(ValueError, LookupError, TypeError):  # what lies there need not be a manifest
+            for entry in _lines(stored.body)[1:]:
+                first.setdefault(entry["logical_key"], {"hash": entry["hash"], "size": entry["size"]})
     header, *entries = _lines(answer.body)
     answer.body = _body([header, *(entry | first.get(entry["logical_key"], {}) for entry in entries)])
     return unsummed(answer)

@@ -55,10 +55,11 @@ def parse(body: bytes) -> Manifest:
         directories = {
             line["logical_key"].rstrip("/"): line.get("meta", {}) for line in lines[1:] if "physical_keys" not in line
         }
-        header = lines[0] | {}
+        found = Manifest(lines[0] | {}, {key: entries[key] for key in sorted(entries, key=walk_order)}, directories)
+        found.total_bytes  # noqa: B018 - every entry has a size
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError("A stored manifest cannot be read. Push the package again.") from error
-    return Manifest(header, {key: entries[key] for key in sorted(entries, key=walk_order)}, directories)
+    return found
 
 
 def dump(manifest: Manifest) -> bytes:

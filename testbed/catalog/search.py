@@ -18,7 +18,6 @@ from typing import Final
 import sqlalchemy as sa
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
-from sqlalchemy.exc import SQLAlchemyError
 
 from testbed.catalog import database as db
 from testbed.catalog import roles
@@ -58,9 +57,10 @@ class SearchIndex:
                 with self._engine.connect() as connection:
                     buckets = roles.buckets(connection)
                 self.scan(sorted(buckets))
-            except (BotoCoreError, ClientError, SQLAlchemyError) as error:
+            except Exception as error:  # noqa: BLE001 - a watch that ended would leave every later search wrong
                 # storage may be restarting or a fault be on; the next scan catches up
-                sys.stderr.write(f"catalog: the search index could not be brought up to date: {error}\n")
+                reason = f"{type(error).__name__}: {error}"
+                sys.stderr.write(f"catalog: the search index could not be brought up to date: {reason}\n")
             busy = time.monotonic() - self._changed < BUSY_FOR_S
             self._stop.wait(SCAN_S if busy else IDLE_SCAN_S)
 

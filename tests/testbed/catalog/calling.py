@@ -121,7 +121,7 @@ class Calling:
             return connection.execute(statement, values).fetchall()
 
     def await_search(self, text: str, is_right: Callable[[list[str]], bool]) -> None:
-        """Search the work bucket until the sorted names are as wanted; the index watches every second."""
+        """Search the work bucket until the sorted names are as wanted; the index looks every two or three seconds."""
 
         def found() -> bool:
             index = {"index": f"{WORK}_packages", "query": text}
