@@ -179,5 +179,6 @@ def _check_one_package(ops: quilt.QuiltOps, work: Work, observer: Observer, faul
     assert len(lost) <= (0 if backend == "platform" else len(made) - 1)
     if lost:
         finding(
-            "lost-update", f"Of {len(made)} updates at once {len(lost)} are not in the end: {sorted(lost.values())}."
+            "lost-update",
+            f"Of {len(made)} updates at once {len(lost)} are not in the end: {', '.join(sorted(lost.values()))}.",
         )
