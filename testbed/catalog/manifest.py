@@ -57,7 +57,7 @@ def parse(body: bytes) -> Manifest:
         }
         found = Manifest(lines[0] | {}, {key: entries[key] for key in sorted(entries, key=walk_order)}, directories)
         found.total_bytes  # noqa: B018 - every entry has a size
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DamagedError("A stored manifest cannot be read. Push the package again.") from error
     return found
 

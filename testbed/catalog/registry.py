@@ -137,13 +137,13 @@ class Registry:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "NoSuchBucket"}:
                 return None
             raise
-        return found["Body"].read().decode().strip(), found["LastModified"]
+        return _text(found), found["LastModified"]
 
     def read_pointer(self, bucket: str, pointer: Pointer) -> str:
         """Give the hash a pointer names."""
         known = self._bodies.get((bucket, pointer.key, pointer.etag))
         if known is None:
-            known = self.s3.get_object(Bucket=bucket, Key=pointer.key)["Body"].read().decode().strip()
+            known = _text(self.s3.get_object(Bucket=bucket, Key=pointer.key))
             self._bodies[bucket, pointer.key, pointer.etag] = known
         return known
 
@@ -244,6 +244,11 @@ class Registry:
             while len(self._manifests) > KEPT_MANIFESTS:
                 self._manifests.popitem(last=False)
         return manifest
+
+
+def _text(found: Any) -> str:
+    """Give the hash that a pointer holds; one that holds no text names nothing that is stored."""
+    return str(found["Body"].read().decode(errors="replace").strip())
 
 
 def header_of(message: str | None, user_meta: dict[str, Any] | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from testbed.catalog.manifest import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from sqlalchemy.engine import Engine
 
@@ -53,14 +54,10 @@ class SearchIndex:
     def watch(self) -> None:
         """Scan until stopped, often while packages change."""
         while not self._stop.is_set():
-            try:
+            with _going_on("index"):
                 with self._engine.connect() as connection:
                     buckets = roles.buckets(connection)
                 self.scan(sorted(buckets))
-            except Exception as error:  # noqa: BLE001 - a watch that ended would leave every later search wrong
-                # storage may be restarting or a fault be on; the next scan catches up
-                reason = f"{type(error).__name__}: {error}"
-                sys.stderr.write(f"catalog: the search index could not be brought up to date: {reason}\n")
             busy = time.monotonic() - self._changed < BUSY_FOR_S
             self._stop.wait(SCAN_S if busy else IDLE_SCAN_S)
 
@@ -71,7 +68,7 @@ class SearchIndex:
     def scan(self, buckets: Iterable[str]) -> None:
         """Bring the rows of buckets up to their pointers."""
         for bucket in buckets:
-            with self._locks[bucket]:
+            with _going_on(f"index of `{bucket}`"), self._locks[bucket]:
                 self._compare(bucket, self._registry.latest_pointers(bucket), self._newest(bucket))
 
     def update(self, bucket: str, name: str) -> None:
@@ -90,7 +87,8 @@ class SearchIndex:
                 self._add({"bucket": bucket, "name": name, "stamp": "", "written": time.time()})
         for name, pointer in pointers.items():
             if known.get(name) != (stamp := f"{pointer.etag}{pointer.modified.isoformat()}"):
-                self._put(bucket, name, stamp)
+                with _going_on(f"index of `{name}` in `{bucket}`"):
+                    self._put(bucket, name, stamp)
 
     def _put(self, bucket: str, name: str, stamp: str) -> None:
         latest = self._registry.latest(bucket, name)
@@ -151,6 +149,17 @@ class SearchIndex:
         query = terms.parse(text, self._defects.bend("search rules", terms.Rules()))
         hits = [row for row in self.visible(buckets) if query.matches(haystack(row))]
         return list(self._defects.bend("search hits", hits, everything=lambda: self.visible(buckets)))
+
+
+@contextlib.contextmanager
+def _going_on(what: str) -> Iterator[None]:
+    """Report what fails in the block and go on: one bad package or bucket must not hold up the others."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a watch that ended would leave every later search wrong
+        # storage may be restarting or a fault be on; the next scan catches up
+        reason = f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"catalog: the search {what} could not be brought up to date: {reason}\n")
 
 
 def haystack(row: dict[str, Any]) -> str:

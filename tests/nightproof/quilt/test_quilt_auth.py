@@ -17,10 +17,13 @@ import pytest
 from nightproof import quilt
 from nightproof.quilt.signing import expiry
 from nightproof.quilt.signing import sign_jwt
+from tests.nightproof.quilt.conftest import World
 from tests.nightproof.quilt.rubbish import TOKENS
 
 if TYPE_CHECKING:
-    from tests.nightproof.quilt.conftest import World
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.nightproof.quilt.rubbish import Rubbish
 
 PAST: Final = 1_700_000_000
@@ -40,12 +43,16 @@ def test_the_status_says_who_is_signed_in_and_where(ops: quilt.QuiltOps, backend
     assert status.catalog_name == (None if backend == "quilt3" else urlsplit(url).hostname)
 
 
-def test_without_credentials_nothing_is_constructed(
-    on_rubbish: Any, rubbish: Rubbish, backend: str, world: World
-) -> None:
+@pytest.fixture
+def home(world: World, tmp_path: Path) -> Iterator[Path]:
+    """Give quilt3 an empty home for one test: whoever uses it in this process relies on the files of the other."""
+    with World(world.target, tmp_path).entered():
+        yield tmp_path
+
+
+@pytest.mark.usefixtures("home")
+def test_without_credentials_nothing_is_constructed(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
     """A construction without any authentication is refused, with the remedy, before anything is sent."""
-    for session in ("auth.json", "credentials.json"):  # another test's
-        (world.home / session).unlink(missing_ok=True)
     rubbish.asked.clear()
     with pytest.raises(quilt.AuthenticationError, match="Nobody is signed in") as caught:
         on_rubbish(backend, credentials=None)
@@ -66,32 +73,32 @@ def test_an_unknown_backend_is_refused(world: World) -> None:
         world.make("quilt4")
 
 
-def write_session(world: World, url: str, **more: Any) -> None:
+def write_session(home: Path, url: str, **more: Any) -> None:
     """Write quilt3's configuration and session as its login does."""
     config = {"navigator_url": url, "registryUrl": f"{url}/registry"}
-    (world.home / "config.yml").write_text(json.dumps(config), encoding="utf-8")
+    (home / "config.yml").write_text(json.dumps(config), encoding="utf-8")
     session = {"access_token": "stored", "refresh_token": "r", "expires_at": time.time() + 3600} | more
-    (world.home / "auth.json").write_text(json.dumps({f"{url}/registry": session}), encoding="utf-8")
+    (home / "auth.json").write_text(json.dumps({f"{url}/registry": session}), encoding="utf-8")
 
 
-def test_the_session_of_quilt3_login_is_used(on_rubbish: Any, rubbish: Rubbish, world: World) -> None:
+def test_the_session_of_quilt3_login_is_used(on_rubbish: Any, rubbish: Rubbish, home: Path) -> None:
     """A stored session of this catalog signs in until it ends, and is then renewed."""
-    write_session(world, rubbish.url)
+    write_session(home, rubbish.url)
     rubbish.spoiled = {}
     ops = on_rubbish("quilt3", credentials=None)
     assert ops.get_graphql_auth_headers() == {"Authorization": "Bearer stored"}
-    write_session(world, rubbish.url, expires_at=time.time() - 1)
+    write_session(home, rubbish.url, expires_at=time.time() - 1)
     ops = on_rubbish("quilt3", credentials=None)
     assert ops.get_graphql_auth_headers() == {"Authorization": f"Bearer {TOKENS['access_token']}"}
 
 
-def test_the_session_of_another_catalog_is_not_used(on_rubbish: Any, rubbish: Rubbish, world: World) -> None:
+def test_the_session_of_another_catalog_is_not_used(on_rubbish: Any, rubbish: Rubbish, home: Path) -> None:
     """A session belongs to its registry: neither another catalog's nor one of a former address counts."""
-    write_session(world, "http://elsewhere.example")
+    write_session(home, "http://elsewhere.example")
     with pytest.raises(quilt.AuthenticationError, match="Nobody"):
         on_rubbish("quilt3", credentials=None)
-    write_session(world, rubbish.url)
-    (world.home / "auth.json").write_text("{}", encoding="utf-8")
+    write_session(home, rubbish.url)
+    (home / "auth.json").write_text("{}", encoding="utf-8")
     with pytest.raises(quilt.AuthenticationError, match="Nobody"):
         on_rubbish("quilt3", credentials=None)
 

@@ -123,14 +123,14 @@ class Calling:
     def await_search(self, text: str, is_right: Callable[[list[str]], bool]) -> None:
         """Search the work bucket until the sorted names are as wanted; the index looks every two or three seconds."""
 
-        def found() -> bool:
+        def found() -> list[str]:
             index = {"index": f"{WORK}_packages", "query": text}
             hits = self.get("/registry/api/search", **index).json()["hits"]["hits"]
-            return is_right(sorted(hit["_source"]["ptr_name"] for hit in hits))
+            return sorted(hit["_source"]["ptr_name"] for hit in hits)
 
         ends = time.monotonic() + 60
-        while not found():
-            assert time.monotonic() < ends, f"the search for {text} does not come right"
+        while not is_right(names := found()):
+            assert time.monotonic() < ends, f"the search for {text} still finds {names}"
             time.sleep(0.1)
 
     def construct(
