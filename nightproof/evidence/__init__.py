@@ -5,8 +5,9 @@ from nightproof.evidence.cases import case
 from nightproof.evidence.notes import finding
 from nightproof.evidence.notes import note
 from nightproof.evidence.observations import observe
+from nightproof.evidence.observations import own_words
 from nightproof.evidence.observations import polling
 from nightproof.evidence.observations import unobserved
 from nightproof.evidence.state import channel
 
-__all__ = ["Case", "case", "channel", "finding", "note", "observe", "polling", "unobserved"]
+__all__ = ["Case", "case", "channel", "finding", "note", "observe", "own_words", "polling", "unobserved"]

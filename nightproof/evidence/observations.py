@@ -1,7 +1,8 @@
 """What a test saw of a system that has several backends, in a form that two backends can be held against each other.
 
-Names that the ledger knows become `<package 1>`, `<user 1>` and so on, in the order of their intents; what is left of
-the run's tag becomes `<N>`. Digests are SHA-256 over canonical JSON: sorted keys, no spaces, NFC text.
+Names that the ledger knows become `<package 1>`, `<user 1>` and so on, in the order of their intents; words that a test
+calls its own become `<words 1>`; what is left of the run's tag becomes `<N>`. Digests are SHA-256 over canonical JSON:
+sorted keys, no spaces, NFC text.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SHOWN_CHARACTERS: Final = 2000
 TAG: Final = "<N>"
 LOOPBACK: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+")  # a server that the test itself started gets any free port
 PORT: Final = "<port>"
+WORDS: Final = "<words "
 OWN: Final = ("<package ", "<object ", "<prefix ", "<user ", "<role ", "<table ", "<api_key ")
 # Fields of answers that tell when and under which server-made name, not what.
 IGNORED_FIELDS: Final = frozenset(
@@ -71,8 +73,10 @@ def observe(what: str, value: Any) -> None:
 
 
 def _keep(state: TestState, operation: str, given: Any, answer: Any, error: BaseException | None) -> None:
+    asked = LOOPBACK.sub(PORT, _json(_Form(state.names, state.tag).plain(given)))
+    if WORDS in asked and hasattr(answer, "top_hash"):
+        RECORDING.stand_for("revision", answer.top_hash)
     form = _Form(state.names, state.tag)
-    asked = LOOPBACK.sub(PORT, _json(form.plain(given)))
     refused = error is not None
     found = LOOPBACK.sub(PORT, _json(form.error(error))) if refused else _json(form.answer(operation, answer, asked))
     state.observations.append(
@@ -84,6 +88,16 @@ def _keep(state: TestState, operation: str, given: Any, answer: Any, error: Base
             "output_sha256": _sha256(found),
         }
     )
+
+
+def own_words(words: str) -> str:
+    """Give words that no other test says: compared as `<words 1>`, and the revision made with them as `<revision 1>`.
+
+    Revisions alike in message, metadata and content are one manifest, wherever their files lie: what two tests make
+    alike by copy names the files of the later one, and those end with that test.
+    """
+    RECORDING.stand_for("words", words)
+    return words
 
 
 @contextmanager

@@ -81,8 +81,13 @@ class Recording:
     def name(self, kind: str, locator: Mapping[str, Any]) -> None:
         """Note under which name the running test is about to make a resource: the next backend gives it another."""
         given = str(locator.get("name") or locator.get("key") or locator.get("prefix") or "").rstrip("/")
+        if self.test is not None and self.test.tag and self.test.tag in given:
+            self.stand_for(kind, given)
+
+    def stand_for(self, kind: str, given: str) -> None:
+        """Let a value that only the running test has be compared as `<kind 1>`, or with the next free number."""
         with self.lock:
-            if self.test is not None and self.test.tag and self.test.tag in given:
+            if self.test is not None:
                 number = 1 + sum(placeholder.startswith(f"<{kind} ") for placeholder in self.test.names.values())
                 self.test.names.setdefault(given, f"<{kind} {number}>")
 

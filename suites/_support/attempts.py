@@ -58,7 +58,7 @@ class Attempts:
         return self._work.package_name("attempt")
 
     def _said(self, message: str) -> str:
-        return f"{message} of {self._work.mark}"
+        return self._work.own_message(message)
 
     def make(self, ops: quilt.QuiltOps, message: str, name: str = "") -> Attempt:
         """Create a package; a failure of the system is an outcome, any other error is raised."""

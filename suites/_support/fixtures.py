@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,18 +92,21 @@ def isolated(backend: str, target: Settings, observer: Observer) -> Isolated:
     return Isolated(backend, target.catalog_url, registry_url, target.registry)
 
 
+def _test_id() -> str:
+    return RECORDING.test.id if RECORDING.test else ""
+
+
 def _label(backend: str) -> str:
-    """Tell a test's names from those of every other test, which may run at the same time."""
-    test_id = RECORDING.test.id if RECORDING.test else ""
-    return backend[0] + hashlib.sha256(test_id.encode()).hexdigest()[:4]
+    """Tell a test's names from those of every other test, which may run at the same time, and of its other pass."""
+    digest = hashlib.sha256(_test_id().encode()).hexdigest()[:4]
+    return f"{backend[0]}{digest}{os.environ.get('NIGHTPROOF_PASS', '1')}"
 
 
 @pytest.fixture
 def work(ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str) -> Iterator[Work]:
     """Give a work space in the writable registry that takes away what the test made there."""
-    test_id = RECORDING.test.id if RECORDING.test else ""
     space = Work(
-        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.work, label=_label(backend), test_id=test_id
+        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.work, label=_label(backend), test_id=_test_id()
     )
     yield space
     space.remove()
@@ -133,9 +137,13 @@ def people(
     ledger: Ledger, admin_ops: QuiltOps, make_ops: Callable[..., QuiltOps], target: Settings, backend: str
 ) -> Iterator[People]:
     """Give what makes users, and removes those that the test made."""
-    test_id = RECORDING.test.id if RECORDING.test else ""
     made = People(
-        ledger=ledger, admin=admin_ops.admin, make_ops=make_ops, target=target, label=_label(backend), test_id=test_id
+        ledger=ledger,
+        admin=admin_ops.admin,
+        make_ops=make_ops,
+        target=target,
+        label=_label(backend),
+        test_id=_test_id(),
     )
     yield made
     made.remove()
@@ -144,8 +152,7 @@ def people(
 @pytest.fixture
 def tables(ledger: Ledger, admin_ops: QuiltOps, backend: str) -> Iterator[Tables]:
     """Give names of Tabulator tables, and remove what the test made under them."""
-    test_id = RECORDING.test.id if RECORDING.test else ""
-    made = Tables(ledger=ledger, admin=admin_ops, label=_label(backend), test_id=test_id)
+    made = Tables(ledger=ledger, admin=admin_ops, label=_label(backend), test_id=_test_id())
     yield made
     made.remove()
 
@@ -155,9 +162,13 @@ def scratch_work(
     ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str
 ) -> Iterator[Work]:
     """Give a work space like `work` in the unversioned scratch bucket."""
-    test_id = RECORDING.test.id if RECORDING.test else ""
     space = Work(
-        ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.scratch, label=_label(backend), test_id=test_id
+        ledger=ledger,
+        observer=observer,
+        ops=quilt_ops,
+        bucket=target.scratch,
+        label=_label(backend),
+        test_id=_test_id(),
     )
     yield space
     space.remove()
@@ -173,7 +184,7 @@ def tabulator(quilt_ops: QuiltOps, target: Settings) -> Tabulator:
 @pytest.fixture
 def glue_tables(ledger: Ledger, target: Settings, backend: str) -> Iterator[GlueTables]:
     """Give external tables over objects that end with the test."""
-    made = GlueTables(ledger, target.glue_database, _label(backend), RECORDING.test.id if RECORDING.test else "")
+    made = GlueTables(ledger, target.glue_database, _label(backend), _test_id())
     yield made
     made.remove()
 

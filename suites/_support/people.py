@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -44,8 +43,7 @@ class People:
 
     def name(self, short: str) -> str:
         """Give a new user's name, already in the ledger."""
-        pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
-        name = f"np-{self._ledger.tag}-{short}-{self._label}{pass_number}-{len(self._made)}"
+        name = f"np-{self._ledger.tag}-{short}-{self._label}-{len(self._made)}"
         self._made[name] = self._ledger.intent("user", {"name": name}, self._test_id)
         return name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import Any
 from typing import Final
 from typing import Protocol
 
+from nightproof.evidence import own_words
 from suites._support.hashes import top_hash
 from suites._support.removal import remove_all
 from suites._support.waiting import wait_for
@@ -72,16 +72,14 @@ class Work:
         self._packages: dict[str, str] = {}
         self._prefixes: dict[str, tuple[str, str]] = {}
 
-    @property
-    def mark(self) -> str:
-        """Give a word for messages that no other test or run has: revisions alike share a manifest, and its end."""
-        return f"np-{self._ledger.tag}-{self._label}{os.environ.get('NIGHTPROOF_PASS', '1')}"
+    def own_message(self, message: str) -> str:
+        """Give a message that makes a revision this test's own; every creation by copy needs one."""
+        return own_words(f"{message} of np-{self._ledger.tag}-{self._label}")
 
     def package_name(self, short: str) -> str:
         """Give a new package name, already in the ledger."""
         number = len(self._packages)
-        pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
-        name = f"np-{self._ledger.tag}/{short}-{self._label}{pass_number}-{number}"
+        name = f"np-{self._ledger.tag}/{short}-{self._label}-{number}"
         intent = self._ledger.intent("package", {"registry": self.registry, "name": name}, self._test_id)
         self._packages[name] = intent
         return name
@@ -92,8 +90,7 @@ class Work:
 
     def prefix(self, bucket: str, short: str) -> str:
         """Give a prefix of a bucket, in the ledger from its first use on."""
-        pass_number = os.environ.get("NIGHTPROOF_PASS", "1")
-        prefix = f"np-{self._ledger.tag}/sources/{short}-{self._label}{pass_number}/"
+        prefix = f"np-{self._ledger.tag}/sources/{short}-{self._label}/"
         if prefix not in self._prefixes:
             intent = self._ledger.intent("prefix", {"bucket": bucket, "prefix": prefix}, self._test_id)
             self._prefixes[prefix] = (bucket, intent)
@@ -137,7 +134,7 @@ class Work:
 
     def put_one(self, bucket: str, short: str, data: bytes) -> str:
         """Put a single object into a bucket, a ledger entry of its own before it, and give its key."""
-        key = f"np-{self._ledger.tag}/{short}-{self._label}{os.environ.get('NIGHTPROOF_PASS', '1')}.txt"
+        key = f"np-{self._ledger.tag}/{short}-{self._label}.txt"
         intent = self._ledger.intent("object", {"bucket": bucket, "key": key}, self._test_id)
         self._prefixes[key] = (bucket, intent)
         self._observer.put(bucket, key, data)

@@ -37,7 +37,6 @@ FILES = {
     "file1.csv": rows.as_csv(ROWS),
     "file2.txt": rows.filler("text", 512).hex().encode()[:-1] + b"\n",
 }
-MESSAGE = "Four readers"
 COLUMNS = (("id", "int"), ("name", "string"), ("value", "double"))
 CONFIG = """schema:
 - {{name: id, type: INT}}
@@ -66,7 +65,8 @@ def test_four_readers_agree(
 ) -> None:
     """Names, sizes, hashes and rows are the same whichever reader tells them."""
     name = work.package_name("readers")
-    top_hash = _made(quilt_ops, work, observer, name, target)
+    message = work.own_message("Four readers")
+    top_hash = _made(quilt_ops, work, observer, name, message, target)
     written = time.monotonic()
     expected = {path: ("file", len(data)) for path, data in FILES.items()}
     manifest = observer.manifest(work.bucket, top_hash)
@@ -77,7 +77,7 @@ def test_four_readers_agree(
         answer = requests.get(quilt_ops.get_content_url(name, work.registry, path), timeout=TIMEOUT_S)
         assert (answer.status_code, answer.content) == (200, data)
         assert chunked_hash(answer.content) == manifest.entries[path]["hash"]["value"]
-    hit = (name, top_hash, "Read by four", (_marker(name),), MESSAGE)
+    hit = (name, top_hash, "Read by four", (_marker(name),), message)
     await_index(lambda: found_packages(quilt_ops, name, work.registry), [hit], since=written)
     assert [found for found in found_packages(quilt_ops, _marker(name), work.registry) if found[0] == name] == [hit]
     assert _searched(quilt_ops, work, top_hash) == expected
@@ -88,7 +88,7 @@ def _marker(name: str) -> str:
     return name.partition("/")[0].replace("-", "")
 
 
-def _made(quilt_ops: QuiltOps, work: Work, observer: Observer, name: str, target: Settings) -> str:
+def _made(quilt_ops: QuiltOps, work: Work, observer: Observer, name: str, message: str, target: Settings) -> str:
     """Put the sources and make the package by copy, over a first revision of other rows; give its hash."""
     prefix = work.prefix(target.scratch, "readers")
     decoy = rows.as_csv(rows.generated("decoy", 0, 100))
@@ -100,7 +100,7 @@ def _made(quilt_ops: QuiltOps, work: Work, observer: Observer, name: str, target
     quilt_ops.create_package_revision(name, work.registry, [other], copy=True)
     work.await_next_second(name)
     said: dict[str, Any] = {"description": "Read by four", "tags": [_marker(name)]}
-    made = quilt_ops.update_package_revision(name, work.registry, given, message=MESSAGE, metadata=said, copy=True)
+    made = quilt_ops.update_package_revision(name, work.registry, given, message=message, metadata=said, copy=True)
     return made.top_hash
 
 

@@ -63,9 +63,10 @@ def test_full_lifecycle(
 ) -> None:
     """Each step of a package's life leaves exactly what was asked, to every reader."""
     name, limit_s = work.package_name("life"), CREATE_LIMIT_S * target.time_factor
+    said = FIRST | {"message": work.own_message("Lifecycle")}
     assert name not in quilt_ops.list_all_packages(work.registry)
     given = entries_of(target.data, FILES)
-    first = timed(lambda: quilt_ops.create_package_revision(name, work.registry, given, **FIRST), limit_s)
+    first = timed(lambda: quilt_ops.create_package_revision(name, work.registry, given, **said), limit_s)
     _check_revision(quilt_ops, work, observer, name, first.top_hash, FIRST["metadata"], seeds, FILES)
     work.await_next_second(name)
     more, changed = {"stage": "second"}, entries_of(target.data, CHANGED)
@@ -82,7 +83,7 @@ def test_full_lifecycle(
     }
     hit = (name, second.top_hash, None, ("lifecycle",), "Changed")
     await_index(lambda: found_packages(quilt_ops, name, work.registry), [hit], since=written)
-    _check_copy(quilt_ops, work, observer, first.top_hash, given, limit_s)
+    _check_copy(quilt_ops, work, observer, first.top_hash, given, said, limit_s)
     revisions = [found.top_hash for found in quilt_ops.list_package_revisions(name, work.registry)]
     assert revisions == [second.top_hash, first.top_hash]
     quilt_ops.delete_package(name, work.registry, first.top_hash)
@@ -126,11 +127,12 @@ def _check_copy(
     observer: Observer,
     top_hash: str,
     given: list[dict[str, Any]],
+    said: dict[str, Any],
     limit_s: float,
 ) -> None:
     """Promote the first revision by copy: the same content and hash, in objects of its own."""
     copy = work.package_name("life-copy")
-    result = timed(lambda: quilt_ops.create_package_revision(copy, work.registry, given, copy=True, **FIRST), limit_s)
+    result = timed(lambda: quilt_ops.create_package_revision(copy, work.registry, given, copy=True, **said), limit_s)
     assert result.top_hash == top_hash == observer.latest(work.bucket, copy)[0]
     stored = observer.manifest(work.bucket, result.top_hash)
     assert {path: entry["physical_keys"][0].partition("?")[0] for path, entry in stored.entries.items()} == {

@@ -84,6 +84,7 @@ class Sides:
         return by_tabulator, by_glue
 
 
+@pytest.mark.timeout(240)  # questions and removals one after the other, on a long link too
 @case(tier="critical", category="integration-write", needs=("write", "admin", "athena"), journey=JOURNEY)
 def test_tabulator_matches_athena(
     quilt_ops: QuiltOps,

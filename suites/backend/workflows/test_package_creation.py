@@ -72,20 +72,21 @@ def test_package_creation_workflow(
     backend: str,
 ) -> None:
     """By reference, by copy, organised by key and under a workflow: the same files, sizes, hashes and metadata."""
+    said = SAID | {"message": work.own_message(SAID["message"])}
     given, names = _entries(target.data), [work.package_name(way) for way in ("reference", "copy", "organized")]
     made = [
-        _timed(lambda: quilt_ops.create_package_revision(names[0], work.registry, given, **SAID), target),
-        _timed(lambda: quilt_ops.create_package_revision(names[1], work.registry, given, copy=True, **SAID), target),
+        _timed(lambda: quilt_ops.create_package_revision(names[0], work.registry, given, **said), target),
+        _timed(lambda: quilt_ops.create_package_revision(names[1], work.registry, given, copy=True, **said), target),
     ]
     assert made[0].top_hash == made[1].top_hash
-    _check_files(quilt_ops, work, observer, names[0], seeds)
+    _check_files(quilt_ops, work, observer, names[0], said, seeds)
     # Both packages have one manifest, which the later one wrote: it names the copies.
     stored = observer.manifest(work.bucket, made[1].top_hash)
     assert {key: entry["physical_keys"][0].partition("?")[0] for key, entry in stored.entries.items()} == {
         key: f"{work.registry}/{names[1]}/{key}" for key in FILES
     }
     assert observer.inventory(work.bucket, f"{names[1]}/").keys() == {f"{names[1]}/{key}" for key in FILES}
-    _check_files(quilt_ops, work, observer, names[1], seeds)
+    _check_files(quilt_ops, work, observer, names[1], said, seeds)
     unkeyed = _entries(target.data, keyed=False)
     organized = _timed(
         lambda: quilt_ops.create_package_revision(names[2], work.registry, unkeyed, auto_organize=True, **SAID), target
@@ -97,13 +98,15 @@ def test_package_creation_workflow(
     _check_workflow(quilt_ops, work, scratch_work, observer, target, backend)
 
 
-def _check_files(quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, name: str, seeds: Seeds) -> None:
+def _check_files(
+    quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, name: str, said: dict[str, Any], seeds: Seeds
+) -> None:
     """Read a package back: every size, every hash, the bytes of the largest file, all metadata."""
     top_hash = observer.latest(work.bucket, name)[0]
     manifest = observer.manifest(work.bucket, top_hash)
     assert manifest.computed_hash == top_hash
-    assert (manifest.header["message"], manifest.header["user_meta"]) == (SAID["message"], SAID["metadata"])
-    assert quilt_ops.get_package_metadata(name, work.registry) == SAID["metadata"]
+    assert (manifest.header["message"], manifest.header["user_meta"]) == (said["message"], said["metadata"])
+    assert quilt_ops.get_package_metadata(name, work.registry) == said["metadata"]
     facts = {key: seeds.entries(dataset)[path] for key, (dataset, path) in FILES.items()}
     assert {key: (entry["size"], entry["hash"]["value"]) for key, entry in manifest.entries.items()} == {
         key: (fact["bytes"], fact["sha2_256_chunked"]) for key, fact in facts.items()

@@ -11,6 +11,7 @@ from nightproof.evidence import channel
 from nightproof.evidence import finding
 from nightproof.evidence import note
 from nightproof.evidence import observe
+from nightproof.evidence import own_words
 from nightproof.evidence import polling
 from nightproof.evidence import unobserved
 from nightproof.evidence.observations import record
@@ -85,6 +86,21 @@ def test_names_of_others_are_no_names_of_ours(state: TestState) -> None:
     RECORDING.name("user", {"name": "test-user"})
     record("op", {"name": "test-user"}, 1)
     assert state.observations[0]["input"] == '{"name":"test-user"}'
+
+
+def test_revisions_made_with_own_words_are_compared_by_number(state: TestState) -> None:
+    """Words of a test's own make each backend's hash another one: it is numbered, in answers and in questions after."""
+    made = package("seed/a", "e" * 64)
+    record("create_package_revision", {"message": own_words("first of q1")}, made)
+    record("create_package_revision", {"message": own_words("first of q1")}, package("seed/a", "f" * 64))
+    record("get_package_info", {"top_hash": "e" * 64}, made)
+    record("create_package_revision", {"message": "plain"}, package("seed/a"))
+    assert state.observations[0]["input"] == '{"message":"<words 1>"}'
+    assert state.observations[2]["input"] == '{"top_hash":"<revision 1>"}'
+    hashes = ("<revision 1>", "<revision 2>", "<revision 1>", "a" * 64)
+    assert [f'"top_hash":"{top_hash}"' in kept for top_hash, kept in zip(hashes, outputs(state), strict=True)] == [
+        True
+    ] * 4
 
 
 def test_times_of_own_packages_are_ignored_and_others_kept(state: TestState) -> None:
