@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nightproof.night import Night
     from nightproof.plan import CellSpec
 
-UPDATE_EVERY_S: Final = 5.0  # an artifact update costs 30-46 ms on the server, and eight workers feed it
+UPDATE_EVERY_S: Final = 5.0  # an artifact update costs 30-46 ms on the server, and every worker feeds it
 CHUNK_LINES: Final = 100
 ENDS: Final = frozenset({"TestEvidence", "CellKilled"})
 
@@ -120,7 +120,7 @@ class Feed:
         self._artifact = _progress_artifact(cell.key, len(cell.tests)) if has_artifact else None
 
     def take(self, lines: list[str]) -> None:
-        """Keep lines until there are enough of them or a second has passed."""
+        """Keep lines until there are enough of them or they have waited long enough."""
         self._lines += lines
         if len(self._lines) >= CHUNK_LINES or time.monotonic() - self._sent >= UPDATE_EVERY_S:
             self.flush()

@@ -86,8 +86,7 @@ def _found(
 ) -> PackageEntry:
     uri = entry["physical_key"]
     asked = PhysicalKey.from_url(uri)
-    bucket = uri.removeprefix("s3://").split("/", 1)[0]
-    sought = Sought("file", uri, f"s3://{bucket}", bucket)
+    sought = Sought("file", uri, f"s3://{asked.bucket}", asked.bucket)
     with s3_errors(ops, operation, sought):
         try:
             place, size = listed.get((asked.bucket, asked.path, asked.version_id)) or _located(provider, turn, asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -163,4 +164,5 @@ def test_lost_event_log_is_named(red_night: Path) -> None:
     (red_night / "cells" / "quilt_ops-platform" / "events.jsonl").unlink()
     found = violations(red_night)
     assert "The event log of quilt_ops-platform reports 3 tests, the report 11." in found
-    assert len([sentence for sentence in found if re.match(r"The log holds [01] attempts of", sentence)]) == 11
+    held = [told[1] for sentence in found if (told := re.match(r"The log holds (\d+) attempts of", sentence))]
+    assert Counter(held) == {"0": 8, "1": 3}
