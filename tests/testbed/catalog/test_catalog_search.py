@@ -225,7 +225,8 @@ def test_a_push_straight_to_the_storage_is_found(catalog: Calling) -> None:
     hashes = {name: uuid.uuid4().hex * 2 for name in ("damaged", "dangling", "endless")}
     catalog.s3.put_object(Bucket=WORK, Key=f".quilt/packages/{hashes['damaged']}", Body=b"[]")
     catalog.s3.put_object(Bucket=WORK, Key=f".quilt/packages/{hashes['endless']}", Body=endless)
-    for name, body in [*hashes.items(), ("bytes", b"\xff"), ("pushed", str(top_hash))]:
+    bodies = {name: hashed.encode() for name, hashed in hashes.items()}
+    for name, body in (bodies | {"bytes": b"\xff", "pushed": top_hash.encode()}).items():
         catalog.s3.put_object(Bucket=WORK, Key=f".quilt/named_packages/watch/{name}/latest", Body=body)
     catalog.await_search("watch/", lambda names: names == ["watch/pushed", "watch/source"])
 
