@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
+from testbed.athena.dialect import NO_DIVISOR
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.tables import string
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS: Final = 0.05
 PAGE_ROWS: Final = 2000
 REASONS: Final = {  # what DuckDB says, as Athena says it; the first that is found
+    f"'{NO_DIVISOR}'": "DIVISION_BY_ZERO: Division by zero; the embedded Athena divides no doubles by it either",
     r'Referenced column "([^"]+)" (?:not found|was not)': "COLUMN_NOT_FOUND: Column '{}' cannot be resolved",
     r'does not have a column named "([^"]+)"': "COLUMN_NOT_FOUND: Column '{}' cannot be resolved",
     r"Function with name (\S+) does not exist": "FUNCTION_NOT_FOUND: Function '{}' not registered",

@@ -7,6 +7,7 @@ import re
 from datetime import date
 from datetime import datetime
 from datetime import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -30,6 +31,7 @@ NAMES: Final = {
     "DATE": "date",
     "TIME": "time",
     "BLOB": "varbinary",
+    "INTERVAL": "interval day to second",
     "JSON": "json",
     "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
 }
@@ -101,6 +103,15 @@ def moment(value: datetime) -> str:
     return f"{value.replace(tzinfo=None).isoformat(' ', 'milliseconds')}{zone}"
 
 
+def duration(value: timedelta) -> str:
+    """Print an interval as days and a time of day with three decimals."""
+    sign, value = ("-", -value) if value < timedelta() else ("", value)
+    seconds, milliseconds = divmod(value // timedelta(milliseconds=1), 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours // 24} {hours % 24:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
+
+
 def double(value: float) -> str:
     """Print a double as Java does."""
     if math.isnan(value):
@@ -125,6 +136,7 @@ PRINTING: Final[dict[type, Callable[[Any], str]]] = {  # the first that fits: a 
     datetime: moment,
     date: date.isoformat,
     time: lambda value: value.isoformat("milliseconds"),
+    timedelta: duration,
     bytes: lambda value: value.hex(" "),
     list: lambda value: f"[{', '.join(map(_nested, value))}]",
     dict: lambda value: f"{{{', '.join(f'{_nested(key)}={_nested(item)}' for key, item in value.items())}}}",

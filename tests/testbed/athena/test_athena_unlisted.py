@@ -55,6 +55,16 @@ def pairs(series: Any) -> list[list[Any]]:
         ("SELECT name, count(*) FROM {t} GROUP BY name HAVING count(*) > 13", lambda: [["n0", 14]]),
         ("SELECT cardinality(array_agg(DISTINCT name)), bool_or(id > 38), arbitrary(1) FROM {t}", lambda: [[3, "true", 1]]),
         ("SELECT 7 / 2, -7 / 2, 7.0 / 2, 7e0 / 2, mod(-7, 3), power(2, 10), round(2.5), 'it''s'", lambda: [[3, -3, 3.5, 3.5, -1, 1024.0, 3, "it's"]]),
+        ("SELECT value / id, 10 / NULLIF(id, 39) FROM {t} WHERE id > 37 ORDER BY id", lambda: [[0.5, 0], [0.5, None]]),
+        ("SELECT CASE WHEN id <> 0 THEN 10 / id END FROM {t} WHERE id < 3 AND (id = 0 OR 10 % id = 0) ORDER BY id", lambda: [[None], [10], [5]]),
+        ("SELECT sum(value) / count(*), 7 / -2, try(1 / 0) FROM {t}", lambda: [[FRAME.value.mean(), -3, None]]),
+        ("SELECT substr(name, 0), substr(name, -9), substr(name, -1), substr(NULLIF(name, 'n1'), 0) FROM {t} WHERE id = 1", lambda: [["", "", 1, None]]),
+        ("SELECT regexp_replace(name, 'n(.)', '$1-\\$\\\\') FROM {t} WHERE id < 2 ORDER BY id", lambda: [["0-$\\"], ["1-$\\"]]),
+        ("SELECT extract(dow FROM ts), extract(day_of_week FROM ts), extract(doy FROM ts) FROM {t} ORDER BY id", lambda: [[t.isoweekday(), t.isoweekday(), t.dayofyear] for t in FRAME.ts]),
+        ("SELECT ts AT TIME ZONE 'UTC' FROM {t} WHERE id = 0", lambda: [["2024-01-01 10:00:00.000 UTC"]]),
+        ("SELECT max(ts) - min(ts), min(ts) - max(ts) FROM {t}", lambda: [["27 00:00:00.000", "-27 00:00:00.000"]]),
+        ("SELECT typeof(sum(id)), array_agg(row(id, name) ORDER BY id) FROM {t} WHERE id < 2", lambda: [["bigint", "[{field0=0, field1=n0}, {field0=1, field1=n1}]"]]),
+        ("SELECT CAST(row(1, 'x') AS row(a integer, b varchar)).b, CAST(ARRAY[row(1)] AS array(row(a integer)))[1].a", lambda: [["x", 1]]),
         ("SELECT x FROM (VALUES (1, 'a'), (2, 'b')) AS v (n, x) WHERE n = 2", lambda: [["b"]]),
     ],
 )  # fmt: skip
@@ -67,6 +77,23 @@ def test_a_statement_equals_pandas(
     assert len(rows) == len(wanted)
     for row, want in zip(rows, wanted, strict=True):
         assert [_like(value, other) for value, other in zip(row, want, strict=True)] == want
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT 5 / 0", "DIVISION_BY_ZERO: Division by zero"),
+        ("SELECT 5 % id FROM {t}", "DIVISION_BY_ZERO: Division by zero"),
+        ("SELECT value / (id - 3) FROM {t}", "DIVISION_BY_ZERO: Division by zero"),
+        ("SELECT 1 / (1 / (1 / (1 / (1 / 2))))", "NOT_SUPPORTED: A divisor that holds so many divisions"),
+        ("SELECT ts AT TIME ZONE 'Europe/Berlin' FROM {t}", "NOT_SUPPORTED: AT TIME ZONE with another zone than UTC"),
+        ("SELECT regexp_replace(name, 'n', name) FROM {t}", "NOT_SUPPORTED: A replacement that is no literal"),
+        ("SELECT regexp_replace(name, 'n', '$x') FROM {t}", "NOT_SUPPORTED: The mark `$` in a replacement"),
+    ],
+)
+def test_what_would_be_answered_wrongly_fails(asking: Querying, table: str, sql: str, reason: str) -> None:
+    """A value that Athena would not give is no answer."""
+    assert asking.reason(sql.replace("{t}", table)).startswith(reason)
 
 
 def _like(value: str | None, other: Any) -> Any:
