@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -11,6 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from testbed.athena import meanings
 from testbed.athena.catalogs import schema_of
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PATH: Final = "$path"
-NO_DIVISOR: Final = "division by zero"  # no number: the query ends where this is read as one
-DIVISORS: Final = 8  # how many a divisor may hold: each is written twice
-FIELDS: Final = {
-    "DOW": "isodow",
-    "DAY_OF_WEEK": "isodow",
-    "DAY_OF_YEAR": "doy",
-    "DAY_OF_MONTH": "day",
-    "YOW": "isoyear",
-}
-GROUPS: Final = re.compile(r"\\(?P<plain>.)|\$(?P<group>\d)|[\\$]", re.DOTALL)  # Java's marks in a replacement
 # Functions that the parser does not know and that mean the same in both; any other is refused, known to DuckDB or not.
 SAME: Final = frozenset(
     {"bit_count", "ceiling", "cbrt", "degrees", "json_array_length", "map_entries", "radians", "reverse"}
@@ -130,7 +120,7 @@ def to_duckdb(tree: exp.Expression, *, has_path: bool) -> str:
     """Write a vetted query in DuckDB's dialect; with `has_path` its tables have the hidden column."""
     tree = tree.copy()
     for node in reversed(list(tree.dfs())):
-        if (meant := _meant(node)) is not node:
+        if (meant := meanings.meant(node)) is not node:
             node.replace(meant)
     if has_path:
         for select in tree.find_all(exp.Select):
@@ -139,98 +129,6 @@ def to_duckdb(tree: exp.Expression, *, has_path: bool) -> str:
         return tree.sql("duckdb")
     except (SqlglotError, RecursionError) as error:
         raise QueryFailedError(f"SYNTAX_ERROR: {str(error).splitlines()[0]}") from error
-
-
-def _meant(node: exp.Expr) -> exp.Expr:
-    """Correct what the translation leaves with another meaning."""
-    match node:
-        case exp.DateDiff():  # Athena counts whole units, DuckDB's date_diff the borders between them
-            unit = exp.Literal.string(str(node.args.get("unit") or "day").strip("'").lower())
-            return _call("date_sub", unit, node.expression, node.this)
-        case exp.Div() | exp.Mod() if not node.find_ancestor(exp.Try):
-            return _divided(node)
-        case exp.Typeof():  # named in lower case, and a sum is no type of its own
-            return _call("replace", exp.Lower(this=node.copy()), *map(exp.Literal.string, ("hugeint", "bigint")))
-        case exp.Struct() if not node.find_ancestor(exp.Cast):  # members without names are numbered
-            return exp.Struct(expressions=[_member(place, value) for place, value in enumerate(node.expressions)])
-        case exp.Extract() if field := FIELDS.get(node.name.upper()):
-            return exp.Extract(this=exp.var(field), expression=node.expression.copy())
-        case exp.AtTimeZone():  # a time without zone is one of UTC, not of the zone that is named
-            if node.args["zone"].name.upper() != "UTC":
-                raise unsupported("AT TIME ZONE with another zone than UTC")
-            return exp.cast(node.this.copy(), exp.DType.TIMESTAMPTZ)
-        case exp.Substring() if not _counts_from_one(node.args["start"]):
-            return _from_the_end(node)
-        case exp.RegexpReplace():
-            return _with_groups(node)
-        case exp.RegexpExtract():  # no match gives NULL, not an empty string
-            is_match = _call("regexp_matches", node.this, node.expression)
-            return exp.Case().when(is_match, node.copy())
-        case exp.SplitPart():  # a part that is not there is NULL, not an empty string
-            parts = _call("str_split", node.this, node.args["delimiter"])
-            return _call("list_extract", parts, node.args["part_index"])
-        case exp.ArraySize():  # of a map too, and the types are not known here
-            value = _call("to_json", node.this)
-            is_map = exp.EQ(this=_call("json_type", value), expression=exp.Literal.string("OBJECT"))
-            keys = _call("len", _call("json_keys", value))
-            return exp.Case().when(is_map, keys).else_(_call("json_array_length", value))
-    return node
-
-
-def _divided(node: exp.Expr) -> exp.Expr:
-    """Have a division end the query where its divisor is zero; DuckDB gives NULL."""
-    divisor = node.expression
-    if isinstance(divisor, exp.Literal) and not divisor.is_string and float(divisor.name):
-        return node
-    if sum(1 for _ in divisor.find_all(exp.Div, exp.Mod)) > DIVISORS:
-        raise unsupported("A divisor that holds so many divisions")
-    is_zero = exp.EQ(this=exp.paren(divisor.copy()), expression=exp.Literal.number(0))
-    nothing = exp.cast(exp.Literal.string(NO_DIVISOR), exp.DType.TINYINT)
-    checked = node.copy()
-    checked.set("expression", exp.paren(exp.Case().when(is_zero, nothing).else_(divisor.copy())))
-    return checked
-
-
-def _member(place: int, value: exp.Expr) -> exp.Expr:
-    if isinstance(value, exp.PropertyEQ):
-        return value.copy()
-    return exp.PropertyEQ(this=exp.to_identifier(f"field{place}"), expression=value.copy())
-
-
-def _counts_from_one(start: exp.Expr) -> bool:
-    return isinstance(start, exp.Literal) and start.name.isdigit() and int(start.name) > 0
-
-
-def _from_the_end(node: exp.Substring) -> exp.Expr:
-    """Take nothing from position zero and from before the beginning, as Athena does."""
-    start, length = exp.paren(node.args["start"].copy()), _call("length", node.this)
-    is_zero = exp.EQ(this=start, expression=exp.Literal.number(0))
-    is_before = exp.LT(this=start.copy(), expression=exp.Neg(this=length))
-    nothing = _call("substring", node.this, exp.Literal.number(1), exp.Literal.number(0))
-    return exp.Case().when(exp.or_(is_zero, is_before), nothing).else_(node.copy())
-
-
-def _with_groups(node: exp.RegexpReplace) -> exp.Expr:
-    """Write `$1` of a replacement as DuckDB does, and only what stands there as it is."""
-    given = node.args["replacement"]
-    if not isinstance(given, exp.Literal):
-        raise unsupported("A replacement that is no literal")
-
-    def mean(mark: re.Match[str]) -> str:
-        if mark["group"]:
-            return f"\\{mark['group']}"
-        if mark["plain"]:
-            return mark["plain"].replace("\\", "\\\\")
-        raise unsupported(f"The mark `{mark[0]}` in a replacement")
-
-    written = node.copy()
-    written.set("replacement", exp.Literal.string(GROUPS.sub(mean, given.name)))
-    return written
-
-
-def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
-    """Call a function of DuckDB's by that very name."""
-    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
 
 
 def _hide_path(select: exp.Select) -> None:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from testbed.athena.dialect import NO_DIVISOR
 from testbed.athena.failures import QueryFailedError
+from testbed.athena.meanings import NO_DIVISOR
 from testbed.athena.tables import string
 
 if TYPE_CHECKING:
