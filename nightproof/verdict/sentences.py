@@ -46,11 +46,19 @@ def shorten(text: str, limit: int) -> str:
         return flat
     head = _head(words, (limit - 3) * 2 // 3)
     if not head:  # one word longer than the room: there is nowhere better to cut
-        return f"{words[0][: max(0, limit - 1)]}…"
+        return _cut(words[0], limit)
     tail = _tail(words[len(head) :], limit - 3 - len(" ".join(head)) - len(_open(" ".join(head))))
     end = f" {' '.join(tail)}" if tail else ""
     begin = " ".join(_head(words[: len(words) - len(tail)], limit - 2 - len(end)))  # with the room that the end left
     return f"{begin.rstrip(',;')} …{_open(begin)}{end}"
+
+
+def _cut(word: str, limit: int) -> str:
+    """Give as much of a word as fits with the brackets that it opens closed again."""
+    kept = word[: max(0, limit - 1)]
+    while len(kept) + len(_open(kept)) > limit - 1 and kept:
+        kept = kept[:-1]
+    return f"{kept}…{_open(kept)}"
 
 
 def _head(words: Sequence[str], room: int) -> list[str]:

@@ -61,6 +61,8 @@ def test_cut_keeps_whole_words_and_closed_brackets(text: str, limit: int) -> Non
     ("text", "limit", "told"),
     [
         ("one two three four five six", 15, "one two … six"),
+        ("((one-word-only: two)) three", 20, "((one-word-only:…))"),
+        ("((one-word-that-is-too-long two))", 12, "((one-wor…))"),
         ("5 did not pass (2 failed, 1 timeout, 1 hollow), 4 new", 40, "5 did not pass (2 failed, 1 …) 4 new"),
         ("5 did not pass (2 failed, 1 timeout, 1 hollow)", 35, "5 did not pass (2 failed, 1 …)"),
         ("x" * 50, 20, "x" * 19 + "…"),
