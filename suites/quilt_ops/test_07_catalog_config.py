@@ -42,7 +42,8 @@ def test_get_catalog_config(quilt_ops: quilt.QuiltOps, target: Settings, observe
     assert config.api_gateway_endpoint == served["apiGatewayEndpoint"]
     analytics = ANALYTICS if target.has_exact_inventory else served["analyticsBucket"]
     assert config.analytics_bucket == analytics == served["analyticsBucket"]
-    observer.head_bucket(config.analytics_bucket)
+    if target.has_exact_inventory:  # a bucket of the stack itself: keys that a catalog lends do not reach it
+        observer.head_bucket(config.analytics_bucket)
     prefix = config.analytics_bucket.removesuffix("-analyticsbucket")
     assert (config.stack_prefix, config.tabulator_data_catalog) == (prefix, f"quilt-{prefix}-tabulator")
 

@@ -55,7 +55,7 @@ def unmatched(s3: Any, bucket: str) -> Callable[[], object]:
     return lambda: s3.put_object(Bucket=bucket, Key="np-probe/none", IfMatch='"0"', Body=b"x")
 
 
-@case(tier="critical", category="permissions", needs=("write",), journey=JOURNEY)
+@case(tier="critical", category="permissions", needs=("admin", "write"), journey=JOURNEY)
 def test_readonly_cannot_write(
     as_user: Callable[[str], quilt.QuiltOps], work: Work, observer: Observer, target: Settings
 ) -> None:
@@ -164,7 +164,8 @@ def test_issued_keys_are_scoped(
 
 
 @case(
-    tier="high", category="permissions", journey=JOURNEY, unsupported={"quilt3": "browsing-session"}
+    tier="high", category="permissions", needs=("admin",), journey=JOURNEY,
+    unsupported={"quilt3": "browsing-session"},
 )  # fmt: skip
 def test_browsing_session_is_bound(
     quilt_ops: quilt.QuiltOps, as_user: Callable[[str], quilt.QuiltOps], seeds: Seeds, target: Settings

@@ -68,7 +68,7 @@ def test_token_expires_between_calls(make_ops: Callable[..., quilt.QuiltOps], ta
     assert datetime.fromisoformat(end) == datetime.fromtimestamp(claims["exp"], UTC)
 
 
-@case(tier="high", category="tokens", needs=("mint_jwt", "fault", "call_log"), journey=JOURNEY)
+@case(tier="high", category="tokens", needs=("admin", "mint_jwt", "fault", "call_log"), journey=JOURNEY)
 def test_refresh_is_used(
     make_ops: Callable[..., quilt.QuiltOps],
     as_user: Callable[[str], quilt.QuiltOps],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import Counter
 from pathlib import Path
@@ -45,6 +46,7 @@ BY_DESIGN = {
         "test_data_discovery_workflow_platform_only": "quilt3",
     },
 }
+OTHERS = {"admin_ops", "as_user", "people", "tables"}  # fixtures that sign another user in
 SILENT = {"quilt_ops": {"test_missing_local_session", "test_missing_jwt"}, "backend": set()}
 
 
@@ -71,6 +73,18 @@ def test_few_tests_are_unsupported_by_design(suite: str) -> None:
         if test["unsupported"]
     }
     assert found == {test: [backend] for test, backend in BY_DESIGN[suite].items()}
+
+
+@pytest.mark.parametrize("suite", PER_FILE)
+def test_who_signs_another_user_in_needs_an_admin(suite: str) -> None:
+    """A target with one user's token runs every test that does not say otherwise."""
+    users = set()
+    for path in (LOCK.parent / suite).rglob("test_*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and OTHERS & {argument.arg for argument in node.args.args}:
+                users.add(f"{path.relative_to(LOCK.parent).with_suffix('')}::{node.name}")
+    needy = {test_id for test_id, test in declared(suite)["tests"].items() if "admin" in test["needs"]}
+    assert {user for user in users if user.split("::")[1].startswith("test_")} - needy == set()
 
 
 @pytest.mark.parametrize("suite", SILENT)

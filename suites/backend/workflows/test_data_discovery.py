@@ -107,7 +107,9 @@ def test_data_discovery_workflow_quilt3_only(
     )
 
 
-@case(tier="high", category="workflows-read", journey=JOURNEY, unsupported={"quilt3": "catalog-only"})
+@case(
+    tier="high", category="workflows-read", needs=("admin",), journey=JOURNEY, unsupported={"quilt3": "catalog-only"}
+)  # fmt: skip
 def test_data_discovery_workflow_platform_only(
     quilt_ops: QuiltOps, admin_ops: QuiltOps, test_registry: str, seeds: Seeds, target: Settings
 ) -> None:
