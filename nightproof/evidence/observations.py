@@ -73,10 +73,11 @@ def observe(what: str, value: Any) -> None:
 
 
 def _keep(state: TestState, operation: str, given: Any, answer: Any, error: BaseException | None) -> None:
-    asked = LOOPBACK.sub(PORT, _json(_Form(state.names, state.tag).plain(given)))
+    form = _Form(state.names, state.tag)
+    asked = LOOPBACK.sub(PORT, _json(form.plain(given)))
     if WORDS in asked and hasattr(answer, "top_hash"):
         RECORDING.stand_for("revision", answer.top_hash)
-    form = _Form(state.names, state.tag)
+        form = _Form(state.names, state.tag)
     refused = error is not None
     found = LOOPBACK.sub(PORT, _json(form.error(error))) if refused else _json(form.answer(operation, answer, asked))
     state.observations.append(

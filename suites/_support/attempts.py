@@ -57,15 +57,12 @@ class Attempts:
         """Give the name of a package to make; not from several threads at once."""
         return self._work.package_name("attempt")
 
-    def _said(self, message: str) -> str:
-        return self._work.own_message(message)
-
     def make(self, ops: quilt.QuiltOps, message: str, name: str = "") -> Attempt:
         """Create a package; a failure of the system is an outcome, any other error is raised."""
-        name = name or self.name()
+        name, said = name or self.name(), self._work.own_message(message)
         began = time.monotonic()
         try:
-            ops.create_package_revision(name, self._work.registry, self._entries, message=self._said(message))
+            ops.create_package_revision(name, self._work.registry, self._entries, message=said)
         except quilt.BackendError as error:
             return Attempt(name, _outcome(error.context), error.context, time.monotonic() - began)
         return Attempt(name, "pass", {}, time.monotonic() - began)
@@ -73,7 +70,7 @@ class Attempts:
     def make_apart(self, isolated: Isolated, home: Path, message: str, name: str, **construction: Any) -> Attempt:
         """Create a package in a process of its own: quilt3 lets one user at a time into a process."""
         asked = {"package": name, "registry": self._work.registry, "entries": self._entries}
-        said = self._said(message)
+        said = self._work.own_message(message)
         done = isolated.run("attempt", home, deadline_s=APART_S, message=said, **asked, **construction)
         seconds, error = done["seconds"], done["class"]
         if error is None:
@@ -86,7 +83,7 @@ class Attempts:
         """Give the hash that a package like one made before has with another message."""
         bucket = self._work.bucket
         manifest = self._observer.manifest(bucket, self._observer.latest(bucket, made.name)[0])
-        return top_hash(manifest.header | {"message": self._said(message)}, list(manifest.entries.values()))
+        return top_hash(manifest.header | {"message": self._work.own_message(message)}, list(manifest.entries.values()))
 
 
 @dataclass(frozen=True)
