@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from datetime import UTC
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 from typing import Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from nightproof.quilt import answers
@@ -47,6 +49,7 @@ class IssuedKeys:
         config = limits(self._catalog.timeouts, self._catalog.timeouts.read_s)
         if service == "s3":
             config = config.merge(Config(signature_version="s3v4"))
+        share_models(session)
         return session.client(service, config=config)  # type: ignore[call-overload]  # a name at run time
 
     def current(self, operation: str) -> answers.Keys:
@@ -55,6 +58,19 @@ class IssuedKeys:
             if self._keys is None or datetime.fromisoformat(self._keys.Expiration) < datetime.now(UTC) + REFRESH_MARGIN:
                 self._keys = self._catalog.get_json(operation, "/api/auth/get_credentials", answers.Keys)
             return self._keys
+
+
+def share_models(session: boto3.Session) -> None:
+    """Have a new session take botocore's descriptions of the services from those that this process has read already.
+
+    Every session reads them anew otherwise: megabytes of JSON, which was a third of what the suites computed.
+    """
+    session._session.register_component("data_loader", _models())  # noqa: SLF001 - boto3 has no way of its own
+
+
+@functools.cache
+def _models() -> Any:
+    return botocore.session.get_session().get_component("data_loader")
 
 
 def region_of(s3: Any, bucket: str) -> str:

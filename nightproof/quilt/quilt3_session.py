@@ -15,6 +15,7 @@ import quilt3
 from quilt3 import hooks
 from requests.adapters import HTTPAdapter
 
+from nightproof.quilt.aws import share_models
 from nightproof.quilt.records import Credentials
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _sign_in(user: User) -> None:
         # The library makes a client for every small step, and making one takes longer than the step itself.
         config = arguments["config"].merge(user.limits)
         if config.signature_version not in clients:
+            share_models(session)
             clients[config.signature_version] = build(session, arguments | {"config": config}, **more)
         return clients[config.signature_version]
 
