@@ -99,7 +99,10 @@ def timed(row: SupportRow) -> str:
     parts = [f"median {words.duration(row.median_s)}"] if row.median_s is not None else []
     server = row.worst_server_ms
     if server is not None:
-        parts.append(f"slow: {words.duration(server / 1000)} server" if server > SLOW_MS else f"{server:.0f} ms server")
+        is_slow = server > SLOW_MS
+        parts.append(
+            f"slow: worst answer {words.duration(server / 1000)}" if is_slow else f"worst answer {server:.0f} ms"
+        )
     return ", ".join(parts)
 
 

@@ -26,9 +26,12 @@ def two_backends(*names: str) -> CellFacts:
 
 def test_cell_says_counts_times_and_slowness() -> None:
     """Unsupported tests stand beside the count; a slow server is a remark, not a status."""
-    assert (matrix.counted(ROW), matrix.timed(ROW)) == ("3/3", "median 1.2 s, 84 ms server")
+    assert (matrix.counted(ROW), matrix.timed(ROW)) == ("3/3", "median 1.2 s, worst answer 84 ms")
     slow = replace(ROW, unsupported=1, worst_server_ms=35200.0)
-    assert (matrix.counted(slow), matrix.timed(slow)) == ("3/3 + 1 unsupported", "median 1.2 s, slow: 35.2 s server")
+    assert (matrix.counted(slow), matrix.timed(slow)) == (
+        "3/3 + 1 unsupported",
+        "median 1.2 s, slow: worst answer 35.2 s",
+    )
     assert matrix.timed(replace(ROW, median_s=None, worst_server_ms=None)) == ""
 
 
