@@ -18,6 +18,7 @@ import duckdb
 
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.meanings import NO_DIVISOR
+from testbed.athena.meanings import NO_ELEMENT
 from testbed.athena.tables import string
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ WATCH_SECONDS: Final = 0.05
 PAGE_ROWS: Final = 2000
 REASONS: Final = {  # what DuckDB says, as Athena says it; the first that is found
     f"'{NO_DIVISOR}'": "DIVISION_BY_ZERO: Division by zero; the embedded Athena divides no doubles by it either",
+    f"'{NO_ELEMENT}'": "INVALID_FUNCTION_ARGUMENT: An array has no such place, or a map no such key",
     r'Referenced column "([^"]+)" (?:not found|was not)': "COLUMN_NOT_FOUND: Column '{}' cannot be resolved",
     r'does not have a column named "([^"]+)"': "COLUMN_NOT_FOUND: Column '{}' cannot be resolved",
     r"Function with name (\S+) does not exist": "FUNCTION_NOT_FOUND: Function '{}' not registered",

@@ -9,13 +9,19 @@ from typing import Final
 
 from sqlglot import exp
 
+from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NO_DIVISOR: Final = "division by zero"  # no number: the query ends where this is read as one
+# No numbers: the query ends where one of these is read as one.
+NO_DIVISOR: Final = "division by zero"
+NO_ELEMENT: Final = "no such element"
 DIVISORS: Final = 8  # how many a divisor may hold: each is written twice
+LARGEST: Final = 2000  # nodes of what is written several times
+FRACTIONS: Final = "DOUBLE", "FLOAT"  # DuckDB's names of Athena's double and real
+DAYS: Final = frozenset({"day", "week", "month", "quarter", "year"})  # what added to a date gives a date
 FIELDS: Final = {
     "DOW": "isodow", "DAY_OF_WEEK": "isodow", "DAY_OF_YEAR": "doy", "DAY_OF_MONTH": "day", "YOW": "isoyear",
 }  # fmt: skip
@@ -43,10 +49,75 @@ def _quotient(node: exp.Expr) -> exp.Expr:
     if sum(1 for _ in divisor.find_all(exp.Div, exp.Mod)) > DIVISORS:
         raise unsupported("A divisor that holds so many divisions")
     is_zero = exp.EQ(this=exp.paren(divisor.copy()), expression=exp.Literal.number(0))
-    nothing = exp.cast(exp.Literal.string(NO_DIVISOR), exp.DType.TINYINT)
     checked = node.copy()
-    checked.set("expression", exp.paren(exp.Case().when(is_zero, nothing).else_(divisor.copy())))
+    checked.set("expression", exp.paren(exp.Case().when(is_zero, _end(NO_DIVISOR)).else_(divisor.copy())))
     return checked
+
+
+def _require_small(node: exp.Expr) -> None:
+    if sum(1 for _ in node.walk()) > LARGEST:
+        raise unsupported("An element or a cast to whole numbers that holds so many others")
+
+
+def _end(reason: str) -> exp.Expr:
+    """Give what ends the query where it is evaluated."""
+    return exp.cast(exp.Literal.string(reason), exp.DType.TINYINT)
+
+
+def _element(node: exp.Expr) -> exp.Expr:
+    """End the query where an array has no such place or a map no such key, unless it tries; DuckDB gives NULL."""
+    if node.args.get("safe") or node.find_ancestor(exp.Try):
+        return node
+    _require_small(node)
+    key = exp.apply_index_offset(node.this, node.expressions, 1 - (node.args.get("offset") or 0), dialect="duckdb")[0]
+    kind, content = _call("typeof", node.this), _call("to_json", node.this)
+    length, name = _call("json_array_length", content), exp.cast(key.copy(), exp.DType.VARCHAR)
+    number = exp.TryCast(this=key.copy(), to=exp.DataType.build("BIGINT"))
+    is_place = exp.Between(this=number, low=exp.Literal.number(1), high=length)
+    is_key = _call("list_contains", _call("json_keys", content), name)
+    absent = exp.Case()
+    for shape, is_there in (("%]", is_place), ("MAP(%", is_key)):
+        is_such = exp.Like(this=kind.copy(), expression=exp.Literal.string(shape))
+        absent = absent.when(exp.and_(is_such, exp.not_(is_there)), _end(NO_ELEMENT))
+    is_absent = exp.EQ(this=exp.paren(absent.else_(exp.Literal.number(0))), expression=exp.Literal.number(1))
+    return exp.paren(exp.Case().when(is_absent, exp.Null()).else_(node.copy()))
+
+
+def _whole(node: exp.Expr) -> exp.Expr:
+    """Round halves away from zero where a fraction becomes a whole number; DuckDB rounds doubles to the even one."""
+    if not node.args["to"].is_type(*exp.DataType.INTEGER_TYPES) or _is_string(node.this):
+        return node
+    _require_small(node)
+    kinds = [exp.Literal.string(kind) for kind in FRACTIONS]
+    rounded = node.copy()
+    rounded.set("this", _call("round", exp.TryCast(this=node.this.copy(), to=exp.DataType.build("DOUBLE"))))
+    is_fraction = exp.In(this=_call("typeof", node.this), expressions=kinds)
+    return exp.paren(exp.Case().when(is_fraction, rounded).else_(node.copy()))
+
+
+def _is_string(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and bool(node.is_string)
+
+
+def _of_date(node: exp.Expr) -> exp.Expr:
+    """Have what is reckoned from a date be a date, where the words tell that it is one; DuckDB makes a time of it."""
+    if not _is_date(node.this):
+        return node
+    unit = node.expression if isinstance(node.expression, exp.Interval) else node
+    name = str(unit.args.get("unit") or "day").strip("'").lower()
+    if name not in DAYS:
+        raise QueryFailedError(f"INVALID_FUNCTION_ARGUMENT: '{name[:20]}' is not a valid DATE field")
+    return exp.cast(node.copy(), exp.DType.DATE)
+
+
+def _is_date(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Cast):
+        return bool(node.args["to"].is_type(exp.DType.DATE))
+    return isinstance(node, exp.CurrentDate | exp.Date | exp.LastDay)
+
+
+def _sum(node: exp.Expr) -> exp.Expr:
+    return _of_date(node) if isinstance(node.expression, exp.Interval) else node
 
 
 def _type_name(node: exp.Expr) -> exp.Expr:
@@ -132,9 +203,14 @@ def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
 
 
 MEANINGS: Final[dict[type[Any], Callable[[Any], exp.Expr]]] = {
+    exp.Add: _sum,
     exp.ArraySize: _cardinality,
     exp.AtTimeZone: _zoned,
+    exp.Bracket: _element,
+    exp.Cast: _whole,
+    exp.DateAdd: _of_date,
     exp.DateDiff: _date_difference,
+    exp.DateTrunc: _of_date,
     exp.Div: _quotient,
     exp.Extract: _field_of_date,
     exp.Mod: _quotient,
@@ -142,6 +218,8 @@ MEANINGS: Final[dict[type[Any], Callable[[Any], exp.Expr]]] = {
     exp.RegexpReplace: _replacement,
     exp.SplitPart: _part,
     exp.Struct: _row,
+    exp.Sub: _sum,
     exp.Substring: _substring,
+    exp.TryCast: _whole,
     exp.Typeof: _type_name,
 }
