@@ -85,7 +85,7 @@ def _element(node: exp.Expr) -> exp.Expr:
 
 def _whole(node: exp.Expr) -> exp.Expr:
     """Round halves away from zero where a fraction becomes a whole number; DuckDB rounds doubles to the even one."""
-    if not node.args["to"].is_type(*exp.DataType.INTEGER_TYPES) or _is_string(node.this):
+    if not node.args["to"].is_type(*exp.DataType.INTEGER_TYPES) or node.this.is_string:
         return node
     _require_small(node)
     kinds = [exp.Literal.string(kind) for kind in FRACTIONS]
@@ -95,16 +95,19 @@ def _whole(node: exp.Expr) -> exp.Expr:
     return exp.paren(exp.Case().when(is_fraction, rounded).else_(node.copy()))
 
 
-def _is_string(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Literal) and bool(node.is_string)
-
-
 def _of_date(node: exp.Expr) -> exp.Expr:
+    return _reckoned(node, node)
+
+
+def _sum(node: exp.Expr) -> exp.Expr:
+    return _reckoned(node, node.expression) if isinstance(node.expression, exp.Interval) else node
+
+
+def _reckoned(node: exp.Expr, step: exp.Expr) -> exp.Expr:
     """Have what is reckoned from a date be a date, where the words tell that it is one; DuckDB makes a time of it."""
     if not _is_date(node.this):
         return node
-    unit = node.expression if isinstance(node.expression, exp.Interval) else node
-    name = str(unit.args.get("unit") or "day").strip("'").lower()
+    name = str(step.args.get("unit") or "day").strip("'").lower()
     if name not in DAYS:
         raise QueryFailedError(f"INVALID_FUNCTION_ARGUMENT: '{name[:20]}' is not a valid DATE field")
     return exp.cast(node.copy(), exp.DType.DATE)
@@ -114,10 +117,6 @@ def _is_date(node: exp.Expr) -> bool:
     if isinstance(node, exp.Cast):
         return bool(node.args["to"].is_type(exp.DType.DATE))
     return isinstance(node, exp.CurrentDate | exp.Date | exp.LastDay)
-
-
-def _sum(node: exp.Expr) -> exp.Expr:
-    return _of_date(node) if isinstance(node.expression, exp.Interval) else node
 
 
 def _type_name(node: exp.Expr) -> exp.Expr:

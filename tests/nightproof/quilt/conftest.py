@@ -106,6 +106,16 @@ class World:
         method = "DELETE" if parameters is None else "PUT"
         httpx.request(method, url, headers=headers, content=content, timeout=10).raise_for_status()
 
+    @contextmanager
+    def slow_writes(self, backend: str, seconds: float) -> Iterator[None]:
+        """Have what a backend writes with for the test user take so long."""
+        service, operation = {"platform": ("catalog", "construct"), "quilt3": ("aws", "PutObject")}[backend]
+        self.fault("latency", {"operation": operation, "user": "test-user", "seconds": seconds}, service)
+        try:
+            yield
+        finally:
+            self.fault("latency", None, service)
+
 
 @pytest.fixture(scope="session")
 def world(embedded: Target, tmp_path_factory: pytest.TempPathFactory) -> World:

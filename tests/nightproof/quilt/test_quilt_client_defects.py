@@ -122,15 +122,11 @@ def test_a_write_may_end_after_thirty_seconds(
 ) -> None:
     """With this defect a write is given up that the sound client waits for."""
     monkeypatch.setenv("NIGHTPROOF_TIME_FACTOR", "0.01")  # 30 s become 0.3 s
-    service, operation = {"platform": ("catalog", "construct"), "quilt3": ("aws", "PutObject")}[backend]
-    world.fault("latency", {"operation": operation, "user": "test-user", "seconds": SLOW_S}, service)
 
     def create() -> str:
         return error_of(lambda: ops.create_package_revision(f"defect/limit-{uuid.uuid4().hex}", REGISTRY, []))
 
-    try:
+    with world.slow_writes(backend, SLOW_S):
         assert create() == ""
         install("client-timeout-30s", backend, monkeypatch.setattr)
         assert "within 0.3 s" in create()
-    finally:
-        world.fault("latency", None, service)

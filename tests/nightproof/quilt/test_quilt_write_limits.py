@@ -19,15 +19,11 @@ def test_a_write_names_its_own_limit(world: World, backend: str) -> None:
     """A stalled construct of this user ends at `write_s` on both backends; another user is not stalled."""
     limits = quilt.Timeouts(write_s=LIMIT_S, s3_attempts=1)
     slow, other = world.make(backend, timeouts=limits), world.make(backend, "test-admin")
-    service, operation = {"platform": ("catalog", "construct"), "quilt3": ("aws", "PutObject")}[backend]
     slow.list_all_packages(REGISTRY)
-    world.fault("latency", {"operation": operation, "user": "test-user", "seconds": STALL_S}, service)
-    try:
+    with world.slow_writes(backend, STALL_S):
         with pytest.raises(quilt.BackendError, match=r"within 0\.5 s") as caught:
             slow.create_package_revision(f"limits/{backend}-slow", REGISTRY, [])
         other.create_package_revision(f"limits/{backend}-other", REGISTRY, [])
-    finally:
-        world.fault("latency", None, service)
     context = caught.value.context
     assert (context["kind"], context["timeout_s"]) == ("timeout", LIMIT_S)
     assert LIMIT_S <= context["elapsed_s"] < STALL_S

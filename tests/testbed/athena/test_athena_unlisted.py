@@ -96,6 +96,10 @@ def test_a_statement_equals_pandas(
         ("SELECT split(name, 'n')[0] FROM {t}", "INVALID_FUNCTION_ARGUMENT: An array has no such place"),
         ("SELECT MAP(ARRAY['a'], ARRAY[1])[name] FROM {t}", "INVALID_FUNCTION_ARGUMENT: An array has no such place"),
         (
+            "SELECT CAST(CAST(CAST(CAST(CAST(CAST(id AS int) AS int) AS int) AS int) AS int) AS int) FROM {t}",
+            "NOT_SUPPORTED: An element or a cast to whole numbers",
+        ),
+        (
             "SELECT date_add('hour', 1, CAST(ts AS date)) FROM {t}",
             "INVALID_FUNCTION_ARGUMENT: 'hour' is not a valid DATE field",
         ),
