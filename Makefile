@@ -4,8 +4,11 @@ PYTHON ?= python3
 PROFILE ?= embedded
 BIN := .venv/bin
 READY := .venv/.ready
+# Interpreters of other teams' suites that the tests start; the group of the same name in pyproject.toml says what is in them.
+WORLDS := strangers oldest reruns-flaky reruns-retry
+WORLDS_READY := .venvs/.ready
 
-.PHONY: help install run test lint prove up down
+.PHONY: help install worlds run test lint prove up down
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,7 +18,9 @@ install: $(READY) ## Install exactly what uv.lock names into .venv
 run: $(READY) ## Run one whole night (PROFILE=embedded) and print colour, cause, counts and report
 	@$(BIN)/nightproof run --profile $(PROFILE)
 
-test: $(READY) ## Run the project's own tests with coverage
+worlds: $(WORLDS_READY) ## Install what other teams' suites need into .venvs, for the tests
+
+test: $(READY) $(WORLDS_READY) ## Run the project's own tests with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## Check format, rules, types, spelling and the lock
@@ -41,4 +46,11 @@ $(READY): pyproject.toml uv.lock
 	@test -x $(BIN)/uv || { echo "Installing uv into .venv …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'; }
 	@echo "Installing the locked environment …"
 	@$(BIN)/uv sync --frozen --quiet
+	@touch $@
+
+$(WORLDS_READY): $(READY)
+	@for world in $(WORLDS); do \
+	  echo "Installing the locked group $$world into .venvs/$$world …"; \
+	  UV_PROJECT_ENVIRONMENT=.venvs/$$world $(BIN)/uv sync --frozen --quiet --python $(BIN)/python --only-group $$world || exit 1; \
+	done
 	@touch $@

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -19,10 +20,12 @@ from nightproof.target import Target
 from nightproof.target import open_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
 
     from types_boto3_s3 import S3Client
 
+ROOT = Path(__file__).parents[1]
 START_DEADLINE_S = 30
 
 
@@ -31,6 +34,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def world() -> Callable[[str], Path]:
+    """Return the interpreter of a dependency group that is installed beside the project; fail with the remedy."""
+
+    def interpreter(group: str) -> Path:
+        python = ROOT / ".venvs" / group / "bin" / "python"
+        if not python.exists():
+            pytest.fail(f"The environment `{group}` is not installed: run `make worlds`.")
+        return python
+
+    return interpreter
 
 
 @pytest.fixture(scope="session")
