@@ -87,7 +87,7 @@ def serve_testbed(
 @app.command(epilog="Example: nightproof cleanup --min-age-hours 24   (add --apply to delete)")
 def cleanup(
     profile: Profile = "embedded",
-    run_id: Annotated[str, typer.Option(help="Only this run; empty: every earlier run.")] = "",
+    run_id: Annotated[str | None, typer.Option(help="Only this run; without it every earlier run.")] = None,
     min_age_hours: Annotated[int, typer.Option(min=0, max=8760, help="Only runs at least this old.")] = 24,
     *,
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only the plan is shown.")] = False,

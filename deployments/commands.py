@@ -85,7 +85,9 @@ def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) ->
             target.process.wait()
 
 
-def cleanup(profile_given: str, run_id: str, min_age_hours: int, *, apply: bool, as_json: bool) -> tuple[str, bool]:
+def cleanup(
+    profile_given: str, run_id: str | None, min_age_hours: int, *, apply: bool, as_json: bool
+) -> tuple[str, bool]:
     """Plan or do the cleanup of earlier runs; give the text, and whether nothing that was to go is still there."""
     result = clean_earlier(
         profiles.load(profile_given), _secrets(profile_given),

@@ -59,9 +59,12 @@ def opened(profile: Profile, secrets: Secrets, purpose: str) -> Iterator[Target]
 
 
 def clean_earlier(
-    profile: Profile, secrets: Secrets, *, run_id: str = "", min_age: timedelta, dry_run: bool = True
+    profile: Profile, secrets: Secrets, *, run_id: str | None = None, min_age: timedelta, dry_run: bool = True
 ) -> CleanupResult:
-    """Plan the cleanup of earlier runs and, unless it is a dry run, do it; raise UsageError for an unknown run."""
+    """Plan the cleanup of one earlier run, or of all, and do it unless it is a dry run.
+
+    Raise UsageError for an unknown run. An empty run id is one: a shell variable that is not set must not mean all.
+    """
     runs_dir = profile.state_dir.absolute() / "runs"
     runs = _chosen(runs_dir, run_id, min_age)
     with opened(profile, secrets, "cleanup") as target:
@@ -86,14 +89,14 @@ def _clean(runs: tuple[Path, ...], context: CleanContext, *, dry_run: bool) -> C
     )
 
 
-def _chosen(runs_dir: Path, run_id: str, min_age: timedelta) -> tuple[Path, ...]:
-    if run_id and not (RUN_ID.fullmatch(run_id) and (runs_dir / run_id).is_dir()):
+def _chosen(runs_dir: Path, run_id: str | None, min_age: timedelta) -> tuple[Path, ...]:
+    if run_id is not None and not (RUN_ID.fullmatch(run_id) and (runs_dir / run_id).is_dir()):
         raise UsageError(f"There is no run `{run_id}` in `{runs_dir}`: list runs with `nightproof history`.")
     youngest = datetime.now(UTC) - min_age
     return tuple(
         path
         for path in ledger.open_runs(runs_dir)
-        if run_id in ("", path.name) and (started := started_of(path.name)) and started <= youngest
+        if run_id in (None, path.name) and (started := started_of(path.name)) and started <= youngest
     )
 
 

@@ -29,7 +29,7 @@ def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry
     result = clean_earlier(
         profiles.load(environment),
         profiles.load_secrets(profiles.find(environment)),
-        run_id=run_id,
+        run_id=run_id or None,  # the form's field, which says that empty means every run
         min_age=timedelta(hours=min_age_hours),
         dry_run=dry_run,
     )

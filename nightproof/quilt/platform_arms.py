@@ -61,8 +61,8 @@ def _raise_invalid(
 
 
 def _raise_failed(ops: CatalogOps, operation: str, arm: answers.OperationError, given: dict[str, Any]) -> NoReturn:
-    if arm.name.endswith(ABSENT):
-        raise ops.not_found(operation, "package", str(given.get("name")), "the registry")
+    if arm.name.endswith(ABSENT) and {"name", "bucket"} <= given.keys():
+        raise ops.missing_package(operation, given["name"], given["bucket"], given.get("hash", "latest"))
     if arm.name == "Forbidden":
         ops.catalog.forbid(operation, ops.catalog.fit(operation, Lack, arm.context or {}))
     if arm.name == "RevisionConflict":

@@ -125,7 +125,8 @@ class PlatformOps(AdministeredOps):
             operation, documents.BROWSING_SESSION, variables, "BrowsingSessionCreate", answers.Opened
         ).browsing_session_create
         if not isinstance(opened, answers.BrowsingSession):
-            raise_arm(self, operation, opened, {"ttl": expires_in, "scope": path})
+            revised = {"bucket": bucket, "name": package_name, "hash": revision.hash}
+            raise_arm(self, operation, opened, revised | {"ttl": expires_in, "scope": path})
         answer = self.catalog.redirect(operation, f"/browse/{opened.id}/{quote(bare)}", {"expires_in": str(expires_in)})
         if answer.status_code == GONE:
             self.catalog.refuse(operation, "expired", expires_at=opened.expires)
@@ -193,10 +194,10 @@ class PlatformOps(AdministeredOps):
         """Delete the revisions one by one."""
         operation = "delete_package"
         bucket = self._named(operation, package_name, registry)
-        wanted = self.rules(operation).top_hash(top_hash)
+        doomed = self.rules(operation).doomed(top_hash)
         with self._to_write(bucket):
-            hashes = {self._package(operation, package_name, registry, wanted)[1].hash}
-            if wanted == "latest":
+            hashes = {self._package(operation, package_name, registry, doomed)[1].hash}
+            if doomed is None:
                 hashes |= {item.hash for item in self._revisions(operation, package_name, bucket)}
         for found in sorted(hashes):
             variables = {"bucket": bucket, "name": package_name, "hash": found}
@@ -204,7 +205,7 @@ class PlatformOps(AdministeredOps):
                 operation, documents.DELETE_REVISION, variables, "DeleteRevision", answers.Deleted
             ).package_revision_delete
             if not isinstance(gone, answers.DeleteSuccess):
-                raise_arm(self, operation, gone, {"name": package_name})
+                raise_arm(self, operation, gone, variables | {"hash": doomed or found})
 
     @contextmanager
     def _to_write(self, bucket: str) -> Iterator[None]:
@@ -260,9 +261,10 @@ class PlatformOps(AdministeredOps):
         bucket, wanted = self._named(operation, name, registry), self.rules(operation).top_hash(top_hash)
         variables = {"bucket": bucket, "name": name, "hash": wanted}
         package = self._ask(operation, documents.PACKAGE_INFO, variables, "PackageInfo", answers.PackageInfo).package
-        if package is None or package.revision is None:
+        revision = package.revision if package else None
+        if package is None or revision is None or not self._is_asked(operation, revision.hash, wanted):
             raise self.missing_package(operation, name, bucket, wanted)
-        return package, package.revision
+        return package, revision
 
     def _revisions(self, operation: str, name: str, bucket: str) -> list[answers.Revision]:
         listed: list[answers.Revision] = []
@@ -285,23 +287,32 @@ class PlatformOps(AdministeredOps):
         wanted = self.rules(operation).top_hash(top_hash)
         variables = {"bucket": bucket, "name": name, "hash": wanted, "path": path}
         package = self._ask(operation, documents.BROWSE, variables, "BrowseContent", answers.Browsed).package
-        if package is None or package.revision is None:
+        revision = package.revision if package else None
+        if revision is None or not self._is_asked(operation, revision.hash, wanted):
             raise self.missing_package(operation, name, bucket, wanted)
-        file = package.revision.file
-        if file is not None and file.path != path:
-            raise self.catalog.protocol(operation, f"asked for the file {path}, the catalog gave {file.path}")
-        return package.revision
+        if revision.file is not None and revision.file.path != path:
+            raise self.catalog.protocol(operation, f"asked for the file {path}, the catalog gave {revision.file.path}")
+        return revision
 
     def _flat(
         self, operation: str, name: str, bucket: str, top_hash: str, hint: str = ""
     ) -> tuple[answers.FlatRevision, dict[str, answers.FlatEntry]]:
         variables = {"bucket": bucket, "name": name, "hash": top_hash}
         package = self._ask(operation, documents.GET_PACKAGE, variables, "GetPackage", answers.Flat).package
-        if package is None or package.revision is None:
+        revision = package.revision if package else None
+        if revision is None or not self._is_asked(operation, revision.hash, top_hash):
             raise self.missing_package(operation, name, bucket, top_hash, hint)
-        if package.revision.contents_flat_map is None:
+        if revision.contents_flat_map is None:
             raise self.too_many(operation, MOST_ENTRIES)
-        return package.revision, package.revision.contents_flat_map
+        return revision, revision.contents_flat_map
+
+    def _is_asked(self, operation: str, found: str, wanted: str) -> bool:
+        """Return whether a revision is the one that was asked for; the catalog takes few digits for a time."""
+        if wanted == "latest" or found.startswith(wanted):
+            return True
+        if wanted.isdecimal() and len(wanted) < len(found):
+            return False
+        raise self.catalog.protocol(operation, f"asked for the revision {wanted}, the catalog gave {found}")
 
     def _construct(
         self,

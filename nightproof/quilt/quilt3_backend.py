@@ -11,7 +11,6 @@ from typing import Final
 from typing import NamedTuple
 
 import quilt3
-from botocore.exceptions import ClientError
 from quilt3.backends import get_package_registry
 from quilt3.data_transfer import S3NoValidClientError
 from quilt3.exceptions import PackageException
@@ -22,7 +21,6 @@ from quilt3.workflows import validate as validate_workflow
 
 from nightproof.quilt import answers
 from nightproof.quilt import quilt3_nodes as nodes
-from nightproof.quilt.administration import AdministeredOps
 from nightproof.quilt.aws import limits
 from nightproof.quilt.aws import region_of
 from nightproof.quilt.base import Entry
@@ -31,6 +29,12 @@ from nightproof.quilt.base import newest_first
 from nightproof.quilt.base import tags_of
 from nightproof.quilt.quilt3_admin import administer
 from nightproof.quilt.quilt3_entries import fill
+from nightproof.quilt.quilt3_pointers import MANIFESTS
+from nightproof.quilt.quilt3_pointers import POINTERS
+from nightproof.quilt.quilt3_pointers import WRITES
+from nightproof.quilt.quilt3_pointers import PointerOps
+from nightproof.quilt.quilt3_pointers import bucket_sought
+from nightproof.quilt.quilt3_pointers import package_sought
 from nightproof.quilt.quilt3_session import LIBRARY
 from nightproof.quilt.quilt3_session import User
 from nightproof.quilt.quilt3_session import stored_session
@@ -39,21 +43,17 @@ from nightproof.quilt.records import Package_Creation_Result
 from nightproof.quilt.records import Package_Info
 from nightproof.quilt.records import Package_Revision
 from nightproof.quilt.s3_errors import Sought
-from nightproof.quilt.s3_errors import code_of
 from nightproof.quilt.s3_errors import deny
 from nightproof.quilt.s3_errors import s3_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from nightproof.quilt.admin_calls import Call
     from nightproof.quilt.contract import Entries
     from nightproof.quilt.records import Credentials
     from nightproof.quilt.records import Timeouts
 
-POINTERS: Final = ".quilt/named_packages/"
-MANIFESTS: Final = ".quilt/packages/"
 MOST_HITS: Final = 1000
 # The library looks at nothing that it reads: damaged pointers and manifests end in any of these.
 DAMAGE: Final = (
@@ -67,7 +67,6 @@ DAMAGE: Final = (
     TypeError,
     ValueError,
 )
-WRITES: Final = frozenset({"create_package_revision", "update_package_revision", "delete_package"})
 
 
 class Opened(NamedTuple):
@@ -80,7 +79,7 @@ class Opened(NamedTuple):
     latest_time: str
 
 
-class Quilt3Ops(AdministeredOps):
+class Quilt3Ops(PointerOps):
     """QuiltOps through the quilt3 library."""
 
     backend_type = "quilt3"
@@ -96,7 +95,6 @@ class Quilt3Ops(AdministeredOps):
     ) -> None:
         given = credentials or stored_session(catalog_url)
         super().__init__(catalog_url=catalog_url, registry=registry, credentials=given, timeouts=timeouts)
-        self._client: tuple[answers.Keys, Any] | None = None
 
     def _catalog_name(self) -> str | None:
         return None  # quilt3 itself has no notion of it
@@ -105,7 +103,7 @@ class Quilt3Ops(AdministeredOps):
         """List the registry's packages."""
         operation = "list_all_packages"
         bucket = self.rules(operation).bucket(registry)
-        with self._library(operation, _bucket(operation, bucket)) as library:
+        with self._library(operation, bucket_sought(operation, bucket)) as library:
             return sorted(set(library.list_packages(f"s3://{bucket}")))
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
@@ -133,13 +131,13 @@ class Quilt3Ops(AdministeredOps):
         """Read the pointers and each revision's message."""
         operation = "list_package_revisions"
         bucket = self._named(operation, package_name, registry)
-        if not self._latest(operation, package_name, bucket):
+        if not self.latest(operation, package_name, bucket):
             raise self.missing_package(operation, package_name, bucket, "latest")
         revisions = []
-        with s3_errors(self, operation, _package(operation, package_name, bucket)):
-            for stamp in self._stamps(operation, bucket, package_name):
-                top_hash = self._hash_at(operation, bucket, f"{POINTERS}{package_name}/{stamp}")[0]
-                header = self._s3(operation).get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"].readline()
+        with s3_errors(self, operation, package_sought(operation, package_name, bucket)):
+            for stamp in self.stamps(operation, bucket, package_name):
+                top_hash = self.hash_at(operation, bucket, f"{POINTERS}{package_name}/{stamp}")[0]
+                header = self.s3(operation).get_object(Bucket=bucket, Key=MANIFESTS + top_hash)["Body"].readline()
                 message = self.catalog.fit_json(operation, answers.ManifestHeader, header).message
                 revisions.append(Package_Revision(top_hash, nodes.moment(stamp), message))
         return revisions
@@ -179,7 +177,7 @@ class Quilt3Ops(AdministeredOps):
         target = {"Bucket": key.bucket, "Key": key.path}
         if key.version_id and key.version_id != "null":
             target["VersionId"] = key.version_id
-        s3, sought = self._s3(operation), Sought("file", path, f"s3://{key.bucket}", key.bucket)
+        s3, sought = self.s3(operation), Sought("file", path, f"s3://{key.bucket}", key.bucket)
         with s3_errors(self, operation, sought):
             region = region_of(s3, key.bucket)  # a URL that is signed for another one is refused
         if region != s3.meta.region_name:
@@ -203,9 +201,9 @@ class Quilt3Ops(AdministeredOps):
         bucket = self._named(operation, package_name, registry)
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
         self.rules(operation).metadata(metadata)
-        if self._latest(operation, package_name, bucket):
+        if self.latest(operation, package_name, bucket):
             self.exists_already(operation, package_name)
-        with self._library(operation, _bucket(operation, bucket)) as library:
+        with self._library(operation, bucket_sought(operation, bucket)) as library:
             package = library.Package()
             fill(self, operation, package, checked)
             if metadata is not None:
@@ -229,11 +227,11 @@ class Quilt3Ops(AdministeredOps):
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
         self.rules(operation).metadata(metadata)
-        if not self._latest(operation, package_name, bucket):
+        if not self.latest(operation, package_name, bucket):
             raise self.missing_package(
                 operation, package_name, bucket, "latest", "Use create_package_revision to make it."
             )
-        with self._library(operation, _package(operation, package_name, bucket)) as library:
+        with self._library(operation, package_sought(operation, package_name, bucket)) as library:
             package = library.Package.browse(package_name, f"s3://{bucket}")
             if checked is not None:
                 for key in list(package.keys()):
@@ -244,13 +242,19 @@ class Quilt3Ops(AdministeredOps):
             return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
 
     def delete_package(self, package_name: str, registry: str, top_hash: str | None = None) -> None:
-        """Delete the pointers, or those of one revision."""
+        """Delete all pointers, or those of one revision."""
         operation = "delete_package"
-        wanted = self.rules(operation).top_hash(top_hash)
-        opened = self._open(operation, package_name, registry, top_hash)
-        bucket, only = opened.bucket, None if wanted == "latest" else opened.top_hash
-        with self._library(operation, _package(operation, package_name, bucket)) as library:
-            library.delete_package(package_name, f"s3://{bucket}", top_hash=only)
+        doomed = self.rules(operation).doomed(top_hash)
+        opened = self._open(operation, package_name, registry, doomed)
+        bucket, only = opened.bucket, None if doomed is None else opened.top_hash
+        with self._library(operation, package_sought(operation, package_name, bucket)) as library:
+            try:
+                library.delete_package(package_name, f"s3://{bucket}", top_hash=only)
+            except QuiltException as error:
+                # A manifest outlives its pointers, so that it was opened does not say that the package still has it.
+                if only is None or self.names_revision(operation, bucket, package_name, only):
+                    raise
+                raise self.missing_package(operation, package_name, bucket, doomed or only) from error
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
         """Search over the registry's REST route; the index names the packages, the registry describes them."""
@@ -296,64 +300,25 @@ class Quilt3Ops(AdministeredOps):
         """Call the library's own function."""
         return administer(self.catalog, self._user(operation), operation, call, arguments)
 
-    def _s3(self, operation: str) -> Any:
-        """Give a client with the keys of the moment; making one takes longer than most requests."""
-        self.connect(operation)
-        keys = self.keys.current(operation)
-        if self._client is None or self._client[0] is not keys:
-            self._client = (keys, self.keys.client("s3", None, operation))
-        return self._client[1]
-
-    def _hash_at(self, operation: str, bucket: str, key: str) -> tuple[str, datetime]:
-        """Read a pointer: the hash that it names, and when it was written."""
-        found = self._s3(operation).get_object(Bucket=bucket, Key=key)
-        text = found["Body"].read().decode(errors="replace").strip()
-        return self.catalog.fit(operation, answers.TopHash, text), found["LastModified"]
-
-    def _latest(self, operation: str, name: str, bucket: str) -> tuple[str, datetime] | None:
-        with s3_errors(self, operation, _bucket(operation, bucket)):
-            try:
-                return self._hash_at(operation, bucket, f"{POINTERS}{name}/latest")
-            except ClientError as error:
-                absent = {"NoSuchKey", "404"} | (set() if operation == "create_package_revision" else {"NoSuchBucket"})
-                if code_of(error) not in absent:
-                    raise
-        return None
-
-    def _stamps(self, operation: str, bucket: str, name: str) -> list[int]:
-        """List the seconds that name a package's pointers, newest first."""
-        listing = self._s3(operation).get_paginator("list_objects_v2")
-        pages = listing.paginate(Bucket=bucket, Prefix=f"{POINTERS}{name}/")
-        tags = [item["Key"].rsplit("/", 1)[-1] for page in pages for item in page.get("Contents", [])]
-        return sorted((int(tag) for tag in tags if tag.isdecimal()), reverse=True)
-
     def _open(self, operation: str, name: str, registry: str, top_hash: str | None) -> Opened:
         """Open a revision, or raise NotFoundError."""
         bucket, wanted = self._named(operation, name, registry), self.rules(operation).top_hash(top_hash)
-        latest = self._latest(operation, name, bucket)
+        latest = self.latest(operation, name, bucket)
         if latest is None:
             raise self.missing_package(operation, name, bucket, wanted)
-        full = latest[0] if wanted == "latest" else self._full_hash(operation, name, bucket, wanted)
-        with self._library(operation, _package(operation, f"{name}@{full}", bucket)) as library:
+        full = latest[0] if wanted == "latest" else self.full_hash(operation, name, bucket, wanted)
+        with self._library(operation, package_sought(operation, f"{name}@{full}", bucket)) as library:
             package = library.Package.browse(name, f"s3://{bucket}", top_hash=full)
             nodes.check(package)
         return Opened(bucket, full, package, latest[0], latest[1].astimezone(UTC).isoformat())
-
-    def _full_hash(self, operation: str, name: str, bucket: str, wanted: str) -> str:
-        with s3_errors(self, operation, _package(operation, name, bucket)):
-            found = self._s3(operation).list_objects_v2(Bucket=bucket, Prefix=MANIFESTS + wanted, MaxKeys=2)
-        keys = [item["Key"].removeprefix(MANIFESTS) for item in found.get("Contents", [])]
-        if len(keys) != 1:
-            raise self.missing_package(operation, name, bucket, wanted)
-        return str(keys[0])
 
     def _time_of(self, operation: str, name: str, opened: Opened) -> str:
         """Give a revision's time: that of `latest`, or the second its newest pointer is named after."""
         if opened.top_hash == opened.latest_hash:
             return opened.latest_time
-        with s3_errors(self, operation, _package(operation, name, opened.bucket)):
-            for stamp in self._stamps(operation, opened.bucket, name):
-                if self._hash_at(operation, opened.bucket, f"{POINTERS}{name}/{stamp}")[0] == opened.top_hash:
+        with s3_errors(self, operation, package_sought(operation, name, opened.bucket)):
+            for stamp in self.stamps(operation, opened.bucket, name):
+                if self.hash_at(operation, opened.bucket, f"{POINTERS}{name}/{stamp}")[0] == opened.top_hash:
                     return nodes.moment(stamp)
         return opened.latest_time  # its pointer was lost to another push of the same second
 
@@ -380,13 +345,3 @@ class Quilt3Ops(AdministeredOps):
                 self.refuse_workflow(operation, workflow, str(error))
             raise
         return self.creation(name, bucket, pushed.top_hash, sum(1 for _ in pushed.walk()))
-
-
-def _bucket(operation: str, bucket: str) -> Sought:
-    right = "write" if operation in WRITES else "read"
-    return Sought("bucket", bucket, f"s3://{bucket}", bucket, right)
-
-
-def _package(operation: str, identifier: str, bucket: str) -> Sought:
-    right = "write" if operation in WRITES else "read"
-    return Sought("package", identifier, f"s3://{bucket}", bucket, right)

@@ -63,6 +63,10 @@ class Rules:
             self.refuse(field, value, "64 lower-case hex digits, a prefix of at least 6, or `latest`")
         return value
 
+    def doomed(self, value: str | None) -> str | None:
+        """Accept what to delete; None means every revision, and is never the same as `latest`."""
+        return None if value is None else self.top_hash(value)
+
     def path(self, value: str, field: str = "path", index: int | None = None) -> str:
         """Accept a logical path, `""` included, and give it without a trailing slash."""
         bare = value.removesuffix("/") if isinstance(value, str) else value
@@ -138,9 +142,9 @@ class Rules:
         return value
 
     def configuration(self, value: str) -> str:
-        """Accept a text that only the server can judge."""
-        if not isinstance(value, str):
-            self.refuse("config", value, "YAML text")
+        """Accept a text that only the server can judge; nothing as text would take away what is configured."""
+        if not isinstance(value, str) or not value.strip():
+            self.refuse("config", value, "YAML text that is not empty")
         return value
 
     def entries(self, entries: list[dict[str, Any]], *, auto_organize: bool) -> list[dict[str, Any]]:

@@ -124,6 +124,7 @@ def test_a_cleanup_shows_its_plan(
     foreign.intent("object", {"bucket": Names().bucket_data, "key": "somebody's"})
     status, text = call("cleanup", "-p", str(path), "--apply")[:2]
     assert (status, f"leaked object {Names().bucket_data}/somebody's: not touched" in text) == (1, True)
+    assert call("cleanup", "-p", str(path), "--apply", "--run-id", "")[0] == 3  # a variable that is not set
 
 
 def test_seeds_are_told_one_per_line(call: Call, foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:

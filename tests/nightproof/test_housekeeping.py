@@ -83,7 +83,7 @@ def test_one_run_may_be_chosen(profile: Profile, embedded: Target) -> None:
     places = [leave_behind(profile, embedded, run) for run in runs]
     result = clean_earlier(profile, no_secrets(), run_id=runs[0], min_age=AN_HOUR, dry_run=False)
     assert (result.runs, [listed(embedded, *place) for place in places]) == ((runs[0],), [0, 1])
-    for unknown in ("20200101T000000Z-aaaaaa", "../state"):
+    for unknown in ("20200101T000000Z-aaaaaa", "../state", ""):
         with pytest.raises(UsageError, match=r"There is no run `.*list runs with `nightproof history`"):
             clean_earlier(profile, no_secrets(), run_id=unknown, min_age=AN_HOUR)
 

@@ -52,7 +52,7 @@ PROBES: Final[dict[str, Probe]] = {
     "client-calls-every-error-timeout": lambda ops, _t, _v: _kind(lambda: ops.get_catalog_config("http://127.0.0.1:9")),
     "tabulator-missing-as-empty": lambda ops, _t, _v: error_of(lambda: ops.get_tabulator_table(BUCKET, "none")),
     "tabulator-delete-missing-ok": lambda ops, _t, _v: error_of(lambda: ops.delete_tabulator_table(BUCKET, "none")),
-    "client-skips-table-check": lambda ops, _t, _v: error_of(lambda: ops.update_tabulator_table(BUCKET, "none", "")),
+    "client-skips-table-check": lambda ops, _t, _v: error_of(lambda: ops.update_tabulator_table(BUCKET, "none", "x")),
     "update-replaces-metadata": lambda ops, _t, _v: _updated(ops),
     "update-creates-missing": lambda ops, _t, _v: error_of(
         lambda: ops.update_package_revision(f"defect/{type(ops).__name__}-missing", REGISTRY, [])
