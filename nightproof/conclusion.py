@@ -21,12 +21,12 @@ from nightproof.history.nights import last_alarm
 from nightproof.night import RESERVED
 from nightproof.night import now
 from nightproof.progress import announce
+from nightproof.records import NOT_ASKED
 from nightproof.records import STAGES
 from nightproof.records import SlackDelivery
 from nightproof.report import slack
 from nightproof.report import store
-from nightproof.report.notifier import FileNotifier
-from nightproof.report.notifier import SlackNotifier
+from nightproof.report.notifier import create_notifier
 from nightproof.report.publish import patch_delivery
 from nightproof.report.publish import publish
 from nightproof.runner.events import logs_of
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from nightproof.night import Night
     from nightproof.plan import CellSpec
     from nightproof.records import RunReport
-    from nightproof.report.notifier import Notifier
     from nightproof.verdict.quarantine import QuarantineEntry
 
 log = logging.getLogger(__name__)
@@ -106,7 +105,10 @@ def notify(night: Night) -> None:
     alarm = last_alarm(earlier)
     link = store.link(night.run_dir, profile.artifact_store, profile.report_base_url)
     message = slack.render(night.report, link, mention=profile.slack.mention, alarm=alarm)
-    night.slack = _notifier(night).deliver(message, alarm)
+    notifier = create_notifier(profile.slack, night.secrets, night.run_dir / "slack.json")
+    night.slack = notifier.deliver(message, alarm)
+    if night.slack.trouble:
+        announce("notify", night.redactor.text(f"the Slack message was not delivered: {night.slack.trouble}"))
 
 
 def finish(night: Night) -> None:
@@ -114,8 +116,11 @@ def finish(night: Night) -> None:
     if night.report is None:
         return
     profile = night.plan.profile
-    delivery = night.slack or SlackDelivery(error="notification was not asked for")
-    night.report = patch_delivery(night.run_dir, delivery, _stages(night), now(), redact=night.redactor.text)
+    delivery = night.slack or SlackDelivery(error=NOT_ASKED)
+    earlier = _earlier(night) if delivery.trouble else ()
+    night.report = patch_delivery(
+        night.run_dir, delivery, _stages(night), now(), redact=night.redactor.text, nights=earlier
+    )
     _index(night, night.report, (night.run_dir / "report.json").stat().st_mtime_ns)
     try:
         s3 = night.target.seeder_s3() if night.target else None
@@ -212,11 +217,3 @@ def _tell_of_history(night: Night, error: Exception) -> None:
     )
     log.warning("%s", night.redactor.text(sentence))
     announce("verdict", night.redactor.text(sentence))
-
-
-def _notifier(night: Night) -> Notifier:
-    settings, token = night.plan.profile.slack, night.secrets.slack_token
-    fallback = night.run_dir / "slack.json"
-    if token is None or not settings.channel:
-        return FileNotifier(fallback, settings.channel)
-    return SlackNotifier(token.get_secret_value(), settings.channel, fallback, base_url=settings.base_url)

@@ -120,6 +120,9 @@ class Slack(_Section):
     channel: str = ""
     base_url: str = "https://slack.com/api/"
     mention: str = Field(default="", description="user group id of the default owner")
+    budget_s: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=60, description="seconds that everything about one message may take, waits for rate limits included"
+    )
 
 
 class Profile(_Section):

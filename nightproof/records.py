@@ -270,6 +270,10 @@ class Cost:
     by: dict[str, float] = Field(default_factory=dict)
 
 
+NOT_CONFIGURED: Final = "no Slack configured"
+NOT_ASKED: Final = "notification was not asked for"
+
+
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class SlackDelivery:
     """What became of the message; provisional until the notify stage has ended."""
@@ -278,6 +282,12 @@ class SlackDelivery:
     channel: str | None = None
     ts: str | None = None
     error: str | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Return why somebody who was to be told was not told everything, or nothing."""
+        was_wanted = self.error and not self.error.startswith((NOT_CONFIGURED, NOT_ASKED))
+        return self.error if self.error and was_wanted else ""
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

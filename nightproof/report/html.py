@@ -52,6 +52,7 @@ def render(report: RunReport, nights: Sequence[Night] = ()) -> str:
         r=report,
         colour=words.colour_word(report),
         headline=words.scrub(words.headline(report)),
+        undelivered=words.scrub(words.undelivered(report)),
         totals=words.totals_pairs(report.totals),
         counts=dict(words.counts(report)),
         wall_s=(report.ended - report.started).total_seconds(),

@@ -66,6 +66,7 @@ def _page(report: RunReport, tests: Sequence[TestVerdict]) -> str:
                 f"after retry {words.fraction(report.pass_rate.after_retry)} "
                 f"({report.totals.unsupported} unsupported are left out)."
             ),
+            *([f"**{escape(words.undelivered(report))}**"] if report.slack.trouble else []),
             "",
             *_table(("count", "tests"), [(f"total: {name}", str(n)) for name, n in words.counts(report)]),
             *_violations(report),

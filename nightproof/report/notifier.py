@@ -1,119 +1,168 @@
-"""Deliver the message: to Slack, or to a file where no Slack is configured; an outage never fails the night."""
+"""Deliver a message within one budget of time: to a Slack channel, to a webhook, or to a file.
+
+The night's message and the supervisor's alerts go this one way. Whatever the other side answers, nothing is raised, the
+time is bounded, and a message that did not arrive is kept in a file.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import Protocol
 
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
-from slack_sdk.errors import SlackClientError
-from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
-from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
-from slack_sdk.http_retry.builtin_handlers import ServerErrorRetryHandler
+import httpx
 
+from nightproof.records import NOT_CONFIGURED
 from nightproof.records import SlackDelivery
+from nightproof.report import courier
+from nightproof.report.courier import Undelivered
+from nightproof.report.courier import slack_data
 from nightproof.report.files import write_atomic
+from nightproof.report.words import scrub
+from nightproof.verdict.sentences import shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nightproof.history.nights import Night
+    from nightproof.profile import Secrets
+    from nightproof.profile import Slack
+    from nightproof.report.courier import Courier
     from nightproof.report.slack import SlackMessage
 
-TIMEOUT_S: Final = 10
-RETRIES: Final = 3
+LONGEST_ID: Final = 100  # characters of a channel or a timestamp
 
 log = logging.getLogger(__name__)
 
 
 class Notifier(Protocol):
-    """Delivers one night's message; never raises for an outage, the delivery says what happened."""
+    """Delivers one message; never raises for an outage, the delivery says what happened."""
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
         """Send parent, thread and recovery; `alarm` is the red night that a recovery answers."""
         ...
 
 
-class SlackNotifier:
-    """Posts to one channel with a bot token; retries rate limits, server errors and lost connections."""
+@dataclass(slots=True)
+class _Parent:
+    """What Slack said of the message that the thread hangs on."""
 
-    def __init__(
-        self,
-        token: str,
-        channel: str,
-        fallback: Path,
-        *,
-        base_url: str = "https://slack.com/api/",
-        timeout_s: int = TIMEOUT_S,
-    ) -> None:
-        handlers = [
-            RateLimitErrorRetryHandler(max_retry_count=RETRIES),
-            ServerErrorRetryHandler(max_retry_count=RETRIES),
-            ConnectionErrorRetryHandler(max_retry_count=RETRIES),
-        ]
-        base = base_url if base_url.endswith("/") else f"{base_url}/"
-        self._client = WebClient(token=token, base_url=base, timeout=timeout_s, retry_handlers=handlers)
-        self._channel = channel
-        self._fallback = fallback
+    is_there: bool = False
+    channel: str = ""
+    stamp: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackNotifier:
+    """Posts to one channel with a bot token: the message, its thread, and a recovery below an earlier alarm."""
+
+    token: str
+    channel: str
+    kept: Path
+    base_url: str
+    budget_s: float
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
-        """Post the parent first; what follows it is worth a log line when it fails, not the delivery."""
-        try:
-            parent = self._client.chat_postMessage(
-                channel=self._channel, text=message.text, blocks=list(message.blocks), unfurl_links=False
-            )
-        except (SlackApiError, SlackClientError, OSError) as error:
-            reason = _reason(error)
-            log.warning("The Slack message was not delivered: %s. It is kept in %s.", reason, self._fallback)
-            FileNotifier(self._fallback, self._channel).deliver(message)
-            return SlackDelivery(delivered=False, channel=self._channel, error=reason)
-        channel, stamp = str(parent.get("channel") or self._channel), str(parent.get("ts"))
-        left_out = self._follow(message, channel, stamp, alarm)
-        return SlackDelivery(delivered=True, channel=channel, ts=stamp, error=left_out)
+        """Post the parent first; a thread that is not complete is told, and the message then counts as delivered."""
+        parent = _Parent()
+        reason = courier.run_within(self.budget_s, lambda post: self._post_all(post, message, alarm, parent))
+        if reason is None:
+            return SlackDelivery(delivered=True, channel=parent.channel, ts=parent.stamp)
+        told = f"{'thread: ' * parent.is_there}{keep(self.kept, message, self.channel, reason)}"
+        if not parent.is_there:
+            return SlackDelivery(delivered=False, channel=self.channel, error=told)
+        return SlackDelivery(delivered=True, channel=parent.channel, ts=parent.stamp or None, error=told)
 
-    def _follow(self, message: SlackMessage, channel: str, stamp: str, alarm: Night | None) -> str | None:
-        try:
-            for reply in message.replies:
-                self._client.chat_postMessage(channel=channel, text=reply, thread_ts=stamp)
-            if message.recovery and alarm and alarm.alarm_ts:
-                self._client.chat_postMessage(
-                    channel=alarm.alarm_channel or channel,
-                    text=message.recovery,
-                    thread_ts=alarm.alarm_ts,
-                    reply_broadcast=True,
-                )
-        except (SlackApiError, SlackClientError, OSError) as error:
-            log.warning("A reply in the Slack thread was not delivered: %s.", _reason(error))
-            return f"thread: {_reason(error)}"
-        return None
+    def _post_all(self, post: Courier, message: SlackMessage, alarm: Night | None, parent: _Parent) -> None:
+        head = {"text": message.text, "unfurl_links": False}
+        blocks = {"blocks": list(message.blocks)} if message.blocks else {}
+        data = self._post(post, head | blocks | {"channel": self.channel})
+        parent.is_there, parent.channel = True, _text(data, "channel") or self.channel
+        parent.stamp = _text(data, "ts")
+        for reply in message.replies:
+            if not parent.stamp:
+                raise Undelivered("Slack named no message to reply to")
+            self._post(post, {"channel": parent.channel, "text": reply, "thread_ts": parent.stamp})
+        if message.recovery and alarm and alarm.alarm_ts:
+            below = {"channel": alarm.alarm_channel or parent.channel, "thread_ts": alarm.alarm_ts}
+            self._post(post, below | {"text": message.recovery, "reply_broadcast": True})
+
+    def _post(self, post: Courier, payload: dict[str, Any]) -> dict[str, Any]:
+        return slack_data(post.post(f"{self.base_url.rstrip('/')}/chat.postMessage", payload, self.token))
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookNotifier:
+    """Posts to a webhook, which knows neither threads nor recoveries: the message alone."""
+
+    url: str
+    kept: Path
+    budget_s: float
+
+    def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
+        """Post text and blocks; only `ok` counts as delivered, as a page of a proxy may well be a 200."""
+        del alarm
+        reason = courier.run_within(self.budget_s, lambda post: self._post(post, message))
+        if reason is None:
+            return SlackDelivery(delivered=True)
+        return SlackDelivery(delivered=False, error=keep(self.kept, message, "", reason))
+
+    def _post(self, post: Courier, message: SlackMessage) -> None:
+        blocks = {"blocks": list(message.blocks)} if message.blocks else {}
+        answer = post.post(self.url, {"text": message.text} | blocks)
+        if answer.status != httpx.codes.OK:
+            raise Undelivered(f"HTTP {answer.status}{', and redirects are not followed' * answer.is_redirect}")
+        if answer.body.strip() != b"ok":
+            raise Undelivered("the answer is none of a Slack webhook")
+
+
+@dataclass(frozen=True, slots=True)
 class FileNotifier:
-    """Keeps the message as slack.json where no Slack is configured, or for a dry run."""
+    """Keeps the message as a file where no Slack is configured."""
 
-    def __init__(self, path: Path, channel: str = "") -> None:
-        self._path = path
-        self._channel = channel
+    kept: Path
+    channel: str = ""
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
         """Write the message; it counts as not delivered, since nobody was told."""
         del alarm  # the recovery text is part of the file
-        try:
-            write_atomic(self._path, dump(message, self._channel))
-        except OSError as error:
-            return SlackDelivery(delivered=False, channel=self._channel or None, error=f"not written: {error}")
-        return SlackDelivery(
-            delivered=False, channel=self._channel or None, error="no Slack configured: see slack.json"
-        )
+        told = keep(self.kept, message, self.channel, NOT_CONFIGURED)
+        return SlackDelivery(delivered=False, channel=self.channel or None, error=told)
+
+
+def create_notifier(settings: Slack, secrets: Secrets, kept: Path, *, is_alert: bool = False) -> Notifier:
+    """Return the notifier for what is configured: token and channel, a webhook, or neither.
+
+    Where both are, the night's message goes to the channel, which has threads, and an alert to the webhook.
+    """
+    token, webhook = secrets.slack_token, secrets.slack_webhook
+    if webhook is not None and (is_alert or token is None or not settings.channel):
+        return WebhookNotifier(webhook.get_secret_value(), kept, settings.budget_s)
+    if token is not None and settings.channel:
+        secret = token.get_secret_value()
+        return SlackNotifier(secret, settings.channel, kept, settings.base_url, settings.budget_s)
+    return FileNotifier(kept, settings.channel)
+
+
+def keep(path: Path, message: SlackMessage, channel: str, reason: str) -> str:
+    """Write the message as a file; return the reason for that together with where it lies now."""
+    try:
+        write_atomic(path, dump(message, channel))
+    except OSError as error:
+        told = f"{reason}; not written: {error.strerror}"
+    else:
+        told = f"{reason}; kept in {path.name}"
+    if reason != NOT_CONFIGURED:
+        log.warning("A Slack message was not delivered: %s.", told)
+    return told
 
 
 def dump(message: SlackMessage, channel: str) -> str:
-    """Give the message as the JSON that slack.json holds."""
+    """Return the message as the JSON that slack.json holds."""
     data: dict[str, Any] = {
         "channel": channel,
         "text": message.text,
@@ -124,7 +173,7 @@ def dump(message: SlackMessage, channel: str) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, SlackApiError):
-        return str(error.response.get("error") or error)
-    return f"{type(error).__name__}: {error}"
+def _text(data: dict[str, Any], key: str) -> str:
+    """Return a text of Slack's answer as something that can be stored, or nothing."""
+    value = data.get(key)
+    return shorten(scrub(value), LONGEST_ID) if isinstance(value, str) else ""

@@ -83,11 +83,18 @@ def patch_delivery(
     ended: datetime,
     *,
     redact: Callable[[str], str] = str,
+    nights: Sequence[Night] = (),
 ) -> RunReport:
-    """Patch `slack`, the stages publish, notify and stop, and `ended` into report.json, atomically."""
+    """Patch `slack`, the stages publish, notify and stop, and `ended` into report.json, atomically.
+
+    A message that did not arrive is told on the pages too, which are written once more for it.
+    """
     report = read_report(run_dir / "report.json")
     late = {name: stages[name] for name in ("publish", "notify", "stop") if name in stages}
     patched = redacted(replace(report, slack=slack, stages={**report.stages, **late}, ended=ended), redact)
+    if patched.slack.trouble:
+        write_atomic(run_dir / "report.html", redact(html.render(patched, nights)))
+        write_atomic(run_dir / "report.md", redact(markdown.render(patched)))
     write_atomic(run_dir / "report.json", redact(dump_report(patched)))
     return patched
 

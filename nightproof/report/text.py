@@ -37,6 +37,7 @@ def render(report: RunReport, report_path: str = "") -> str:
         ),
         *[f"  {line}" for line in words.first_lines([f"repaired {it}" for it in words.repairs(report)], LISTED_TESTS)],
         *[f"  report check: {violation}" for violation in report.reconciliation.violations],
+        *([f"  {words.undelivered(report)}"] if report.slack.trouble else []),
         *([f"  report: {report_path}"] if report_path else []),
     ]
     return "\n".join(words.scrub(line) for line in lines) + "\n"

@@ -155,6 +155,11 @@ def repairs(report: RunReport) -> list[str]:
     return [repair for seed in report.seeds for repair in seed.repairs]
 
 
+def undelivered(report: RunReport) -> str:
+    """Return the sentence on a message that did not get to all who were to be told, or nothing."""
+    return f"The Slack message was not delivered: {report.slack.trouble}." if report.slack.trouble else ""
+
+
 def standing(report: RunReport) -> str:
     """Say for how many nights GREEN has been missing; nothing on the first of them."""
     nights = report.not_green_nights

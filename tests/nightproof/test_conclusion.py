@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from typing import TYPE_CHECKING
@@ -18,11 +19,13 @@ from nightproof.plan import Choice
 from nightproof.profile import Secrets
 from nightproof.records import Colour
 from nightproof.records import Verdict
-from nightproof.report import notifier
+from nightproof.report import text
 from nightproof.report.files import read_report
 from nightproof.target import Target
 from tests.nightproof.foreign import RUN_ID
 from tests.nightproof.foreign import whole_night
+from tests.nightproof.report.answers import ANSWERS
+from tests.nightproof.report.answers import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +72,7 @@ def test_an_honest_night_is_green(foreign: Foreign) -> None:
     assert verdicts(report) == {"test_front": "passed"}
     assert read_report(run_dir / "report.json") == report
     assert {"report.html", "report.md", "junit.xml", "slack.json"} <= {path.name for path in run_dir.iterdir()}
-    assert report.slack.error == "no Slack configured: see slack.json"
+    assert report.slack.error == "no Slack configured; kept in slack.json"
     assert report.stages["cleanup"] > 0
     assert report.cells[0].log == "cells/shop-default/output.log"
     with History(default_url(foreign.state)) as history:
@@ -202,9 +205,8 @@ def test_slack_is_told_through_the_bot(foreign: Foreign, shop: Server, monkeypat
 
 def test_an_outage_of_slack_keeps_message_and_verdict(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message is kept as a file, and GREEN stays GREEN."""
-    monkeypatch.setattr(notifier, "RETRIES", 0)
     monkeypatch.setenv("NIGHTPROOF_SLACK_TOKEN", "xoxb-planted-token")
-    foreign.write(more='slack = {channel = "#nights", base_url = "http://127.0.0.1:9/"}')
+    foreign.write(more='slack = {channel = "#nights", base_url = "http://127.0.0.1:9/", budget_s = 0.5}')
 
     report = whole_night(opened(foreign))
 
@@ -213,6 +215,27 @@ def test_an_outage_of_slack_keeps_message_and_verdict(foreign: Foreign, monkeypa
     assert report.slack.error
     kept = json.loads((foreign.state / "runs" / RUN_ID / "slack.json").read_text())
     assert kept["channel"] == "#nights"
+
+
+def test_no_answer_of_slack_changes_a_verdict(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One night, told over and over: colour and exit code stay, and the pages say what was not delivered."""
+    monkeypatch.setenv("NIGHTPROOF_SLACK_TOKEN", "xoxb-planted-token")
+    with answering() as server:
+        foreign.write(more=f'slack = {{channel = "#nights", base_url = "{server.url}", budget_s = 0.3}}')
+        night = opened(foreign)
+        before = whole_night(night)
+        assert (before.colour, before.slack.delivered) == (Colour.GREEN, True)
+        for name, plan in ANSWERS.items():
+            server.plan = plan
+            conclusion.notify(night)
+            conclusion.finish(night)
+            report = read_report(night.run_dir / "report.json")
+            assert (name, report.colour, report.exit_code, report.slack.delivered) == (name, Colour.GREEN, 0, False)
+            for page in ("report.html", "report.md"):
+                shown = html.unescape((night.run_dir / page).read_text().replace("\\", ""))
+                assert f"The Slack message was not delivered: {report.slack.error}." in shown
+            assert f"The Slack message was not delivered: {report.slack.error}." in text.render(report)
+            (night.run_dir / "slack.json").unlink()
 
 
 def test_a_store_that_cannot_be_written_is_a_warning(
