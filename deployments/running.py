@@ -15,11 +15,12 @@ from typing import Final
 import httpx
 
 from deployments import server
+from deployments.state import kept_auth
 from deployments.state import supervisor_api
 from nightproof import profile as profiles
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
-from nightproof.locking import require_free
+from nightproof.locking import environment_lock
 from nightproof.night import RESERVE_BYTES
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
@@ -47,9 +48,7 @@ def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
     require_known(profile.checks)
     plan = make_plan(profile, choice, new_run_id(), profile_given)
     profiles.load_secrets(profiles.find(profile_given), profile)  # a missing one must not wait for the server
-    require_free(plan.state_dir)
-    announce("prefect", "starting the Prefect server")
-    with termination(), prefect_api(plan):
+    with termination(), environment_lock(plan.state_dir, plan.run_id), prefect_api(plan):
         ended = _run_flow(plan, profile_given, choice)
     path = plan.run_dir / "report.json"
     if not path.is_file():
@@ -75,12 +74,13 @@ def prefect_api(plan: RunPlan) -> Iterator[None]:
     home = plan.state_dir / "prefect"
     api = supervisor_api(plan.state_dir)
     if api:
-        os.environ.update(server.environment(home, api))
+        os.environ.update(server.environment(home, api, kept_auth(plan.state_dir, server.new_auth)))
         yield
         return
+    announce("prefect", "starting the Prefect server")
     started = server.start(plan.state_dir, with_services=False)
     try:
-        os.environ.update(server.environment(home, started.api))
+        os.environ.update(server.environment(home, started.api, started.auth))
         yield
     finally:
         _drain()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
 
 import httpx
+from filelock import FileLock
+from filelock import Timeout
 
+from deployments.api_guard import URL_VARIABLE
+from deployments.api_guard import own_origins
 from nightproof.errors import NightproofError
 from nightproof.lifeline import Kept
 from nightproof.lifeline import keep
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
 HEALTH_DEADLINE_S: Final = 90.0
 STOP_GRACE_S: Final = 15.0
-USUAL_PORT: Final = 4200
 QUIET: Final = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -39,6 +42,7 @@ class Server:
     url: str
     home: Path
     child: Kept
+    auth: str = ""
 
     @property
     def api(self) -> str:
@@ -50,29 +54,45 @@ class Server:
         self.child.stop(STOP_GRACE_S)
 
 
-def environment(home: Path, api: str = "") -> dict[str, str]:
-    """Give the variables that keep Prefect in our folder and quiet."""
-    return QUIET | {"PREFECT_HOME": str(home)} | ({"PREFECT_API_URL": api} if api else {})
+def environment(home: Path, api: str = "", auth: str = "") -> dict[str, str]:
+    """Return the variables that keep Prefect in our folder and quiet, and let a client of the API in."""
+    client = {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": auth}
+    return QUIET | {"PREFECT_HOME": str(home)} | {name: value for name, value in client.items() if value}
 
 
-def start(state_dir: Path, *, with_services: bool, port: int = 0) -> Server:
+def new_auth() -> str:
+    """Return a fresh user and password for the API, as Prefect's own setting takes them."""
+    return f"nightproof:{secrets.token_urlsafe(24)}"
+
+
+def start(state_dir: Path, *, with_services: bool, port: int = 0, auth: str = "") -> Server:
     """Start a server and wait until it is healthy; fail at once, with its last line, when it ends instead.
 
-    Without services nothing is scheduled and no automation acts: enough for one run in this process.
+    Without services nothing is scheduled and no automation acts: enough for one run in this process. Whoever lacks
+    `auth`, by default a fresh one that only this process knows, is let in nowhere.
     """
     home = state_dir / "prefect"
     home.mkdir(parents=True, exist_ok=True)
+    try:
+        # Two servers that migrate one new database at the same moment end each other.
+        with FileLock(home / "start.lock", timeout=HEALTH_DEADLINE_S, thread_local=False):
+            return _start(home, port or free_port(), auth or new_auth(), {} if with_services else NO_SERVICES)
+    except Timeout as error:
+        raise NightproofError(
+            f"Another Prefect server of `{home}` is starting since {HEALTH_DEADLINE_S:.0f} s: look at its `server.log`."
+        ) from error
+
+
+def _start(home: Path, port: int, auth: str, services: dict[str, str]) -> Server:
     log = home / "server.log"
-    port = port or free_port()
-    command = [
-        sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app",
+    url = f"http://127.0.0.1:{port}"
+    module = [
+        "uvicorn", "--factory", "deployments.api_guard:create_app",
         "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--lifespan", "on",
     ]  # fmt: skip
-    ours = environment(home) | ({} if with_services else NO_SERVICES)
-    clean = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    url = f"http://127.0.0.1:{port}"
-    child = keep(command, clean | ours | {"PREFECT_UI_URL": url, "PREFECT_UI_API_URL": f"{url}/api"}, log, ROOT)
-    server = Server(url, home, child)
+    clean = {name: value for name, value in os.environ.items() if name not in CLIENT}
+    child = keep(module, clean | environment(home) | services | _doors(url, auth), log, ROOT)
+    server = Server(url, home, child, auth)
     try:
         await_value(lambda: _is_healthy(server, log), HEALTH_DEADLINE_S, 0.1)
     except TimeoutError as error:
@@ -85,6 +105,17 @@ def start(state_dir: Path, *, with_services: bool, port: int = 0) -> Server:
     return server
 
 
+def _doors(url: str, auth: str) -> dict[str, str]:
+    """Return where the server is found and whom it lets in."""
+    return {
+        URL_VARIABLE: url,
+        "PREFECT_UI_API_URL": f"{url}/api",
+        "PREFECT_SERVER_API_AUTH_STRING": auth,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(own_origins(url)),
+    }
+
+
+CLIENT: Final = frozenset({"PREFECT_API_URL", "PREFECT_API_AUTH_STRING"})
 NO_SERVICES: Final = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",

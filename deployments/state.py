@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Final
 
 from filelock import FileLock
 from filelock import Timeout
@@ -15,8 +17,11 @@ from nightproof.errors import UsageError
 from nightproof.report.files import write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from pathlib import Path
+
+OWNER_ONLY: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,26 @@ def supervisor_api(state_dir: Path) -> str:
     """Give the API address of a live supervisor, else nothing."""
     note = read_note(state_dir)
     return f"{note.url}/api" if note else ""
+
+
+def auth_path(state_dir: Path) -> Path:
+    """Return where the login of the supervisor's server is kept, for its owner only."""
+    return state_dir / "prefect" / "login"
+
+
+def kept_auth(state_dir: Path, make: Callable[[], str]) -> str:
+    """Return the login of the supervisor's server: made at its first start and kept, so that it is pasted once."""
+    path = auth_path(state_dir)
+    kept = path.read_text(encoding="ascii").strip() if path.is_file() else ""
+    if kept:
+        path.chmod(OWNER_ONLY)
+        return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w", encoding="ascii") as file:
+        file.write(made := make())
+    fresh.replace(path)
+    return made
 
 
 def _lock_path(state_dir: Path) -> Path:

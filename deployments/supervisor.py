@@ -15,6 +15,8 @@ from typing import Final
 from deployments import server as servers
 from deployments.alerts import Alerts
 from deployments.state import SupervisorNote
+from deployments.state import auth_path
+from deployments.state import kept_auth
 from deployments.state import note_path
 from deployments.state import place
 from deployments.state import write_note
@@ -45,7 +47,8 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
     profile = profiles.load(profile_given)
     state_dir = profile.state_dir.absolute()
     with place(state_dir), ExitStack() as ends:
-        server = servers.start(state_dir, with_services=True, port=servers.free_port(port))
+        auth = kept_auth(state_dir, servers.new_auth)
+        server = servers.start(state_dir, with_services=True, port=servers.free_port(port), auth=auth)
         ends.callback(note_path(state_dir).unlink, missing_ok=True)  # goes last: `down` waits for it
         ends.callback(server.stop)
         write_note(state_dir, SupervisorNote(os.getpid(), server.url))
@@ -56,6 +59,7 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
         supervisor.prepare()
         ends.callback(supervisor.stop)
         show(f"Prefect: {server.url}")
+        show(f"Its login, asked once by a browser: {auth if sys.stdout.isatty() else f'see `{auth_path(state_dir)}`'}")
         try:
             supervisor.watch()
         except (KeyboardInterrupt, Interrupted):
@@ -86,7 +90,7 @@ class Supervisor:
     def start_worker(self) -> None:
         """Start the worker in a session of its own, under our lifeline."""
         command = [
-            sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process",
+            "prefect", "worker", "start", "--pool", POOL, "--type", "process",
             "--install-policy", "never", "--name", "nightproof",
         ]  # fmt: skip
         self.worker = keep(command, dict(os.environ), self._log_path(), ROOT)
@@ -134,7 +138,7 @@ def _from_anywhere(profile_given: str) -> str:
 
 
 def _environment(server: Server) -> dict[str, str]:
-    return servers.environment(server.home, server.api) | {
+    return servers.environment(server.home, server.api, server.auth) | {
         "NIGHTPROOF_ROOT": str(ROOT),
         "PREFECT_WORKER_QUERY_SECONDS": WORKER_QUERY_S,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",

@@ -1,26 +1,32 @@
-"""Run a command that must not outlive us: `python -m nightproof.lifeline COMMAND…` ends it when the pipe closes.
+"""Run a Python module that must not outlive us: `python -m nightproof.lifeline MODULE ARGUMENTS…`.
 
 The starter holds the write end of a pipe and passes the read end's number in NIGHTPROOF_LIFELINE_FD. EOF means that the
-starter is gone, however it died, and takes the whole process group along.
+starter is gone, however it died, and takes the whole process group along. The module runs in the very process that
+watches: a helper between the two could be killed alone and would leave its child behind.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
-    from pathlib import Path
 
 VARIABLE: Final = "NIGHTPROOF_LIFELINE_FD"
+POLL_S: Final = 0.5
+ORPHAN_GRACE_S: Final = 25.0  # with the time to notice, an orphan is gone within 30 s
 
 
 @dataclass(slots=True)
@@ -29,9 +35,10 @@ class Kept:
 
     process: subprocess.Popen[bytes]
     write_end: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stop(self, grace_s: float) -> None:
-        """Ask with SIGTERM, wait, then close the lifeline, which ends what is left."""
+        """Ask with SIGTERM, wait, then close the lifeline, which ends what is left; safe to repeat."""
         self.process.terminate()
         try:
             self.process.wait(grace_s)
@@ -39,16 +46,22 @@ class Kept:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         finally:
-            os.close(self.write_end)
+            self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            if self.write_end >= 0:
+                os.close(self.write_end)
+                self.write_end = -1
 
 
-def keep(command: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
-    """Start a command under a lifeline, in a session of its own, so that Ctrl-C reaches us alone."""
+def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
+    """Start a module with its arguments under a lifeline, in its own session, so that Ctrl-C reaches us alone."""
     reader, writer = os.pipe()
     try:
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "nightproof.lifeline", *command],
+                [sys.executable, "-m", "nightproof.lifeline", *module],
                 env={**env, VARIABLE: str(reader)},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
@@ -65,21 +78,49 @@ def keep(command: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -
     return Kept(process, writer)
 
 
+def end_with_parent(grace_s: float = ORPHAN_GRACE_S) -> None:
+    """End this process in an orderly way once its parent is gone, and by SIGKILL when that takes too long."""
+    parent = os.getppid()
+    threading.Thread(target=_await_orphanage, args=(parent, grace_s), name="parent", daemon=True).start()
+
+
+def _await_orphanage(parent: int, grace_s: float) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace_s)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process still does anything; one that nobody reaps is dead."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except OSError:  # gone meanwhile, or a system without /proc
+        return not Path("/proc/self/stat").exists()
+    return state != "Z"
+
+
 def _watch(descriptor: int) -> None:
     while os.read(descriptor, 4096):
         pass
     os.killpg(0, signal.SIGKILL)
 
 
-def main(command: Sequence[str]) -> int:
-    """Run the command, hand on SIGTERM and SIGINT, and give its exit code."""
+def main(module: str, arguments: Sequence[str]) -> None:
+    """Watch the lifeline in a thread and become the module."""
     descriptor = int(os.environ.pop(VARIABLE))
-    threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()
-    child = subprocess.Popen(list(command))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: child.send_signal(received))
-    return child.wait()
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
+    threading.Thread(target=_watch, args=(descriptor,), name="lifeline", daemon=True).start()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    main(sys.argv[1], sys.argv[2:])

@@ -20,6 +20,9 @@ from filelock import FileLock
 from filelock import Timeout
 
 from nightproof.errors import UsageError
+from nightproof.lifeline import is_alive
+from nightproof.report.files import write_atomic
+from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 LEASE_KEY: Final = ".nightproof/lease.json"
 LEASE_LIFE: Final = timedelta(hours=2)  # longer than a night may take; a dead holder blocks no longer than this
+NOTE_DEADLINE_S: Final = 1.0
+HELD_HERE: Final[dict[Path, str]] = {}  # by state directory, the run for which this process holds it
 HELD: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 
 
@@ -42,7 +47,14 @@ class Holder:
 
 @contextmanager
 def environment_lock(state_dir: Path, run_id: str) -> Iterator[None]:
-    """Hold the state directory for one run; raise UsageError at once, naming the holder, when it is taken."""
+    """Hold the state directory for one run; raise UsageError at once, naming the holder, when it is taken.
+
+    The process that holds it for a run may enter again for the same run: it takes the lock before it starts anything,
+    and the run's own stages ask for it once more.
+    """
+    if HELD_HERE.get(state_dir) == run_id:
+        yield
+        return
     state_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(state_dir / "environment.lock", thread_local=False)
     note = state_dir / "environment.holder.json"
@@ -51,10 +63,12 @@ def environment_lock(state_dir: Path, run_id: str) -> Iterator[None]:
     except Timeout as error:
         raise UsageError(_taken(state_dir)) from error
     try:
-        note.write_text(json.dumps({"pid": os.getpid(), "run_id": run_id}), encoding="utf-8")
+        HELD_HERE[state_dir] = run_id
+        write_atomic(note, json.dumps({"pid": os.getpid(), "run_id": run_id}))
         yield
     finally:
         note.unlink(missing_ok=True)
+        HELD_HERE.pop(state_dir, None)
         lock.release()
 
 
@@ -74,9 +88,18 @@ def holder(state_dir: Path) -> Holder | None:
 
 
 def _taken(state_dir: Path) -> str:
-    who = holder(state_dir)
+    try:  # a holder that has just taken the lock is about to write its note
+        who = await_value(lambda: _living_holder(state_dir), NOTE_DEADLINE_S)
+    except TimeoutError:
+        who = None
     by = f"run `{who.run_id}` (process {who.pid})" if who else "another run"
     return f"The environment in `{state_dir}` is locked by {by}: wait for its end, or stop it."
+
+
+def _living_holder(state_dir: Path) -> Holder | None:
+    """Return the holder unless the note is one that a killed run left."""
+    found = holder(state_dir)
+    return found if found and is_alive(found.pid) else None
 
 
 @contextmanager

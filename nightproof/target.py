@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -23,6 +24,7 @@ from botocore.exceptions import BotoCoreError
 
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
+from nightproof.lifeline import is_alive
 from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ PASSED_ON: Final = (
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CA_BUNDLE", "SSL_CERT_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )  # fmt: skip
+AMBIENT_SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PREFECT_API_AUTH_STRING")
 S3_CONFIG: Final = Config(
     retries={"mode": "standard", "max_attempts": 8}, signature_version="s3v4", max_pool_connections=32
 )
@@ -59,6 +62,7 @@ class Target:
     lifeline: int | None = None
     _config: dict[str, Any] | None = None
     _lent: dict[str, str] | None = None
+    _once: threading.RLock = field(default_factory=threading.RLock)  # checks ask from several threads at once
 
     @property
     def catalog_url(self) -> str:
@@ -105,13 +109,14 @@ class Target:
 
     def catalog_config(self) -> dict[str, Any]:
         """Read the catalog's config.json once; empty when there is no catalog or it does not answer in JSON."""
-        if not self._config and self.catalog_url:
-            try:
-                answer = httpx.get(f"{self.catalog_url}/config.json", timeout=10)
-                self._config = dict(answer.json()) if answer.status_code == httpx.codes.OK else None
-            except (httpx.HTTPError, ValueError):
-                self._config = None
-        return self._config or {}
+        with self._once:
+            if not self._config and self.catalog_url:
+                try:
+                    answer = httpx.get(f"{self.catalog_url}/config.json", timeout=10)
+                    self._config = dict(answer.json()) if answer.status_code == httpx.codes.OK else None
+                except (httpx.HTTPError, ValueError):
+                    self._config = None
+            return self._config or {}
 
     def aws_client(self, service: str, identity: str, region: str = "") -> Any:
         """Make a client of one service as `ci-runner` or `ci-seeder`; live targets know the caller's own keys only."""
@@ -135,10 +140,11 @@ class Target:
         if self.facts:
             pair = self.facts["credentials"][identity]
             return {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
-        if self._lent is None:
-            token = self.refresh_token(self.profile.names.user)
-            self._lent = {} if not token or _has_own_keys() else _lent_keys(self.registry_url, token)
-        return self._lent
+        with self._once:
+            if self._lent is None:
+                token = self.refresh_token(self.profile.names.user)
+                self._lent = {} if not token or _has_own_keys() else _lent_keys(self.registry_url, token)
+            return self._lent
 
     def seeder_s3(self) -> S3Client:
         """Make an S3 client with the keys that seed and clean up."""
@@ -153,13 +159,19 @@ class Target:
         )
         tokens = [str(token) for token in self.facts.get("refresh_tokens", {}).values()]
         own = [str(self.facts.get(name, "")) for name in ("control_token", "jwt_secret")]
-        ambient = [os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+        ambient = [
+            os.environ.get(name, "")
+            for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PREFECT_API_AUTH_STRING")
+        ]
         return tuple(value for value in (*self.secrets.values(), *keys, *lent, *tokens, *own, *ambient) if value)
 
     def deaths(self) -> tuple[str, ...]:
-        """Name the testbed's systems whose process is gone."""
+        """Name the testbed's systems whose process is gone; without their supervisor they end within seconds."""
         services = self.facts.get("services", {})
-        return tuple(sorted(name for name, service in services.items() if not _is_alive(int(service["pid"]))))
+        dead = {name for name, service in services.items() if not is_alive(int(service["pid"]))}
+        if self.process is not None and self.process.poll() is not None:
+            dead.add("testbed")
+        return tuple(sorted(dead))
 
     def stop(self) -> None:
         """End the testbed: ask, wait, then close its lifeline, which ends what is left."""
@@ -261,13 +273,3 @@ def _description(target: Target, ready: Path, log: Path) -> dict[str, Any] | Non
 def _tail(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it wrote nothing."
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from deployments import cli
+from deployments.state import auth_path
 from deployments.state import note_path
 from nightproof.waiting import await_value
 from tests.nightproof.evidence.wire import serve
@@ -132,11 +133,17 @@ class Up:
         """Ask the server's API, again while SQLite is busy."""
 
         def ask() -> httpx.Response | None:
-            answer = httpx.request(method, f"{self.url}/api{path}", json=data or None, timeout=20)
+            answer = httpx.request(method, f"{self.url}/api{path}", json=data or None, timeout=20, auth=self.login)
             return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
         answer = await_value(ask, 30).raise_for_status()
         return answer.json() if answer.content else None
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """User and password of the API, as `up` keeps them for whoever owns the state directory."""
+        user, _, password = auth_path(self.foreign.state).read_text().partition(":")
+        return user, password
 
     def deployment(self, name: str) -> Any:
         """Give a deployment by its name."""

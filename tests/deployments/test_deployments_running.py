@@ -17,6 +17,7 @@ from deployments import running
 from deployments import server
 from deployments.server import Server
 from deployments.state import SupervisorNote
+from deployments.state import auth_path
 from deployments.state import place
 from deployments.state import write_note
 from deployments.supervisor import Supervisor
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tests.nightproof.foreign import Foreign
 
 API = "PREFECT_API_URL"
+LOGIN = "PREFECT_API_AUTH_STRING"
 
 
 def ending(monkeypatch: pytest.MonkeyPatch, end: Any) -> None:
@@ -71,19 +73,19 @@ def test_a_night_without_a_report_says_why(
 def test_a_night_uses_the_supervisors_server(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then its run is seen in that UI; else it brings its own, which ends with it whatever happens."""
     plan = make_plan(foreign.profile(), Choice(), RUN_ID)
-    for name in server.environment(foreign.state, "x"):
+    for name in server.environment(foreign.state, "x", "x"):
         monkeypatch.setenv(name, "")  # is undone afterwards
     stopped: list[str] = []
-    own = SimpleNamespace(api="http://own/api", stop=lambda: stopped.append("own"))
+    own = SimpleNamespace(api="http://own/api", auth="own:secret", stop=lambda: stopped.append("own"))
     monkeypatch.setattr(server, "start", lambda _state_dir, *, with_services: own if not with_services else None)
     monkeypatch.setattr(running, "_drain", lambda: stopped.append("drained"))
-    with pytest.raises(KeyError, match="http://own/api"), running.prefect_api(plan):
-        raise KeyError(os.environ[API])
+    with pytest.raises(KeyError, match="http://own/api own:secret"), running.prefect_api(plan):
+        raise KeyError(f"{os.environ[API]} {os.environ[LOGIN]}")
     assert stopped == ["drained", "own"]
     foreign.state.mkdir()
     write_note(foreign.state, SupervisorNote(os.getpid(), "http://up"))
     with place(foreign.state), running.prefect_api(plan):
-        assert os.environ[API] == "http://up/api"
+        assert (os.environ[API], os.environ[LOGIN]) == ("http://up/api", auth_path(foreign.state).read_text())
     assert stopped == ["drained", "own"]
 
 
@@ -135,7 +137,7 @@ def test_a_dead_server_ends_the_supervisor(
 ) -> None:
     """People are told before the supervisor gives up; stopping then asks no server that is gone."""
     monkeypatch.setenv("NIGHTPROOF_SLACK_WEBHOOK", f"{messenger.url}/hook")
-    child = keep([sys.executable, "-c", ""], os.environ, foreign.folder / "log", foreign.folder)
+    child = keep(["this"], os.environ, foreign.folder / "log", foreign.folder)
     child.process.wait()
     supervisor = Supervisor(
         foreign.profile(), str(foreign.profile_path), Server("http://127.0.0.1:9", foreign.folder, child)

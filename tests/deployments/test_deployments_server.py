@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,8 +26,9 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> list[int]:
     """Start other code where the server would be started; give the list that its process id comes into."""
     started: list[int] = []
 
-    def kept(_command: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
-        child = keep([sys.executable, "-S", "-c", code], env, log, cwd)
+    def kept(_module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
+        (log.parent / "stub.py").write_text(code)
+        child = keep(["stub"], {**env, "PYTHONPATH": str(log.parent)}, log, cwd)
         started.append(child.process.pid)
         return child
 

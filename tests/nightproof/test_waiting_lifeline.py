@@ -7,19 +7,43 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from nightproof.lifeline import is_alive
 from nightproof.lifeline import keep
 from nightproof.waiting import await_value
 
+if TYPE_CHECKING:
+    from nightproof.lifeline import Kept
+
+ROOT = Path(__file__).parents[2]
+ORPHAN = """
+import os, signal, sys, time
+from nightproof.lifeline import end_with_parent
+if not os.fork():
+    end_with_parent(float(sys.argv[1]))
+    if sys.argv[2] == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+time.sleep(60)
+"""
 STARTER = """
-import pathlib, sys
+import os, pathlib, sys
 from nightproof.lifeline import keep
-kept = keep([sys.executable, "-c", "import time; time.sleep(60)"], {}, pathlib.Path(sys.argv[1]), pathlib.Path.cwd())
+folder = pathlib.Path(sys.argv[1])
+kept = keep(["stub"], dict(os.environ, PYTHONPATH=str(folder)), folder / "log", pathlib.Path.cwd())
 print(kept.process.pid, flush=True)
 sys.stdin.read()
 """
+
+
+def _keep(folder: Path, code: str) -> Kept:
+    """Keep a module of this code."""
+    (folder / "stub.py").write_text(code)
+    return keep(["stub"], os.environ | {"PYTHONPATH": str(folder)}, folder / "log", ROOT)
 
 
 def _group_is_gone(group: int) -> bool:
@@ -44,25 +68,22 @@ def test_a_value_that_never_comes_ends_at_the_deadline() -> None:
 
 
 def test_a_kept_child_ends_on_request(tmp_path: Path) -> None:
-    """SIGTERM reaches the command through the lifeline's process, and its output is in the log."""
-    log = tmp_path / "log"
-    kept = keep(
-        [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"], dict(os.environ), log, tmp_path
-    )
-    await_value(lambda: log.read_text() == "up\n", 20)
+    """SIGTERM reaches the module itself, and its output is in the log."""
+    kept = _keep(tmp_path, "import time; print('up', flush=True); time.sleep(60)")
+    await_value(lambda: (tmp_path / "log").read_text() == "up\n", 20)
 
     kept.stop(10)
+    kept.stop(10)  # a second time finds nothing to do, and closes nobody else's descriptor
 
-    assert kept.process.returncode is not None
+    assert kept.process.returncode == -signal.SIGTERM
     assert _group_is_gone(kept.process.pid)
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     """The grace period is a bound, not a hope."""
-    log = tmp_path / "log"
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-    kept = keep([sys.executable, "-c", stubborn], dict(os.environ), log, tmp_path)
-    await_value(lambda: log.read_text() == "up\n", 20)
+    kept = _keep(tmp_path, stubborn)
+    await_value(lambda: (tmp_path / "log").read_text() == "up\n", 20)
 
     kept.stop(0.2)
 
@@ -71,10 +92,10 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
 def test_a_child_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
     """SIGKILL of the starter closes the pipe, which takes the whole group along."""
-    root = Path(__file__).parents[2]
+    (tmp_path / "stub.py").write_text("import time; time.sleep(60)")
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(tmp_path / "log")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root,
+        [sys.executable, "-c", STARTER, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     assert starter.stdout is not None
     group = int(starter.stdout.readline())
@@ -86,7 +107,31 @@ def test_a_child_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
     assert await_value(lambda: _group_is_gone(group), 10)
 
 
+@pytest.mark.parametrize("kind", ["polite", "deaf"])
+def test_an_orphan_ends_itself(kind: str) -> None:
+    """By SIGTERM first, so that it can clean up; by SIGKILL when it does not listen."""
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN, "0.2", kind], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert parent.stdout is not None
+    orphan = int(parent.stdout.readline())
+    assert is_alive(orphan)
+
+    parent.kill()
+    parent.wait()
+
+    assert await_value(lambda: not is_alive(orphan), 10)
+    parent.stdout.close()
+
+
+def test_a_dead_process_that_nobody_reaped_is_dead() -> None:
+    """A zombie keeps its process id and does nothing any more."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_alive(child.pid)
+    child.kill()
+    assert await_value(lambda: not is_alive(child.pid), 10)
+    child.communicate()
+
+
 def test_a_command_that_cannot_be_started_is_reported_without_leaking(tmp_path: Path) -> None:
     """A folder that does not exist is the caller's error, raised at once."""
     with pytest.raises(FileNotFoundError):
-        keep(["true"], {}, tmp_path / "log", tmp_path / "nowhere")
+        keep(["stub"], {}, tmp_path / "log", tmp_path / "nowhere")

@@ -1,0 +1,105 @@
+"""What a page in somebody's browser reaches of us: nothing that does not bear our own Host, Origin and login."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deployments.state import auth_path
+
+if TYPE_CHECKING:
+    from tests.deployments.conftest import Up
+
+pytestmark = [
+    pytest.mark.timeout(240),  # the supervisor's start on a busy machine
+    pytest.mark.xdist_group("up"),  # one supervisor for all of them, in their order
+    pytest.mark.skipif(sys.platform != "linux", reason="the supervisor's fixture looks into /proc"),
+]
+FILTER = "/api/deployments/filter"
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "prefect",
+}
+EVIL = "http://evil.example"
+
+
+def ask(up: Up, method: str, path: str, headers: dict[str, str], *, login: bool = True) -> tuple[int, dict[str, str]]:
+    """Send one request with exactly these headers; return status and headers of the answer."""
+    own = dict(headers)
+    if login:
+        own["Authorization"] = "Basic " + base64.b64encode(":".join(up.login).encode()).decode()
+    port = int(up.url.rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in own, skip_accept_encoding=True)
+        for name, value in own.items():
+            connection.putheader(name, value)
+        body = b"{}" if method == "POST" else b""
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
+def test_the_api_asks_for_its_login(up: Up) -> None:
+    """With it a client is answered; without it, or with another one, it is not. Health is no secret."""
+    assert ask(up, "POST", FILTER, {"Content-Type": "application/json"})[0] == 200
+    assert ask(up, "POST", FILTER, {"Content-Type": "application/json"}, login=False)[0] == 401
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"nightproof:guess").decode()}
+    assert ask(up, "POST", FILTER, wrong, login=False)[0] == 401
+    assert ask(up, "GET", "/api/health", {}, login=False)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("POST", FILTER, {"Content-Type": "application/json"}),
+        ("POST", FILTER, {"Content-Type": "text/plain"}),  # a simple request, which no preflight precedes
+        ("OPTIONS", FILTER, {"Access-Control-Request-Method": "POST"}),
+        ("GET", "/api/health", {}),
+        ("GET", "/ui-settings", {}),
+        ("GET", "/api/events/out", HANDSHAKE),
+        ("GET", "/api/logs/out", HANDSHAKE),
+    ],
+)
+def test_a_foreign_page_is_refused(up: Up, method: str, path: str, more: dict[str, str]) -> None:
+    """By its Origin, `null` included, even with the login; by a Host that leads to loopback, whatever the Origin."""
+    port = up.url.rpartition(":")[2]
+    for origin in (EVIL, "null", "http://127.0.0.1:1", f"https://127.0.0.1:{port}", f"{up.url}.evil.example"):
+        status, headers = ask(up, method, path, {**more, "Origin": origin})
+        assert (status, headers.get("access-control-allow-origin")) == (403, None), origin
+    for host in (f"evil.example:{port}", "127.0.0.1", f"127.0.0.1.evil.example:{port}", ""):
+        refused = ask(up, method, path, {**more, "Host": host})[0]
+        assert refused == (403 if more is HANDSHAKE else 421), host
+
+
+def test_the_own_page_is_let_in(up: Up) -> None:
+    """Under both names of loopback: page, settings, preflight, request and WebSocket."""
+    port = up.url.rpartition(":")[2]
+    for name in ("127.0.0.1", "localhost"):
+        own = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"}
+        assert ask(up, "GET", "/", own | {"Accept": "text/html"}, login=False)[0] in {200, 307}
+        assert ask(up, "GET", "/ui-settings", own, login=False)[0] == 200
+        status, headers = ask(up, "OPTIONS", FILTER, own | {"Access-Control-Request-Method": "POST"}, login=False)
+        assert (status, headers["access-control-allow-origin"]) == (200, own["Origin"])
+        assert ask(up, "POST", FILTER, own | {"Content-Type": "application/json"})[0] == 200
+        assert ask(up, "GET", "/api/events/out", own | HANDSHAKE, login=False)[0] == 101
+
+
+def test_the_login_is_its_owners_alone(up: Up) -> None:
+    """It is kept for the next start, unreadable for others; what `up` writes to a file does not hold it."""
+    path = auth_path(up.foreign.state)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    said = (up.foreign.folder / "up.log").read_text()
+    assert str(path) in said
+    assert up.login[1] not in said
