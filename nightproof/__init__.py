@@ -1,1 +1,1 @@
-"""nightproof: the domain of a nightly verification pipeline; imports no Prefect."""
+"""nightproof: the domain of a nightly verification pipeline; imports no Prefect. PYTEST_DONT_REWRITE."""

@@ -119,7 +119,7 @@ class Redactor:
             return {self.data(key): self.data(item) for key, item in value.items()}
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return self.lines(value)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return type(value)(self.data(item) for item in value)
         return value
 
@@ -132,7 +132,7 @@ class Redactor:
 
 def _common(one: str, other: str) -> int:
     """Count the characters with which both begin."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other)))
 
 
 def _any_of(words: Iterable[str]) -> str:

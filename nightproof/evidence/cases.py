@@ -19,7 +19,7 @@ TIERS: Final = ("critical", "high", "normal")
 Test = TypeVar("Test", bound="Callable[..., Any] | type")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """What is declared of a test; the defaults are those of an undecorated test in a foreign suite."""
 

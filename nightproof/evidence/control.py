@@ -21,7 +21,7 @@ SETTLE_S: Final = 1.0  # a server logs a call before the last byte; a client cou
 POLL_S: Final = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """What the servers say of one test: how many requests, and how long the slowest took; None without a call log."""
 
@@ -29,7 +29,7 @@ class Seen:
     worst_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallLog:
     """The call logs of the embedded systems; `urls` is empty on a live target."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC
 from datetime import datetime
+from datetime import timezone
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -24,7 +24,7 @@ def _unchanged(value: Any) -> Any:
 
 def utc_now() -> str:
     """Give the time as event lines carry it."""
-    return datetime.now(UTC).isoformat()
+    return datetime.now(timezone.utc).isoformat()
 
 
 class EventLog:

@@ -114,7 +114,7 @@ def clip(body: Any) -> str:
         return ""
     if isinstance(body, str):
         body = body.encode()
-    if isinstance(body, bytes | bytearray | memoryview):
+    if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body[:BODY_LIMIT_BYTES]).decode("utf-8", "replace")
     return f"<{type(body).__name__}>"
 

@@ -38,7 +38,7 @@ def environment_redactor() -> Redactor:
     return Redactor(value for name, value in os.environ.items() if name in named or SECRET_NAMES.search(name))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FailedAttempt:
     """What is known of an attempt that needs explaining."""
 
@@ -56,7 +56,7 @@ def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
     name = "exchanges.json" if attempt.pass_number == 1 else f"exchanges.{attempt.pass_number}.json"
     pairs = [redacted(dict(described(exchange)), redactor) for exchange in list(attempt.state.log)]
     (folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
-    command = ["python", "-m", "pytest", nodeid] + (["--backend", backend] if backend != "default" else [])
+    command = ["python", "-m", "pytest", nodeid] + (["--nightproof-backend", backend] if backend != "default" else [])
     (folder / "rerun.txt").write_text(shlex.join(command) + "\n", encoding="utf-8")
     return folder
 

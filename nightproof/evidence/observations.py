@@ -143,13 +143,13 @@ class _Form:
             return self._text(value)
         if isinstance(value, dict):
             return {self._text(str(key)): self.plain(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return [self.plain(item) for item in value]
-        if isinstance(value, set | frozenset):
+        if isinstance(value, (set, frozenset)):
             return sorted((self.plain(item) for item in value), key=_json)
         if dataclasses.is_dataclass(value):
             return self._record(value)
-        return value if value is None or isinstance(value, bool | int | float) else f"<{type(value).__name__}>"
+        return value if value is None or isinstance(value, (bool, int, float)) else f"<{type(value).__name__}>"
 
     def answer(self, operation: str, answer: Any, asked: str) -> Any:
         """Give an answer without what the comparison ignores."""

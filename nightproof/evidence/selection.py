@@ -16,13 +16,14 @@ from nightproof.errors import UsageError
 from nightproof.evidence.cases import declared_case
 from nightproof.evidence.suite import SuiteConfig
 from nightproof.evidence.suite import find_suite
+from nightproof.evidence.suite import given_suite
 from nightproof.evidence.suite import load_suite
 
 if TYPE_CHECKING:
     from nightproof.evidence.cases import Case
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selected:
     """One collected test with its id, its declaration and the suite it belongs to."""
 
@@ -36,8 +37,7 @@ class Suites:
     """Finds the suite of a collected test; the runner may name the folder, else suite.toml does."""
 
     def __init__(self) -> None:
-        given = os.environ.get("NIGHTPROOF_SUITE_PATH")
-        self._given = Path(given) if given else None
+        self._given = given_suite()
         self._known: dict[Path, SuiteConfig] = {}
 
     def describe(self, item: pytest.Item) -> Selected:
@@ -51,8 +51,8 @@ class Suites:
 
     def _suite(self, folder: Path, root: Path) -> SuiteConfig:
         if folder not in self._known:
-            given = self._given if self._given and folder.is_relative_to(self._given) else None
-            self._known[folder] = self._load(given or find_suite(folder) or root)
+            given = self._given if self._given and folder.is_relative_to(self._given.path) else None
+            self._known[folder] = given or self._load(find_suite(folder) or root)
         return self._known[folder]
 
     @staticmethod

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import secrets
 import sys
-from datetime import UTC
 from datetime import datetime
+from datetime import timezone
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ from _pytest.assertion import rewrite
 
 from nightproof.evidence import assertions
 from nightproof.evidence import folder
+from nightproof.evidence import options
 from nightproof.evidence import recorders
 from nightproof.evidence.children import Children
 from nightproof.evidence.control import CallLog
@@ -41,7 +43,7 @@ from nightproof.names import run_tag
 SCHEMA: Final = 1
 EXIT_FORKED: Final = 70  # EX_SOFTWARE of sysexits.h
 VERSIONED: Final = ("nightproof", "pytest", "quilt3", "boto3", "requests", "httpx")
-ONE_PROCESS: Final[dict[str, Any]] = {"numprocesses": None, "dist": "no", "tx": []}  # options of pytest-xdist
+CACHE_DIR: Final = "NIGHTPROOF_CACHE_DIR"
 COUNTING: Final = "enable_assertion_pass_hook"
 PYC_TAIL: Final = f".nightproof-{rewrite.PYTEST_TAG}.pyc"
 
@@ -49,21 +51,25 @@ PYC_TAIL: Final = f".nightproof-{rewrite.PYTEST_TAG}.pyc"
 @cache
 def run_id() -> str:
     """Give the run's id, or one of our own for a pytest that nobody runs at night."""
-    return os.environ.get("NIGHTPROOF_RUN_ID") or f"adhoc-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return (
+        os.environ.get("NIGHTPROOF_RUN_ID")
+        or f"adhoc-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    )
 
 
 def prepare(config: pytest.Config) -> None:
     """Make pytest report assertions that hold, whatever the suite's own configuration says; safe to repeat."""
     # pytest caches rewritten modules without regard to this setting: a cache of our own keeps stale ones away.
     rewrite.PYC_TAIL = PYC_TAIL
-    config._inicache[COUNTING] = True  # noqa: SLF001 - there is no other way to set it for a foreign suite
+    settings = config._inicache  # noqa: SLF001 - there is no other way to set one for a foreign suite
+    settings[COUNTING] = True
+    if CACHE_DIR in os.environ:  # a suite's folder stays as it is, and `--ff` or `--lf` of its own find nothing
+        settings["cache_dir"] = os.environ[CACHE_DIR]
 
 
 def start(config: pytest.Config) -> EvidenceSession:
     """Refuse what would make evidence untrue, install the counters and open the session."""
-    if "NIGHTPROOF_EVENT_LOG" in os.environ:  # a suite's own `addopts = -n …` must not keep it from running at night
-        for name, value in ONE_PROCESS.items():
-            setattr(config.option, name, value)
+    options.neutralise(config)
     if getattr(config.option, "numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ:
         raise pytest.UsageError(
             "Evidence is gathered in one process: run the suite without `-n`, or with `-p no:xdist`."
@@ -80,7 +86,7 @@ class EvidenceSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.backend = config.getoption("--backend") or "default"
+        self.backend = options.backend_of(config)
         self.pass_number = int(os.environ.get("NIGHTPROOF_PASS", "1"))
         self.is_bare = "NIGHTPROOF_EVENT_LOG" not in os.environ
         home = Path(".nightproof") / "adhoc" / run_id()
@@ -312,10 +318,8 @@ class EvidenceSession:
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in VERSIONED:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 

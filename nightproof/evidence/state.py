@@ -44,7 +44,7 @@ def hex16(test_id: str) -> str:
     return hashlib.sha256(test_id.encode()).hexdigest()[:HEX_DIGITS]
 
 
-@dataclass(slots=True)
+@dataclass
 class TestState:
     """Counters of one test; only `Recording` changes them, under its lock."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
+import json
+import os
+from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -16,16 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE: Final = "suite.toml"
-KEYS: Final = {
-    "name": str, "backends": list, "test_timeout_s": int | float, "owner": str, "datasets": list, "unsupported": dict,
-    "workers": int,
+KEYS: Final[dict[str, Any]] = {
+    "name": str, "backends": list, "test_timeout_s": (int, float), "owner": str, "datasets": list, "unsupported": dict,
+    "workers": int, "helpers": list,
 }  # fmt: skip
+GIVEN: Final = "NIGHTPROOF_SUITE_CONFIG"  # how the runner hands it to an interpreter that may not read TOML
 MOST_WORKERS: Final = 16
 DEFAULT_BACKENDS: Final = ("default",)
 DEFAULT_TEST_TIMEOUT_S: Final = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SuiteConfig:
     """What suite.toml says; a folder without one is a suite named after the folder, with one backend."""
 
@@ -37,6 +40,11 @@ class SuiteConfig:
     datasets: tuple[str, ...] = ()
     workers: int = 1
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    helpers: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        """Return it as the runner hands it over."""
+        return json.dumps(asdict(self), default=str)
 
 
 def find_suite(path: Path) -> Path | None:
@@ -48,6 +56,8 @@ def load_suite(path: Path) -> SuiteConfig:
     """Read the configuration of a suite folder; raise UsageError with file, key and remedy."""
     if not (path / FILE).is_file():
         return SuiteConfig(path=path, name=path.name)
+    import tomllib  # noqa: PLC0415 - newer than the oldest interpreter of a suite, which is given what it says
+
     try:
         given = tomllib.loads((path / FILE).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -62,7 +72,18 @@ def load_suite(path: Path) -> SuiteConfig:
         datasets=tuple(given.get("datasets", ())),
         workers=int(given.get("workers", 1)),
         unsupported=given.get("unsupported", {}),
+        helpers=tuple(given.get("helpers", ())),
     )
+
+
+def given_suite() -> SuiteConfig | None:
+    """Return what the runner says of the one suite of this process, or None where nobody runs it."""
+    text = os.environ.get(GIVEN)
+    if text is None:
+        return None
+    fields = json.loads(text)
+    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return SuiteConfig(**(fields | lists | {"path": Path(fields["path"])}))
 
 
 def _check(file: Path, given: dict[str, Any]) -> None:

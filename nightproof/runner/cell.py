@@ -15,12 +15,15 @@ from nightproof.errors import SuiteError
 from nightproof.evidence.eventlog import EXIT_LOG_LOST
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
+from nightproof.evidence.strays import EVENT_LOG
+from nightproof.evidence.strays import end_strays
+from nightproof.evidence.suite import GIVEN
+from nightproof.evidence.suite import load_suite
+from nightproof.runner.command import START
 from nightproof.runner.command import base_environment
 from nightproof.runner.command import project_root
-from nightproof.runner.groups import EVENT_LOG
 from nightproof.runner.groups import GroupRegistry
 from nightproof.runner.groups import ProcessGroup
-from nightproof.runner.groups import end_strays
 from nightproof.runner.output import OutputStream
 
 if TYPE_CHECKING:
@@ -34,9 +37,6 @@ ENDED: Final = (0, 1)  # pytest ran what it was given; any other end may have ke
 MAX_PROCESSES: Final = 5
 POLL_S: Final = 0.05
 GRACE_S: Final = 5.0
-# The launcher is a module of ours, so pytest cannot rewrite its package; a suite that turns warnings into errors must
-# not fail for that.
-QUIET: Final = "ignore:Module already imported so cannot be rewritten; nightproof:pytest.PytestAssertRewriteWarning"
 Lines = list[str]
 
 
@@ -101,7 +101,7 @@ class _Process:
     def run(self, ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
         """Start, stream, limit and reap the process; give its exit code."""
         plan = self._plan
-        command = [sys.executable, "-m", "nightproof.runner.launcher", *_arguments(plan)]
+        command = [sys.executable, *START, *_arguments(plan)]
         group = groups.start(command, self._environment(ids), project_root(plan.suite_path))
         try:
             return self._follow(group, on_lines, groups)
@@ -172,7 +172,8 @@ class _Process:
             "NIGHTPROOF_PASS": str(self._number),
             "NIGHTPROOF_PROCESS": str(self._process),
             "NIGHTPROOF_SUITE": plan.suite,
-            "NIGHTPROOF_SUITE_PATH": str(plan.suite_path.absolute()),
+            GIVEN: load_suite(plan.suite_path.absolute()).as_json(),
+            "NIGHTPROOF_CACHE_DIR": str(plan.cell_dir.absolute() / f"cache.{self._number}.{self._process}"),
             "NIGHTPROOF_SELECT": str(select.absolute()),
             EVENT_LOG: str(self.log_path.absolute()),
             "NIGHTPROOF_LEDGER": str((plan.cell_dir / "ledger.jsonl").absolute()),
@@ -202,7 +203,9 @@ def _home(cell_dir: Path) -> dict[str, str]:
 
 def _arguments(plan: CellPlan) -> list[str]:
     """Give pytest's arguments; one module that cannot be imported must not hide the others."""
-    backend = [] if plan.backend == "default" else ["--backend", plan.backend]
-    quiet = ["-p", "no:cacheprovider", "--continue-on-collection-errors", "-v", "--color=no", "-W", QUIET]
-    whole = ["--maxfail=0"]  # a suite's own `addopts = -x` would leave the tests after a failure without a verdict
-    return [str(plan.suite_path.absolute()), *backend, *quiet, *whole]
+    backend = [] if plan.backend == "default" else ["--nightproof-backend", plan.backend]
+    shown = ["--continue-on-collection-errors", "-v", "--color=no"]
+    # What a suite's own `addopts` say comes first: `-x` would leave the tests after a failure without a verdict, and
+    # assertions that are not rewritten are not counted.
+    whole = ["--maxfail=0", "--assert=rewrite"]
+    return [str(plan.suite_path.absolute()), *backend, *shown, *whole]

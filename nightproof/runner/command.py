@@ -12,6 +12,8 @@ PASSED_ON: Final = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 )  # fmt: skip
+# The plugin by name: it needs no entry point where it runs, and where it has one the two would collide.
+START: Final = ("-m", "nightproof.evidence.launcher", "-p", "no:nightproof", "-p", "nightproof.evidence.plugin")
 ROOT_FILES: Final = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")
 
 

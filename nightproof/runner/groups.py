@@ -8,20 +8,19 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
 from typing import IO
 from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.errors import Interrupted
+from nightproof.evidence.strays import LIFELINE
 from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
-LIFELINE: Final = "NIGHTPROOF_LIFELINE_FD"
-EVENT_LOG: Final = "NIGHTPROOF_EVENT_LOG"
 POLL_S: Final = 0.02
 OWNERS_S: Final = 2.0
 
@@ -139,16 +138,3 @@ class GroupRegistry:
             thread.join()
         with contextlib.suppress(TimeoutError):
             await_value(lambda: not self._groups, OWNERS_S)
-
-
-def end_strays(log: Path) -> None:
-    """End what a suite took out of its group: whoever carries the cell's event log in its environment is ours.
-
-    Where there is no /proc, only the group is ended.
-    """
-    mark = f"{EVENT_LOG}={log}".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        pid = int(environment.parent.name)
-        with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
-            if pid != os.getpid() and mark in environment.read_bytes().split(b"\0"):
-                os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,9 @@ from typing import Any
 from typing import Final
 
 from nightproof.errors import UsageError
+from nightproof.evidence.suite import GIVEN
 from nightproof.evidence.suite import load_suite
+from nightproof.runner.command import START
 from nightproof.runner.command import base_environment
 from nightproof.runner.command import project_root
 
@@ -80,9 +82,10 @@ def collect(suite_path: Path, env: Mapping[str, str] | None = None) -> SuiteCata
     with tempfile.TemporaryDirectory(prefix="nightproof-collect-") as folder:
         out = Path(folder) / "tests.json"
         given = base_environment() | dict(env or {})
-        given |= {"NIGHTPROOF_CATALOGUE_OUT": str(out), "NIGHTPROOF_SUITE_PATH": str(suite_path)}
+        given |= {"NIGHTPROOF_CATALOGUE_OUT": str(out), GIVEN: config.as_json()}
         given.pop("NIGHTPROOF_EVENT_LOG", None)
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(suite_path)]
+        given["NIGHTPROOF_CACHE_DIR"] = str(Path(folder) / "cache")
+        command = [sys.executable, *START, str(suite_path), "--collect-only", "-q"]
         _run(command, given, suite_path)
         found = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(found.items())}

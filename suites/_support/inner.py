@@ -27,7 +27,8 @@ DEADLINE_S: Final = 120
 CONFTEST: Final = "from suites._support.fixtures import *  # noqa: F403 - as every suite of the target\n"
 # What makes a process part of the night that runs it; the rest of the environment describes the target.
 OF_THE_NIGHT: Final = (
-    "NIGHTPROOF_SELECT", "NIGHTPROOF_SUITE_PATH", "NIGHTPROOF_CATALOGUE_OUT", "NIGHTPROOF_LIFELINE_FD",
+    "NIGHTPROOF_SELECT", "NIGHTPROOF_SUITE_CONFIG", "NIGHTPROOF_CATALOGUE_OUT", "NIGHTPROOF_LIFELINE_FD",
+    "NIGHTPROOF_SESSION", "NIGHTPROOF_CACHE_DIR",
     "NIGHTPROOF_TEST_ID", "NIGHTPROOF_TEST_PHASE", "NIGHTPROOF_TEST_CHANNEL", "NIGHTPROOF_CHILD_COUNTS",
     "PYTEST_CURRENT_TEST",
 )  # fmt: skip
@@ -97,7 +98,7 @@ class Inner:
             "NIGHTPROOF_EVIDENCE_DIR": str(suite / "evidence"),
         }
         options = ["--import-mode=importlib", "-p", "no:cacheprovider", "-s", f"--rootdir={suite}", "-c", os.devnull]
-        command = [sys.executable, "-m", "pytest", str(suite), "--backend", self._backend, *options]
+        command = [sys.executable, "-m", "pytest", str(suite), "--nightproof-backend", self._backend, *options]
         return self._done([*command, f"--basetemp={suite / 'tmp'}"], own)
 
     def clean(self) -> tuple[int, dict[str, Any]]:

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.xdist_group("up"),  # one supervisor for all of them, in their order
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
 ]
-LAUNCHER = "nightproof.runner.launcher"
+LAUNCHER = "nightproof.evidence.launcher"
 HEARTBEAT_S = 30
 
 

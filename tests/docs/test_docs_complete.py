@@ -15,8 +15,8 @@ from deployments.cli import app
 from nightproof import profile
 from nightproof.evidence.notes import FINDINGS
 from nightproof.evidence.observations import IGNORED_CONTEXT
-from nightproof.evidence.recorders.quilt_ops import NOT_COMPARED
 from nightproof.provisioning.checks import KINDS
+from nightproof.quilt.recorder import NOT_COMPARED
 from nightproof.records import Colour
 from nightproof.records import Verdict
 from nightproof.side_by_side import Support

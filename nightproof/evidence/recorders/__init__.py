@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+# A bare name is a module beside this one; recorders of our own interfaces live with them.
 RECORDERS: Final = {
     "http.client": "http_client",
     "urllib3.connectionpool": "urllib3_pool",
@@ -23,9 +24,9 @@ RECORDERS: Final = {
     "aiohttp.client": "aiohttp_session",
     "websockets.sync.client": "websockets_sync",
     "websockets.asyncio.client": "websockets_asyncio",
-    "nightproof.quilt.admin": "quilt_ops",
-    "nightproof.quilt.platform_backend": "quilt_ops",
-    "nightproof.quilt.quilt3_backend": "quilt_ops",
+    "nightproof.quilt.admin": "nightproof.quilt.recorder",
+    "nightproof.quilt.platform_backend": "nightproof.quilt.recorder",
+    "nightproof.quilt.quilt3_backend": "nightproof.quilt.recorder",
 }
 MARK: Final = "__nightproof__"
 
@@ -42,7 +43,8 @@ def install() -> None:
 
 def _record(name: str, module: ModuleType) -> None:
     if not getattr(module, MARK, False):
-        importlib.import_module(f"{__name__}.{RECORDERS[name]}").install(module)
+        recorder = RECORDERS[name]
+        importlib.import_module(recorder if "." in recorder else f"{__name__}.{recorder}").install(module)
         setattr(module, MARK, True)
 
 

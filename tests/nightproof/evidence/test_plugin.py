@@ -107,7 +107,7 @@ def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server
     assert pair["response"]["status"] == 200
     assert '"ok": true' in pair["response"]["body"]
     assert not [secret for secret in ("tok-123", "abcdef", "planted-secret") if secret in text]
-    assert (folder / "rerun.txt").read_text() == "python -m pytest test_it.py::test_it --backend blue\n"
+    assert (folder / "rerun.txt").read_text() == "python -m pytest test_it.py::test_it --nightproof-backend blue\n"
 
 
 @pytest.mark.parametrize(("args", "words"), [(["-n", "2"], "without `-n`"), (["--assert=plain"], "--assert=plain")])

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from nightproof.evidence.recorders import quilt_ops
 from nightproof.evidence.state import RECORDING
 from nightproof.evidence.state import TestState
 from nightproof.quilt import NotFoundError
 from nightproof.quilt import QuiltOps
+from nightproof.quilt import recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def ops() -> Any:
     """Give an instance of a recorded class."""
     names = {name: lambda *_args, **_more: None for name in QuiltOps.__abstractmethods__}
     owner = type("PlatformOps", (Ops,), {name: made for name, made in names.items() if not hasattr(Ops, name)})
-    quilt_ops.install(SimpleNamespace(PlatformOps=owner))
+    recorder.install(SimpleNamespace(PlatformOps=owner))
     return owner()
 
 
@@ -99,7 +99,7 @@ def test_both_backends_and_admins_are_recorded_when_imported() -> None:
         "from nightproof.quilt.quilt3_backend import Quilt3Ops\n"
         "from nightproof.quilt.admin import Admin\n"
         "from nightproof.quilt import AdminOps, QuiltOps\n"
-        "from nightproof.evidence.recorders.quilt_ops import NOT_COMPARED\n"
+        "from nightproof.quilt.recorder import NOT_COMPARED\n"
         "pairs = [(PlatformOps, QuiltOps), (Quilt3Ops, QuiltOps), (Admin, AdminOps)]\n"
         "bare = [n for o, c in pairs for n in c.__abstractmethods__ - NOT_COMPARED.keys()\n"
         "        if not hasattr(getattr(o, n), '__wrapped__')]\n"

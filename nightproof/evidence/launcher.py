@@ -13,9 +13,9 @@ import pytest
 
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
-from nightproof.runner.groups import EVENT_LOG
-from nightproof.runner.groups import LIFELINE
-from nightproof.runner.groups import end_strays
+from nightproof.evidence.strays import EVENT_LOG
+from nightproof.evidence.strays import LIFELINE
+from nightproof.evidence.strays import end_strays
 
 BLOCK_BYTES: Final = 4096
 EXIT_GRACE_S: Final = 3.0
