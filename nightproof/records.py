@@ -106,7 +106,8 @@ class Attempt:
     """One execution of one test; `unanswered` counts subject requests of the call phase that got no answer.
 
     `kind` is how the system failed, where the error that ended the attempt says so; `server_ms` is the slowest request
-    that the servers logged for it.
+    that the servers logged for it. A failed attempt has `where` (file:line in the suite), the ends of `traceback` and
+    `output`, and `exchange`, its last exchange with the system if that one failed.
     """
 
     n: Annotated[int, Field(ge=1)]
@@ -120,6 +121,10 @@ class Attempt:
     unanswered: Count = 0
     kind: str = ""
     server_ms: Seconds | None = None
+    where: str = ""
+    traceback: str = ""
+    output: str = ""
+    exchange: str = ""
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

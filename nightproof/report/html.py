@@ -22,6 +22,7 @@ from nightproof.report import sections
 from nightproof.report import words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from nightproof.history.nights import Night
@@ -45,8 +46,12 @@ _ENVIRONMENT.filters.update(
 )
 
 
-def render(report: RunReport, nights: Sequence[Night] = ()) -> str:
-    """Give the page; `nights` are earlier ones for the history grid and what changed since."""
+def render(report: RunReport, nights: Sequence[Night] = (), evidence: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return the page.
+
+    `nights` are earlier ones for the history grid and what changed since. `evidence` names the files that exist, by
+    evidence folder: the page links to nothing else.
+    """
     past = sorted((night for night in nights if night.run_id != report.run_id), key=lambda night: night.started)
     return _ENVIRONMENT.get_template("report.html.j2").render(
         r=report,
@@ -70,7 +75,9 @@ def render(report: RunReport, nights: Sequence[Night] = ()) -> str:
         spark=charts.sparkline([night.duration_s for night in past if night.is_counted]),
         tests=words.worst_first(report.tests),
         verdicts=list(Verdict),
-        evidence=sections.evidence_path,
+        evidence=lambda test: sections.evidence_links(test, evidence or {}),
+        anchor=sections.anchor,
+        failed_attempts=sections.failed_attempts,
     )
 
 

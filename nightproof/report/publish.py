@@ -61,13 +61,21 @@ def write_all(
 ) -> None:
     """Render every file before the first is written, so that a failing writer leaves no half-new directory."""
     files = {
-        "report.html": html.render(report, nights),
+        "report.html": html.render(report, nights, evidence_files(run_dir)),
         "report.md": markdown.render(report),
         "junit.xml": junit.render(report),
         "report.json": dump_report(report),
     }
     for name, text in files.items():
         write_atomic(run_dir / name, redact(text))
+
+
+def evidence_files(run_dir: Path) -> dict[str, list[str]]:
+    """Return the names of the files in each evidence folder of a run."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(run_dir.glob("evidence/*/*")):
+        found.setdefault(path.parent.name, []).append(path.name)
+    return found
 
 
 def redacted(report: RunReport, redact: Callable[[str], str]) -> RunReport:

@@ -6,9 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
+from urllib.parse import quote
 
 from nightproof.history.nights import counted
 from nightproof.records import STAGES
+from nightproof.records import Attempt
+from nightproof.records import Outcome
 from nightproof.records import RunReport
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
@@ -17,6 +20,7 @@ from nightproof.verdict.clusters import Cluster
 from nightproof.verdict.clusters import clusters
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from nightproof.history.nights import Night
@@ -26,7 +30,7 @@ SLOWEST: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What differs from the last counted night."""
+    """What differs from the last counted night; without one `since` is empty, and nothing is new or known."""
 
     since: str
     new: tuple[TestVerdict, ...]
@@ -96,6 +100,17 @@ def slowest(report: RunReport) -> list[tuple[TestVerdict, float]]:
     return sorted(timed, key=lambda pair: -pair[1])[:SLOWEST]
 
 
-def evidence_path(test: TestVerdict) -> str:
-    """Give the folder, relative to the page, that keeps the evidence of a test that did not pass."""
-    return f"evidence/{hashlib.sha256(test.id.encode()).hexdigest()[:16]}-{test.backend}/"
+def anchor(test: TestVerdict) -> str:
+    """Return the name that a test's row has on the page, and its folder below `evidence/`."""
+    return f"{hashlib.sha256(test.id.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}-{test.backend}"
+
+
+def evidence_links(test: TestVerdict, files: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Return name and address, relative to the page, of each file in the evidence folder of a test."""
+    folder = anchor(test)
+    return [(name, f"evidence/{quote(folder)}/{quote(name)}") for name in files.get(folder, ())]
+
+
+def failed_attempts(test: TestVerdict) -> list[Attempt]:
+    """Return the attempts that a person may want to read: those that did not pass."""
+    return [attempt for attempt in test.attempts if attempt.outcome is not Outcome.PASSED]

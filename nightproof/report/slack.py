@@ -169,7 +169,7 @@ def _top_cause(report: RunReport) -> list[dict[str, Any]]:
     owners = _escaped(listed(sorted({test.owner or "unowned" for test in top.tests}), 200), 200)
     lead = f"*Top cause* ({len(top.tests)} of {plural(sum(len(c.tests) for c in found), 'failure')}, owner {owners})"
     again = f"\nAgain: `{_code(_escaped(report.rerun, 500))}`" if report.rerun else ""
-    return [_section(f"{lead}\n{_escaped(top.text, 800)}{again}")]
+    return [_section(f"{lead}\n{_escaped(top.message, 800)}{again}")]
 
 
 def _buttons(report_link: str) -> list[dict[str, Any]]:
@@ -195,7 +195,7 @@ def _context(report: RunReport, report_link: str) -> str:
 def _replies(report: RunReport) -> tuple[str, ...]:
     if report.colour is None or report.colour.value == "GREEN":
         return ()
-    found = [f"{len(c.tests)} × {_escaped(c.text, 400)} `{c.id}`" for c in clusters(report.tests)]
+    found = [f"{len(c.tests)} × {_escaped(c.message, 400)} `{c.id}`" for c in clusters(report.tests)]
     debt = _tests(test for test in report.tests if test.verdict in (Verdict.FLAKY, Verdict.QUARANTINED))
     leaks = [_escaped(entry, 300) for entry in report.ledger.entries_leaked]
     checks = [

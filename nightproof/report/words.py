@@ -13,6 +13,8 @@ from nightproof.records import RunReport
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
 from nightproof.verdict.assemble import COUNTS
+from nightproof.verdict.cause import short_name
+from nightproof.verdict.sentences import listed
 from nightproof.verdict.sentences import plural
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ WORST_FIRST: Final = (
     Verdict.UNSUPPORTED,
     Verdict.PASSED,
 )
+NAMES_LIMIT: Final = 120  # characters of test names in the first line
 INTERRUPTED: Final = "INTERRUPTED"
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
@@ -67,13 +70,22 @@ def fraction(rate: Rate) -> str:
 
 
 def headline(report: RunReport) -> str:
-    """Give the first line of every output: the cause, or over how many tests a GREEN speaks."""
+    """Return the first line of every output: the cause, or over how many tests a GREEN speaks."""
     if report.cause:
         return report.cause
     rate = report.pass_rate.after_retry
     left_out = [f"{report.totals.declared} declared", f"{report.totals.unsupported} unsupported"]
     where = " on this live target" if report.target == "live" else ""
-    return f"{fraction(rate)} tests passed{where} ({', '.join(left_out)})."
+    return f"{fraction(rate)} tests passed{where}{_second_attempts(report)} ({', '.join(left_out)})."
+
+
+def _second_attempts(report: RunReport) -> str:
+    """Return who needed a second attempt: a GREEN that leaves it out claims more than was seen."""
+    flaky = [short_name(test) for test in report.tests if test.verdict is Verdict.FLAKY]
+    if not flaky:
+        return ""
+    names = listed(flaky, NAMES_LIMIT)
+    return f", {len(flaky)} of them in a second attempt: {names}"
 
 
 def totals_pairs(totals: Totals) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from typing import Final
 from nightproof.records import Attempt
 from nightproof.records import Exchanges
 from nightproof.records import Outcome
+from nightproof.runner.failure import failure_of
 
 PHASES: Final = ("setup", "call", "teardown")
 MESSAGE_LIMIT: Final = 4000  # characters
@@ -34,6 +35,7 @@ def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: 
     if outcome is None:
         outcome, message = cut_outcome, why or "the test left no outcome"
     evidence = running.evidence or {}
+    failure = failure_of(running.reports)
     return Attempt(
         n=n,
         outcome=outcome,
@@ -46,6 +48,10 @@ def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: 
         unanswered=evidence.get("unanswered", 0),
         kind=next((report["nightproof_kind"] for report in running.reports if report.get("nightproof_kind")), ""),
         server_ms=evidence.get("server_ms"),
+        where=failure.where,
+        traceback=failure.traceback,
+        output=failure.output,
+        exchange=str(evidence.get("exchange", "")) if outcome is not Outcome.PASSED else "",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import field
 from dataclasses import fields
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from typing import Final
 
 from nightproof.history.nights import Night
 from nightproof.history.nights import age_nights
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from nightproof.verdict.catalogue import CatalogueTest
     from nightproof.verdict.findings import Noted
 
+DETAILED_TESTS: Final = 500  # failing tests whose traceback and output the report holds; the event logs hold all
 COUNTS = tuple(f.name for f in fields(Totals))
 
 
@@ -108,7 +110,7 @@ def build_report(facts: RunFacts) -> RunReport:
     """Judge the night: verdicts, totals, gates, journeys, colour and cause."""
     causes = () if facts.interrupted else blocked_causes(facts)
     blocked = causes[0] if causes else ""
-    tests = _with_history(_judged(facts, blocked), facts, blocked)
+    tests = _with_details(_with_history(_judged(facts, blocked), facts, blocked))
     compared = _compared(facts, tests)
     gates = _gates(facts, tests, compared, blocked)
     violated = bool(facts.violations)
@@ -222,6 +224,18 @@ def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tu
             new=is_new((test.id, test.backend), test.verdict, nights) and (counts or bool(test.attempts)),
             age_nights=age_nights((test.id, test.backend), test.verdict, nights, tonight_counts=counts),
         )
+        for test in tests
+    )
+
+
+def _with_details(tests: tuple[TestVerdict, ...]) -> tuple[TestVerdict, ...]:
+    """Keep tracebacks and output of the first failing tests only: a page must open when everything fails."""
+    failing = [test for test in tests if any(attempt.traceback or attempt.output for attempt in test.attempts)]
+    bare = {id(test) for test in failing[DETAILED_TESTS:]}
+    return tuple(
+        replace(test, attempts=tuple(replace(attempt, traceback="", output="") for attempt in test.attempts))
+        if id(test) in bare
+        else test
         for test in tests
     )
 

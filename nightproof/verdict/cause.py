@@ -138,7 +138,7 @@ def brief(cluster: Cluster) -> str:
         return "no event in any cell log"
     if kinds == {Verdict.TIMEOUT}:
         return "no end within the time limit"
-    text = cluster.text.partition(":")[0] if kinds == {Verdict.HOLLOW} else cluster.text
+    text = cluster.message.partition(":")[0] if kinds == {Verdict.HOLLOW} else cluster.message
     return text.rstrip(".")
 
 

@@ -1,4 +1,9 @@
-"""Group failures by their normalised message, so that one cause reads as one line and keeps its id over nights."""
+"""Group failures by cause, so that one cause reads as one line and keeps its id over nights.
+
+Failures with one normalised message are one cause where the message has words of its own. A comparison of bare values
+and Python's own errors say what kind of slip it was, not why: those are one cause only if the same exchange with the
+system failed, or else the same line of the suite.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.records import Attempt
 from nightproof.records import Outcome
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Mapping
 
 FAILURES: Final = (Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW, Verdict.NOT_RUN)
 SIMILAR: Final = 0.7
@@ -31,21 +38,47 @@ _PLACEHOLDERS: Final = (
     (re.compile(r"(?i)\b(request[ _-]?id[\s:=#\"']+)[^\s<]\S*"), r"\1<id>"),
     (re.compile(r"(?<![A-Za-z\d])\d+"), "<n>"),  # not in words: s3, quilt3, sha256
 )
+# What a comparison says of itself: pytest's rewritten assert, unittest's phrases.
+_COMPARISON: Final = re.compile(r"^(\w+\.)*(AssertionError|Failed)?:? ?assert\b")
+_PHRASES: Final = frozenset(
+    {
+        "and", "difference", "differ", "differs", "dicts", "element", "equal", "expected", "first", "found", "got",
+        "greater", "has", "have", "in", "is", "items", "less", "lists", "match", "none", "not", "or", "places",
+        "raise", "regex", "sets", "than", "to", "true", "false", "tuples", "unexpectedly", "want", "was", "within",
+    }
+)  # fmt: skip
+# Python's own errors that name nothing of the system: the same words in two places are two causes.
+_SLIPS: Final = re.compile(r"^(IndexError|TypeError|ZeroDivisionError|UnboundLocalError)\b|'NoneType' object")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
+_PLACEHOLDER: Final = re.compile(r"<\w+>")
+_TELLING: Final = 2  # words of an assertion's own message that make it a cause
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Failures with one normalised message; `id` is stable over nights."""
+    """Failures of one cause; `id` is stable over nights, `text` is the normalised message."""
 
     id: str
     text: str
     tests: tuple[TestVerdict, ...]
 
+    @property
+    def message(self) -> str:
+        """The message of the first test as it came: placeholders are for grouping, not for reading."""
+        return " ".join(failure_text(self.tests[0]).split())
+
+
+def last_failure(test: TestVerdict) -> Attempt | None:
+    """Return the last attempt that did not pass; None for a hollow test, whose attempts did."""
+    failing = [attempt for attempt in test.attempts if attempt.outcome is not Outcome.PASSED]
+    return failing[-1] if failing and test.verdict is not Verdict.HOLLOW else None
+
 
 def failure_text(test: TestVerdict) -> str:
-    """Give the one line that says why a test did not pass: of the last failing attempt, else the reason."""
-    failing = [attempt for attempt in test.attempts if attempt.outcome is not Outcome.PASSED]
-    text = failing[-1].message if failing and test.verdict is not Verdict.HOLLOW else test.reason
+    """Return the one line that says why a test did not pass: of the last failing attempt, else the reason."""
+    failed = last_failure(test)
+    text = failed.message if failed else test.reason
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines else test.reason or test.verdict.value
 
@@ -57,23 +90,49 @@ def normalise(message: str) -> str:
     return " ".join(message.split())
 
 
+def is_telling(message: str) -> bool:
+    """Return whether a message has words that name its cause, rather than bare values or a kind of slip."""
+    if _COMPARISON.match(message) or _SLIPS.search(message):
+        return False
+    kind, colon, said = message.partition(":")
+    told = _PLACEHOLDER.sub(" ", normalise(said))
+    if kind == "AssertionError":
+        return len({word.lower() for word in _WORD.findall(_QUOTED.sub(" ", told))} - _PHRASES) >= _TELLING
+    return not colon or any(letter.isalpha() for letter in told)
+
+
 def clusters(tests: Iterable[TestVerdict]) -> tuple[Cluster, ...]:
-    """Give the clusters of everything that failed, largest first; similar messages join the first one seen."""
-    grouped: dict[str, list[TestVerdict]] = {}
-    parts: dict[str, frozenset[str]] = {}
+    """Return the clusters of everything that failed, largest first; similar messages join the first one seen."""
+    grouped: dict[tuple[str, str], list[TestVerdict]] = {}
+    parts: dict[tuple[str, str], frozenset[str]] = {}
     for test in tests:
         if test.verdict in FAILURES:
-            key = normalise(failure_text(test))
-            mine = frozenset(key.split())
-            home = key if key in grouped else next((known for known in grouped if _similar(parts[known], mine)), key)
+            text = failure_text(test)
+            key = (normalise(text), "" if is_telling(text) else _anchor(test))
+            mine = frozenset(key[0].split())
+            home = key if key in grouped else next((known for known in parts if _joins(known, parts, key, mine)), key)
             parts.setdefault(home, mine)
             grouped.setdefault(home, []).append(test)
-    found = [
-        Cluster(hashlib.sha256(text.encode()).hexdigest()[:8], text, tuple(members))
-        for text, members in grouped.items()
-    ]
-    return tuple(sorted(found, key=lambda cluster: (-len(cluster.tests), cluster.text)))
+    found = [Cluster(_id(*key), key[0], tuple(members)) for key, members in grouped.items()]
+    return tuple(sorted(found, key=lambda cluster: (-len(cluster.tests), cluster.text, cluster.id)))
 
 
-def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
-    return len(one & other) / max(1, len(one | other)) >= SIMILAR
+def _anchor(test: TestVerdict) -> str:
+    """Return what holds failures without telling words together: the exchange that failed, else the place."""
+    failed = last_failure(test)
+    function = test.id.partition("[")[0]
+    if failed is None:
+        return function
+    return normalise(failed.exchange) or failed.where or function
+
+
+def _id(text: str, anchor: str) -> str:
+    return hashlib.sha256("\n".join([text, anchor] if anchor else [text]).encode()).hexdigest()[:8]
+
+
+def _joins(
+    known: tuple[str, str], parts: Mapping[tuple[str, str], frozenset[str]], key: tuple[str, str], mine: frozenset[str]
+) -> bool:
+    if key[1] or known[1]:  # without telling words the place decides, and what differs at one place is its values
+        return key[1] == known[1]
+    return len(parts[known] & mine) / max(1, len(parts[known] | mine)) >= SIMILAR

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 from nightproof.evidence.eventlog import EventLog
 from nightproof.records import Attempt
 from nightproof.records import Outcome
 from nightproof.runner.events import LOGS
+
+KEPT: Final = ("assertions", "exchanges", "server_exchanges", "server_ms", "unanswered", "exchange")
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,14 +51,30 @@ def _write_attempt(log: EventLog, test_id: str, attempt: Attempt, events: CellEv
         if phase == "call":
             report["duration"] = attempt.duration_s
         if phase == bad_phase and attempt.outcome is not Outcome.PASSED:
-            report |= {"outcome": "failed", "longrepr": attempt.message}
+            report |= {"outcome": "failed", "longrepr": _shown(attempt), "sections": _sections(attempt)}
             report["nightproof_timeout"] = attempt.outcome is Outcome.TIMEOUT
         report |= {"user_properties": events.properties.get(test_id, ()), "nightproof_kind": attempt.kind}
         log.write("TestReport", **report)
     evidence = asdict(attempt)
-    kept = {key: evidence[key] for key in ("assertions", "exchanges", "server_exchanges", "server_ms", "unanswered")}
+    kept = {key: evidence[key] for key in KEPT}
     seen = [asdict(one) for one in events.observations.get(test_id, ())]
     log.write("TestEvidence", id=test_id, time=_text(attempt.started), observations=seen, **kept)
+
+
+def _shown(attempt: Attempt) -> Any:
+    """Return the failure as pytest reports it: with its frame where the sample has one."""
+    if not attempt.where:
+        return attempt.message
+    path, _, line = attempt.where.rpartition(":")
+    *lines, place = attempt.traceback.split("\n")
+    frame = {"lines": lines, "reprfileloc": {"path": path, "lineno": line, "message": place.rpartition(": ")[2]}}
+    crash = {"path": path, "lineno": line, "message": attempt.message}
+    return {"reprcrash": crash, "reprtraceback": {"reprentries": [{"type": "ReprEntry", "data": frame}]}}
+
+
+def _sections(attempt: Attempt) -> list[tuple[str, str]]:
+    title, _, text = attempt.output.partition("\n")
+    return [(title.strip("- "), text)] if text else []
 
 
 def _text(moment: Any) -> str:

@@ -102,6 +102,7 @@ def attempt(n: int = 1, outcome: Outcome = Outcome.PASSED, message: str = "", **
         exchanges=Exchanges(s3=3, graphql=1),
         server_exchanges=4,
         message=message,
+        traceback=message,  # as a report without frames is read
     )
     return replace(base, **changes)
 
@@ -203,7 +204,13 @@ def red() -> RunFacts:
     search, listing = (f"quilt_ops/{name}" for name in list(NAMES)[:2])
     admin = "quilt_ops/test_admin::test_user_is_created_and_removed"
     bad = Outcome.FAILED
-    platform[push] = (attempt(1, bad, f"{REFUSED}: 3a81f2c4d5e6"), attempt(2, bad, f"{REFUSED}: 77b1f2c4d5e6"))
+    place = {"where": "suites/quilt_ops/test_packages.py:41", "exchange": "PUT /work/data.csv answered 403"}
+    frame = ">       s3.put_object(**given)\nE       ClientError: AccessDenied"
+    shown = {"traceback": f"{frame}\n{place['where']}: ClientError", "output": "--- stdout ---\nput"}
+    platform[push] = (
+        attempt(1, bad, f"{REFUSED}: 3a81f2c4d5e6", **place, **shown),
+        attempt(2, bad, f"{REFUSED}: 77b1f2c4d5e6", **place, **shown),
+    )
     platform[install] = (attempt(1, bad, f"{REFUSED}: 90c1f2c4d5e6"), attempt(2, bad, f"{REFUSED}: 12d1f2c4d5e6"))
     platform[search] = (attempt(assertions=0),)
     platform[listing] = (attempt(1, bad, "AssertionError: 'ours/a' not in []"), attempt(2))

@@ -23,6 +23,15 @@
     verdict.value = link.dataset.jump;
     apply();
   }));
+  const open = () => {
+    const row = document.getElementById(location.hash.slice(1));
+    if (!row || !rows.includes(row)) return;
+    row.hidden = false;
+    row.querySelectorAll("details").forEach((d) => { d.open = true; });
+    row.scrollIntoView();
+  };
+  window.addEventListener("hashchange", open);
   window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
   apply();
+  open();
 })();

@@ -18,6 +18,8 @@ from nightproof.verdict.assemble import violate
 from tests.golden import samples
 
 if TYPE_CHECKING:
+    import pytest
+
     from nightproof.records import RunReport
     from nightproof.records import TestVerdict
 
@@ -124,3 +126,13 @@ def test_violation_leaves_what_stands_before_it_in_the_table() -> None:
         told = violate(report, ["The cells hold 1."])
         assert (told.colour, told.exit_code, told.cause) == (report.colour, report.exit_code, report.cause)
         assert not told.reconciliation.ok
+
+
+def test_details_of_the_first_failures_only_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When very much fails, the report keeps tracebacks of the first tests, so that a page still opens."""
+    whole = build_report(samples.red())
+    monkeypatch.setattr("nightproof.verdict.assemble.DETAILED_TESTS", 1)
+    cut = build_report(samples.red())
+    detailed = [test.id for test in cut.tests if any(attempt.traceback for attempt in test.attempts)]
+    assert len(detailed) == 1 < sum(any(a.traceback for a in test.attempts) for test in whole.tests)
+    assert [test.verdict for test in cut.tests] == [test.verdict for test in whole.tests]

@@ -240,3 +240,15 @@ def test_every_cause_fits_in_whole_brackets(tests: list[TestVerdict], facts: dic
         assert told == " ".join(told.split())
         assert [told.count(one) - told.count(other) for one, other in ("()", "[]", "{}")] == [0, 0, 0]
         assert told or colour in (Colour.GREEN, Colour.AMBER)
+
+
+def test_unrelated_comparisons_are_no_one_cause() -> None:
+    """Four assertions on numbers in four tests explain nothing in common, and no placeholder reaches a reader."""
+    told = red([*failed(4, ["AssertionError: assert 3 == 4", "AssertionError: assert 7 == 9"]), *passed(4)])
+    assert told == "4 of 8 tests failed, 4 unrelated causes, none new."
+
+
+def test_real_words_of_a_failure_are_told() -> None:
+    """Numbers and tickets of a message stand in the sentence as they came."""
+    told = red([*failed(4, ["RuntimeError: BUG-77: 3 teas cost 12"]), *passed(4)])
+    assert told == "4 of 8 tests failed, one cause explains all 4: RuntimeError: BUG-77: 3 teas cost 12, none new."

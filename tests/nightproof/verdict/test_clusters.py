@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 import pytest
 
 from nightproof.records import Outcome
@@ -73,6 +76,7 @@ def test_same_cause_of_two_nights_has_one_id() -> None:
     assert [len(found.tests) for found in tonight] == [2]
     assert tonight[0].id == tomorrow[0].id
     assert tonight[0].text == "HTTP <n> after <duration> from <host>"
+    assert tonight[0].message == "HTTP 503 after 2.5 s from 10.0.0.1:8080"
 
 
 def test_different_causes_stay_apart_and_the_largest_comes_first() -> None:
@@ -122,3 +126,70 @@ def test_failure_without_a_message_speaks_by_reason_or_verdict() -> None:
     """There is always a line: message, else reason, else the verdict itself."""
     assert failure_text(failure(" \n ")) == "the reason"
     assert failure_text(failure("", reason="")) == "failed"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "assert 3 == 4",
+        "AssertionError: assert 3 == 4",
+        "assert False",
+        "AssertionError: 500 != 200",
+        "AssertionError: False is not true",
+        "AssertionError: got 500",
+        "AssertionError: 'open' != 'closed'",
+        "IndexError: list index out of range",
+        "TypeError: 'NoneType' object is not subscriptable",
+        "AttributeError: 'NoneType' object has no attribute 'price'",
+        "KeyError: 3",
+    ],
+)
+def test_bare_comparisons_of_two_places_are_two_causes(message: str) -> None:
+    """Values and Python's own words name no cause: tests that share nothing else stay apart, each with an id."""
+    found = clusters([failure(message, "test_a"), failure(message, "test_b")])
+    assert [len(cluster.tests) for cluster in found] == [1, 1]
+    assert found[0].id != found[1].id
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "AssertionError: the price is wrong for 3",
+        "KeyError: 'price'",
+        "requests.exceptions.HTTPError: 503 Server Error",
+        "RuntimeError: no shop",
+        "ConnectionRefusedError",
+    ],
+)
+def test_message_with_words_of_its_own_is_one_cause(message: str) -> None:
+    """What names the thing that is wrong is one cause, wherever it is seen."""
+    assert [len(cluster.tests) for cluster in clusters([failure(message, "a"), failure(message, "b")])] == [2]
+
+
+def test_bare_comparisons_at_one_place_are_one_cause() -> None:
+    """The same line of a helper, or another parameter of one test, fails for one reason, whatever the values."""
+    helper = [placed(failure(f"assert 200 == {code}", name), where="suite/helpers.py:7") for name, code in PLACES]
+    assert [len(cluster.tests) for cluster in clusters(helper)] == [2]
+    parameters = [failure(f"assert 200 == {code}", f"test_same[{name}]") for name, code in PLACES]
+    assert [len(cluster.tests) for cluster in clusters(parameters)] == [2]
+
+
+def test_bare_comparisons_after_one_failed_exchange_are_one_cause() -> None:
+    """What the system answered explains more than the line that noticed it."""
+    told = [
+        placed(
+            failure(f"assert {code} == 200", name),
+            where=f"suite/test_{name}.py:1",
+            exchange=f"GET /a/{code} answered 503",
+        )
+        for name, code in PLACES
+    ]
+    assert [len(cluster.tests) for cluster in clusters(told)] == [2]
+
+
+def placed(test: TestVerdict, where: str, exchange: str = "") -> TestVerdict:
+    """Return the failure with the place of its last attempt."""
+    return replace(test, attempts=(test.attempts[0], replace(test.attempts[1], where=where, exchange=exchange)))
+
+
+PLACES: Final = (("a", 500), ("b", 404))
