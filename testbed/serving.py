@@ -12,6 +12,8 @@ from typing import Final
 
 import uvicorn
 
+from testbed.gate import Gate
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,13 +24,14 @@ KEEP_ALIVE_S: Final = 75
 def serve(app: Any, port: int) -> int:
     """Serve until SIGTERM or the supervisor's death; print `ready <url>` once the socket listens."""
     config = uvicorn.Config(
-        app,
+        Gate(app),
         host="127.0.0.1",
         port=port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
         timeout_keep_alive=KEEP_ALIVE_S,
+        ws="none",  # an upgrade would reach what is behind the gate by another door; no service of ours speaks it
     )
     server = uvicorn.Server(config)
     started = server.startup

@@ -54,6 +54,7 @@ def s3_url() -> Iterator[str]:
     """Start an S3 server in memory, in a process of its own."""
     port = free_port()
     env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
+    env["IOT_MTLS_ENABLED"] = "false"  # its MQTT server would listen on every address
     server = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, stdout=subprocess.DEVNULL)
     try:
         _await_port(port, server)

@@ -21,6 +21,7 @@ from testbed.athena.executions import Executions
 from testbed.athena.failures import InvalidRequestError
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.running import Asked
+from testbed.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -165,7 +166,7 @@ class Athena:
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        asked = json.loads(body or b"{}")
+        asked = json_of(body or b"{}")
     except ValueError as error:
         raise InvalidRequestError("The request is not JSON.", "SerializationException") from error
     if not isinstance(asked, dict):

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-import yaml
-
 from testbed.athena.catalogs import SCHEMA_START
 from testbed.athena.catalogs import bucket_of
 from testbed.athena.failures import QueryFailedError
@@ -20,6 +18,7 @@ from testbed.catalog.manifest import split_physical_key
 from testbed.catalog.registry import InputError
 from testbed.catalog.table_config import check_config
 from testbed.catalog.table_config import pattern
+from testbed.parsing import yaml_of
 
 if TYPE_CHECKING:
     import re
@@ -88,7 +87,7 @@ def definition_of(text: str) -> Definition:
         check_config(text)
     except InputError as error:
         raise QueryFailedError(f"GENERIC_USER_ERROR: {error}") from error
-    config = yaml.safe_load(text)
+    config = yaml_of(text)
     parser, source = config["parser"], config["source"]
     return Definition(
         tuple(Column(one["name"], one["type"].lower(), one.get("nullable") is not False) for one in config["schema"]),

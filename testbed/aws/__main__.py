@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Set ministack's environment before its import, then serve it inside our layers."""
     state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
-    os.environ |= {
-        "BIND_HOST": "127.0.0.1",
-        "MINISTACK_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "AUTH": "true",
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(state / "s3"),
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(state / "ministack"),
-        "LOG_LEVEL": os.environ.get("TESTBED_LOG_LEVEL", "ERROR"),
-    }
+    os.environ |= environment(state, port)
     from ministack.app import app as ministack  # noqa: PLC0415 - it reads the environment at import
 
     from testbed.athena.mounting import mount_athena  # noqa: PLC0415 - it imports ministack, as above
@@ -43,6 +33,30 @@ def main() -> None:
     watch_rights(faults.is_on)
     app = Layers(ministack, os.environ["TESTBED_CONTROL_TOKEN"], calls, faults, owner_lookup(state / "keys.json"))
     sys.exit(serve(app, port))
+
+
+def environment(state: Path, port: int) -> dict[str, str]:
+    """Return the settings of ministack: the services that the testbed has, and no door beside the one port.
+
+    Its MQTT and SFTP servers listen on every address, and its services beside ours start processes and containers.
+    A start of it removes containers of the machine's Docker that it takes for its own, so it is shown none.
+    """
+    return {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "AUTH": "true",
+        "SERVICES": "athena,glue,iam,s3,sts",
+        "IOT_MTLS_ENABLED": "false",
+        "SFTP_ENABLED": "false",
+        "SFTP_HOST": "127.0.0.1",
+        "DOCKER_HOST": f"unix://{state / 'no-docker.sock'}",
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "ministack"),
+        "LOG_LEVEL": os.environ.get("TESTBED_LOG_LEVEL", "ERROR"),
+    }
 
 
 def owner_lookup(path: Path) -> Callable[[str], str]:

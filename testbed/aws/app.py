@@ -12,6 +12,8 @@ from typing import Final
 from starlette.routing import Router
 
 from testbed.athena.defects import SENTENCES as SENTENCES_OF_ATHENA
+from testbed.aws.admin import Admin
+from testbed.aws.admin import is_admin
 from testbed.aws.asgi import Answer
 from testbed.aws.asgi import App
 from testbed.aws.asgi import Message
@@ -61,6 +63,7 @@ class Layers:
     ) -> None:
         self._ministack = ministack
         self._control = Router(control_routes(token, calls, faults))
+        self._admin = Admin(ministack, token)
         self._calls = calls
         self._faults = faults
         self._user_of = user_of
@@ -74,6 +77,8 @@ class Layers:
             await self._ministack(scope, receive, send)
         elif scope["path"].startswith(f"{PREFIX}/"):
             await self._control(scope, receive, send)
+        elif is_admin(scope):
+            await self._admin(scope, receive, send)
         else:
             await self._noted(scope, receive, send)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import traceback
 from contextlib import nullcontext
@@ -38,6 +37,7 @@ from testbed.catalog.tabulator import held
 from testbed.catalog.users import letters
 from testbed.faults.control import Control
 from testbed.faults.control import control_routes
+from testbed.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -73,6 +73,7 @@ KNOBS: Final = {
 
 
 FAILED: Final = 500
+JSON: Final = frozenset({"application/json", "application/graphql+json"})
 
 
 class Catalog:
@@ -213,7 +214,7 @@ class Catalog:
         return await self._faulty(request) or JSONResponse(await run_in_threadpool(self.tokens.exchange, given))
 
     async def _exchange(self, request: Request) -> Response:
-        asked = json.loads(await _body(request))
+        asked = json_of(await _body(request))
         if not isinstance(asked, dict) or not isinstance(asked.get("claims"), dict):
             raise RefusedError(400, "The body is no object with an object `claims`.")
         try:
@@ -246,8 +247,9 @@ class Catalog:
         return RedirectResponse(url, 302)
 
     async def _graphql(self, request: Request) -> Response:
-        kind = request.headers.get("content-type", "application/json")
-        if not kind.partition(";")[0].strip().lower().endswith("json"):
+        kind = request.headers.get("content-type", "")
+        if kind.partition(";")[0].strip().lower() not in JSON:
+            # A page of another origin may send any other type without being asked for leave.
             raise RefusedError(415, f"The content type `{kind}` is not supported: send application/json.")
         body = await _body(request)
         asked = graphql_route.Asked(body)

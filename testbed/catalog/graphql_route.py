@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import traceback
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -30,6 +28,7 @@ from testbed.catalog.mutations import Operations
 from testbed.catalog.registry import one_look
 from testbed.catalog.schema import NEW
 from testbed.catalog.schema import OLD
+from testbed.parsing import json_of
 
 if TYPE_CHECKING:
     from testbed.catalog.resolvers import Context
@@ -62,11 +61,9 @@ class Asked:
             self._describe(self.document)
 
     def _parsed(self, body: bytes) -> DocumentNode:
-        asked = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+        asked = json_of(body)
         if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
             raise TypeError("the body is no object with a text `query`.")
-        if b"\\u" in body:
-            json.dumps(asked, ensure_ascii=False).encode()  # half a character is no text
         self.variables, self.operation_name = asked.get("variables") or {}, asked.get("operationName")
         if not isinstance(self.variables, dict) or not isinstance(self.operation_name, str | None):
             raise TypeError("`variables` is no object or `operationName` no text.")
@@ -131,17 +128,6 @@ def _dialect(document: DocumentNode, rules: Any) -> tuple[GraphQLSchema, list[Gr
     if errors and not validate(OLD, document, rules):
         return OLD, []
     return NEW, errors
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"the number {text[:40]} is too large.")
-    return value
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number.")
 
 
 def _refused(errors: list[Any], status: int = 400) -> JSONResponse:

@@ -16,6 +16,7 @@ from typing import Final
 from graphql import GraphQLError
 
 from testbed.catalog.registry import InputError
+from testbed.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ class State:
 def resumed(cursor: str, kind: str) -> State:
     """Read a cursor; raise GraphQLError for one that this server did not give."""
     try:
-        state = State(**json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)))
+        state = State(**json_of(base64.b64decode(cursor, altchars=b"-_", validate=True)))
         known = state.kind == kind and isinstance(state.offset, int) and state.offset > 0
         known = (
             known
@@ -78,7 +79,7 @@ def resumed(cursor: str, kind: str) -> State:
             and all(isinstance(name, str) for name in state.buckets)
         )
         key_of(state.ordering)
-    except (ValueError, TypeError, binascii.Error, InputError, RecursionError):
+    except (ValueError, TypeError, binascii.Error, InputError):
         known = False
     if not known:
         raise GraphQLError("The cursor was not given by this server. Search again.")

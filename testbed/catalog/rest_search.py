@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from testbed.catalog import documents
 from testbed.catalog import dsl
 from testbed.catalog import terms
+from testbed.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +91,8 @@ class RestSearch:
         if action != "freeform":
             raise RefusedError(400, f"The action `{action}` is not supported: use search or freeform.")
         try:
-            body = json.loads(query.get("body", "{}"))
-        except (ValueError, RecursionError) as error:
+            body = json_of(query.get("body", "{}"))
+        except ValueError as error:
             raise RefusedError(400, "The body of the search is not JSON.") from error
         rules = self._bend("search rules", terms.Rules())
         try:

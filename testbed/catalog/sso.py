@@ -9,12 +9,12 @@ from typing import Final
 from typing import NoReturn
 
 import jsonschema  # type: ignore[import-untyped]  # ships no types
-import yaml
 
 from testbed.catalog import roles
 from testbed.catalog.registry import InputError
 from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
+from testbed.parsing import yaml_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def exchange(engine: Engine, claims: Any, bend: Callable[..., Any]) -> dict[str,
     found = setting(engine, NAME)
     if found is None:
         raise NoRoleError("Single sign-on is not configured. Ask an admin.")
-    config = yaml.safe_load(found.value)
+    config = yaml_of(found.value)
     for mapping in bend("mappings", config["mappings"]):
         if jsonschema.Draft7Validator(mapping["schema"]).is_valid(claims):
             first, *others = mapping["roles"]
@@ -70,9 +70,9 @@ def _named(text: str) -> frozenset[str]:
     if len(text) > LONGEST_CONFIG:
         _refuse(f"it has {len(text)} characters, {LONGEST_CONFIG} are allowed")
     try:
-        config = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        _refuse("it is not YAML")
+        config = yaml_of(text)
+    except ValueError as error:
+        _refuse(str(error))
     if not isinstance(config, dict):
         _refuse("it is not a mapping")
     if wrong := sorted(map(str, config.keys() ^ NEEDED)):

@@ -7,9 +7,8 @@ from typing import Any
 from typing import Final
 from typing import NoReturn
 
-import yaml
-
 from testbed.catalog.registry import InputError
+from testbed.parsing import yaml_of
 
 COLUMN: Final = re.compile(r"[a-z_][a-z0-9_]*")
 GROUP: Final = re.compile(r"\(\?<(?![=!])")  # the other spelling of a named group
@@ -31,9 +30,9 @@ def check_config(text: str) -> None:
     if len(text) > LONGEST_CONFIG:
         _refuse(f"it has {len(text)} characters, {LONGEST_CONFIG} are allowed")
     try:
-        config = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        _refuse("it is not YAML")
+        config = yaml_of(text)
+    except ValueError as error:
+        _refuse(str(error))
     _members("it", config, {"schema", "source", "parser"}, {"continue_on_error"})
     columns = _check_schema(config["schema"])
     groups = _check_source(config["source"])

@@ -10,12 +10,12 @@ from typing import Final
 from typing import NoReturn
 
 import jsonschema  # type: ignore[import-untyped]  # ships no types
-import yaml
 from botocore.exceptions import ClientError
 
 from testbed.catalog.manifest import physical_key
 from testbed.catalog.manifest import split_physical_key
 from testbed.catalog.registry import InputError
+from testbed.parsing import yaml_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -66,9 +66,11 @@ def _read(s3: S3Client, bucket: str, key: str, version: str | None) -> tuple[byt
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(body.decode())
-    except (yaml.YAMLError, UnicodeDecodeError):
+        config = yaml_of(body.decode())
+    except UnicodeDecodeError:
         _refuse("The registry's workflow configuration is not YAML.")
+    except ValueError as error:
+        _refuse(f"The registry's workflow configuration cannot be used: {error}.")
     if not isinstance(config, dict) or not isinstance(config.get("workflows"), dict) or not config["workflows"]:
         _refuse("The registry's workflow configuration has no `workflows`.")
     if not all(isinstance(workflow, dict) and workflow.get("name") for workflow in config["workflows"].values()):

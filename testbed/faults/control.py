@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
+import re
+import sys
 import threading
 import time
 from collections import deque
@@ -20,6 +23,8 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response
 from starlette.routing import Route
 
+from testbed.parsing import json_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from collections.abc import Callable
@@ -32,17 +37,33 @@ PREFIX: Final = "/_nightproof"
 KEPT_CALLS: Final = 100_000  # a night asks about 20,000 times
 KEPT_BYTES: Final = 100_000_000  # a longer file makes room for a new one at the next start
 FIELDS: Final = 5
-PARAMETERS: Final[dict[str, tuple[type, ...]]] = {
-    "operation": (str,),
-    "bucket": (str,),
-    "seconds": (int, float),
-    "status": (int,),
-    "code": (str,),
-    "prefix": (str,),
-    "times": (int,),
-    "user": (str,),
-    "token": (str,),
-    "tokens": (list,),
+MOST_SECONDS: Final = 86_400
+CODE: Final = re.compile(r"[A-Za-z0-9._]{1,100}")  # it stands in XML answers too
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_SECONDS
+
+
+PARAMETERS: Final[dict[str, Callable[[Any], bool]]] = {
+    "operation": _is_text,
+    "bucket": _is_text,
+    "seconds": _is_seconds,
+    "status": lambda value: _is_count(value, 400, 599),
+    "code": lambda value: _is_text(value) and CODE.fullmatch(value) is not None,
+    "prefix": _is_text,
+    "times": lambda value: _is_count(value, 1, sys.maxsize),
+    "user": _is_text,
+    "token": _is_text,
+    "tokens": lambda value: isinstance(value, list) and all(map(_is_text, value)),
 }
 _SECONDS: Final = frozenset({"seconds"})
 REQUIRED: Final = dict.fromkeys(("latency", "key-life", "token-life", "rotation-grace"), _SECONDS)
@@ -211,17 +232,17 @@ class RefusedError(Exception):
 def _parameters(name: str, body: bytes) -> dict[str, Any]:
     """Read the parameters of a switch; a misspelt one must not leave a proof without its fault."""
     try:
-        given = json.loads(body or b"{}")
+        given = json_of(body or b"{}")
     except ValueError as error:
-        raise RefusedError(400, f"The parameters of `{name}` are not JSON: {error}.") from error
+        raise RefusedError(400, f"The parameters of `{name}` are not JSON: {error}") from error
     if not isinstance(given, dict):
         raise RefusedError(400, f"The parameters of `{name}` are not a JSON object.")
     for parameter, value in given.items():
-        kinds = PARAMETERS.get(parameter)
-        if kinds is None:
+        is_right = PARAMETERS.get(parameter)
+        if is_right is None:
             raise RefusedError(400, f"The parameter `{parameter}` of `{name}` is none of {', '.join(PARAMETERS)}.")
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            raise RefusedError(400, f"The parameter `{parameter}` of `{name}` cannot be {value!r}.")
+        if not is_right(value):
+            raise RefusedError(400, f"The parameter `{parameter}` of `{name}` cannot be {str(value)[:80]!r}.")
     if missing := sorted(REQUIRED.get(name, frozenset()) - given.keys()):
         raise RefusedError(400, f"The switch `{name}` needs the parameter `{missing[0]}`.")
     return given
@@ -229,16 +250,24 @@ def _parameters(name: str, body: bytes) -> dict[str, Any]:
 
 def _moment(text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise RefusedError(400, f"The time `{text}` of `since` is not a number of seconds.") from error
+        moment = float(text)
+    except ValueError:
+        moment = math.nan
+    if not math.isfinite(moment):
+        raise RefusedError(400, f"The time `{text}` of `since` is not a number of seconds.")
+    return moment
+
+
+def is_token(header: str, token: str) -> bool:
+    """Return whether an Authorization header carries the token; how long it takes says nothing of either."""
+    return hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
 
 
 class Control:
     """The answers of the control surface."""
 
     def __init__(self, token: str, calls: CallLog, faults: Faults) -> None:
-        self._expected = f"Bearer {token}".encode()
+        self._token = token
         self._calls = calls
         self._faults = faults
 
@@ -246,8 +275,7 @@ class Control:
         """Give a route that asks for the token and answers in JSON."""
 
         async def guarded(request: Request) -> Response:
-            given = request.headers.get("authorization", "").encode()
-            if not hmac.compare_digest(given, self._expected):
+            if not is_token(request.headers.get("authorization", ""), self._token):
                 return JSONResponse({"message": "The control token is missing or wrong."}, 401)
             try:
                 return JSONResponse(await answer(request))

@@ -46,6 +46,7 @@ def aws() -> Iterator[str]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR", "AUTH": "true"}
+    env["IOT_MTLS_ENABLED"] = "false"  # its MQTT server would listen on every address
     server = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, stdout=subprocess.DEVNULL)
     try:
         await_value(lambda: _answers(url), 30)

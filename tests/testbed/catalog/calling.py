@@ -90,7 +90,8 @@ class Calling:
 
     def raw(self, content: bytes, user: str = "test-user") -> httpx.Response:
         """Send a body as it is to GraphQL."""
-        return self.http.post(f"{self.registry}/graphql", content=content, headers=self.bearer(user), timeout=60)
+        headers = self.bearer(user) | {"Content-Type": "application/json"}
+        return self.http.post(f"{self.registry}/graphql", content=content, headers=headers, timeout=60)
 
     def data(self, query: str, variables: dict[str, Any] | None = None, user: str = "test-user", **headers: str) -> Any:
         """Send a GraphQL document that must succeed, and give its data."""

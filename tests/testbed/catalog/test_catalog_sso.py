@@ -71,16 +71,22 @@ def test_claims_are_mapped_to_roles(catalog: Calling, sso: Any) -> None:
     assert exchanged(catalog, {"team": "data"})[0] == 403
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"claims": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"claims": "x"}', b"\xff", b"[" * 100_000, b'{"claims": {"a": NaN}}']
+)
 def test_a_bad_exchange_is_a_bad_request(catalog: Calling, content: bytes) -> None:
     """Claims are an object."""
     answer = catalog.http.post(f"{catalog.registry}/api/sso/exchange", content=content)
     assert (answer.status_code, type(answer.json()["message"])) == (400, str)
 
 
+# Followed, these aliases make a million million lists.
+BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))])
 BAD_CONFIGS = {
+    "aliases": (BOMB, "aliases"),
+    "within itself": ("&a {version: *a}", "within itself"),
     "not YAML": ("invalid: yaml: syntax:", "not YAML"),
-    "too deep": ("[" * 3_000, "not YAML"),
+    "too deep": ("[" * 3_000, "too deeply"),
     "too long": ("#" * 100_001, "100001"),
     "a list": ("- a", "not a mapping"),
     "no version": (GOOD.replace('version: "1.0"', ""), "`version`"),
@@ -114,7 +120,7 @@ def test_a_bad_configuration_changes_nothing(catalog: Calling, sso: Any) -> None
     """Text and time of the one that is set stay."""
     sso.set(GOOD)
     before = sso.get()
-    for text, message in BAD_CONFIGS["unknown role"], BAD_CONFIGS["not YAML"]:
+    for text, message in BAD_CONFIGS["unknown role"], BAD_CONFIGS["not YAML"], BAD_CONFIGS["aliases"]:
         (error,) = put(catalog, text)["errors"]
         assert (error["path"], error["name"], message in error["message"]) == ("config", "InvalidConfig", True), error
     assert sso.get() == before

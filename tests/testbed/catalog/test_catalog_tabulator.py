@@ -68,9 +68,11 @@ def test_a_configuration_is_kept_byte_for_byte(catalog: Calling, tabulator: Any)
     assert put(catalog, GOOD, "c") == {"__typename": "BucketConfig", "tabulatorTables": [{"name": "b"}, {"name": "c"}]}
 
 
+BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))])
 BAD_CONFIGS = {
+    "aliases": (BOMB, "aliases"),
     "not YAML": ("a: b: c:", "not YAML"),
-    "too deep": ("[" * 3_000, "not YAML"),
+    "too deep": ("[" * 3_000, "too deeply"),
     "too long": ("#" * 100_001, "100001 characters"),
     "a list": ("[]", "not a mapping"),
     "no schema": (GOOD.replace("schema:", "columns:"), "lacks `schema`"),

@@ -1,0 +1,65 @@
+"""Read JSON and YAML that others wrote, within bounds: what is none, or would fill the memory, raises ValueError."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from typing import Final
+
+import yaml
+
+MOST_DEEP: Final = 50
+MOST_NODES: Final = 20_000  # aliases count as often as they are used
+
+
+def json_of(text: str | bytes) -> Any:
+    """Return what JSON says; raise ValueError for NaN, infinities, halves of characters and what is too deep."""
+    try:
+        found = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply.") from error
+    if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]  # the one that fits
+        json.dumps(found, ensure_ascii=False).encode()  # half a character is no text
+    return found
+
+
+def yaml_of(text: str) -> Any:
+    """Return what YAML says; raise ValueError for what is none, too deep, or too large once aliases are followed."""
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is not None:
+            _measure(node, 0, {})
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError("it is not YAML") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _measure(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
+    """Return how many nodes there are below one; each is measured once, however often it is used."""
+    if depth > MOST_DEEP:
+        raise ValueError(f"it is nested in more than {MOST_DEEP} levels, or within itself")
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_measure(below, depth + 1, known) for below in _below(node))
+    if known[id(node)] > MOST_NODES:
+        raise ValueError(f"it has more than {MOST_NODES} values, as its aliases repeat them")
+    return known[id(node)]
+
+
+def _below(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:40]} is too large.")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number.")
