@@ -86,7 +86,7 @@ BAD_CONFIGS = {
     "aliases": (BOMB, "aliases"),
     "within itself": ("&a {version: *a}", "within itself"),
     "not YAML": ("invalid: yaml: syntax:", "not YAML"),
-    "too deep": ("[" * 3_000, "too deeply"),
+    "too deep": ("[" * 3_000, "50 levels"),
     "too long": ("#" * 100_001, "100001"),
     "a list": ("- a", "not a mapping"),
     "no version": (GOOD.replace('version: "1.0"', ""), "`version`"),

@@ -72,7 +72,7 @@ BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n i
 BAD_CONFIGS = {
     "aliases": (BOMB, "aliases"),
     "not YAML": ("a: b: c:", "not YAML"),
-    "too deep": ("[" * 3_000, "too deeply"),
+    "too deep": ("[" * 3_000, "50 levels"),
     "too long": ("#" * 100_001, "100001 characters"),
     "a list": ("[]", "not a mapping"),
     "no schema": (GOOD.replace("schema:", "columns:"), "lacks `schema`"),

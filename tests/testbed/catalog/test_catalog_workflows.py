@@ -114,7 +114,7 @@ def test_entries_must_meet_their_schema(catalog: Calling, configure: Callable[..
 BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))])
 BAD_CONFIGS = {
     "aliases": (BOMB, "aliases"),
-    "too deep": ("[" * 3_000, "too deeply"),
+    "too deep": ("[" * 3_000, "50 levels"),
     "not YAML": ("a: b: c:", "not YAML"),
     "a list": ("[]", "no `workflows`"),
     "no workflow": ('version: "1"\nworkflows: {}', "no `workflows`"),
