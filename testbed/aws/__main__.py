@@ -25,8 +25,10 @@ def main() -> None:
     from testbed.aws.app import Layers  # noqa: PLC0415 - after the environment is set
     from testbed.aws.app import new_faults  # noqa: PLC0415 - as above
     from testbed.aws.defects_of_rights import watch_rights  # noqa: PLC0415 - as above
+    from testbed.aws.inside import put_right  # noqa: PLC0415 - as above
     from testbed.aws.uploads import keep_uploads  # noqa: PLC0415 - as above
 
+    put_right()
     keep_uploads(state / "uploads")
     calls, faults = CallLog(state / "calls" / "aws.jsonl"), new_faults()
     mount_athena(f"http://127.0.0.1:{port}", state, faults)
