@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
+from botocore.exceptions import ClientError
 from graphql import GraphQLError
 
 from testbed.catalog.browsing import GoneError
@@ -13,6 +15,8 @@ from testbed.catalog.registry import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FORBIDDEN: Final = 403
 
 
 def bend_of(info: Any) -> Callable[..., Any]:
@@ -30,13 +34,23 @@ def armed(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return invalid(error.path, error.name, bend("message", str(error)))
     except OperationError as error:
         return failed(error.name, bend("message", str(error)))
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != FORBIDDEN:
+            raise
+        return failed("AWSError", bend("message", f"The storage refuses this to the catalog: {error}."), _told(error))
     except GoneError as error:
         return failed("SessionNotFound", bend("message", str(error)))
 
 
-def failed(name: str, message: str) -> dict[str, Any]:
+def _told(error: ClientError) -> dict[str, Any]:
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    told = error.response["Error"]
+    return {"status_code": status, "error_code": told.get("Code"), "error_message": told.get("Message")}
+
+
+def failed(name: str, message: str, context: dict[str, Any] | None = None) -> dict[str, Any]:
     """Write an OperationError arm."""
-    return {"__typename": "OperationError", "name": name, "message": message, "context": {}}
+    return {"__typename": "OperationError", "name": name, "message": message, "context": context or {}}
 
 
 def invalid(path: str, name: str, message: str) -> dict[str, Any]:

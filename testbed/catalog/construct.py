@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from testbed.catalog.locks import Locks
     from testbed.catalog.registry import Registry
 
+LONGEST_RECORD: Final = 1_000_000  # of a manifest, in bytes of JSON: the limit of quilt3
 ABSENT: Final = frozenset({400, 404, 405})  # 400: no object can have that key or version; 405: a delete marker
 
 
@@ -49,6 +51,7 @@ def construct(
     listed = bend("entries to write", resolved, registry=registry, bucket=bucket, name=name)
     manifest = Manifest(bend("header", header), {entry["logical_key"]: entry for entry in listed}, {})
     manifest = bend("manifest", manifest)
+    _check_records(manifest, [entry["logicalKey"] for entry in entries])
     with _exclusive(registry, locks, bucket, name):
         _check_conditions(registry, bucket, name, headers)
         return registry.write(bucket, name, manifest), manifest
@@ -99,6 +102,7 @@ def promote(
     copied = list(registry.pool.map(copy, entries)) if registry.defects.bend("copies", value=True) else entries
     header = header_of(params.get("message"), params.get("userMeta"))
     manifest = Manifest(header, {entry["logical_key"]: entry for entry in copied}, original.directories)
+    _check_records(manifest, [])
     with _exclusive(registry, locks, bucket, name):
         return registry.write(bucket, name, manifest), manifest
 
@@ -106,6 +110,17 @@ def promote(
 def _check_name(name: str) -> None:
     if not is_name(name):
         raise InputError("params.name", "InvalidName", f"`{name}` is not a package name: use namespace/name.")
+
+
+def _check_records(manifest: Manifest, keys: list[str]) -> None:
+    """Refuse a record that readers of manifests do not take, as the client refuses to write it."""
+    for record in manifests.records(manifest):
+        size = len(json.dumps(record, ensure_ascii=False, allow_nan=False).encode())
+        if size > LONGEST_RECORD:
+            key = record.get("logical_key")
+            where = f"src.entries.{keys.index(key)}.meta" if key in keys else "params.userMeta"
+            message = f"The record of `{key or 'the package'}` has {size} bytes, {LONGEST_RECORD} are allowed."
+            raise InputError(where, "MetadataTooLarge", f"{message} Put less into its metadata.")
 
 
 def _check_keys(keys: list[str]) -> None:
@@ -135,6 +150,9 @@ def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str,
     if bucket not in caller.catalog:
         raise missing
     caller.require(bucket, "read")
+    if known := _given(f"src.entries.{position}", entry):
+        uri = manifests.physical_key(bucket, key, version)
+        return {"logical_key": entry["logicalKey"], "physical_keys": [uri], **known, "meta": entry.get("meta") or {}}
     extra: Any = {"VersionId": version} if version and version != "null" else {}
     try:
         head = registry.s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **extra)
@@ -153,6 +171,20 @@ def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str,
         "hash": {"type": "sha2-256-chunked", "value": value},
         "meta": entry.get("meta") or {},
     }
+
+
+def _given(where: str, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """Give size and hash of an entry that names both: they are kept, and the storage is not asked.
+
+    One of them alone counts for nothing, as in a push by the package service of a stack.
+    """
+    given, size = entry.get("hash"), entry.get("size")
+    if given is not None and given["type"] not in manifests.HASH_TYPES:
+        message = f"The hash type `{given['type']}` is not one of {', '.join(manifests.HASH_TYPES)}."
+        raise InputError(f"{where}.hash.type", "InvalidHashType", message)
+    if size is not None and (size < 0 or not float(size).is_integer()):
+        raise InputError(f"{where}.size", "InvalidSize", f"The size {size} is no number of bytes.")
+    return None if given is None or size is None else {"size": int(size), "hash": dict(given)}
 
 
 def _hash(registry: Registry, target: dict[str, Any], checksum: str, size: int) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 PART: Final = 8 * 1024 * 1024
 MAX_PARTS: Final = 10_000
+HASH_TYPES: Final = ("SHA256", "sha2-256-chunked", "CRC64NVME")  # that clients can check
 
 
 class DamagedError(Exception):
@@ -62,11 +63,15 @@ def parse(body: bytes) -> Manifest:
     return found
 
 
-def dump(manifest: Manifest) -> bytes:
-    """Write JSON lines in walk order."""
+def records(manifest: Manifest) -> list[dict[str, Any]]:
+    """Give the header, the directories and the entries in walk order: one line each."""
     directories = [{"logical_key": f"{path}/", "meta": meta} for path, meta in manifest.directories.items()]
-    lines = [manifest.header, *directories, *manifest.entries.values()]
-    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    return [manifest.header, *directories, *manifest.entries.values()]
+
+
+def dump(manifest: Manifest) -> bytes:
+    """Write JSON lines."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in records(manifest))
 
 
 def walk_order(key: str) -> tuple[str, ...]:
@@ -119,9 +124,9 @@ def composite_hash(checksum: str, sizes: list[int], size: int) -> str | None:
     return checksum.partition("-")[0] if sizes == wanted else None
 
 
-def physical_key(bucket: str, key: str, version: str) -> str:
+def physical_key(bucket: str, key: str, version: str | None) -> str:
     """Write an S3 URI as manifests hold it."""
-    return f"s3://{bucket}/{quote(key)}?versionId={quote(version)}"
+    return f"s3://{bucket}/{quote(key)}" + (f"?versionId={quote(version)}" if version else "")
 
 
 def split_physical_key(uri: str) -> tuple[str, str, str | None]:

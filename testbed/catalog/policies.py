@@ -14,6 +14,7 @@ from testbed.catalog import database as db
 from testbed.catalog import roles
 from testbed.catalog.descriptions import policy_of
 from testbed.catalog.registry import InputError
+from testbed.catalog.registry import OperationError
 from testbed.catalog.role_changes import MOST_POLICIES
 
 if TYPE_CHECKING:
@@ -49,12 +50,13 @@ def update(engine: Engine, id: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete(engine: Engine, id: str) -> dict[str, Any]:
-    """Remove a policy; the roles that had it lose what it allowed."""
+    """Remove a policy that no role has."""
     with engine.begin() as connection:
         db.hold(connection)
-        _existing(connection, id)
+        row = _existing(connection, id)
+        if connection.execute(sa.select(db.attachments.c.role).where(db.attachments.c.policy == id)).first():
+            raise OperationError("PolicyAssigned", f"The policy `{row.title}` is assigned to roles: detach it first.")
         connection.execute(db.permissions.delete().where(db.permissions.c.policy == id))
-        connection.execute(db.attachments.delete().where(db.attachments.c.policy == id))
         connection.execute(db.policies.delete().where(db.policies.c.id == id))
     return {"__typename": "Ok"}
 

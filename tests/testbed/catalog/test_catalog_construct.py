@@ -185,6 +185,108 @@ def test_a_promotion_that_cannot_be_done_says_why(catalog: Calling) -> None:
     assert promote(catalog, top_hash)["name"] == "ObjectNotFound"
 
 
+GIVEN = [("SHA256", "ab" * 32), ("sha2-256-chunked", "q" * 43 + "="), ("CRC64NVME", "AAAAAAAAAAA=")]
+
+
+@pytest.mark.parametrize(("kind", "value"), GIVEN)
+@pytest.mark.parametrize("version", ["", "?versionId=of-old", "?versionId=null"])
+def test_given_size_and_hash_are_kept(catalog: Calling, kind: str, value: str, version: str) -> None:
+    """As they are, with the physical key as it is; the storage is not asked about the object."""
+    entry = {"logicalKey": "x", "physicalKey": f"s3://{SCRATCH}/construct/not-there{version}", "size": 5.0}
+    entry |= {"hash": {"type": kind, "value": value}, "meta": {"user_meta": {"a": 1}}}
+    variables = {"params": {"bucket": WORK, "name": "construct/given"}, "src": {"entries": [entry]}}
+    arm = catalog.data(CONSTRUCT, variables)["packageConstruct"]
+    _, line = stored(catalog, arm["revision"]["hash"])
+    assert line == {
+        "logical_key": "x",
+        "physical_keys": [entry["physicalKey"]],
+        "size": 5,
+        "hash": {"type": kind, "value": value},
+        "meta": {"user_meta": {"a": 1}},
+    }
+
+
+@pytest.mark.parametrize("given", [{"size": 99}, {"hash": {"type": "SHA256", "value": "ab" * 32}}])
+def test_a_size_or_hash_alone_is_taken_from_the_object(catalog: Calling, given: dict[str, Any]) -> None:
+    """One without the other says nothing of what is stored."""
+    entry = {"logicalKey": "x", "physicalKey": catalog.put_object("construct/alone", b"12345")} | given
+    variables = {"params": {"bucket": WORK, "name": "construct/alone"}, "src": {"entries": [entry]}}
+    arm = catalog.data(CONSTRUCT, variables)["packageConstruct"]
+    _, line = stored(catalog, arm["revision"]["hash"])
+    chunked = {"type": "sha2-256-chunked", "value": manifests.chunked_hash(b"12345")}
+    assert (line["size"], line["hash"]) == (5, chunked)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"hash": {"type": "MD5", "value": "x"}, "size": 5}, ("src.entries.0.hash.type", "InvalidHashType")),
+        ({"hash": {"type": "sha256", "value": "x"}}, ("src.entries.0.hash.type", "InvalidHashType")),
+        ({"hash": {"type": "", "value": "x"}, "size": 5}, ("src.entries.0.hash.type", "InvalidHashType")),
+        ({"hash": {"type": "SHA256", "value": "x"}, "size": -1}, ("src.entries.0.size", "InvalidSize")),
+        ({"hash": {"type": "SHA256", "value": "x"}, "size": 1.5}, ("src.entries.0.size", "InvalidSize")),
+        ({"size": -1}, ("src.entries.0.size", "InvalidSize")),
+    ],
+)
+def test_a_size_or_hash_that_is_none_is_refused(
+    catalog: Calling, given: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    """An unknown type of hash could never be checked."""
+    entry = {"logicalKey": "x", "physicalKey": catalog.put_object("construct/unfit", b"12345")} | given
+    variables = {"params": {"bucket": WORK, "name": "construct/unfit"}, "src": {"entries": [entry]}}
+    assert first_error(catalog.data(CONSTRUCT, variables)["packageConstruct"]) == expected
+
+
+@pytest.mark.parametrize("where", ["params.userMeta", "src.entries.1.meta"])
+def test_a_record_has_a_million_bytes_at_most(catalog: Calling, where: str) -> None:
+    """Header or entry: with one byte more nothing is written."""
+    uris = [catalog.put_object(f"construct/large{n}", b"1") for n in range(2)]
+
+    def built(filling: str) -> Any:
+        entries: list[dict[str, Any]] = [{"logicalKey": f"k{n}", "physicalKey": uri} for n, uri in enumerate(uris)]
+        params: dict[str, Any] = {"bucket": WORK, "name": "construct/large", "userMeta": {}}
+        (params if where == "params.userMeta" else entries[1])[where.rpartition(".")[2]] = {"a": filling}
+        return catalog.data(CONSTRUCT, {"params": params, "src": {"entries": entries}})["packageConstruct"]
+
+    lines = stored(catalog, built("")["revision"]["hash"])
+    line = lines[0 if where == "params.userMeta" else 2]
+    room = 1_000_000 - len(json.dumps(line, ensure_ascii=False).encode())
+    fits = "é" * (room // 2) + "x" * (room % 2)
+    assert built(fits)["__typename"] == "PackagePushSuccess"
+    before = catalog.s3.list_objects_v2(Bucket=WORK, Prefix=".quilt/named_packages/construct/large/")["KeyCount"]
+    assert first_error(built(f"{fits}x")) == (where, "MetadataTooLarge")
+    after = catalog.s3.list_objects_v2(Bucket=WORK, Prefix=".quilt/named_packages/construct/large/")["KeyCount"]
+    assert after == before
+
+
+@pytest.mark.parametrize("operation", ["HeadObject", "GetObject", "PutObject", "ListObjectsV2"])
+def test_what_the_storage_refuses_to_the_catalog_is_an_arm(
+    catalog: Calling, switch_storage: Callable[..., None], operation: str
+) -> None:
+    """Whichever request of a construct it is; it tells what the storage said."""
+    uri = catalog.put_object("construct/refused", b"1")
+    switch_storage("error", operation=operation, user="catalog-service", status=403, code="AccessDenied")
+    arm = catalog.construct("construct/refused", {"x": uri})
+    assert (arm["__typename"], arm["name"]) == ("OperationError", "AWSError")
+    assert operation in arm["message"]
+
+
+def test_what_the_storage_refuses_to_other_mutations_is_an_arm(
+    catalog: Calling, switch_storage: Callable[..., None]
+) -> None:
+    """A promotion's copy and a revision's removal."""
+    top_hash = catalog.package("construct/source", {"a": b"1"}, message="refused")
+    switch_storage("error", operation="CopyObject", user="catalog-service", status=403, code="AccessDenied")
+    arm = promote(catalog, top_hash)
+    assert (arm["__typename"], arm["name"]) == ("OperationError", "AWSError")
+    switch_storage("error", operation="DeleteObject", user="catalog-service", status=403, code="AccessDenied")
+    document = "mutation D($h: String!) { packageRevisionDelete(bucket: %s, name: %s, hash: $h) { __typename"
+    document += " ... on OperationError { name context } } }"
+    document %= (f'"{WORK}"', '"construct/source"')
+    arm = catalog.data(document, {"h": top_hash})["packageRevisionDelete"]
+    assert (arm["name"], arm["context"]["error_code"]) == ("AWSError", "AccessDenied")
+
+
 def test_a_storage_that_fails_is_an_internal_error(catalog: Calling, switch_storage: Callable[..., None]) -> None:
     """Neither a missing object nor a success; the answer has a message and no stack."""
     uri = catalog.put_object("construct/failing", b"1")

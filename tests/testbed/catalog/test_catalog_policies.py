@@ -54,10 +54,31 @@ def test_policies_are_listed_found_and_changed(making: Making, admin: Any) -> No
     changed = admin.policies.update_managed(made.id, title=title, permissions=[], roles=[other.id])
     assert (changed.title, changed.permissions, [r.id for r in changed.roles]) == (title, [], [other.id])
     assert admin.roles.get(role.id).policies == []
+    admin.policies.patch_managed(made.id, roles=[])
     admin.policies.delete(made.id)
     assert (admin.policies.get(made.id), admin.roles.get(other.id).policies) == (None, [])
     with pytest.raises(exceptions.PolicyNotFoundError):
         admin.policies.delete(made.id)
+
+
+@pytest.mark.parametrize("is_managed", [True, False])
+def test_an_assigned_policy_stays(making: Making, admin: Any, *, is_managed: bool) -> None:
+    """Whichever side assigned it; it can be removed once no role has it."""
+    role = making.role(Permission.read(DATA))
+    if is_managed:
+        made = admin.policies.get(admin.roles.get(role.id).policies[0].id)
+    else:
+        arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+        made = admin.policies.create_unmanaged(making.name(), arn=arn, roles=[role.id])
+    before = admin.roles.get(role.id)
+    with pytest.raises(exceptions.OperationError) as caught:
+        admin.policies.delete(made.id)
+    assert caught.value.details.name == "PolicyAssigned"
+    assert made.title in caught.value.details.message
+    assert (admin.policies.get(made.id), admin.roles.get(role.id)) == (made, before)
+    admin.roles.delete(role.id)
+    admin.policies.delete(made.id)
+    assert admin.policies.get(made.id) is None
 
 
 def test_a_bad_policy_is_refused_and_changes_nothing(making: Making, admin: Any) -> None:

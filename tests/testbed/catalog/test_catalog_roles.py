@@ -206,6 +206,7 @@ def test_keys_obey_the_policies_of_the_role_on_s3_itself(making: Making, admin: 
     assert rights() == ["r-", "rw", "--"]
     admin.policies.patch_managed(policy.id, permissions=[Permission.read_write(PRIVATE)])
     assert (rights(), buckets_of(making, bearer)) == (["--", "--", "rw"], [PRIVATE])
+    admin.policies.patch_managed(policy.id, roles=[])
     admin.policies.delete(policy.title)
     assert (rights(), buckets_of(making, bearer)) == (["--", "--", "--"], [])
 
@@ -217,6 +218,7 @@ def test_a_declared_role_can_be_widened_and_narrowed(making: Making, admin: Any)
     bearer = f"Bearer {making.catalog.token('test-readonly')}"
     assert admin.roles.get("viewer").arn == admin.roles.get("admin").arn
     assert may(lambda: making.s3(bearer).put_object(Bucket=PRIVATE, Key="roles/x", Body=b"x"))
+    admin.policies.patch_managed(more.id, roles=[])
     admin.policies.delete(more.id)
     assert admin.roles.get("viewer") == viewer
     assert not may(lambda: making.s3(bearer).list_objects_v2(Bucket=PRIVATE))
