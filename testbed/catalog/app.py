@@ -30,6 +30,7 @@ from testbed.catalog.auth import Caller
 from testbed.catalog.auth import ForbiddenError
 from testbed.catalog.browsing import GoneError
 from testbed.catalog.documents import Objects
+from testbed.catalog.refusing import Refusals
 from testbed.catalog.resolvers import Context
 from testbed.catalog.rest_search import RefusedError
 from testbed.catalog.rest_search import RestSearch
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 KNOBS: Final = {
     "latency": "delays {operation, user, seconds}; operation: *, read, search, construct, a field or an operation name",
     "error": "answers an operation with an error status: {operation, user, status, times}",
+    "operation-error": "answers a field with OperationError: {operation, user, code, times}; operation: *, a field,"
+    " Type.field or an operation name",
     "revoke-token": "access tokens that no longer count: {token} or {tokens}",
     "key-life": "lent AWS keys end after so many seconds, whatever end they name: {user, seconds}",
     "token-life": "how long access tokens of an exchange count: {user, seconds}",
@@ -282,6 +285,7 @@ class Catalog:
             is_unsubscribed=self.faults.is_on("subscription-ended"),
             indexed_now=(self.faults.get("indexing") or {}).get("bucket", ""),
             ends=time.monotonic() + float((self.faults.get("time-limit") or {}).get("seconds", limits.MAX_SECONDS)),
+            refusals=Refusals(self.faults, request.state.user, request.state.operation),
         )
 
 

@@ -13,6 +13,7 @@ from graphql import DocumentNode
 from graphql import FieldNode
 from graphql import GraphQLError
 from graphql import GraphQLSchema
+from graphql import MiddlewareManager
 from graphql import NoSchemaIntrospectionCustomRule
 from graphql import OperationDefinitionNode
 from graphql import OperationType
@@ -99,9 +100,18 @@ def answer(asked: Asked, context: Context) -> JSONResponse:
     if errors:
         return _refused([error.formatted for error in errors], context.registry.defects.bend("invalid document", 400))
     given = asked.variables, asked.operation_name
+    between = MiddlewareManager(context.refusals) if context.refusals.are_on else None
     try:
         with one_look() if asked.only_reads else nullcontext():
-            result: Any = execute(schema, asked.document, ROOT, context, *given, execution_context_class=limits.Timed)
+            result: Any = execute(
+                schema,
+                asked.document,
+                ROOT,
+                context,
+                *given,
+                middleware=between,
+                execution_context_class=limits.Timed,
+            )
     except limits.TimedOutError:
         return JSONResponse({"message": "The request takes too long. Ask for less."}, 503, {"Retry-After": "1"})
     done = JSONResponse({"data": result.data}) if not result.errors else _failed(result.errors, context)

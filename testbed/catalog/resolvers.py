@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from testbed.catalog.documents import Objects
     from testbed.catalog.locks import Locks
     from testbed.catalog.manifest import Manifest
+    from testbed.catalog.refusing import Refusals
     from testbed.catalog.registry import Registry
     from testbed.catalog.search import SearchIndex
 
@@ -48,6 +49,7 @@ class Context:
     is_unsubscribed: bool
     indexed_now: str  # a bucket that cannot be removed for the time being
     ends: float  # in monotonic seconds
+    refusals: Refusals
 
     @property
     def who(self) -> Caller:
