@@ -9,11 +9,8 @@ from nightproof.conclusion import cell_dir
 from nightproof.environment import cell_environment
 from nightproof.errors import SuiteError
 from nightproof.evidence.folder import NAMED_SECRETS
-from nightproof.records import Outcome
 from nightproof.runner import cell as runner
-from nightproof.runner.events import logs_of
-from nightproof.runner.events import read_cell
-from nightproof.runner.events import share_dir
+from nightproof.runner import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,14 +42,9 @@ def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, s
 def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
     """Name the tests of a cell whose attempt did not pass, and those that started and left no outcome."""
     folder = cell_dir(night, cell)
-    if not logs_of(folder):
+    if not events.logs_of(folder):
         return ()
-    events = read_cell(folder)
-    silent = {test for test in events.reported if not events.attempts.get(test) and test not in events.unsupported}
-    bad = {
-        test for test, attempts in events.attempts.items() if attempts and attempts[-1].outcome is not Outcome.PASSED
-    }
-    return tuple(sorted((bad | silent) & set(cell.tests)))
+    return tuple(sorted(events.to_repeat(events.read_cell(folder)) & set(cell.tests)))
 
 
 @contextmanager
@@ -73,7 +65,7 @@ def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) 
         suite_path=cell.path,
         suite=cell.suite,
         backend=cell.backend,
-        cell_dir=share_dir(cell_dir(night, cell), share),
+        cell_dir=events.share_dir(cell_dir(night, cell), share),
         env=cell_environment(night.systems)
         | night.secrets.of_suite(cell.secrets)
         | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)},

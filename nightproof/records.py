@@ -107,7 +107,9 @@ class Attempt:
 
     `kind` is how the system failed, where the error that ended the attempt says so; `server_ms` is the slowest request
     that the servers logged for it. A failed attempt has `where` (file:line in the suite), the ends of `traceback` and
-    `output`, and `exchange`, its last exchange with the system if that one failed.
+    `output`, and `exchange`, its last exchange with the system if that one failed. `outside_cause` names what ended
+    the attempt where that is not the test itself, so that running the test alone repeats nothing: the tear-down of a
+    shared fixture, or the death of the process.
     """
 
     n: Annotated[int, Field(ge=1)]
@@ -125,6 +127,7 @@ class Attempt:
     traceback: str = ""
     output: str = ""
     exchange: str = ""
+    outside_cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 START_DEADLINE_S = 30
+HANG_S = 300  # a hang, not a slow machine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Limit every test of the project; not by the configuration file, which is that of the suites in `suites/` too."""
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(HANG_S))
 
 
 def free_port() -> int:

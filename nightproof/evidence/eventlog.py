@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from nightproof.evidence.failures import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 TEXT_LIMIT: Final = 100_000  # characters of one text
+DEPTH_LIMIT: Final = 40  # a value that contains itself ends here
 EXIT_LOG_LOST: Final = 74  # EX_IOERR of sysexits.h; no exit code of pytest
 
 
@@ -46,8 +49,7 @@ class EventLog:
 
     def append(self, line: dict[str, Any]) -> None:
         """Append one line; what JSON cannot hold becomes its text, and what nobody could read is shortened."""
-        plain = json.loads(json.dumps(line, default=str))  # what is not JSON is text only from here on
-        self._write((json.dumps(self._redact(_shortened(plain))) + "\n").encode())
+        self._write((json.dumps(self._redact(_shortened(_plain(line)))) + "\n").encode())
 
     def _write(self, data: bytes, flags: int = 0) -> None:
         """Append to the file as it was made; one that is gone is a loss, and none is made in its place."""
@@ -60,6 +62,25 @@ class EventLog:
                 data = data[os.write(fd, data) :]
         finally:
             os.close(fd)
+
+
+def printable(text: str) -> str:
+    """Return a text that every encoding of Unicode can carry: a lone surrogate, as in file names, is escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return what JSON can hold of a value that a suite may have made, whatever its own methods do."""
+    kind = type(value)  # not isinstance, to which a mock may lie
+    if value is None or issubclass(kind, bool):
+        return value
+    if issubclass(kind, (int, float)):
+        return int.__int__(value) if issubclass(kind, int) else float.__float__(value)
+    if depth < DEPTH_LIMIT and issubclass(kind, dict):
+        return {printable(text_of(key)): _plain(item, depth + 1) for key, item in dict.items(value)}
+    if depth < DEPTH_LIMIT and issubclass(kind, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
+    return printable(str.__str__(value) if issubclass(kind, str) else text_of(value))
 
 
 def _shortened(value: Any) -> Any:

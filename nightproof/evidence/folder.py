@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from nightproof.evidence.eventlog import printable
 from nightproof.evidence.exchange import described
 from nightproof.evidence.state import hex16
 from nightproof.redact import MASK
@@ -46,18 +47,21 @@ class FailedAttempt:
     backend: str
     pass_number: int
     nodeid: str
+    execution: int = 1
 
 
 def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
-    """Write the folder of one attempt; a second pass adds its own exchanges beside the first."""
+    """Write the folder of one attempt; each further one adds its own exchanges beside the first."""
     backend, nodeid = attempt.backend, attempt.nodeid
     folder = root / f"{hex16(attempt.state.id)}-{backend}"
     folder.mkdir(parents=True, exist_ok=True)
-    name = "exchanges.json" if attempt.pass_number == 1 else f"exchanges.{attempt.pass_number}.json"
+    again = f".{attempt.execution}" if attempt.execution > 1 else ""
+    label = f"{attempt.pass_number}{again}"
+    name = "exchanges.json" if label == "1" else f"exchanges.{label}.json"
     pairs = [redacted(dict(described(exchange)), redactor) for exchange in list(attempt.state.log)]
     (folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
     command = ["python", "-m", "pytest", nodeid] + (["--nightproof-backend", backend] if backend != "default" else [])
-    (folder / "rerun.txt").write_text(shlex.join(command) + "\n", encoding="utf-8")
+    (folder / "rerun.txt").write_text(printable(shlex.join(command)) + "\n", encoding="utf-8")
     return folder
 
 

@@ -93,9 +93,3 @@ def write_catalogue(path: Path, found: list[Selected]) -> None:
     """Write what was collected for the process that asked."""
     tests = {test.id: asdict(test.case) for test in found}
     path.write_text(json.dumps(tests), encoding="utf-8")
-
-
-def limit_time(test: Selected) -> None:
-    """Give a test its suite's time limit unless it has its own."""
-    if test.item.get_closest_marker("timeout") is None:
-        test.item.add_marker(pytest.mark.timeout(test.suite.test_timeout_s))

@@ -12,6 +12,7 @@ from datetime import timezone
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
@@ -28,9 +29,12 @@ from nightproof.evidence.control import Seen
 from nightproof.evidence.eventlog import EXIT_LOG_LOST
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
+from nightproof.evidence.executions import Execution
+from nightproof.evidence.failures import is_time_limit
+from nightproof.evidence.failures import kind_of
+from nightproof.evidence.failures import outside_cause
 from nightproof.evidence.selection import Selected
 from nightproof.evidence.selection import Suites
-from nightproof.evidence.selection import limit_time
 from nightproof.evidence.selection import unsupported_reason
 from nightproof.evidence.selection import wanted_ids
 from nightproof.evidence.selection import write_catalogue
@@ -38,7 +42,12 @@ from nightproof.evidence.state import RECORDING
 from nightproof.evidence.state import Phase
 from nightproof.evidence.state import TestState
 from nightproof.evidence.state import hex16
+from nightproof.evidence.timelimits import TimeLimits
+from nightproof.evidence.timelimits import limit_time
 from nightproof.names import run_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 SCHEMA: Final = 1
 EXIT_FORKED: Final = 70  # EX_SOFTWARE of sysexits.h
@@ -97,6 +106,7 @@ class EvidenceSession:
         self.server = Seen()
         self.has_passed = True
         self._was_cut = False
+        self._execution: Execution | None = None
         self._pid = os.getpid()
         self._suites = Suites()
         RECORDING.has_exact_inventory = "exact_inventory" in os.environ.get("NIGHTPROOF_NEEDS", "").split(",")
@@ -104,6 +114,7 @@ class EvidenceSession:
         self._redactor = folder.environment_redactor()
         self._children: Children | None = None
         self._log: EventLog | None = None
+        self._time_limits = TimeLimits(config, lambda **line: self._write("TimeLimit", **line))
 
     # collection
 
@@ -125,7 +136,7 @@ class EvidenceSession:
                 self._write("Unsupported", id=test.id, reason=reason)
                 self.summary.append(f"{test.id}: unsupported, {reason}")
             else:
-                limit_time(test)
+                limit_time(test.item, test.suite.test_timeout_s)
                 kept.append(test)
         kept.sort(key=lambda test: test.case.serial)
         self.tests = {test.item.nodeid: test for test in kept}
@@ -156,24 +167,39 @@ class EvidenceSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Stand around a test: its first line before anything of it runs, its evidence after the last teardown."""
-        test_id = self.tests[item.nodeid].id
-        # The cells of a night run side by side: without the backend two tests would answer for each other's requests.
-        prefix = f"{run_id()}:{self.pass_number}:{hex16(f'{self.backend}:{test_id}')}"
-        self._write("TestStart", id=test_id, nodeid=item.nodeid, time=utc_now())
-        self.server, self.has_passed = Seen(), True
-        state = RECORDING.test = TestState(test_id, prefix, tag=run_tag(run_id()), properties=item.user_properties)
-        if self._children:
-            self._children.begin(prefix)
+        self._execution = None
+        self._begin_execution(item)
         try:
             return (yield)
         finally:
-            if self._children:
-                self._children.collect()
-                self._children.end()
-            RECORDING.test = None
-            self._finish(state, item.nodeid)
+            self._finish_execution()
 
-    def _finish(self, state: TestState, nodeid: str) -> None:
+    def _begin_execution(self, item: pytest.Item) -> None:
+        """Open an attempt: a test that the suite's own plugins run again has several in one protocol."""
+        number = self._execution.number + 1 if self._execution else 1
+        self._execution = Execution(item, number)
+        test_id = self.tests[item.nodeid].id
+        # The cells of a night run side by side: without the backend two tests would answer for each other's requests.
+        attempt = f"{self.pass_number}.{number}" if number > 1 else str(self.pass_number)
+        prefix = f"{run_id()}:{attempt}:{hex16(f'{self.backend}:{test_id}')}"
+        self._write("TestStart", id=test_id, nodeid=item.nodeid, time=utc_now(), execution=number)
+        self.server, self.has_passed = Seen(), True
+        RECORDING.test = TestState(test_id, prefix, tag=run_tag(run_id()), properties=item.user_properties)
+        if self._children:
+            self._children.begin(prefix)
+
+    def _finish_execution(self) -> None:
+        state, execution = RECORDING.test, self._execution
+        if self._children:
+            self._children.collect()
+            self._children.end()
+        RECORDING.test = None
+        if state is not None and execution is not None:
+            for report in execution.unreported():
+                self._append(report)
+            self._finish(state, execution)
+
+    def _finish(self, state: TestState, execution: Execution) -> None:
         self._write(
             "TestEvidence",
             id=state.id,
@@ -183,25 +209,29 @@ class EvidenceSession:
             server_ms=self.server.worst_ms,
             unanswered=state.unanswered,
             observations=state.observations,
+            phases=sorted(execution.phases),
             time=utc_now(),
         )
         self.summary.append(_line(state))
         if not self.has_passed or not state.assertions or not sum(state.exchanges.values()):
-            attempt = folder.FailedAttempt(state, self.backend, self.pass_number, nodeid)
+            attempt = folder.FailedAttempt(
+                state, self.backend, self.pass_number, execution.item.nodeid, execution.number
+            )
             self._guarded(lambda: folder.leave(self.evidence_dir, attempt, self._redactor))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self) -> Any:
-        """Enter the set-up phase."""
-        self._enter("setup")
-        return (yield)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Any:
+        """Enter the set-up phase; a second one in one protocol is a plugin's rerun, which is an attempt of its own."""
+        if self._execution is not None and "setup" in self._execution.phases:
+            self._finish_execution()
+            self._begin_execution(item)
+        return (yield from self._phase("setup"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Any:
         """Enter the call phase; when it is over, and before any teardown, ask the servers what they saw."""
-        self._enter("call")
         try:
-            return (yield)
+            return (yield from self._phase("call"))
         finally:
             self._ask_servers()
             self._enter("teardown")
@@ -209,8 +239,18 @@ class EvidenceSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Any:
         """Enter the tear-down phase."""
-        self._enter("teardown")
-        return (yield)
+        return (yield from self._phase("teardown"))
+
+    def _phase(self, phase: Phase) -> Generator[None, Any, Any]:
+        """Enter a phase and keep what it raised, for a plugin that runs the test again may report nothing of it."""
+        self._enter(phase)
+        phases = self._execution.phases if self._execution is not None else {}
+        phases[phase] = None
+        try:
+            return (yield)
+        except BaseException as error:
+            phases[phase] = error
+            raise
 
     def _enter(self, phase: Phase) -> None:
         if RECORDING.test is not None:
@@ -230,15 +270,17 @@ class EvidenceSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
-        """Mark what pytest-timeout ended, so that nobody has to guess from a message."""
+        """Mark what nobody should have to guess from a message, and keep the report in case that nobody logs it."""
         report = yield
-        if call.excinfo is not None and str(call.excinfo.value).endswith("from pytest-timeout."):
-            report.nightproof_timeout = True
-        if call.excinfo is not None:  # how a system failed, where the error says so: slow and broken are told apart
-            context = getattr(call.excinfo.value, "context", None)
-            report.nightproof_kind = str(context.get("kind", "")) if isinstance(context, dict) else ""
+        if call.excinfo is not None:
+            error = call.excinfo.value
+            report.nightproof_timeout = is_time_limit(error)
+            report.nightproof_outside = outside_cause(error, call.when)
+            report.nightproof_kind = kind_of(error)
         if report.outcome != "passed":
             self.has_passed = False
+        if self._execution is not None:
+            self._execution.made(report)
         return report
 
     # the event log
@@ -249,6 +291,8 @@ class EvidenceSession:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Append a phase of a test as pytest-reportlog would."""
+        if self._execution is not None:
+            self._execution.logged(report)
         self._append(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -268,7 +312,8 @@ class EvidenceSession:
         self._write("CellEnd", exit=int(session.exitstatus), time=utc_now())
 
     def pytest_unconfigure(self) -> None:
-        """Let go of files."""
+        """Let go of files, and of the plugin that was asked to tell."""
+        self._time_limits.close()
         if self._children:
             self._children.close()
 
@@ -285,9 +330,11 @@ class EvidenceSession:
             self._log = EventLog(self.log_path, self._redactor.data)
 
     def _append(self, report: Any) -> None:
-        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        data = report
+        if not isinstance(report, dict):
+            data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
         if self._log is not None and data is not None:
-            if "_report_type" in data:  # subtests of pytest 9 name their kind so
+            if "_report_type" in data:  # sub-tests name their kind so
                 data["$report_type"] = data.pop("_report_type")
             log = self._log
             self._guarded(lambda: log.append(data))

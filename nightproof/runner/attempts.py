@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from datetime import UTC
 from datetime import datetime
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
@@ -13,6 +14,9 @@ from nightproof.records import Attempt
 from nightproof.records import Exchanges
 from nightproof.records import Outcome
 from nightproof.runner.failure import failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PHASES: Final = ("setup", "call", "teardown")
 MESSAGE_LIMIT: Final = 4000  # characters
@@ -25,17 +29,22 @@ class Running:
     id: str
     nodeid: str
     started: datetime
+    execution: int = 1  # a plugin of the suite's own ran it again within the process
     reports: list[dict[str, Any]] = field(default_factory=list)
+    subtests: list[dict[str, Any]] = field(default_factory=list)
+    time_limit: str = ""
     evidence: dict[str, Any] | None = None
 
 
 def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: datetime | None) -> Attempt:
     """Judge the reports; `why` and `cut_outcome` hold where the log was cut short by the process's end."""
-    outcome, message = _judge(running)
+    outcome, message, outside = _judge(running)
     if outcome is None:
         outcome, message = cut_outcome, why or "the test left no outcome"
+    if running.evidence is None and cut_outcome is Outcome.ERROR and outcome is not Outcome.TIMEOUT:
+        outside = outside or "the death of the process"
     evidence = running.evidence or {}
-    failure = failure_of(running.reports)
+    failure = failure_of([*running.subtests, *running.reports])
     return Attempt(
         n=n,
         outcome=outcome,
@@ -46,12 +55,13 @@ def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: 
         server_exchanges=evidence.get("server_exchanges"),
         message=message[:MESSAGE_LIMIT],
         unanswered=evidence.get("unanswered", 0),
-        kind=next((report["nightproof_kind"] for report in running.reports if report.get("nightproof_kind")), ""),
+        kind=next((report["nightproof_kind"] for report in _unpassed(running) if report.get("nightproof_kind")), ""),
         server_ms=evidence.get("server_ms"),
         where=failure.where,
         traceback=failure.traceback,
         output=failure.output,
         exchange=str(evidence.get("exchange", "")) if outcome is not Outcome.PASSED else "",
+        outside_cause=outside,
     )
 
 
@@ -71,20 +81,55 @@ def skip_reason(running: Running) -> str:
     return ""
 
 
-def _judge(running: Running) -> tuple[Outcome | None, str]:
-    """Give outcome and message; no outcome for a test whose log is incomplete and shows no failure yet."""
-    for report in running.reports:
-        if report.get("nightproof_timeout"):
-            return Outcome.TIMEOUT, _message(report)
-    if skipped := skip_reason(running):
-        return Outcome.FAILED, f"unregistered {skipped}"
-    broken = next((report for report in running.reports if report.get("outcome") != "passed"), None)
+def _judge(running: Running) -> tuple[Outcome | None, str, str]:
+    """Give outcome, message and outside cause; no outcome for an incomplete log that shows no failure yet."""
+    broken = next(_broken(running), None)
+    timed_out = next((report for report in _unpassed(running) if report.get("nightproof_timeout")), None)
+    if timed_out is not None:
+        return Outcome.TIMEOUT, _message(timed_out), ""
+    if running.time_limit and running.evidence is None:
+        return Outcome.TIMEOUT, running.time_limit, ""
+    if broken is None and (skipped := skip_reason(running)):
+        return Outcome.FAILED, f"unregistered {skipped}", ""
     if broken is not None:
-        return Outcome.FAILED if broken.get("when") == "call" else Outcome.ERROR, _message(broken)
+        outcome = Outcome.FAILED if broken.get("when") == "call" else Outcome.ERROR
+        outside = str(broken.get("nightproof_outside") or "")
+        message = _subtests(running) or _message(broken)
+        return outcome, f"{outside}: {message}" if outside else message, outside
     seen = {report.get("when") for report in running.reports}
-    if running.evidence is None or not seen.issuperset(PHASES):
-        return None, ""
-    return Outcome.PASSED, ""
+    if running.evidence is None or not seen.union(running.evidence.get("phases", ())).issuperset(PHASES):
+        return None, "", ""
+    return Outcome.PASSED, "", ""
+
+
+def _unpassed(running: Running) -> Iterator[dict[str, Any]]:
+    return (report for report in (*running.subtests, *running.reports) if report.get("outcome") != "passed")
+
+
+def _broken(running: Running) -> Iterator[dict[str, Any]]:
+    """Give the reports of what failed, failed sub-tests first; a plugin that reruns has its own word for it."""
+    yield from (report for report in running.subtests if report.get("outcome") == "failed")
+    for report in running.reports:
+        if report.get("outcome") not in {"passed", "skipped"}:
+            yield report
+
+
+def _subtests(running: Running) -> str:
+    """Name the failed sub-tests, with what the first of them says; nothing where none failed."""
+    failed = [report for report in running.subtests if report.get("outcome") == "failed"]
+    if not failed:
+        return ""
+    others = [_subtest_name(report) for report in failed[1:]]
+    more = f"\nsub-tests that failed too: {', '.join(others)}" if others else ""
+    return f"sub-test {_subtest_name(failed[0])}: {_message(failed[0])}{more}"
+
+
+def _subtest_name(report: dict[str, Any]) -> str:
+    """Give a sub-test's description as pytest prints it."""
+    context = report.get("_subtest.context") or {}
+    values = ", ".join(f"{name}={value}" for name, value in (context.get("kwargs") or {}).items())
+    shown = [f"[{context['msg']}]"] if context.get("msg") is not None else []
+    return " ".join([*shown, *([f"({values})"] if values else [])]) or "(<subtest>)"
 
 
 def _message(report: dict[str, Any]) -> str:

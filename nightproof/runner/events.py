@@ -6,6 +6,7 @@ import glob
 import json
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
@@ -57,6 +58,13 @@ class CellEvents:
     collected: tuple[str, ...]
     observations: dict[str, tuple[Observation, ...]] = field(default_factory=dict)
     properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
+
+
+def to_repeat(events: CellEvents) -> frozenset[str]:
+    """Give the tests whose last attempt did not pass, and those that started and left no outcome."""
+    silent = {test for test in events.reported if not events.attempts.get(test) and test not in events.unsupported}
+    bad = {test for test, tries in events.attempts.items() if tries and tries[-1].outcome is not Outcome.PASSED}
+    return frozenset(silent | bad)
 
 
 def share_dir(cell_dir: Path, share: int) -> Path:
@@ -141,13 +149,24 @@ class _Reader:
     def on_TestStart(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Open an attempt."""
         self._close("the process ended in mid-test", Outcome.ERROR, None)
-        self.running = Running(line["id"], line["nodeid"], datetime.fromisoformat(line["time"]))
+        started = datetime.fromisoformat(line["time"])
+        self.running = Running(line["id"], line["nodeid"], started, line.get("execution", 1))
         self.reported.add(line["id"])
 
     def on_TestReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Add a phase to the open attempt."""
         if self.running is not None and line["nodeid"] == self.running.nodeid:
             self.running.reports.append(line)
+
+    def on_SubTestReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Add a sub-test to the open attempt: a failed one fails the test, whatever the test's own report says."""
+        if self.running is not None and line["nodeid"] == self.running.nodeid:
+            self.running.subtests.append(line)
+
+    def on_TimeLimit(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note that the suite's own time limit is about to end the process, and the open attempt with it."""
+        if self.running is not None and line["nodeid"] == self.running.nodeid:
+            self.running.time_limit = f"Timeout (>{line['seconds']}s): pytest-timeout ended the process"
 
     def on_TestEvidence(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Close the attempt with its evidence."""
@@ -187,7 +206,10 @@ class _Reader:
         if running is None:
             return
         attempts = self.attempts.setdefault(running.id, [])
-        attempts.append(to_attempt(running, len(attempts) + 1, why, outcome, ended))
+        attempt = to_attempt(running, len(attempts) + 1, why, outcome, ended)
+        if running.execution > 1 and attempts and attempts[-1].outcome is attempt.outcome is Outcome.PASSED:
+            attempt = replace(attempt, n=attempts.pop().n)  # a plugin that wants several passes: the last one counts
+        attempts.append(attempt)
         if reason := skip_reason(running):
             self.skips[running.id] = reason
         self.properties.pop(running.id, None)  # of an earlier attempt, as are the observations

@@ -100,6 +100,9 @@ def _of_attempts(test: CatalogueTest, attempts: tuple[Attempt, ...]) -> tuple[Ve
     last = attempts[-1]
     if last.outcome is not Outcome.PASSED:
         return _BAD_ENDS[last.outcome], _first_line(last.message)
+    charged = next((attempt for attempt in attempts if attempt.outside_cause), None)
+    if charged:  # a pass without the cause is no second try of it: else a broken tear-down were a flake every night
+        return Verdict.ERROR, f"{_first_line(charged.message)} (charged to this test, which ran then; alone it passes)"
     hollow = hollow_reason(test, last)
     if hollow:
         return Verdict.HOLLOW, hollow

@@ -30,6 +30,7 @@ GOOD: Final = samples.attempt()
 FAILED: Final = samples.attempt(1, Outcome.FAILED, "\n  AssertionError: 1 == 2  \n  at line 3")
 ERROR: Final = samples.attempt(1, Outcome.ERROR, "fixture: HTTP 503")
 TIMEOUT: Final = samples.attempt(1, Outcome.TIMEOUT, samples.TIMEOUT_TEXT)
+CHARGED: Final = replace(ERROR, outside_cause="the death of the process")
 SILENT: Final = samples.attempt(exchanges=Exchanges(), server_exchanges=0)
 
 
@@ -54,6 +55,9 @@ def verdict(*attempts: Attempt, test: CatalogueTest | None = None, **given: Any)
         ((FAILED, second(GOOD)), Verdict.FLAKY, "attempt 1 failed: AssertionError: 1 == 2"),
         ((ERROR, second(GOOD)), Verdict.FLAKY, "attempt 1 error: fixture: HTTP 503"),
         ((TIMEOUT, second(GOOD)), Verdict.FLAKY, "attempt 1 timeout: Failed: Timeout (>60.0s) from pytest-timeout."),
+        ((CHARGED, second(GOOD)), Verdict.ERROR, "fixture: HTTP 503 (charged to this test, which ran then; alone it"),
+        ((CHARGED, second(SILENT)), Verdict.ERROR, "fixture: HTTP 503 (charged to this test"),
+        ((CHARGED, second(FAILED)), Verdict.FAILED, "AssertionError: 1 == 2"),
         ((FAILED,), Verdict.FAILED, "AssertionError: 1 == 2"),
         ((ERROR, second(FAILED)), Verdict.FAILED, "AssertionError: 1 == 2"),
         ((FAILED, second(ERROR)), Verdict.ERROR, "fixture: HTTP 503"),

@@ -1,0 +1,77 @@
+"""Read from an exception what a report does not say: a time limit, a cause outside the test, a system's own words."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEFT_BEHIND: Final = frozenset({"PytestUnraisableExceptionWarning", "PytestUnhandledThreadExceptionWarning"})
+XUNIT: Final = (  # pytest runs these through fixtures of its own, whose names nobody wrote
+    ("_xunit_setup_module_", "teardown_module"),
+    ("_xunit_setup_class_", "teardown_class"),
+    ("_unittest_setUpClass_", "tearDownClass"),
+    ("_unittest_setUpModule_", "tearDownModule"),
+)
+
+
+def text_of(value: object) -> str:
+    """Return a value's text; where its own method raises, say so, as pytest does."""
+    try:
+        return str(value)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a suite's `__str__` may raise anything
+        return f"<{type(value).__name__} whose text raises {type(error).__name__}>"
+
+
+def is_time_limit(error: BaseException) -> bool:
+    """Return whether pytest-timeout raised it; the place tells, for any test may write the same message."""
+    return any(
+        frame.f_code.co_name == "timeout_sigalrm"
+        for part in _parts(error)
+        for frame, _ in traceback.walk_tb(part.__traceback__)
+    )
+
+
+def outside_cause(error: BaseException, when: str) -> str:
+    """Return the cause that lies outside the test charged with it, which running that test alone cannot repeat."""
+    if type(error).__name__ in LEFT_BEHIND:
+        return "an exception that nothing handled, which an earlier test may have left behind"
+    if when != "teardown":
+        return ""
+    return next((cause for part in _parts(error) if (cause := _shared_fixture(part))), "")
+
+
+def kind_of(error: BaseException) -> str:
+    """Return how a system failed, where the error says so: slow and broken are told apart."""
+    try:
+        context: Any = getattr(error, "context", None)
+        return text_of(context.get("kind", "")) if isinstance(context, dict) else ""
+    except Exception:  # noqa: BLE001 - a suite's attributes may raise anything
+        return ""
+
+
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and, of a group, every error in it."""
+    yield error
+    members = getattr(error, "exceptions", ()) if type(error).__name__.endswith("ExceptionGroup") else ()
+    for member in members:
+        yield from _parts(member)
+
+
+def _shared_fixture(error: BaseException) -> str:
+    """Name the fixture of more than one test that was being torn down, from the frames that pytest finishes it in."""
+    finishing = [
+        frame.f_locals["self"]
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name == "finish" and hasattr(frame.f_locals.get("self"), "argname")
+    ]
+    if not finishing or finishing[-1].scope == "function":
+        return ""
+    name = next((word for start, word in XUNIT if finishing[-1].argname.startswith(start)), finishing[-1].argname)
+    return f"the tear-down of the {finishing[-1].scope} fixture `{name}`"
