@@ -7,6 +7,7 @@ they left out is reported here, so that a pass on a rerun reads as what it is.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from typing import Final
 
 import pytest
 
@@ -16,6 +17,8 @@ from nightproof.evidence.failures import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+ENDS_SESSION: Final = (KeyboardInterrupt, pytest.exit.Exception)
 
 
 class Execution:
@@ -44,6 +47,7 @@ class Execution:
             if when in self._logged or (report is not None and report.outcome == "passed"):
                 continue
             if report is not None:
+                vars(report)["nightproof_unreported"] = True
                 yield report
             elif error is not None:
                 yield self._line(when, error)
@@ -52,9 +56,10 @@ class Execution:
         return {
             "$report_type": "TestReport",
             "nodeid": self.item.nodeid,
-            "when": "session" if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)) else when,
+            "when": "session" if isinstance(error, ENDS_SESSION) else when,
             "outcome": "failed",
             "longrepr": f"{type(error).__name__}: {text_of(error)}",
+            "nightproof_unreported": not isinstance(error, ENDS_SESSION),
             "nightproof_timeout": is_time_limit(error),
             "nightproof_outside": outside_cause(error, when),
             "user_properties": list(self.item.user_properties),

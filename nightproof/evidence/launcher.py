@@ -44,6 +44,8 @@ def main() -> int:
         os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's signature
         threading.Thread(target=watch_parent, args=(int(fd),), name="lifeline", daemon=True).start()
     code = int(pytest.main(sys.argv[1:]))
+    if path := os.environ.get(EVENT_LOG):
+        EventLog(Path(path)).write("PytestEnd", exit=code, time=utc_now())
     _end_soon(code)
     return code
 

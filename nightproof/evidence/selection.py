@@ -49,6 +49,14 @@ class Suites:
         self._check_reasons(case, suite, item)
         return Selected(item, f"{suite.name}/{file}::{item.nodeid.partition('::')[2]}", case, suite)
 
+    def prefix(self, nodeid: str, root: Path) -> str:
+        """Give the beginning that the ids of a collector's tests have in common."""
+        path, colons, inner = nodeid.partition("::")
+        whole = root / path
+        suite = self._suite(whole if whole.is_dir() else whole.parent, root)
+        place = whole.relative_to(suite.path) if whole.is_relative_to(suite.path) else Path(path)
+        return f"{suite.name}/{place.with_suffix('').as_posix()}{colons}{inner}"
+
     def _suite(self, folder: Path, root: Path) -> SuiteConfig:
         if folder not in self._known:
             given = self._given if self._given and folder.is_relative_to(self._given.path) else None

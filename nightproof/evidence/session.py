@@ -33,6 +33,7 @@ from nightproof.evidence.executions import Execution
 from nightproof.evidence.failures import is_time_limit
 from nightproof.evidence.failures import kind_of
 from nightproof.evidence.failures import outside_cause
+from nightproof.evidence.failures import text_of
 from nightproof.evidence.selection import Selected
 from nightproof.evidence.selection import Suites
 from nightproof.evidence.selection import unsupported_reason
@@ -196,7 +197,7 @@ class EvidenceSession:
         RECORDING.test = None
         if state is not None and execution is not None:
             for report in execution.unreported():
-                self._append(report)
+                self._append(report)  # marked: plain pytest counts it as no failure
             self._finish(state, execution)
 
     def _finish(self, state: TestState, execution: Execution) -> None:
@@ -296,10 +297,12 @@ class EvidenceSession:
         self._append(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Append a module that could not be collected; the others say nothing that `Collected` does not."""
-        if report.failed and not self.config.option.collectonly:
+        """Append what could not be collected, or was skipped whole: its tests have no event of their own."""
+        if not report.passed and not self.config.option.collectonly:
             self._guarded(self._open)
             self._append(report)
+            prefix = self._suites.prefix(report.nodeid, self.config.rootpath)
+            self._write("NotStarted", prefix=prefix, why=_why_not_collected(report), skipped=report.skipped)
 
     def pytest_keyboard_interrupt(self) -> None:
         """Note that the session was cut short, by `pytest.exit` too, whose exit code may claim success."""
@@ -360,6 +363,15 @@ class EvidenceSession:
             )
             sys.stderr.flush()
             os._exit(EXIT_LOG_LOST)
+
+
+def _why_not_collected(report: pytest.CollectReport) -> str:
+    """Say in one line why nothing was collected there: of a traceback the line of the error."""
+    if isinstance(report.longrepr, tuple):
+        return f"skip: {report.longrepr[2]}"
+    text = text_of(report.longrepr)
+    said = [line[2:].strip() for line in text.splitlines() if line.startswith("E  ")]
+    return f"`{report.nodeid}` could not be imported: {said[-1] if said else text}"
 
 
 def _versions() -> dict[str, str]:

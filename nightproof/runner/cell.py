@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import sys
 import time
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path  # noqa: TC003 - annotations stay usable at run time
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 
 from nightproof.errors import SuiteError
@@ -29,12 +32,14 @@ from nightproof.runner.output import OutputStream
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Collection
+    from collections.abc import Iterator
     from collections.abc import Mapping
 
 __all__ = ["CellPlan", "GroupRegistry", "run_cell", "second_pass"]
 
 ENDED: Final = (0, 1)  # pytest ran what it was given; any other end may have kept tests from running
-MAX_PROCESSES: Final = 5
+SPARE_PROCESSES: Final = 5
+TESTS_PER_TIMER: Final = 20  # each end by the kill timer costs the whole limit of a process
 POLL_S: Final = 0.05
 GRACE_S: Final = 5.0
 Lines = list[str]
@@ -72,7 +77,8 @@ def second_pass(plan: CellPlan, on_lines: Callable[[Lines], None], groups: Group
 def _run_pass(plan: CellPlan, number: int, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> None:
     remaining = set(plan.test_ids)
     earlier = len(list(plan.cell_dir.glob(_selection(number, "*"))))
-    for process in range(earlier + 1, earlier + MAX_PROCESSES + 1):
+    timers = SPARE_PROCESSES + len(remaining) // TESTS_PER_TIMER
+    for process in itertools.count(earlier + 1):  # each takes at least one test off the rest
         if not remaining or groups.is_stopping:
             return
         run = _Process(plan, number, process)
@@ -83,8 +89,12 @@ def _run_pass(plan: CellPlan, number: int, on_lines: Callable[[Lines], None], gr
             )
         started = run.started_tests()
         remaining -= started.keys()
-        if not started or (exit_code in ENDED and not any(started.values())):
+        timers -= run.was_late
+        if not started or run.has_finished():
             return  # it ended by itself, or died where no test is to blame and none could be left out
+        if remaining and not timers:
+            run.note_limit(len(plan.test_ids))
+            return
 
 
 class _Process:
@@ -97,6 +107,8 @@ class _Process:
         self.log_path = plan.cell_dir / ("events.jsonl" if number == 1 else f"events.{number}.jsonl")
         plan.cell_dir.mkdir(parents=True, exist_ok=True)
         self._offset = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self.was_late = False
+        self._complaint = ""
 
     def run(self, ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
         """Start, stream, limit and reap the process; give its exit code."""
@@ -112,7 +124,7 @@ class _Process:
         plan = self._plan
         output = OutputStream(group.output, plan.cell_dir / "output.log", plan.redact, on_lines)
         try:
-            was_late = self._watch(group, output)
+            self._watch(group, output)
         finally:
             # Whatever ended the wait (an exception of a caller's callback included), no process outlives it.
             exit_code = group.reap()
@@ -120,20 +132,19 @@ class _Process:
             with group.output:
                 output.close()
         if exit_code != EXIT_LOG_LOST:
-            self._note_end(exit_code, "timer" if was_late else "cancel" if groups.is_stopping else "signal")
+            self._complaint = output.complaint
+            self._note_end(exit_code, "timer" if self.was_late else "cancel" if groups.is_stopping else "signal")
         return exit_code
 
-    def _watch(self, group: ProcessGroup, output: OutputStream) -> bool:
+    def _watch(self, group: ProcessGroup, output: OutputStream) -> None:
         deadline = time.monotonic() + self._plan.timeout_s
-        was_late = False
         while not group.has_ended():
             is_busy = output.pump()
-            if not was_late and time.monotonic() >= deadline:
-                was_late = True
+            if not self.was_late and time.monotonic() >= deadline:
+                self.was_late = True
                 group.stop(self._plan.grace_s)
             if not is_busy:
                 time.sleep(POLL_S)
-        return was_late
 
     def _note_end(self, exit_code: int, reason: str) -> None:
         running = next((test for test, is_open in self.started_tests().items() if is_open), "")
@@ -141,7 +152,8 @@ class _Process:
             log = EventLog(self.log_path)
             if running or reason == "timer" or exit_code < 0:
                 log.write("CellKilled", reason=reason, id=running, exit=exit_code, time=utc_now())
-            log.write("ProcessExit", exit=exit_code, time=utc_now())
+            why = "" if self.started_tests() else f"pytest could not start (exit {exit_code}): {self._complaint}"
+            log.write("ProcessExit", exit=exit_code, why=why if self._complaint else "", time=utc_now())
         except OSError as error:
             raise SuiteError(
                 f"The event log `{self.log_path}` could not be written ({error.strerror}): "
@@ -150,19 +162,29 @@ class _Process:
 
     def started_tests(self) -> dict[str, bool]:
         """Give the tests that this process started, and whether each was left open when it ended."""
-        started: dict[str, bool] = {}
+        lines = [line for line in self._lines() if line.get("$report_type") in {"TestStart", "TestEvidence"}]
+        return {line["id"]: line["$report_type"] == "TestStart" for line in lines}
+
+    def has_finished(self) -> bool:
+        """Say whether pytest came back by itself after it ran what it was given."""
+        return any(line.get("$report_type") == "PytestEnd" and line["exit"] in ENDED for line in self._lines())
+
+    def note_limit(self, declared: int) -> None:
+        """Write down that no further process is started, and why."""
+        limit = SPARE_PROCESSES + declared // TESTS_PER_TIMER
+        why = f"not started: the kill timer ended {limit} processes of this cell, the limit for {declared} tests"
+        EventLog(self.log_path).write("NotStarted", prefix="", why=why, time=utc_now())
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
         if not self.log_path.exists():
-            return started
+            return
         with self.log_path.open("rb") as file:
             file.seek(self._offset)
             for raw in file:
-                try:
+                with contextlib.suppress(ValueError):
                     line = json.loads(raw)
-                except ValueError:
-                    continue
-                if line.get("$report_type") in {"TestStart", "TestEvidence"}:
-                    started[line["id"]] = line["$report_type"] == "TestStart"
-        return started
+                    if isinstance(line, dict):
+                        yield line
 
     def _environment(self, ids: Collection[str]) -> dict[str, str]:
         plan = self._plan

@@ -39,6 +39,21 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessEnd:
+    """How one process that ran tests ended; `pytest_exit` is what pytest returned, None where it never did.
+
+    `has_failures` says that a report explains an exit code of 1, `is_charged` that a test answers for the end.
+    """
+
+    number: int
+    exit: int
+    pytest_exit: int | None = None
+    has_failures: bool = False
+    is_charged: bool = False
+    ended_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CellEvents:
     """What the logs of a cell say; `reported` are the tests that started, `torn_lines` counts unreadable lines.
 
@@ -58,6 +73,17 @@ class CellEvents:
     collected: tuple[str, ...]
     observations: dict[str, tuple[Observation, ...]] = field(default_factory=dict)
     properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
+    ends: tuple[ProcessEnd, ...] = ()
+    not_started: dict[str, str] = field(default_factory=dict)
+
+    def why_not_started(self, test_id: str) -> str:
+        """Give why a test has no event: its module did not import, or nothing was started any more."""
+        fitting = [prefix for prefix in self.not_started if _is_below(test_id, prefix)]
+        return self.not_started[max(fitting, key=len)] if fitting else ""
+
+
+def _is_below(test_id: str, prefix: str) -> bool:
+    return not prefix or test_id == prefix or test_id.startswith((f"{prefix}::", f"{prefix}/", f"{prefix}["))
 
 
 def to_repeat(events: CellEvents) -> frozenset[str]:
@@ -105,10 +131,14 @@ class _Reader:
     running: Running | None = None
     number: int = 1
     last: int | None = None  # how the last process of the log at hand ended
+    end: ProcessEnd | None = None  # of the process at hand, once it started a test
+    ends: list[ProcessEnd] = field(default_factory=list)
+    has_collect_errors: bool = False
+    not_started: dict[str, str] = field(default_factory=dict)
 
     def read(self, path: Path, number: int) -> None:
         """Read the log that one worker wrote in one pass; a cell ends as the worst of its workers does."""
-        self.number, worst, self.last = number, self.exit, None
+        self.number, worst, self.last, self.end = number, self.exit, None, None
         for line in self._lines(path):
             handler = getattr(self, f"on_{line.get('$report_type')}", None)
             if handler:
@@ -134,7 +164,7 @@ class _Reader:
     def on_CellStart(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Begin a process; what the one before left open died with it."""
         self._close("the process ended in mid-test", Outcome.ERROR, None)
-        self.suite, self.backend = line["suite"], line["backend"]
+        self.suite, self.backend, self.end = line["suite"], line["backend"], None
         started = datetime.fromisoformat(line["time"])
         self.started = min(self.started or started, started)
 
@@ -152,14 +182,17 @@ class _Reader:
         started = datetime.fromisoformat(line["time"])
         self.running = Running(line["id"], line["nodeid"], started, line.get("execution", 1))
         self.reported.add(line["id"])
+        self.end = self.end or ProcessEnd(self.number, 0)
 
     def on_TestReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Add a phase to the open attempt."""
+        self._note_failure(line)
         if self.running is not None and line["nodeid"] == self.running.nodeid:
             self.running.reports.append(line)
 
     def on_SubTestReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Add a sub-test to the open attempt: a failed one fails the test, whatever the test's own report says."""
+        self._note_failure(line)
         if self.running is not None and line["nodeid"] == self.running.nodeid:
             self.running.subtests.append(line)
 
@@ -181,9 +214,28 @@ class _Reader:
         """Note how pytest ended."""
         self._end(line)
 
+    def on_CollectReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note a module that could not be collected: pytest's exit code says so too."""
+        self.has_collect_errors = self.has_collect_errors or line.get("outcome") == "failed"
+
+    def on_NotStarted(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note why tests have no event."""
+        self.not_started.setdefault(line["prefix"], line["why"])
+
+    def _note_failure(self, line: dict[str, Any]) -> None:
+        if self.end is not None and line.get("outcome") == "failed" and not line.get("nightproof_unreported"):
+            self.end = replace(self.end, has_failures=True)
+
+    def on_PytestEnd(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
+        """Note that pytest came back, with the exit code that it leaves to the process."""
+        if self.end is not None:
+            self.end = replace(self.end, pytest_exit=int(line["exit"]))
+
     def on_CellKilled(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Note who ended the process, and charge the test that ran."""
         reason = line["reason"]
+        if self.end is not None:
+            self.end = replace(self.end, ended_by=reason, is_charged=self.running is not None)
         outcome = Outcome.TIMEOUT if reason == "timer" else Outcome.ERROR
         why = _KILLED.get(reason, f"the process was ended: {reason}")
         if reason == "signal":
@@ -193,6 +245,13 @@ class _Reader:
     def on_ProcessExit(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Note the exit code that the runner saw."""
         ended = datetime.fromisoformat(line["time"])
+        if line.get("why"):
+            self.not_started.setdefault("", line["why"])
+        if self.end is not None:
+            charged = self.end.is_charged or self.running is not None
+            failed = self.end.has_failures or self.has_collect_errors
+            self.ends.append(replace(self.end, exit=int(line["exit"]), is_charged=charged, has_failures=failed))
+        self.end, self.has_collect_errors = None, False
         self._close(f"the process ended in mid-test with exit code {line['exit']}", Outcome.ERROR, ended)
         self._end(line)
 
@@ -233,6 +292,8 @@ class _Reader:
             collected=tuple(self.collected),
             observations=self.observations,
             properties=self.properties,
+            ends=tuple(self.ends),
+            not_started=self.not_started,
         )
 
 

@@ -21,6 +21,7 @@ BLOCK_BYTES: Final = 65536
 PUMP_BYTES: Final = 1_000_000  # who prints without end must not keep us from looking at the clock
 LINE_BYTES: Final = 4_000_000  # a longer line is cut, so that no line fills the memory
 KEY_LINES: Final = 200  # no private key is longer; one without an end must not hold the output back
+COMPLAINTS: Final = ("E   ", "ERROR: ", "INTERNALERROR> ")  # how pytest begins a line that says why it gave up
 KEPT_BYTES: Final = 100_000_000  # per process; a suite that prints more must not fill the disk
 
 
@@ -40,6 +41,7 @@ class OutputStream:
         self._lines: list[str] = []
         self._since = time.monotonic()
         self._room = KEPT_BYTES
+        self.complaint = ""
 
     def pump(self) -> bool:
         """Take what the child has written so far, up to a limit; say whether more is waiting."""
@@ -85,6 +87,8 @@ class OutputStream:
         """Redact, write and pass on what was held; the lines of a key have become one."""
         text, self._held = self._redact(self._held), ""
         for line in text.removesuffix("\n").split("\n") if text else ():
+            if line.startswith(COMPLAINTS):
+                self.complaint = line.partition(" ")[2].strip()
             self._log.write(line + "\n")
             self._lines.append(line)
             if len(self._lines) >= CHUNK_LINES:

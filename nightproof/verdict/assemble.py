@@ -34,6 +34,7 @@ from nightproof.verdict.cause import CauseFacts
 from nightproof.verdict.cause import cause
 from nightproof.verdict.colour import decide
 from nightproof.verdict.consistency import compare
+from nightproof.verdict.exits import exits
 from nightproof.verdict.findings import findings
 from nightproof.verdict.findings import measures
 from nightproof.verdict.gates import run_gates
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from nightproof.profile import Profile
     from nightproof.runner.events import CellEvents
     from nightproof.side_by_side import Consistency
+    from nightproof.side_by_side import Finding
     from nightproof.verdict.catalogue import CatalogueTest
     from nightproof.verdict.findings import Noted
 
@@ -112,7 +114,8 @@ def build_report(facts: RunFacts) -> RunReport:
     blocked = causes[0] if causes else ""
     tests = _with_details(_with_history(_judged(facts, blocked), facts, blocked))
     compared = _compared(facts, tests)
-    gates = _gates(facts, tests, compared, blocked)
+    ends = exits((cell.suite, cell.backend, cell.events.ends) for cell in facts.cells if cell.events)
+    gates = _gates(facts, tests, compared, ends, blocked)
     violated = bool(facts.violations)
     colour, exit_code = decide(interrupted=facts.interrupted, blocked=bool(blocked), violated=violated, gates=gates)
     cells = tuple(_cell(cell, tests, facts) for cell in facts.cells)
@@ -126,7 +129,7 @@ def build_report(facts: RunFacts) -> RunReport:
         ended=facts.ended,
         interrupted=facts.interrupted,
         colour=colour,
-        cause=cause(_cause_facts(facts, colour, tests, gates, causes, compared)),
+        cause=cause(_cause_facts(facts, colour, tests, gates, causes, compared, ends)),
         exit_code=exit_code,
         builds=dict(facts.builds),
         suite_hash=facts.suite_hash,
@@ -150,7 +153,7 @@ def build_report(facts: RunFacts) -> RunReport:
         not_green_nights=_not_green(colour, facts.nights),
         support=support(tests),
         consistency=compared,
-        findings=findings(_noted(facts)),
+        findings=(*findings(_noted(facts)), *ends),
         measures=measures(_noted(facts)),
         reasons={reason: text for cell in facts.cells for reason, text in cell.reasons.items()},
     )
@@ -249,7 +252,11 @@ def _noted(facts: RunFacts) -> list[Noted]:
 
 
 def _gates(
-    facts: RunFacts, tests: tuple[TestVerdict, ...], compared: Sequence[Consistency], blocked: str
+    facts: RunFacts,
+    tests: tuple[TestVerdict, ...],
+    compared: Sequence[Consistency],
+    ends: Sequence[Finding],
+    blocked: str,
 ) -> tuple[Gate, ...]:
     limits = facts.profile.gates
     whole = run_gates(
@@ -260,6 +267,7 @@ def _gates(
         night_usd=facts.cost.night_usd,
         wall_s=(facts.ended - facts.started).total_seconds(),
         compared=compared,
+        ends=ends,
         asked=not blocked,
     )
     return (*tier_gates(tests, limits, asked=not blocked), *whole)
@@ -293,6 +301,7 @@ def _cause_facts(
     gates: tuple[Gate, ...],
     blocked: tuple[str, ...],
     compared: tuple[Consistency, ...],
+    ends: tuple[Finding, ...],
 ) -> CauseFacts:
     return CauseFacts(
         colour=colour,
@@ -306,6 +315,7 @@ def _cause_facts(
         builds=_changed_builds(facts),
         first=not counted(facts.nights),
         compared=compared,
+        ends=tuple(end.detail for end in ends),
     )
 
 

@@ -16,6 +16,8 @@ from nightproof.records import Verdict
 from nightproof.verdict.clusters import FAILURES
 from nightproof.verdict.clusters import Cluster
 from nightproof.verdict.clusters import clusters
+from nightproof.verdict.exits import UNCLEAN
+from nightproof.verdict.outcomes import NO_EVENT
 from nightproof.verdict.sentences import fit
 from nightproof.verdict.sentences import listed
 from nightproof.verdict.sentences import plural
@@ -52,6 +54,7 @@ class CauseFacts:
     builds: Sequence[str] = ()
     first: bool = False
     compared: Sequence[Consistency] = ()
+    ends: Sequence[str] = ()
 
 
 def cause(facts: CauseFacts) -> str:
@@ -95,7 +98,9 @@ def _red(facts: CauseFacts) -> list[str]:
         return _differences(differing)
     number = len(facts.unknown) or int(_gate_number(facts.gates, "unknown"))
     named = f": {facts.unknown[0]}" if facts.unknown else ""
-    return [f"{plural(number, 'resource')} of tonight in no ledger{named}."]
+    return (
+        [f"{plural(number, 'resource')} of tonight in no ledger{named}."] if number or not facts.ends else [*facts.ends]
+    )
 
 
 def _differences(differing: Sequence[Consistency]) -> list[str]:
@@ -134,7 +139,7 @@ def _named(failures: list[TestVerdict], counted: str, why: str, since: str) -> l
 def brief(cluster: Cluster) -> str:
     """Say the cause of a cluster in a short sentence; only a failure's own message tells more than its kind."""
     kinds = {test.verdict for test in cluster.tests}
-    if kinds == {Verdict.NOT_RUN}:
+    if kinds == {Verdict.NOT_RUN} and all(test.reason == NO_EVENT for test in cluster.tests):
         return "no event in any cell log"
     if kinds == {Verdict.TIMEOUT}:
         return "no end within the time limit"
@@ -207,6 +212,7 @@ def _gate_text(gate: Gate, facts: CauseFacts) -> str:
         "quarantine_overdue": f"{plural(value, 'quarantine entry', 'quarantine entries')} past the expiry date",
         "tolerated": f"{_of(value, facts.tests)} did not pass, within the gate of the tier{_some(below)}",
         "leaked": f"{plural(value, 'resource')} leaked, left to the next sweep",
+        UNCLEAN: facts.ends[0].rstrip(".") if facts.ends else "",
         "cost": f"cost {_number(gate):.2f} USD over its gate of {limit:.2f} USD",
         "wall": f"wall time {value} s over its gate of {limit:.0f} s",
     }

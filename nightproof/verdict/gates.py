@@ -13,6 +13,8 @@ from nightproof.records import Rate
 from nightproof.records import TestVerdict
 from nightproof.records import Tier
 from nightproof.records import Verdict
+from nightproof.verdict.exits import UNCLEAN
+from nightproof.verdict.exits import UNEXPLAINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from nightproof.profile import Gates
     from nightproof.records import LedgerAudit
     from nightproof.side_by_side import Consistency
+    from nightproof.side_by_side import Finding
 
 GateColour = Literal[Colour.AMBER, Colour.RED]
+EXITS: Final[dict[str, GateColour]] = {UNEXPLAINED: Colour.RED, UNCLEAN: Colour.AMBER}
 _OUTSIDE_TIERS: Final = frozenset({Verdict.UNSUPPORTED, Verdict.QUARANTINED})
 _GOOD: Final = frozenset({Verdict.PASSED, Verdict.FLAKY})
 _BELOW: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.BLOCKED})
@@ -78,6 +82,7 @@ def run_gates(
     night_usd: float | None,
     wall_s: float | None,
     compared: Sequence[Consistency] = (),
+    ends: Sequence[Finding] = (),
     asked: bool = True,
 ) -> tuple[Gate, ...]:
     """Give the gates of the whole run; `None` where nothing measured."""
@@ -102,6 +107,9 @@ def run_gates(
     if compared:  # a suite has several backends
         told = any(one.equal or one.differs for one in compared)
         gates.append(_count("differences", sum(one.differs for one in compared) if told else None, 0, Colour.RED))
+    for name, colour in EXITS.items():  # a gate only where a process ended oddly
+        if number := sum(end.kind == name for end in ends):
+            gates.append(_count(name, number, 0, colour))
     for name, value, limit in (("cost", night_usd, limits.cost_usd), ("wall", wall_s, limits.wall_s)):
         if limit is not None:
             gates.append(_count(name, value, limit, Colour.AMBER))

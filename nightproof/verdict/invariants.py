@@ -11,6 +11,7 @@ from nightproof.records import RunReport
 from nightproof.records import Verdict
 from nightproof.verdict.assemble import pass_rate
 from nightproof.verdict.colour import decide
+from nightproof.verdict.gates import EXITS
 from nightproof.verdict.gates import is_broken
 from nightproof.verdict.gates import tier_rate
 from nightproof.verdict.outcomes import hollow_reason
@@ -128,6 +129,7 @@ def _gate_counts(report: RunReport) -> dict[str, float]:
         "quarantine": report.totals.quarantined,
         "leaked": report.ledger.leaked,
         "unknown": report.ledger.unknown,
+        **{name: number for name in EXITS if (number := sum(it.kind == name for it in report.findings))},
         **({"differences": sum(one.differs for one in report.consistency)} if report.consistency else {}),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from typing import Final
 
 from nightproof.records import Attempt
 from nightproof.records import Outcome
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nightproof.verdict.catalogue import CatalogueTest
     from nightproof.verdict.quarantine import QuarantineEntry
 
+NO_EVENT: Final = "declared, and no event in any cell log"
 _BAD_ENDS = {Outcome.FAILED: Verdict.FAILED, Outcome.ERROR: Verdict.ERROR, Outcome.TIMEOUT: Verdict.TIMEOUT}
 
 
@@ -84,7 +86,8 @@ def _verdict(
         return _of_attempts(test, attempts)
     if events and test.id in events.reported:
         return Verdict.ERROR, "the test started and left no outcome"
-    return Verdict.NOT_RUN, "declared, and no event in any cell log"
+    why = events.why_not_started(test.id) if events else ""
+    return Verdict.NOT_RUN, _first_line(why) if why else NO_EVENT
 
 
 def unsupported_reason(test: CatalogueTest, backend: str, offers: Collection[str]) -> str:
