@@ -9,13 +9,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
 
-from nightproof import profile as profiles
+from nightproof.config.loader import load
+from nightproof.config.loader import load_profile
+from nightproof.config.places import require_history
+from nightproof.config.places import require_state_dir
 from nightproof.doctor import diagnose
 from nightproof.doctor import render
 from nightproof.environment import cell_environment
 from nightproof.errors import UsageError
 from nightproof.housekeeping import clean_earlier
 from nightproof.housekeeping import opened
+from nightproof.plan import RUN_ID
 from nightproof.plan import Choice
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
@@ -36,28 +40,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nightproof.profile import Secrets
     from nightproof.prove.plan import Selection
     from nightproof.prove.run import Options
     from nightproof.records import SeedResult
 
 
-def _secrets(profile_given: str) -> Secrets:
-    return profiles.load_secrets(profiles.find(profile_given))
-
-
 def doctor(profile_given: str, *, as_json: bool) -> tuple[str, bool]:
     """Diagnose; give text and whether every required check holds."""
-    plan = make_plan(profiles.load(profile_given), Choice(), new_run_id(), profile_given)
-    diagnosis = diagnose(plan, profiles.load_secrets(profiles.find(profile_given), plan.profile))
+    told = load(profile_given)
+    diagnosis = diagnose(make_plan(told.profile, Choice(), new_run_id(), profile_given), told.secrets)
     shown = json.dumps(diagnosis.as_data(), indent=2) if as_json else render(diagnosis)
     return shown, diagnosis.is_well
 
 
 def seed(profile_given: str, *, as_json: bool) -> str:
     """Seed the target; give one line per seed."""
-    profile = profiles.load(profile_given)
-    with opened(profile, _secrets(profile_given), "seed") as target:
+    told = load(profile_given, for_tests=False)
+    with opened(told.profile, told.secrets, "seed") as target:
         results = seed_target(target, lambda name, done, of: announce("seed", name, done, of))
     if as_json:
         return json.dumps([asdict(result) for result in results], indent=2)
@@ -73,10 +72,11 @@ def _seed_lines(result: SeedResult) -> list[str]:
 
 def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) -> None:
     """Serve the testbed until a signal; show the environment as `export` lines once it is ready."""
-    profile = profiles.load(profile_given)
+    told = load(profile_given, for_tests=False)
+    profile = told.profile
     if profile.target != "embedded":
         raise UsageError(f"The profile `{profile.name}` is live: there is no testbed to start. Use an embedded one.")
-    with opened(profile, _secrets(profile_given), "testbed") as target:
+    with opened(profile, told.secrets, "testbed") as target:
         if seeded:
             seed_target(target, lambda name, done, of: announce("seed", name, done, of))
         for name, value in sorted(cell_environment(target).items()):
@@ -89,8 +89,9 @@ def cleanup(
     profile_given: str, run_id: str | None, min_age_hours: int, *, apply: bool, as_json: bool
 ) -> tuple[str, bool]:
     """Plan or do the cleanup of earlier runs; give the text, and whether nothing that was to go is still there."""
+    told = load(profile_given, for_tests=False)
     result = clean_earlier(
-        profiles.load(profile_given), _secrets(profile_given),
+        told.profile, told.secrets,
         run_id=run_id, min_age=timedelta(hours=min_age_hours), dry_run=not apply,
     )  # fmt: skip
     if as_json:
@@ -102,16 +103,24 @@ def cleanup(
 
 def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
     """Give a run's report as text or as it stands in report.json; a killed run gets its report now."""
-    path = profiles.load(profile_given).state_dir.absolute() / "runs" / run_id / "report.json"
+    path = _runs_dir(profile_given) / run_id / "report.json"
+    if run_id != "latest" and not RUN_ID.fullmatch(run_id):
+        raise UsageError(f"`{run_id}` is no run id: give one that `nightproof history` lists, or `latest`.")
     from nightproof.salvage import salvage  # noqa: PLC0415 - it brings the history, and that brings pandas
 
     found = read_report(path) if path.is_file() else salvage(profile_given, run_id)
     return dump_report(found) if as_json else text.render(found, str(path.with_name("report.html")))
 
 
+def _runs_dir(profile_given: str) -> Path:
+    state_dir = load_profile(profile_given).state_dir
+    require_state_dir(state_dir)
+    return state_dir / "runs"
+
+
 def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_json: bool) -> tuple[str, bool]:
     """Compare suites with their lock or write it; give text and whether lock and suites agree."""
-    profile = profiles.load(profile_given)
+    profile = load_profile(profile_given)
     chosen = paths or tuple(suite.path for suite in profile.suite)
     found = {str(path): _catalogue_one(path, profile.collecting(path), update=update) for path in chosen}
     is_current = not any(lines for lines in found.values()) or update
@@ -133,11 +142,13 @@ def _catalogue_one(path: Path, env: Mapping[str, str], *, update: bool) -> list[
 
 def history(profile_given: str, limit: int, *, rebuild: bool, as_json: bool) -> str:
     """List the last nights of a profile, newest first."""
+    from nightproof.history.address import default_url  # noqa: PLC0415 - as above
     from nightproof.history.index import History  # noqa: PLC0415 - pandas takes as long to load as all the rest
-    from nightproof.history.index import default_url  # noqa: PLC0415 - as above
 
-    profile = profiles.load(profile_given)
-    state_dir = profile.state_dir.absolute()
+    profile = load_profile(profile_given)
+    state_dir = profile.state_dir
+    require_state_dir(state_dir)
+    require_history(profile)
     with History(profile.history_url or default_url(state_dir)) as index:
         (index.rebuild if rebuild else index.sync)(state_dir / "runs")
         frame = index.trend(profile.name, profile.target).iloc[::-1].head(limit)
@@ -157,7 +168,7 @@ def _night_line(row: dict[Hashable, Any]) -> str:
 
 def prune(profile_given: str, keep_days: int, *, apply: bool, as_json: bool) -> str:
     """Plan or do the pruning of old run directories."""
-    plan = plan_prune(profiles.load(profile_given).state_dir.absolute() / "runs", timedelta(days=keep_days))
+    plan = plan_prune(_runs_dir(profile_given), timedelta(days=keep_days))
     if apply:
         delete_pruned(plan)
     if as_json:
@@ -178,12 +189,12 @@ def down(profile_given: str) -> str:
     """Ask the supervisor to end, and wait for it."""
     from deployments.stopping import stop_supervisor  # noqa: PLC0415 - as above
 
-    return stop_supervisor(profiles.load(profile_given).state_dir.absolute())
+    return stop_supervisor(load_profile(profile_given).state_dir)
 
 
 def prove(profile_given: str, selection: Selection, options: Options, *, as_json: bool) -> tuple[str, bool]:
     """Run the suite proof; give text and whether every named test was killed."""
-    profile = profiles.load(profile_given)
-    summary = run_proof(profile, _secrets(profile_given), selection, options)
+    told = load(profile_given, for_tests=False)
+    summary = run_proof(told.profile, told.secrets, selection, options)
     shown = json.dumps(summary.as_data(), indent=2) if as_json else proofs.text(summary)
     return shown, summary.is_proven

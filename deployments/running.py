@@ -17,7 +17,7 @@ import httpx
 from deployments import server
 from deployments.state import kept_auth
 from deployments.state import supervisor_api
-from nightproof import profile as profiles
+from nightproof.config.loader import load
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.locking import environment_lock
@@ -25,7 +25,6 @@ from nightproof.night import RESERVE_BYTES
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.progress import announce
-from nightproof.provisioning import require_known
 from nightproof.report.files import read_report
 
 if TYPE_CHECKING:
@@ -44,10 +43,7 @@ def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
 
     Raises UsageError before anything is started, and Interrupted when a signal left no report.
     """
-    profile = profiles.load(profile_given)
-    require_known(profile.checks)
-    plan = make_plan(profile, choice, new_run_id(), profile_given)
-    profiles.load_secrets(profiles.find(profile_given), profile)  # a missing one must not wait for the server
+    plan = make_plan(load(profile_given).profile, choice, new_run_id(), profile_given)
     with termination(), environment_lock(plan.state_dir, plan.run_id), prefect_api(plan):
         ended = _run_flow(plan, profile_given, choice)
     path = plan.run_dir / "report.json"

@@ -20,11 +20,16 @@ from deployments.state import kept_auth
 from deployments.state import note_path
 from deployments.state import place
 from deployments.state import write_note
-from nightproof import profile as profiles
+from nightproof.config import profiles
+from nightproof.config.loader import load
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.lifeline import Kept
 from nightproof.lifeline import keep
+from nightproof.plan import Choice
+from nightproof.plan import make_plan
+from nightproof.plan import new_run_id
+from nightproof.profile import PROFILES
 from nightproof.target import ROOT
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
     from deployments.server import Server
     from nightproof.profile import Profile
+    from nightproof.profile import Secrets
 
 PROFILE_VARIABLE: Final = "NIGHTPROOF_PROFILE"  # the flows' default environment, read at their import
 POOL: Final = "nightproof"
@@ -44,18 +50,19 @@ log = logging.getLogger(__name__)
 
 def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
     """Start everything, watch until a signal, and leave no process behind."""
-    profile = profiles.load(profile_given)
-    state_dir = profile.state_dir.absolute()
+    told = load(profile_given)
+    make_plan(told.profile, Choice(), new_run_id(), profile_given)  # what no night could run is refused now
+    profile, state_dir = told.profile, told.profile.state_dir
     with place(state_dir), ExitStack() as ends:
         auth = kept_auth(state_dir, servers.new_auth)
         server = servers.start(state_dir, with_services=True, port=servers.free_port(port), auth=auth)
         ends.callback(note_path(state_dir).unlink, missing_ok=True)  # goes last: `down` waits for it
         ends.callback(server.stop)
         write_note(state_dir, SupervisorNote(os.getpid(), server.url))
-        os.environ.update(_environment(server) | {PROFILE_VARIABLE: _from_anywhere(profile_given)})
+        os.environ.update(_environment(server) | _handed_on(profile_given))
         _make_pool()
         _prefect("deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
-        supervisor = Supervisor(profile, profile_given, server)
+        supervisor = Supervisor(profile, told.secrets, server)
         supervisor.prepare()
         ends.callback(supervisor.stop)
         show(f"Prefect: {server.url}")
@@ -69,10 +76,10 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
 class Supervisor:
     """Owns the worker and looks at it, and at the runs, every few seconds."""
 
-    def __init__(self, profile: Profile, profile_given: str, server: Server) -> None:
+    def __init__(self, profile: Profile, secrets: Secrets, server: Server) -> None:
         self.profile = profile
         self.server = server
-        self.secrets = profiles.load_secrets(profiles.find(profile_given))
+        self.secrets = secrets
         self.alerts = Alerts(profile, self.secrets)
         self.worker: Kept | None = None
 
@@ -131,10 +138,16 @@ class Supervisor:
         return self.server.home / "worker.log"
 
 
+def _handed_on(profile_given: str) -> dict[str, str]:
+    """Return what tells the worker's processes, which start elsewhere, of which profile and which folder we speak."""
+    base = profiles.base_of(profiles.find(profile_given))
+    return {PROFILE_VARIABLE: _from_anywhere(profile_given), profiles.WORKDIR_VARIABLE: str(base)}
+
+
 def _from_anywhere(profile_given: str) -> str:
     """Give the profile as the worker's processes find it: a name stays, a path becomes absolute."""
     path = profiles.find(profile_given)
-    return path.stem if path.parent == profiles.PROFILES else str(path.absolute())
+    return path.stem if path.parent == PROFILES else str(path)
 
 
 def _environment(server: Server) -> dict[str, str]:

@@ -15,8 +15,8 @@ from nightproof import ledger
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.evidence.suite import load_suite
+from nightproof.history.address import default_url
 from nightproof.history.index import History
-from nightproof.history.index import default_url
 from nightproof.history.nights import last_alarm
 from nightproof.night import RESERVED
 from nightproof.night import now

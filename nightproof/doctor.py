@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from nightproof.evidence.suite import load_suite
 from nightproof.housekeeping import opened
-from nightproof.provisioning import require_known
 from nightproof.provisioning import verify
 from nightproof.redact import Redactor
 from nightproof.verdict.outcomes import unsupported_reason
@@ -63,7 +62,6 @@ class Diagnosis:
 
 def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
     """Run every check once against the systems and count what each cell could run."""
-    require_known(plan.profile.checks)
     with opened(plan.profile, secrets, "doctor") as target:
         redactor = Redactor(target.secret_values())
         checks = tuple(_masked(verify(target, check), redactor) for check in plan.profile.checks)

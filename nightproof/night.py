@@ -17,7 +17,7 @@ from typing import Any
 from typing import Final
 from typing import Literal
 
-from nightproof import profile as profiles
+from nightproof.config.loader import load
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.ledger import CatalogAdmin
@@ -30,7 +30,6 @@ from nightproof.plan import RunPlan
 from nightproof.plan import make_plan
 from nightproof.plan import require_catalogued
 from nightproof.progress import announce
-from nightproof.provisioning import require_known
 from nightproof.quilt import Credentials
 from nightproof.quilt import create_quilt_ops
 from nightproof.redact import Redactor
@@ -142,9 +141,10 @@ class Night:
     def _reserved(self) -> Path:
         return self.run_dir / RESERVED
 
-    def void(self) -> None:
-        """Take the night back: wrong usage leaves neither a report nor a run directory."""
-        self.is_void = True
+    def void(self) -> bool:
+        """Take the night back where only `start` was tried, and say whether it was: what ran is never deleted."""
+        self.is_void = self.stages.keys() <= {"start"}
+        return self.is_void
 
     def clean_context(self, *, keep: bool = False) -> CleanContext | None:
         """Give what a cleanup works with; nothing where the target is not to be written to."""
@@ -191,11 +191,9 @@ def _catalog_admin(target: Target) -> CatalogAdmin | None:
 
 def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
     """Plan the night, hold its environment and compare suites with their locks; raise UsageError, leaving nothing."""
-    profile = profiles.load(profile_given)
-    require_known(profile.checks)
-    secrets = profiles.load_secrets(profiles.find(profile_given), profile)
-    plan = make_plan(profile, choice, run_id, profile_given)
-    night = Night(plan, secrets)
+    told = load(profile_given)
+    plan = make_plan(told.profile, choice, run_id, profile_given)
+    night = Night(plan, told.secrets)
     try:
         night.held.enter_context(environment_lock(plan.state_dir, run_id))
         require_catalogued(plan, night.redactor)

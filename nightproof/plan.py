@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import re
 import secrets
@@ -21,6 +20,7 @@ from nightproof.errors import UsageError
 from nightproof.evidence.suite import load_suite
 from nightproof.progress import announce
 from nightproof.redact import Redactor
+from nightproof.suggestions import nearest
 from nightproof.verdict import catalogue
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
             f"The profile `{profile.name}` selects no test: name a suite, or widen `select`, --suite or --backend."
         )
     _require_plain_ids(cells)
+    _require_own_folders(cells)
     return RunPlan(
         run_id=run_id,
         profile=profile,
@@ -188,9 +189,8 @@ def _require_known_backends(suites: Sequence[Suite], choice: Choice) -> None:
 
 def _unknown(kind: str, wanted: str, known: Iterable[str], where: str) -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(wanted, names, n=1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    return f"There is no {kind} `{wanted}` in `{where}`.{hint} Give one of: {', '.join(names) or 'none is declared'}."
+    known_ones = ", ".join(names) or "none is declared"
+    return f"There is no {kind} `{wanted}` in `{where}`.{nearest(wanted, names)} Give one of: {known_ones}."
 
 
 def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
@@ -217,6 +217,18 @@ def _require_plain_ids(cells: Iterable[CellSpec]) -> None:
             raise UsageError(
                 f"The test id `{shown}` holds what looks like a credential, which is masked in every file: give that "
                 "parameter an id of its own with `pytest.param(…, id=…)`, then run `nightproof catalogue --update`."
+            )
+
+
+def _require_own_folders(cells: Iterable[CellSpec]) -> None:
+    """Refuse cells that would write into one folder, as `a-b` on `c` and `a` on `b-c` would."""
+    owners: dict[str, CellSpec] = {}
+    for cell in cells:
+        other = owners.setdefault(cell.key.casefold(), cell)
+        if other is not cell:
+            raise UsageError(
+                f"The suite `{other.suite}` on `{other.backend}` and the suite `{cell.suite}` on `{cell.backend}` are "
+                f"both `{cell.key}` in files and reports: rename one in `{cell.path / 'suite.toml'}`."
             )
 
 

@@ -1,33 +1,28 @@
 """Profiles: one TOML file says what a night checks, where, and with which gates.
 
 Secrets never stand in a profile: `Secrets` reads them from the environment or from the `.env` beside it.
-An unknown key is an error that names it, suggests the nearest and lists the valid ones.
+`nightproof.config` reads both.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Annotated
-from typing import Any
 from typing import Final
 from typing import Literal
 
-from dotenv import dotenv_values
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import PrivateAttr
 from pydantic import SecretStr
-from pydantic import ValidationError
+from pydantic import model_validator
 from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
 
-from nightproof.errors import UsageError
+from nightproof.config import grammar  # noqa: TC001 - pydantic resolves annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,44 +36,53 @@ PROFILES: Final = Path(__file__).parent.parent / "deployments" / "profiles"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Endpoints(_Section):
     """Where the systems answer; the embedded target fills these from the testbed."""
 
-    catalog: str = ""
-    aws: str = Field(default="", description="AWS endpoint URL; empty means real AWS")
-    urls: dict[str, str] = Field(
+    catalog: grammar.WebAddress = ""
+    aws: grammar.WebAddress = Field(default="", description="AWS endpoint URL; empty means real AWS")
+    urls: dict[grammar.Name, grammar.Address] = Field(
         default_factory=dict, description="other URLs, by name, given to suites as NIGHTPROOF_URL_<NAME>"
     )
 
     @property
     def variables(self) -> dict[str, str]:
         """The other URLs as suites read them from their environment."""
-        return {f"NIGHTPROOF_URL_{re.sub(r'[^A-Z0-9]+', '_', name.upper())}": url for name, url in self.urls.items()}
+        return {_variable_of(name): url for name, url in self.urls.items()}
+
+    @model_validator(mode="after")
+    def _one_variable_each(self) -> Endpoints:
+        owners: dict[str, str] = {}
+        for name in self.urls:
+            if other := owners.get(_variable_of(name)):
+                raise ValueError(f"`{other}` and `{name}` both give `{_variable_of(name)}`: rename one of them")
+            owners[_variable_of(name)] = name
+        return self
 
 
 class Names(_Section):
     """Names of buckets, roles, users and databases on the target."""
 
-    region: str = "us-east-1"
-    bucket_data: str = "quilt-mcp-test-data"
-    bucket_scratch: str = "quilt-mcp-test-scratch"
-    bucket_packages: str = "quilt-mcp-test-packages"
-    bucket_work: str = "quilt-mcp-test-work"
-    bucket_perf: str = "quilt-mcp-test-perf"
-    bucket_private: str = "quilt-mcp-test-private"
-    bucket_west: str = "quilt-mcp-test-west"
-    user: str = "test-user"
-    user_email: str = "user@test.com"
-    admin: str = "test-admin"
-    admin_email: str = "admin@test.com"
-    readonly: str = "test-readonly"
-    service: str = "test-service"
-    test_role: str = "quilt-mcp-test-role"
-    glue_database: str = "quilt_mcp_test_db"
-    athena_workgroup: str = "quilt-mcp-test-workgroup"
+    region: grammar.Word = "us-east-1"
+    bucket_data: grammar.Word = "quilt-mcp-test-data"
+    bucket_scratch: grammar.Word = "quilt-mcp-test-scratch"
+    bucket_packages: grammar.Word = "quilt-mcp-test-packages"
+    bucket_work: grammar.Word = "quilt-mcp-test-work"
+    bucket_perf: grammar.Word = "quilt-mcp-test-perf"
+    bucket_private: grammar.Word = "quilt-mcp-test-private"
+    bucket_west: grammar.Word = "quilt-mcp-test-west"
+    user: grammar.Word = "test-user"
+    user_email: grammar.Word = "user@test.com"
+    admin: grammar.Word = "test-admin"
+    admin_email: grammar.Word = "admin@test.com"
+    readonly: grammar.Word = "test-readonly"
+    service: grammar.Word = "test-service"
+    test_role: grammar.Word = "quilt-mcp-test-role"
+    glue_database: grammar.Word = "quilt_mcp_test_db"
+    athena_workgroup: grammar.Word = "quilt-mcp-test-workgroup"
 
 
 class Check(_Section):
@@ -86,18 +90,18 @@ class Check(_Section):
 
     kind: str
     name: str = ""
-    url: str = ""
-    required: bool = True
+    url: grammar.WebAddress = ""
+    required: grammar.Flag = True
 
 
 class Suite(_Section):
     """One suite of the night."""
 
     path: Path
-    backends: tuple[str, ...] = Field(default=(), description="empty: all that its suite.toml declares")
-    select: str = Field(default="", description="regular expression on test ids; empty: all")
-    timeout_s: Annotated[float, Field(gt=0)] = 900
-    secrets: tuple[str, ...] = Field(
+    backends: grammar.Names = Field(default=(), description="empty: all that its suite.toml declares")
+    select: grammar.Pattern = Field(default="", description="regular expression on test ids; empty: all")
+    timeout_s: grammar.Seconds = 900
+    secrets: grammar.Variables = Field(
         default=(), description="names of variables with secrets that this suite's tests read; no other suite sees them"
     )
 
@@ -105,22 +109,22 @@ class Suite(_Section):
 class Gates(_Section):
     """Thresholds of the colour table; rates are fractions of the tests that could run."""
 
-    critical: Annotated[float, Field(ge=0, le=1)] = 1.0
-    high: Annotated[float, Field(ge=0, le=1)] = 0.95
-    normal: Annotated[float, Field(ge=0, le=1)] = 0.90
-    flaky: Annotated[float, Field(ge=0, le=1)] = 0.01
-    quarantine: Annotated[float, Field(ge=0, le=1)] = 0.05
-    cost_usd: float | None = None
-    wall_s: float | None = None
+    critical: grammar.Rate = 1.0
+    high: grammar.Rate = 0.95
+    normal: grammar.Rate = 0.90
+    flaky: grammar.Rate = 0.01
+    quarantine: grammar.Rate = 0.05
+    cost_usd: grammar.Money | None = None
+    wall_s: grammar.Seconds | None = None
 
 
 class Slack(_Section):
     """Where the message goes; the token comes from the environment."""
 
-    channel: str = ""
-    base_url: str = "https://slack.com/api/"
-    mention: str = Field(default="", description="user group id of the default owner")
-    budget_s: Annotated[float, Field(gt=0, le=600)] = Field(
+    channel: str = Field(default="", pattern=r"^\S*$")
+    base_url: grammar.WebAddress = "https://slack.com/api/"
+    mention: grammar.Mention = Field(default="", description="id of the default owner: a user group, or a user")
+    budget_s: Annotated[float, Field(gt=0, le=600, strict=True)] = Field(
         default=60, description="seconds that everything about one message may take, waits for rate limits included"
     )
 
@@ -133,25 +137,33 @@ class Profile(_Section):
     target: Literal["embedded", "live"]
     needs: tuple[Need, ...] = Field(default=(), description="what a live target offers; the embedded one has all")
     owner: str = "unowned"
-    time_factor: Annotated[float, Field(gt=0)] = 1.0
+    time_factor: grammar.Factor = 1.0
     state_dir: Path = Path(".nightproof")
     checks: tuple[Check, ...] = ()
-    datasets: tuple[str, ...] = ()
+    datasets: grammar.Names = ()
     suite: tuple[Suite, ...] = ()
-    journeys: dict[str, float] = Field(default_factory=dict, description="monthly recurring revenue by journey, USD")
+    journeys: dict[str, grammar.Money] = Field(
+        default_factory=dict, description="monthly recurring revenue by journey, USD"
+    )
     endpoints: Endpoints = Endpoints()
     names: Names = Names()
     gates: Gates = Gates()
     slack: Slack = Slack()
-    cron: str = "0 2 * * *"
-    timezone: str = "UTC"
+    cron: grammar.Cron = "0 2 * * *"
+    timezone: grammar.Timezone = "UTC"
     history_url: str = Field(default="", description="SQLAlchemy URL; empty: history.sqlite in the state directory")
-    artifact_store: str = Field(
+    artifact_store: grammar.Store = Field(
         default="", description="directory or s3://bucket/prefix that run directories are copied to"
     )
-    report_base_url: str = Field(default="", description="URL under which the artifact store is served")
-    testbed_aws_port: int = Field(default=0, description="0: any free port")
-    testbed_catalog_port: int = Field(default=0, description="0: any free port")
+    report_base_url: grammar.WebAddress = Field(default="", description="URL under which the artifact store is served")
+    testbed_aws_port: grammar.Port = Field(default=0, description="0: any free port")
+    testbed_catalog_port: grammar.Port = Field(default=0, description="0: any free port")
+
+    @model_validator(mode="after")
+    def _ports_apart(self) -> Profile:
+        if self.testbed_aws_port and self.testbed_aws_port == self.testbed_catalog_port:
+            raise ValueError("`testbed_aws_port` and `testbed_catalog_port` are the same port: change one of them")
+        return self
 
     def collecting(self, suite_path: Path) -> dict[str, str]:
         """Give what the modules of a suite may read at import: URLs, and words in the place of secrets."""
@@ -190,90 +202,13 @@ class Secrets(BaseSettings):
 
     def values(self) -> tuple[str, ...]:
         """Give every secret that is set, for the redactor."""
-        own = [value for _, value in self if value is not None]
-        return tuple(secret.get_secret_value() for secret in (*own, *self._of_suites.values()))
+        return tuple(self.named().values())
+
+    def named(self) -> dict[str, str]:
+        """Return every secret that is set, by the name of its variable."""
+        own = {f"NIGHTPROOF_{name.upper()}": value for name, value in self if value is not None}
+        return {name: secret.get_secret_value() for name, secret in (own | self._of_suites).items()}
 
 
-def load(name_or_path: str) -> Profile:
-    """Read a profile by name (deployments/profiles) or path; raise UsageError with the remedy."""
-    path = find(name_or_path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"The profile `{path}` is not valid TOML: {error}. Mend that line.") from error
-    return parse(data, path)
-
-
-def parse(data: dict[str, Any], path: Path) -> Profile:
-    """Validate profile data; suite paths and the state directory are relative to where they are used from."""
-    try:
-        profile = Profile.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(_sentence(error, path)) from error
-    name = profile.name or path.stem
-    suites = tuple(suite.model_copy(update={"path": _anchor(suite.path, path)}) for suite in profile.suite)
-    return profile.model_copy(update={"name": name, "environment": profile.environment or name, "suite": suites})
-
-
-def load_secrets(profile_path: Path | None = None, profile: Profile | None = None) -> Secrets:
-    """Read the secrets, those that the profile's suites name included; raise UsageError for one that is not set.
-
-    The environment wins over the `.env` beside the profile.
-    """
-    env_file = profile_path.parent / ".env" if profile_path else None
-    secrets = Secrets(_env_file=env_file)
-    beside = dotenv_values(env_file) if env_file else {}
-    for suite in profile.suite if profile else ():
-        for name in suite.secrets:
-            value = os.environ.get(name) or beside.get(name)
-            if not value:
-                raise UsageError(
-                    f"The suite `{suite.path}` needs the secret `{name}`, which is not set: "
-                    f"export it, or write it into `{env_file}`."
-                )
-            secrets._of_suites[name] = SecretStr(value)  # noqa: SLF001 - this function is their constructor
-    return secrets
-
-
-def find(name_or_path: str) -> Path:
-    """Give the path of a profile by name (deployments/profiles) or path; raise UsageError naming the known ones."""
-    candidate = Path(name_or_path)
-    named = PROFILES / f"{name_or_path}.toml"
-    if candidate.is_file():
-        return candidate
-    if named.is_file():
-        return named
-    known = ", ".join(sorted(found.stem for found in PROFILES.glob("*.toml")))
-    raise UsageError(f"There is no profile `{name_or_path}`: give one of {known}, or the path of a TOML file.")
-
-
-def _anchor(suite: Path, profile: Path) -> Path:
-    """Take a suite path from the profile's folder when it is there, else from the working directory."""
-    beside = profile.parent / suite
-    return Path(os.path.normpath(beside)) if beside.exists() else suite
-
-
-def _sentence(error: ValidationError, path: Path) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return _unknown_key([str(part) for part in first["loc"]], path)
-    given = first.get("input")
-    return f"The profile `{path}` has a wrong value at `{where}`: {given!r}; {first['msg']}. Correct that key."
-
-
-def _unknown_key(location: list[str], path: Path) -> str:
-    section: Any = Profile
-    for part in location[:-1]:
-        if not part.isdigit():  # the position in a list of sections
-            section = _inner(section.model_fields[part].annotation)
-    valid = sorted(section.model_fields)
-    near = difflib.get_close_matches(location[-1], valid, n=1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    where = ".".join(location)
-    return f"The profile `{path}` has an unknown key `{where}`.{hint} Valid keys: {', '.join(valid)}."
-
-
-def _inner(annotation: Any) -> Any:
-    """Give the model inside `tuple[Model, ...]`, or the model itself."""
-    return getattr(annotation, "__args__", (annotation,))[0]
+def _variable_of(name: str) -> str:
+    return f"NIGHTPROOF_URL_{re.sub(r'[^A-Z0-9]+', '_', name.upper())}"

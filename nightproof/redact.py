@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MASK: Final = "[redacted]"
-SHORTEST: Final = 6  # characters; a shorter value would mask ordinary words
+SHORTEST: Final = 5  # characters; a shorter value would mask ordinary words
 PART: Final = 8  # characters; what a tool leaves of a value that it shortens is masked from this length on
 DOTS: Final = ("...", "…")
 START: Final = r"(?:\b|(?<=\\[nrt]))"  # a line break may stand there as two characters, the second a letter
@@ -66,7 +66,7 @@ class Redactor:
         self.register(*secrets)
 
     def register(self, *secrets: str) -> None:
-        """Add values; those shorter than six characters are not secrets and are left out."""
+        """Add values; those shorter than five characters are not secrets and are left out."""
         for secret in secrets:
             if len(secret) >= SHORTEST:
                 self._forms.update(_forms(secret))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nightproof import conclusion
-from nightproof import profile as profiles
+from nightproof.config.loader import load
 from nightproof.errors import UsageError
 from nightproof.ledger.audit import sums
 from nightproof.locking import holder
@@ -36,12 +36,13 @@ def salvage(profile_given: str, run_id: str) -> RunReport:
     to the sweep of the next night, and the night counts as interrupted. Raise UsageError where there is no such run,
     or where it is still running.
     """
-    profile = profiles.load(profile_given)
+    told = load(profile_given, for_tests=False)
+    profile = told.profile
     run_dir = (profile.state_dir.absolute() / "runs" / run_id).resolve()
     _require_dead(run_dir, run_id)
     plan = make_plan(profile, Choice(), run_dir.name, profile_given)
     facts = _facts(plan, run_dir)
-    redact = Redactor(profiles.load_secrets(profiles.find(profile_given)).values()).text
+    redact = Redactor(told.secrets.values()).text
     report = replace(build_report(facts), ledger=sums(run_dir, 0, 0))
     return publish(report, run_dir, declared(facts), redact=redact)
 

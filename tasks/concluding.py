@@ -32,9 +32,9 @@ ORDER: Final = (clean_up, publish, notify, finish)
 def halt(night: Night, error: BaseException) -> None:
     """Note what ended the night early; process groups are dead when this returns."""
     how = interruption(error)
-    if isinstance(error, UsageError):
-        night.void()
-    elif how is None:
+    if isinstance(error, UsageError) and night.void():
+        return
+    if how is None:
         night.groups.stop_all(0)
         night.violations.append(f"The harness failed: {type(error).__name__}: {error}")
     else:

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 from prefect.states import Failed
 
-from nightproof import profile as profiles
+from nightproof.config.loader import load
 from nightproof.housekeeping import CleanupResult
 from nightproof.housekeeping import clean_earlier
 
@@ -26,9 +26,10 @@ LISTED: Final = 40
 @task(name="clean earlier runs", cache_policy=NO_CACHE)
 def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry_run: bool) -> CleanupResult:
     """Plan, and unless it is a dry run delete; show the plan."""
+    told = load(environment, for_tests=False)
     result = clean_earlier(
-        profiles.load(environment),
-        profiles.load_secrets(profiles.find(environment)),
+        told.profile,
+        told.secrets,
         run_id=run_id or None,  # the form's field, which says that empty means every run
         min_age=timedelta(hours=min_age_hours),
         dry_run=dry_run,

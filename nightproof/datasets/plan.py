@@ -16,6 +16,7 @@ from nightproof.datasets.push import create_and_delete
 from nightproof.datasets.put import put_dataset
 from nightproof.datasets.tables import put_tables
 from nightproof.errors import UsageError
+from nightproof.suggestions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,4 +61,6 @@ def require_known(datasets: Sequence[str]) -> None:
     known = (*DATASETS, BULK)
     unknown = sorted(set(datasets) - set(known))
     if unknown:
-        raise UsageError(f"There is no dataset `{unknown[0]}`: give some of {', '.join(known)}.")
+        raise UsageError(
+            f"There is no dataset `{unknown[0]}`: give some of {', '.join(known)}.{nearest(unknown[0], known)}"
+        )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
@@ -24,7 +26,10 @@ KEYS: Final[dict[str, Any]] = {
 }  # fmt: skip
 GIVEN: Final = "NIGHTPROOF_SUITE_CONFIG"  # how the runner hands it to an interpreter that may not read TOML
 MOST_WORKERS: Final = 16
+LONGEST_S: Final = 30 * 86_400  # far below what the clocks of any library can hold
+SHOWN: Final = 80  # characters of a wrong value
 DEFAULT_BACKENDS: Final = ("default",)
+NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 DEFAULT_TEST_TIMEOUT_S: Final = 120.0
 
 
@@ -52,17 +57,25 @@ def find_suite(path: Path) -> Path | None:
     return next((folder for folder in (path, *path.parents) if (folder / FILE).is_file()), None)
 
 
+def require_name(name: str) -> str:
+    """Return a name that may stand in a path, a variable and a report; raise ValueError for any other."""
+    if not NAME.fullmatch(name) or ".." in name:
+        raise ValueError(
+            f"`{name[:80]}` is no name: use letters of ASCII, digits, `_`, `-` and single dots, at most 64, and begin "
+            "with a letter, a digit or `_`"
+        )
+    return name
+
+
 def load_suite(path: Path) -> SuiteConfig:
     """Read the configuration of a suite folder; raise UsageError with file, key and remedy."""
-    if not (path / FILE).is_file():
-        return SuiteConfig(path=path, name=path.name)
-    import tomllib  # noqa: PLC0415 - newer than the oldest interpreter of a suite, which is given what it says
-
-    try:
-        given = tomllib.loads((path / FILE).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"`{path / FILE}` is not TOML: {error}. Correct that line.") from error
+    given = _read(path / FILE)
     _check(path / FILE, given)
+    try:
+        for name in (given.get("name", path.name), *given.get("backends", ()), *given.get("datasets", ())):
+            require_name(name)
+    except ValueError as error:
+        raise UsageError(f"`{path / FILE}` needs other names: {error}. Set `name` and its like there.") from error
     return SuiteConfig(
         path=path,
         name=given.get("name", path.name),
@@ -86,11 +99,37 @@ def given_suite() -> SuiteConfig | None:
     return SuiteConfig(**(fields | lists | {"path": Path(fields["path"])}))
 
 
+def _read(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - newer than the oldest interpreter of a suite, which is given what it says
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"`{file}` cannot be read ({error.strerror}): correct its permissions.") from error
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of too many digits
+        raise UsageError(f"`{file}` is not TOML: {error}. Correct that line.") from error
+
+
 def _check(file: Path, given: dict[str, Any]) -> None:
     for key, value in given.items():
         if key not in KEYS:
             raise UsageError(f"`{file}` has the unknown key `{key}`: use {', '.join(KEYS)}.")
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
-            raise UsageError(f"`{file}` has `{key} = {value!r}` of a wrong type: correct its value.")
+            raise UsageError(f"`{file}` has `{key} = {_shown(value)}` of a wrong type: correct its value.")
+        inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+        if not all(isinstance(item, str) for item in inner):
+            raise UsageError(f"`{file}` has `{key} = {_shown(value)}`, of which not all are texts: correct its value.")
+        if isinstance(value, list) and len(set(value)) < len(value):
+            raise UsageError(f"`{file}` has `{key} = {_shown(value)}`, where one stands twice: remove one of them.")
+    limit = given.get("test_timeout_s", DEFAULT_TEST_TIMEOUT_S)
+    if not (math.isfinite(limit) and 0 < limit <= LONGEST_S):
+        raise UsageError(f"`{file}` has `test_timeout_s = {_shown(limit)}`: give seconds above 0, at most {LONGEST_S}.")
     if not 1 <= given.get("workers", 1) <= MOST_WORKERS:
         raise UsageError(f"`{file}` has `workers = {given['workers']}`: give 1 to {MOST_WORKERS} processes per cell.")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -23,19 +23,15 @@ from sqlalchemy import Integer
 from sqlalchemy import MetaData
 from sqlalchemy import String
 from sqlalchemy import Table
-from sqlalchemy import create_engine
 from sqlalchemy import delete
-from sqlalchemy import event
 from sqlalchemy import insert
 from sqlalchemy import inspect
-from sqlalchemy import make_url
 from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.exc import NoSuchModuleError
 
 from nightproof.errors import UsageError
+from nightproof.history.address import engine_of
 from nightproof.history.nights import Night
 from nightproof.history.nights import night_of
 from nightproof.records import Colour
@@ -53,7 +49,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUSY_MS: Final = 10_000  # a night that writes is done long before
 META: Final = MetaData()
 _RUNS: Final = Table(
     "runs",
@@ -90,7 +85,9 @@ class History:
     """The index; a context manager that lets the database go when it is left."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
+        if self._engine.dialect.name == "sqlite" and self._engine.url.database:
+            Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         META.create_all(self._engine)
         _add_columns(self._engine)
 
@@ -163,37 +160,6 @@ class History:
         frame["first_attempt"] = frame["passed"] / asked
         frame["after_retry"] = (frame["passed"] + frame["flaky"]) / asked
         return frame.drop(columns=["stamp", "alarm_channel", "alarm_ts"])
-
-
-def default_url(state_dir: Path) -> str:
-    """Give the URL of the SQLite index in a state directory."""
-    return f"sqlite:///{(state_dir / 'history.sqlite').resolve()}"
-
-
-def _engine(url: str) -> Engine:
-    try:
-        address = make_url(url)
-        if address.drivername in {"postgres", "postgresql"}:  # people write no driver, and SQLAlchemy takes another one
-            address = address.set(drivername="postgresql+psycopg")
-        engine = create_engine(address)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"The history URL cannot be used: {error}. Install that driver, or give sqlite:///path."
-        ) from error
-    except (ArgumentError, NoSuchModuleError) as error:
-        what = str(error).rpartition(":")[2].strip().rstrip(".")
-        raise UsageError(f"The history URL cannot be used: {what}. Give sqlite:///path or postgresql://….") from error
-    if engine.dialect.name == "sqlite":
-        if engine.url.database:
-            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine, "connect", _write_ahead)
-    return engine
-
-
-def _write_ahead(connection: Any, _record: Any) -> None:
-    """Let a reader (the report command) and a writer (the night) work at the same time."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
 
 def _add_columns(engine: Engine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from typing import TYPE_CHECKING
 from typing import Final
@@ -21,6 +20,7 @@ from nightproof.provisioning import machine
 from nightproof.provisioning.finding import CheckFailed
 from nightproof.records import CheckResult
 from nightproof.redact import Redactor
+from nightproof.suggestions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +103,5 @@ def require_known(checks: Iterable[Check]) -> None:
     """Raise UsageError for a check of a kind that does not exist."""
     for check in checks:
         if check.kind not in KINDS:
-            near = difflib.get_close_matches(check.kind, KINDS, n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
+            hint = nearest(check.kind, KINDS)
             raise UsageError(f"There is no check `{check.kind}`.{hint} Valid kinds: {', '.join(KINDS)}.")

@@ -115,7 +115,9 @@ def _line(test: TestVerdict) -> str:
 def _call(report: RunReport, mention: str) -> str:
     # The first night knows no news, but its failures are nobody's yet.
     new = any((test.new or test.age_nights == 1) and test.verdict in FAILURES for test in report.tests)
-    return f" <!subteam^{mention}>" if mention and words.is_bad(report.colour) and new else ""
+    if not (mention and words.is_bad(report.colour) and new):
+        return ""
+    return f" <!subteam^{mention}>" if mention.startswith("S") else f" <@{mention}>"
 
 
 def _fields(report: RunReport) -> list[str]:

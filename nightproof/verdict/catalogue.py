@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from pydantic import ConfigDict
+from pydantic import TypeAdapter
+from pydantic import ValidationError
+
 from nightproof.errors import UsageError
 from nightproof.evidence.suite import GIVEN
 from nightproof.evidence.suite import load_suite
+from nightproof.evidence.suite import require_name
 from nightproof.runner.command import START
 from nightproof.runner.command import base_environment
 from nightproof.runner.command import project_root
@@ -35,6 +40,8 @@ SHOWN_LINES: Final = 15
 class CatalogueTest:
     """One declared test."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     id: str
     tier: str = "normal"
     category: str = "general"
@@ -46,6 +53,9 @@ class CatalogueTest:
     journey: str = ""
     unsupported: dict[str, str] = field(default_factory=dict)
     serial: bool = False
+
+
+_TEST: Final = TypeAdapter(CatalogueTest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +129,12 @@ def read_lock(suite_path: Path) -> SuiteCatalogue:
     try:
         part = suites[name]
         tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(part["tests"].items())}
-        return SuiteCatalogue(name, tuple(part["backends"]), tests)
-    except (KeyError, TypeError, AttributeError) as error:
+        return SuiteCatalogue(name, _backends(part["backends"]), tests)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise _damaged(path, f"the suite `{name}` has a wrong `{where}` ({first['msg']})") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _damaged(path, f"the suite `{name}` is incomplete ({error})") from error
 
 
@@ -162,7 +176,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"There is no `{path}`: write it with `nightproof catalogue --update`, and commit it."
         ) from error
-    except ValueError as error:
+    except OSError as error:
+        raise UsageError(
+            f"The catalogue `{path}` cannot be read ({error.strerror}): correct its permissions."
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"it is not JSON ({error})") from error
     if not isinstance(lock, dict) or not isinstance(lock.get("suites"), dict):
         raise _damaged(path, "it holds no `suites`")
@@ -179,7 +197,13 @@ def _damaged(path: Path, why: str) -> UsageError:
 
 
 def _test(test_id: str, fields: dict[str, Any]) -> CatalogueTest:
-    return CatalogueTest(id=test_id, **(fields | {"needs": tuple(fields.get("needs", ()))}))
+    return _TEST.validate_python({"id": test_id, **fields})
+
+
+def _backends(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list):
+        raise TypeError("`backends` is no list")
+    return tuple(require_name(str(name)) for name in names)
 
 
 def _fields(test: CatalogueTest) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import date  # noqa: TC003 - pydantic resolves annotations at run time
+import os
+from datetime import date
 from typing import TYPE_CHECKING
+from typing import Annotated
+from typing import Final
 
+from pydantic import BeforeValidator
 from pydantic import ConfigDict
+from pydantic import Field
 from pydantic import TypeAdapter
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
+from nightproof.config.files import read_toml
 from nightproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,14 +23,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SHOWN: Final = 80  # characters of a wrong value
+Text = Annotated[str, Field(min_length=1)]
+
+
+def _day(given: object) -> object:
+    """Take a date as TOML or ISO 8601 writes it; pydantic would read a bare number as seconds since 1970."""
+    if isinstance(given, int | float):
+        raise ValueError("write it as a date")  # noqa: TRY004 - pydantic turns only this into its error
+    return given
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class QuarantineEntry:
     """One test in quarantine; an empty `backend` means every backend."""
 
-    id: str
-    owner: str
-    reason: str
-    expires: date
+    id: Text
+    owner: Text
+    reason: Text
+    expires: Day
     backend: str = ""
 
     def covers(self, test_id: str, backend: str) -> bool:
@@ -38,19 +57,21 @@ _ENTRIES = TypeAdapter(tuple[QuarantineEntry, ...])
 
 def read_quarantine(path: Path) -> tuple[QuarantineEntry, ...]:
     """Read `[[test]]` entries of the file; no file is no quarantine, a wrong one raises UsageError."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return ()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        if unknown := sorted(data.keys() - {"test"}):
-            raise UsageError(
-                f"The quarantine file `{path}` holds the unknown key `{unknown[0]}`. Write each entry under [[test]]."
-            )
-        return _ENTRIES.validate_python(data.get("test", []))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
-        message = " ".join(str(error).split())
+    data = read_toml(path, "The quarantine file")
+    if unknown := sorted(data.keys() - {"test"}):
         raise UsageError(
-            f"The quarantine file `{path}` is not valid: {message}. Each [[test]] needs id, owner, reason and expires."
+            f"The quarantine file `{path}` holds the unknown key `{unknown[0]}`. Write each entry under [[test]]."
+        )
+    try:
+        return _ENTRIES.validate_python(data.get("test", []))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "test"
+        raise UsageError(
+            f"The quarantine file `{path}` has a wrong value at `{where}`: {str(first.get('input'))[:SHOWN]!r}; "
+            f"{first['msg']}. Each [[test]] needs id, owner, reason and expires, as `expires = 2026-12-31`."
         ) from error
 
 

@@ -22,6 +22,7 @@ from deployments.state import place
 from deployments.state import write_note
 from deployments.supervisor import Supervisor
 from flows.nightly import nightly
+from nightproof.config.secrets import load_secrets
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
@@ -139,9 +140,7 @@ def test_a_dead_server_ends_the_supervisor(
     monkeypatch.setenv("NIGHTPROOF_SLACK_WEBHOOK", f"{messenger.url}/hook")
     child = keep(["this"], os.environ, foreign.folder / "log", foreign.folder)
     child.process.wait()
-    supervisor = Supervisor(
-        foreign.profile(), str(foreign.profile_path), Server("http://127.0.0.1:9", foreign.folder, child)
-    )
+    supervisor = Supervisor(foreign.profile(), load_secrets(), Server("http://127.0.0.1:9", foreign.folder, child))
     with pytest.raises(NightproofError, match=r"The Prefect server ended by itself\. Read `.*server\.log`"):
         supervisor.look()
     assert "The Prefect server ended by itself" in messenger.got[0]

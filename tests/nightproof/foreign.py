@@ -11,11 +11,11 @@ from typing import Any
 from nightproof import conclusion
 from nightproof.cells import first_pass
 from nightproof.cells import repeat
+from nightproof.config.profiles import load
 from nightproof.errors import NightproofError
 from nightproof.night import close_night
 from nightproof.night import start_target
 from nightproof.profile import Secrets
-from nightproof.profile import load
 from nightproof.provisioning import verify
 from nightproof.verdict.catalogue import CatalogueTest
 from nightproof.verdict.catalogue import SuiteCatalogue

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nightproof import conclusion
+from nightproof.history.address import default_url
 from nightproof.history.index import History
-from nightproof.history.index import default_url
 from nightproof.night import close_night
 from nightproof.night import open_night
 from nightproof.plan import Choice
@@ -242,10 +242,11 @@ def test_a_store_that_cannot_be_written_is_a_warning(
     foreign: Foreign, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The verdict stands; the log names the store."""
-    (tmp_path / "taken").write_text("a file, not a folder")
     foreign.write(more=f'artifact_store = "{tmp_path / "taken"}"')
+    night = opened(foreign)
+    (tmp_path / "taken").write_text("a file, not a folder")
 
-    report = whole_night(opened(foreign))
+    report = whole_night(night)
 
     assert report.colour is Colour.GREEN
     assert f"not copied to `{tmp_path / 'taken'}`" in caplog.text

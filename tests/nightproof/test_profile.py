@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from nightproof.config.profiles import CHECKOUT
+from nightproof.config.profiles import load
+from nightproof.config.profiles import parse
+from nightproof.config.secrets import load_secrets
 from nightproof.errors import UsageError
 from nightproof.profile import ALL_NEEDS
 from nightproof.profile import Profile
-from nightproof.profile import load
-from nightproof.profile import load_secrets
-from nightproof.profile import parse
 
 PATH = Path("p.toml")
 
@@ -36,7 +37,7 @@ def test_live_profile_offers_what_it_declares() -> None:
         ({"target": "live", "suite": [{"path": "x", "backend": []}]}, ["`suite.0.backend`", "`backends`"]),
         ({"target": "moon"}, ["`target`", "'moon'", "Correct that key"]),
         ({"target": "live", "needs": ["fly"]}, ["`needs.0`", "'fly'"]),
-        ({}, ["`target`", "Field required"]),
+        ({}, ["lacks the key `target`", "`embedded` or `live`"]),
     ],
 )
 def test_wrong_profile_is_one_sentence(data: dict[str, object], words: list[str]) -> None:
@@ -63,11 +64,11 @@ def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:
 
 
 def test_suite_path_is_taken_from_the_profile_folder(tmp_path: Path) -> None:
-    """A foreign team's profile lies beside its suite."""
+    """Another team's profile lies beside its suite; suites of ours stand where nightproof does."""
     (tmp_path / "mine").mkdir()
     path = tmp_path / "mine.toml"
     path.write_text('target = "live"\n[[suite]]\npath = "mine"\n[[suite]]\npath = "suites/quilt_ops"\n')
-    assert [suite.path for suite in load(str(path)).suite] == [tmp_path / "mine", Path("suites/quilt_ops")]
+    assert [suite.path for suite in load(str(path)).suite] == [tmp_path / "mine", CHECKOUT / "suites" / "quilt_ops"]
 
 
 def test_environment_wins_over_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

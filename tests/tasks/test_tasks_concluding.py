@@ -12,6 +12,7 @@ from prefect._internal import control_listener
 from prefect.exceptions import TerminationSignal
 
 from nightproof.errors import UsageError
+from nightproof.night import close_night
 from nightproof.report.files import read_report
 from tasks import concluding
 from tasks.cleanup import clean_up
@@ -71,6 +72,17 @@ def test_wrong_usage_voids_the_night(night: Night) -> None:
     concluding.conclude(night)
     assert not night.run_dir.exists()
     assert concluding.final_state(night).message == "No report was written."
+
+
+def test_wrong_usage_that_is_found_late_deletes_nothing(night: Night) -> None:
+    """What ran stays, and the sentence is a violation of the night."""
+    with night.stage("suites"):
+        (night.run_dir / "events.jsonl").write_text("what a test said\n")
+    concluding.halt(night, UsageError("a wrong date"))
+    assert not night.is_void
+    close_night(night)
+    assert (night.run_dir / "events.jsonl").read_text() == "what a test said\n"
+    assert night.violations == ["The harness failed: UsageError: a wrong date"]
 
 
 def test_a_fault_of_the_harness_ends_the_suites_and_is_a_violation(night: Night) -> None:

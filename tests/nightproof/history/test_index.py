@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from nightproof.errors import UsageError
+from nightproof.history import address
 from nightproof.history import index
+from nightproof.history.address import default_url
 from nightproof.history.index import History
-from nightproof.history.index import default_url
 from nightproof.records import Colour
 from nightproof.records import RunReport
 from nightproof.records import SlackDelivery
@@ -173,7 +174,7 @@ def test_report_without_tests_is_a_night(history: History) -> None:
 
 def test_locked_database_waits_and_then_says_so(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader works beside a writer; a second writer waits for its turn and fails in words when none comes."""
-    monkeypatch.setattr(index, "BUSY_MS", 50)
+    monkeypatch.setattr(address, "BUSY_MS", 50)
     with History(default_url(tmp_path)) as history:
         history.sync(runs)
         with closing(sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)) as other:

@@ -81,8 +81,6 @@ CASES: dict[str, tuple[Check, Callable[..., Target], str]] = {
     "clock-unset": (Check(kind="clock-skew"), given(url=""), "no URL to ask"),
     "http-gone": (HTTP_GONE, given(), "no answer"),
     "http-unset": (Check(kind="http"), given(), "the check has no `url`"),
-    "http-no-url": (Check(kind="http", url="http://x:port/"), given(), "the address is no URL"),
-    "http-scheme": (Check(kind="http", url="ftp://x/y"), given(), "no answer"),
 }
 
 

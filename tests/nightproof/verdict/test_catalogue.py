@@ -99,7 +99,7 @@ def test_suites_of_one_folder_share_a_lock(tmp_path: Path) -> None:
         ('{"schema": 2, "suites": {}}', "schema is 2"),
         ('{"schema": 1, "suites": {}}', "lacks the suite `shop`"),
         ('{"schema": 1, "suites": {"shop": {}}}', "incomplete"),
-        ('{"schema": 1, "suites": {"shop": {"backends": [], "tests": {"x": {"odd": 1}}}}}', "incomplete"),
+        ('{"schema": 1, "suites": {"shop": {"backends": [], "tests": {"x": {"odd": 1}}}}}', "wrong `odd`"),
     ],
 )
 def test_damaged_lock_names_itself_and_the_remedy(text: str, words: str, suite: Path) -> None:
