@@ -59,7 +59,7 @@ def heads() -> list[Bad]:
         "names.region": ('""', '"a b"'), "names.bucket_data": ('""', "2"), "state_dir": ("1", '"a\\u0000b"', '"a\\nb"'),
         "endpoints.urls.api": ('""', '"http://"', '"http://x:1000000"', '"a b"', "[]"),
         'endpoints.urls."a/b"': ('"http://x"',), 'endpoints.urls.""': ('"http://x"',),
-        "checks": ('[{kind = "htpp"}]', "[{}]", '[{kind = "http", url = "ftp://x"}]', '[{kind = "http", requird = 1}]',
+        "checks": ('[{kind = "htpp"}]', "[{}]", '[{kind = "http", url = "ftp://x"}]', '[{kind = "http", requires = 1}]',
                    '[{kind = "http", required = "yes"}]', "3", '[{kind = "http", url = "http://x:port/"}]'),
         "nmae": ("1",), "suites": ("[]",), "gates.crit": ("1",), "slack.token": ('"x"',),
     }  # fmt: skip

@@ -57,7 +57,7 @@ def test_a_profile_of_ours_works_in_the_checkout_or_where_it_is_told(
 def test_a_typo_of_a_profile_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Among those by name and those in the same folder; a working directory that is gone is no traceback."""
     (tmp_path / "shop.toml").touch()
-    for wrong, meant in (("embeded", "embedded"), (str(tmp_path / "shpo.toml"), "shop.toml")):
+    for wrong, meant in (("embeddd", "embedded"), (str(tmp_path / "shpo.toml"), "shop.toml")):
         with pytest.raises(UsageError, match=rf"Did you mean `{meant}`\?"):
             profiles.find(wrong)
     (tmp_path / "gone").mkdir()
