@@ -61,7 +61,7 @@ def test_there_are_as_many_bad_inputs_as_promised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "command"), zip(BAD, itertools.cycle(("run", "doctor")), strict=False), ids=[bad.name for bad in BAD]
+    ("bad", "command"), list(zip(BAD, itertools.cycle(("run", "doctor")), strict=False)), ids=[bad.name for bad in BAD]
 )
 def test_a_bad_input_is_one_sentence_and_touches_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, bad: Bad, command: str
