@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightproof.conclusion import cell_dir
 from nightproof.environment import cell_environment
 from nightproof.errors import SuiteError
+from nightproof.evidence import rerun
 from nightproof.evidence.folder import NAMED_SECRETS
 from nightproof.runner import cell as runner
 from nightproof.runner import events
@@ -59,6 +63,15 @@ def _told(night: Night, cell: CellSpec) -> Iterator[None]:
         ) from error
 
 
+def _testbed_command(night: Night) -> dict[str, str]:
+    """Return what starts a testbed like tonight's, for those who run one test again when the night is over."""
+    plan = night.plan
+    if plan.profile.target != "embedded":
+        return {}
+    command = [str(Path(sys.executable).with_name("nightproof")), "testbed", "--profile", plan.profile_given]
+    return {rerun.TESTBED: shlex.join(command)}
+
+
 def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) -> CellPlan:
     """Give the runner's plan of these tests of one cell."""
     return runner.CellPlan(
@@ -68,7 +81,8 @@ def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) 
         cell_dir=events.share_dir(cell_dir(night, cell), share),
         env=cell_environment(night.systems)
         | night.secrets.of_suite(cell.secrets)
-        | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)},
+        | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)}
+        | _testbed_command(night),
         timeout_s=cell.timeout_s,
         test_ids=tests,
         redact=night.redactor.text,

@@ -93,6 +93,7 @@ class RunPlan:
     suite_hash: str
     seed_hash: str
     rerun: str
+    profile_given: str = ""
 
     @property
     def state_dir(self) -> Path:
@@ -138,6 +139,7 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
         suite_hash=hash_files(path for folder in _sources(chosen) for path in sorted(folder.rglob("*"))),
         seed_hash=hash_files(sorted(SEEDS.glob("*.json"))),
         rerun=_rerun(profile_given or profile.name, choice),
+        profile_given=profile_given or profile.name,
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from urllib.parse import urlsplit
 
+from nightproof.evidence import rerun
 from nightproof.evidence.eventlog import printable
 from nightproof.evidence.exchange import described
 from nightproof.evidence.state import hex16
@@ -18,6 +20,7 @@ from nightproof.redact import MASK
 from nightproof.redact import Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nightproof.evidence.state import TestState
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token", "x-api-key"}
 )
+BAD_STATUS: Final = 400
 NAMED_SECRETS: Final = "NIGHTPROOF_SECRETS"  # the variables that a profile gives to a suite as secrets
 SECRET_NAMES: Final = re.compile(r"(?i)token|secret|password|access_key|api_?key|credential")
 SECRET_FIELDS: Final = re.compile(
@@ -41,28 +45,43 @@ def environment_redactor() -> Redactor:
 
 @dataclass(frozen=True)
 class FailedAttempt:
-    """What is known of an attempt that needs explaining."""
+    """What is known of an attempt that needs explaining; `arguments` run it again in `folder`."""
 
     state: TestState
     backend: str
     pass_number: int
-    nodeid: str
+    arguments: Sequence[str]
+    folder: str
     execution: int = 1
 
 
 def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
     """Write the folder of one attempt; each further one adds its own exchanges beside the first."""
-    backend, nodeid = attempt.backend, attempt.nodeid
-    folder = root / f"{hex16(attempt.state.id)}-{backend}"
+    folder = root / f"{hex16(attempt.state.id)}-{attempt.backend}"
     folder.mkdir(parents=True, exist_ok=True)
     again = f".{attempt.execution}" if attempt.execution > 1 else ""
     label = f"{attempt.pass_number}{again}"
     name = "exchanges.json" if label == "1" else f"exchanges.{label}.json"
     pairs = [redacted(dict(described(exchange)), redactor) for exchange in list(attempt.state.log)]
     (folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
-    command = ["python", "-m", "pytest", nodeid] + (["--nightproof-backend", backend] if backend != "default" else [])
-    (folder / "rerun.txt").write_text(printable(shlex.join(command)) + "\n", encoding="utf-8")
+    is_secret = partial(_is_secret, redactor)
+    text = rerun.script(attempt.arguments, attempt.folder, os.environ, is_secret)
+    (folder / "rerun.txt").write_text(printable(text), encoding="utf-8")
     return folder
+
+
+def _is_secret(redactor: Redactor, name: str, value: str) -> bool:
+    named = os.environ.get(NAMED_SECRETS, "").split(",")
+    return name in named or bool(SECRET_NAMES.search(name)) or redactor.text(value) != value
+
+
+def failed_exchange(state: TestState) -> str:
+    """Return the last exchange of a test with its subject in words, if it was refused or got no answer."""
+    last = next((one for one in reversed(list(state.log)) if one.channel == "subject"), None)
+    if last is None or (last.status is not None and last.status < BAD_STATUS):
+        return ""
+    end = f"answered {last.status}" if last.status is not None else f"got no answer: {last.error.partition(':')[0]}"
+    return f"{last.method} {urlsplit(last.url).path or '/'} {end}"
 
 
 def redacted(exchange: dict[str, Any], redactor: Redactor) -> dict[str, Any]:

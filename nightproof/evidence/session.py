@@ -23,6 +23,7 @@ from nightproof.evidence import assertions
 from nightproof.evidence import folder
 from nightproof.evidence import options
 from nightproof.evidence import recorders
+from nightproof.evidence import rerun
 from nightproof.evidence.children import Children
 from nightproof.evidence.control import CallLog
 from nightproof.evidence.control import Seen
@@ -211,12 +212,15 @@ class EvidenceSession:
             unanswered=state.unanswered,
             observations=state.observations,
             phases=sorted(execution.phases),
+            exchange=folder.failed_exchange(state),
             time=utc_now(),
         )
         self.summary.append(_line(state))
         if not self.has_passed or not state.assertions or not sum(state.exchanges.values()):
+            given = self.config.invocation_params
+            again = rerun.arguments_of(given.args, self.config.args, execution.item.nodeid)
             attempt = folder.FailedAttempt(
-                state, self.backend, self.pass_number, execution.item.nodeid, execution.number
+                state, self.backend, self.pass_number, again, str(given.dir), execution.number
             )
             self._guarded(lambda: folder.leave(self.evidence_dir, attempt, self._redactor))
 

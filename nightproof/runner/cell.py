@@ -15,6 +15,7 @@ from typing import Any
 from typing import Final
 
 from nightproof.errors import SuiteError
+from nightproof.evidence import rerun
 from nightproof.evidence.eventlog import EXIT_LOG_LOST
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
@@ -192,6 +193,7 @@ class _Process:
         select.write_text(json.dumps(sorted(ids)), encoding="utf-8")
         own = {
             "NIGHTPROOF_PASS": str(self._number),
+            rerun.NAMES: ",".join(sorted(plan.env)),
             "NIGHTPROOF_PROCESS": str(self._process),
             "NIGHTPROOF_SUITE": plan.suite,
             GIVEN: load_suite(plan.suite_path.absolute()).as_json(),

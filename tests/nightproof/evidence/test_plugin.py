@@ -107,7 +107,8 @@ def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server
     assert pair["response"]["status"] == 200
     assert '"ok": true' in pair["response"]["body"]
     assert not [secret for secret in ("tok-123", "abcdef", "planted-secret") if secret in text]
-    assert (folder / "rerun.txt").read_text() == "python -m pytest test_it.py::test_it --nightproof-backend blue\n"
+    command = f"{sys.executable} -m pytest -p no:cacheprovider --backend blue test_it.py::test_it"
+    assert (folder / "rerun.txt").read_text() == f"#!/bin/sh\ncd {tmp_path} || exit\n{command}\n"
 
 
 @pytest.mark.parametrize(("args", "words"), [(["-n", "2"], "without `-n`"), (["--assert=plain"], "--assert=plain")])
