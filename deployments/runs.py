@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from nightproof.profile import Profile
 
 ACTIVE: Final = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
-LATE: Final = timedelta(minutes=10)
-LONGEST: Final = timedelta(hours=2)
 CANCEL_DEADLINE_S: Final = 60.0
 
 
@@ -54,21 +49,6 @@ def schedule_nightly(profile: Profile) -> None:
         nightly = client.read_deployment_by_name("nightly/nightly")
         for existing in client.read_deployment_schedules(nightly.id):
             client.update_deployment_schedule(nightly.id, existing.id, active=True, schedule=schedule)
-
-
-def troubles(wall_s: float | None) -> list[tuple[str, str]]:
-    """Give what somebody should be told of, each with a key that stays the same while it lasts."""
-    now = datetime.now(UTC)
-    limit = timedelta(seconds=2 * wall_s) if wall_s else LONGEST
-    found = []
-    for run in find(StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING):
-        expected, started = run.expected_start_time, run.start_time
-        if run.state_type is StateType.RUNNING and started and now - started > limit:
-            found.append((f"stuck-{run.id}", f"The run `{run.name}` is running since {started:%Y-%m-%d %H:%M} UTC."))
-        elif run.state_type is not StateType.RUNNING and expected and now - expected > LATE:
-            sentence = f"The run `{run.name}` was due at {expected:%Y-%m-%d %H:%M} UTC and did not start."
-            found.append((f"late-{run.id}", sentence))
-    return found
 
 
 def cancel_active(deadline_s: float = CANCEL_DEADLINE_S) -> tuple[str, ...]:

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from datetime import UTC
+from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 from deployments import server as servers
 from deployments.alerts import Alerts
+from deployments.pulse import Pulse
 from deployments.state import SupervisorNote
 from deployments.state import auth_path
 from deployments.state import kept_auth
@@ -63,6 +66,7 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
         _make_pool()
         _prefect("deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
         supervisor = Supervisor(profile, told.secrets, server)
+        ends.callback(supervisor.alerts.stop)
         supervisor.prepare()
         ends.callback(supervisor.stop)
         show(f"Prefect: {server.url}")
@@ -81,7 +85,10 @@ class Supervisor:
         self.server = server
         self.secrets = secrets
         self.alerts = Alerts(profile, self.secrets)
+        self.pulse = Pulse(server.api)
+        self.since = datetime.now(UTC)
         self.worker: Kept | None = None
+        self.workers = 0
 
     def prepare(self) -> None:
         """Clear what a dead supervisor left, set schedule and automations, start the worker."""
@@ -90,8 +97,7 @@ class Supervisor:
 
         runs.crash_stale()
         runs.schedule_nightly(self.profile)
-        webhook = self.secrets.slack_webhook
-        automations.upsert_all(webhook.get_secret_value() if webhook else "")
+        automations.upsert_all()
         self.start_worker()
 
     def start_worker(self) -> None:
@@ -101,6 +107,7 @@ class Supervisor:
             "--install-policy", "never", "--name", "nightproof",
         ]  # fmt: skip
         self.worker = keep(command, dict(os.environ), self._log_path(), ROOT)
+        self.workers += 1
 
     def watch(self) -> None:
         """Look, tell, wait, for ever."""
@@ -109,28 +116,47 @@ class Supervisor:
             time.sleep(ROUND_S)
 
     def look(self) -> None:
-        """Look once: a dead server ends us, a dead worker is told and replaced, runs are looked at through the API."""
-        from deployments import runs  # noqa: PLC0415 - Prefect reads its settings at import
-
+        """Look once: a dead server ends us; a dead worker, a silent server and bad runs are told, and we go on."""
         if self.server.child.process.poll() is not None:
             self.alerts.send("server", "The Prefect server ended by itself; the supervisor ends with it.")
             raise NightproofError(f"The Prefect server ended by itself. Read `{self.server.home / 'server.log'}`.")
         code = self.worker.process.poll() if self.worker else None
-        if self.worker and code is not None:
-            self.alerts.send(f"worker-{self.worker.process.pid}", f"The worker ended by itself (exit {code}).")
-            runs.crash_stale()
-            self.start_worker()
-        for key, sentence in runs.troubles(self.profile.gates.wall_s):
-            self.alerts.send(key, sentence)
+        if code is not None:
+            self.alerts.send(f"worker-{os.getpid()}-{self.workers}", f"The worker ended by itself (exit {code}).")
+        silence = self.pulse.check()
+        if silence:
+            self.alerts.send(silence.key, silence.sentence)
+        if self.pulse.is_there:
+            self._look_at_runs(is_worker_dead=code is not None)
+
+    def _look_at_runs(self, *, is_worker_dead: bool) -> None:
+        from deployments import runs  # noqa: PLC0415 - Prefect reads its settings at import
+        from deployments import watching  # noqa: PLC0415 - as above
+
+        try:
+            with watching.bounded_calls():
+                if is_worker_dead:
+                    runs.crash_stale()
+                    self.start_worker()
+                for trouble in watching.troubles(self.profile, self.since):
+                    self.alerts.send(trouble.key, trouble.sentence)
+        except Exception as error:  # noqa: BLE001 - the watch outlives every answer; the next round asks again
+            log.warning("The runs could not be looked at in this round: %s: %s", type(error).__name__, error)
 
     def stop(self) -> None:
         """Cancel active runs through the API, wait for them, then stop the worker; the server ends last."""
         from deployments import runs  # noqa: PLC0415 - Prefect reads its settings at import
+        from deployments import watching  # noqa: PLC0415 - as above
 
-        if self.server.child.process.poll() is None:
-            left = runs.cancel_active()
-            if left:
-                log.warning("%d runs did not end in time: %s", len(left), ", ".join(left))
+        self.pulse.check()
+        if self.pulse.is_there:
+            try:
+                with watching.bounded_calls(tries=3):
+                    left = runs.cancel_active()
+                if left:
+                    log.warning("%d runs did not end in time: %s", len(left), ", ".join(left))
+            except Exception as error:  # noqa: BLE001 - what was not cancelled ends with its worker
+                log.warning("The runs could not be cancelled: %s: %s", type(error).__name__, error)
         if self.worker is not None:
             self.worker.stop(WORKER_GRACE_S)
 

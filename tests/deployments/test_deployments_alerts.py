@@ -1,64 +1,126 @@
-"""Short alerts: delivered once, kept for the next round when the messenger is out."""
+"""Alerts: each told once over what is configured, kept while nobody was told, tried again after an outage."""
 
 from __future__ import annotations
 
 import json
-import logging
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
 
 import pytest
 
 from deployments.alerts import Alerts
 from nightproof.profile import Profile
+from nightproof.waiting import await_value
 from tests.nightproof.foreign import no_secrets
+from tests.nightproof.report.answers import ANSWERS
+from tests.nightproof.report.answers import OK
+from tests.nightproof.report.answers import Answering
+from tests.nightproof.report.answers import Plan
+from tests.nightproof.report.answers import answering
+from tests.nightproof.report.answers import http
+from tests.nightproof.report.answers import texts
 
 if TYPE_CHECKING:
-    from nightproof.profile import Secrets
-    from tests.deployments.conftest import Messenger
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHANNELS = ("webhook", "token and channel", "none")
+LIMIT_S = 20
 
 
-def alerts(messenger: Messenger, secrets: Secrets, channel: str = "") -> Alerts:
-    """Make alerts that go to the messenger."""
-    slack = {"channel": channel, "base_url": f"{messenger.url}/api/"}
-    return Alerts(Profile.model_validate({"target": "live", "slack": slack}), secrets)
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    """Run a server that answers as planned."""
+    with answering() as made:
+        yield made
 
 
-def test_a_webhook_gets_each_alert_once(messenger: Messenger) -> None:
-    """The same trouble in the next round is no news; another one is."""
-    sender = alerts(messenger, no_secrets(slack_webhook=f"{messenger.url}/hook"))
-    for key, sentence in (("a", "first"), ("a", "first"), ("b", "second")):
-        sender.send(key, sentence)
-    assert [json.loads(body)["text"] for body in messenger.got] == ["nightproof: first", "nightproof: second"]
+def good(kind: str) -> Plan:
+    """Return what the channel answers when it took the alert."""
+    return Plan(http(200, b"ok" if kind == "webhook" else OK))
 
 
-def test_a_channel_gets_it_with_a_token(messenger: Messenger) -> None:
-    """Without a webhook the bot's token and the profile's channel do."""
-    alerts(messenger, no_secrets(slack_token="planted-bot-token"), "#nights").send("a", "first")
-    assert "nightproof: first" in unquote_plus(messenger.got[0])
-    assert "#nights" in unquote_plus(messenger.got[0])
+@contextmanager
+def alerts(kind: str, server: Answering, folder: Path, **more: str) -> Iterator[Alerts]:
+    """Send alerts over a channel until the block ends; pauses and budget are short."""
+    slack = {"base_url": server.url, "budget_s": 1.0} | ({"channel": "#nights"} if "channel" in kind else {})
+    configured = {"webhook": {"slack_webhook": f"{server.url}/hook"}, "token and channel": {"slack_token": "xoxb-1"}}
+    profile = Profile.model_validate({"target": "live", "state_dir": str(folder), "slack": slack})
+    sender = Alerts(profile, no_secrets(**configured.get(kind, {}), **more), 0.1)
+    yield sender
+    sender.stop()
 
 
-@pytest.mark.parametrize("kind", ["slack_webhook", "slack_token"])
-def test_an_outage_is_tried_again(messenger: Messenger, kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What was not delivered is not counted as sent, and the secret is not in the log."""
-    secret = f"{messenger.url}/hook" if kind == "slack_webhook" else "planted-bot-token"
-    sender = alerts(messenger, no_secrets(**{kind: secret}), "#nights")
-    messenger.status = 500
-    sender.send("a", "first")
-    assert messenger.got == []
-    messenger.status = 200
-    sender.send("a", "first")
-    assert len(messenger.got) == 1
-    assert caplog.messages.count("first") == 2
-    assert any(message.startswith("The alert was not delivered: ") for message in caplog.messages)
-    assert secret not in caplog.text
+def kept(sender: Alerts) -> list[str]:
+    """Return the texts of what was told to nobody."""
+    return sorted(json.loads(path.read_text())["text"] for path in sender.folder.glob("*.json"))
 
 
-def test_without_a_messenger_the_log_has_it(messenger: Messenger, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is configured: the sentence is logged once and nobody is called."""
-    caplog.set_level(logging.WARNING)
-    sender = alerts(messenger, no_secrets())
-    sender.send("a", "first")
-    sender.send("a", "first")
-    assert (caplog.messages, messenger.got) == (["first"], [])
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_each_alert_is_told_once(kind: str, server: Answering, tmp_path: Path) -> None:
+    """The same trouble in the next round is no news; without a channel each is kept as a file."""
+    server.plan = good(kind)
+    with alerts(kind, server, tmp_path) as sender:
+        for key, sentence in (("a", "first"), ("a", "first"), ("b", "<second>"), ("a", "first")):
+            sender.send(key, sentence)
+        assert sender.flush()
+        wanted = ["🔴 nightproof: &lt;second&gt;", "🔴 nightproof: first"]
+        assert sorted(texts(server)) == ([] if kind == "none" else wanted)
+        assert kept(sender) == (wanted if kind == "none" else [])
+    assert all("#nights" in body.decode() for body in server.got) is (kind != "webhook")
+
+
+@pytest.mark.parametrize("kind", ["webhook", "token and channel"])
+def test_an_outage_is_tried_again(
+    kind: str, server: Answering, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was not delivered lies in its file until it is, and the log says why; no secret is there."""
+    server.plan = Plan(http(403, b"no"))
+    with alerts(kind, server, tmp_path) as sender:
+        sender.send("a", "first")
+        await_value(lambda: len(server.got) > 1, LIMIT_S)
+        assert kept(sender) == ["🔴 nightproof: first"]
+        server.plan = good(kind)
+        await_value(lambda: not kept(sender), LIMIT_S)
+    assert any(
+        line.startswith("The alert was not delivered: HTTP 403; kept in a.json, and") for line in caplog.messages
+    )
+    assert "xoxb-1" not in caplog.text
+    assert "/hook" not in caplog.text
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_no_answer_holds_the_watch_up(answer: str, server: Answering, tmp_path: Path) -> None:
+    """To send returns at once, the alert is kept, and the next one is delivered when Slack is back."""
+    server.plan = ANSWERS[answer]
+    with alerts("webhook", server, tmp_path) as sender:
+        started = time.monotonic()
+        sender.send("a", "first")
+        assert time.monotonic() - started < 0.5
+        await_value(lambda: server.got, LIMIT_S)
+        assert kept(sender) == ["🔴 nightproof: first"]
+        server.plan = good("webhook")
+        sender.send("b", "second")
+        await_value(lambda: not kept(sender), LIMIT_S)
+
+
+def test_an_alert_holds_no_secret(server: Answering, tmp_path: Path) -> None:
+    """What a run says of its end may name a secret; the alert and its file do not."""
+    with alerts("none", server, tmp_path, refresh_token="planted-refresh-token") as sender:
+        sender.send("a", "refused planted-refresh-token\nin two lines")
+        assert kept(sender) == ["🔴 nightproof: refused [redacted] in two lines"]
+
+
+def test_the_last_alert_is_tried_before_the_end(server: Answering, tmp_path: Path) -> None:
+    """The supervisor ends with its server: what it says last still goes out, and a silent Slack holds it briefly."""
+    server.plan = good("webhook")
+    with alerts("webhook", server, tmp_path) as sender:
+        sender.send("server", "the last word")
+    assert texts(server) == ["🔴 nightproof: the last word"]
+    server.plan = ANSWERS["never an answer"]
+    started = time.monotonic()
+    with alerts("webhook", server, tmp_path) as sender:
+        sender.send("server", "unheard")
+    assert time.monotonic() - started < LIMIT_S
+    assert kept(sender) == ["🔴 nightproof: unheard"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_API_AUTH_STRING
 from prefect.settings import PREFECT_API_URL
 from prefect.settings import temporary_settings
 
@@ -21,6 +20,7 @@ from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from tests.deployments.conftest import Up
 
@@ -34,7 +34,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def server(up: Up) -> Iterator[None]:
     """Point the Prefect client of this process at the supervisor's server."""
-    with temporary_settings({PREFECT_API_URL: f"{up.url}/api"}):
+    with temporary_settings({PREFECT_API_URL: f"{up.url}/api", PREFECT_API_AUTH_STRING: ":".join(up.login)}):
         yield
 
 
@@ -53,38 +53,23 @@ def delete(up: Up, *made: str) -> None:
 
 
 def test_a_second_start_doubles_nothing(up: Up) -> None:
-    """Automations and pool are found by their names and renewed; without a webhook there is none to alert."""
+    """Automations and pool are found by their names and renewed; an alert of former versions goes, with its webhook."""
     supervisor._make_pool()
-    hook = f"{up.messenger.url}/hook"
-    assert automations.upsert_all(hook) == ("nightproof zombie", "nightproof stuck pending", "nightproof bad end")
-    assert automations.upsert_all("") == ("nightproof zombie", "nightproof stuck pending")
-    assert len(up.api("POST", "/automations/filter")) == 3
+    CustomWebhookNotificationBlock(name="x", url="http://127.0.0.1:9/hook", json_data={}).save("nightproof-alert")
+    ours = ("nightproof zombie", "nightproof stuck pending")
+    assert automations.upsert_all() == ours
+    assert automations.upsert_all() == ours
+    assert sorted(found["name"] for found in up.api("POST", "/automations/filter")) == sorted(ours)
+    assert up.api("POST", "/block_documents/filter") == []
     assert [pool["name"] for pool in up.api("POST", "/work_pools/filter")] == ["nightproof"]
 
 
-def test_what_is_late_or_stuck_is_told(up: Up) -> None:
-    """Each trouble has a key that lasts, and a sentence; the supervisor sends it. A run in time is no trouble."""
-    now = datetime.now(UTC)
-    late = make(up, "SCHEDULED", "late-one", now - timedelta(minutes=20))
-    early = make(up, "SCHEDULED", "early-one", now + timedelta(minutes=20))
-    running = make(up, "RUNNING", "slow-one")
-    told = dict(runs.troubles(0.000_001))
-    assert f"The run `late-one` was due at {now - timedelta(minutes=20):%Y-%m-%d %H:%M} UTC" in told[f"late-{late}"]
-    assert told[f"stuck-{running}"].startswith("The run `slow-one` is running since ")
-    assert not [sentence for sentence in told.values() if "early-one" in sentence]
-    assert f"stuck-{running}" not in dict(runs.troubles(None))
-    await_value(lambda: [text for text in up.messenger.got if "`late-one` was due at" in text], 30)
-    delete(up, late, early, running)
-
-
 def test_what_a_dead_worker_left_is_crashed(up: Up) -> None:
-    """A run that claims to be active although no worker is, ends; people are told by the server's automation."""
+    """A run that claims to be active although no worker is, ends; the supervisor tells people."""
     left = make(up, "RUNNING", "orphan-one")
     assert runs.crash_stale() == 1
     assert up.end(left, 5)["state"]["message"] == "Its worker is gone."
-    await_value(
-        lambda: [text for text in up.messenger.got if "left/orphan-one Crashed: Its worker is gone." in text], 30
-    )
+    await_value(lambda: [text for text in up.messenger.got if "`orphan-one` Crashed: Its worker is gone." in text], 30)
     delete(up, left)
 
 

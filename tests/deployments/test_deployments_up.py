@@ -35,9 +35,9 @@ def report_of(up: Up, run: str) -> RunReport:
 
 
 def test_the_server_carries_our_automations(up: Up) -> None:
-    """Zombie, stuck run and bad end are watched by the server from the start."""
+    """Zombie and stuck run are ended by the server from the start; of bad ends the supervisor tells."""
     names = sorted(found["name"] for found in up.api("POST", "/automations/filter"))
-    assert names == ["nightproof bad end", "nightproof stuck pending", "nightproof zombie"]
+    assert names == ["nightproof stuck pending", "nightproof zombie"]
 
 
 def test_the_form_offers_the_profile_that_it_was_started_with(up: Up) -> None:
@@ -86,7 +86,7 @@ def test_a_death_is_seen_and_told(up: Up) -> None:
         os.kill(pid, signal.SIGKILL)
     await_value(lambda: not processes(folder, LAUNCHER), 10)
     assert up.end(run, 4 * HEARTBEAT_S)["state_type"] == "CRASHED"
-    await_value(lambda: [text for text in up.messenger.got if name in text and "Crashed" in text], 30)
+    await_value(lambda: [text for text in up.messenger.got if name in text and " Crashed: " in text], 30)
     await_value(lambda: [text for text in up.messenger.got if "The worker ended by itself" in text], 10)
     await_value(lambda: processes(folder, "prefect worker start"), 30)
 

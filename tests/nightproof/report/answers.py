@@ -113,12 +113,19 @@ def _serve(connection: socket.socket, server: Answering) -> None:
 def _body(connection: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _received(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-    while len(body) < int(lines[b"content-length"]):
-        body += connection.recv(65536)
+    while len(body) < int(lines.get(b"content-length", b"0")):
+        body += _received(connection)
     return body
+
+
+def _received(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError("the client hung up")
+    return data
 
 
 def _answer(connection: socket.socket, plan: Plan, is_over: threading.Event) -> None:
