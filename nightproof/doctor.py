@@ -13,6 +13,7 @@ from nightproof.evidence.suite import load_suite
 from nightproof.housekeeping import opened
 from nightproof.provisioning import verify
 from nightproof.redact import Redactor
+from nightproof.report.messenger_checks import check_messengers
 from nightproof.verdict.outcomes import unsupported_reason
 from nightproof.verdict.sentences import plural
 
@@ -64,11 +65,12 @@ def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
     """Run every check once against the systems and count what each cell could run."""
     with opened(plan.profile, secrets, "doctor") as target:
         redactor = Redactor(target.secret_values())
-        checks = tuple(_masked(verify(target, check), redactor) for check in plan.profile.checks)
+        checks = [verify(target, check) for check in plan.profile.checks]
+    checks += check_messengers(plan.profile.slack, secrets)
     return Diagnosis(
         profile=plan.profile.name,
         target=plan.profile.target,
-        checks=checks,
+        checks=tuple(_masked(check, redactor) for check in checks),
         secrets={name: value is not None for name, value in secrets},
         outlooks=outlooks(plan),
     )

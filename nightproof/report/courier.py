@@ -64,14 +64,21 @@ class Courier:
         self._is_over = threading.Event()
         self._client: httpx.Client | None = None
 
-    def post(self, url: str, payload: Mapping[str, Any] | None = None, token: str = "") -> Answer:
-        """Return the answer to a JSON post; raise Undelivered once trying again is of no use, or the time is over.
+    def post(
+        self,
+        url: str,
+        payload: Mapping[str, Any] | None = None,
+        token: str = "",
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer to a post of JSON, or of a form, which methods of Slack that only read ask for.
 
-        A connection that broke after the request was sent is not tried again: the message may have arrived.
+        Raise Undelivered once trying again is of no use, or the time is over. A connection that broke after the
+        request was sent is not tried again: the message may have arrived.
         """
         for number in range(TRIES):
             try:
-                answer = self._once(url, payload or {}, token)
+                answer = self._once(url, {"json": payload or {}} if form is None else {"data": form}, token)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 reason, pause = f"no connection: {shorten(scrub(str(error)), LONGEST_WORD)}", None
             except httpx.UnsupportedProtocol as error:
@@ -95,13 +102,13 @@ class Courier:
         if self._client is not None:
             self._client.close()
 
-    def _once(self, url: str, payload: Mapping[str, Any], token: str) -> Answer:
+    def _once(self, url: str, content: dict[str, Any], token: str) -> Answer:
         limit = min(OPERATION_S, self._remaining())
         headers = {"Authorization": f"Bearer {require_sendable(token)}"} if token else {}
         if self._client is None:  # made here: a proxy or certificates of the environment may be wrong
             self._client = httpx.Client(follow_redirects=False, headers={"Accept-Encoding": "identity"})
         try:
-            request = self._client.build_request("POST", url, json=payload, headers=headers, timeout=limit)
+            request = self._client.build_request("POST", url, **content, headers=headers, timeout=limit)
         except httpx.InvalidURL as error:
             raise Undelivered(NO_URL) from error
         answer = self._client.send(request, stream=True)
