@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nightproof.profile import Profile
     from nightproof.profile import Secrets
+    from nightproof.records import SlackDelivery
 
 TRIES: Final = 12  # the last one comes after an hour and a half
 FIRST_PAUSE_S: Final = 10.0
@@ -45,6 +46,21 @@ class _Pending:
     path: Path
     tries: int = 0
     next_try: float = 0.0
+
+
+def tell(profile: Profile, secrets: Secrets, key: str, sentence: str) -> SlackDelivery:
+    """Tell one sentence from a command that ends afterwards, within one budget of time; return what became of it."""
+    told = Redactor(secrets.values()).text(" ".join(sentence.split()))
+    path = _place(profile.state_dir.absolute() / "alerts", key)
+    return create_notifier(profile.slack, secrets, path, is_alert=True).deliver(_message(told))
+
+
+def _message(told: str) -> SlackMessage:
+    return SlackMessage(shorten(f"🔴 nightproof: {escape(told)}", TEXT), ())
+
+
+def _place(folder: Path, key: str) -> Path:
+    return folder / f"{re.sub('[^A-Za-z0-9-]+', '-', key)}.json"
 
 
 class Alerts:
@@ -69,8 +85,7 @@ class Alerts:
         self._keys.add(key)
         told = self._redact(" ".join(sentence.split()))
         log.warning("%s", told)
-        message = SlackMessage(shorten(f"🔴 nightproof: {escape(told)}", TEXT), ())
-        path = self.folder / f"{re.sub('[^A-Za-z0-9-]+', '-', key)}.json"
+        message, path = _message(told), _place(self.folder, key)
         keep(path, message, self._settings.channel, NOT_CONFIGURED)  # also what a supervisor that is killed leaves
         self._pending.append(_Pending(message, path))
 

@@ -1,11 +1,13 @@
 """The command line: what a person or a CI job starts. Errors are one sentence; exit codes have one meaning each.
 
-0 GREEN or AMBER, 1 RED, 2 BLOCKED, 3 wrong usage or a locked environment, 130 and 143 interrupted.
+0 GREEN or AMBER, 1 RED, 2 BLOCKED or a night that could not begin, 3 wrong usage or a locked environment,
+130 and 143 interrupted.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path  # noqa: TC003 - typer resolves annotations at run time
 from typing import Annotated
 from typing import Any
@@ -16,6 +18,7 @@ import typer
 from deployments import commands
 from deployments import running
 from deployments import terminal
+from deployments import unstarted
 from nightproof.errors import Blocked
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
@@ -53,7 +56,7 @@ def run(
 ) -> None:
     """Run one night to its report."""
     choice = Choice(tuple(backend or ()), tuple(suite or ()), keep_resources, notify)
-    with terminal.shown():
+    with terminal.shown(), unstarted.told(profile) if notify else nullcontext():
         report, path = running.run_night(profile, choice)
     typer.echo(dump_report(report) if as_json else text.render(report, str(path)), nl=False)
     raise typer.Exit(report.exit_code)
@@ -180,7 +183,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the Prefect server; another free one when it is taken.")] = 4200,
 ) -> None:
     """Start server, worker, schedules and the watch over them; stay until Ctrl-C or `nightproof down`."""
-    with running.termination():
+    with terminal.lines(), unstarted.told(profile), running.termination():
         commands.up(profile, port, show=typer.echo)
 
 

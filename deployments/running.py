@@ -18,6 +18,7 @@ from deployments import server
 from deployments.state import kept_auth
 from deployments.state import supervisor_api
 from nightproof.config.loader import load
+from nightproof.errors import Blocked
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.locking import environment_lock
@@ -74,7 +75,7 @@ def prefect_api(plan: RunPlan) -> Iterator[None]:
         yield
         return
     announce("prefect", "starting the Prefect server")
-    started = server.start(plan.state_dir, with_services=False)
+    started = server.start(plan.state_dir, with_services=False, patience_s=plan.profile.server_start_s)
     try:
         os.environ.update(server.environment(home, started.api, started.auth))
         yield
@@ -85,7 +86,10 @@ def prefect_api(plan: RunPlan) -> Iterator[None]:
 
 def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
     """Run the flow; give the name of the signal that ended it, or nothing. Its own fault is raised again."""
-    from flows.nightly import nightly  # noqa: PLC0415 - imports Prefect, which reads its settings at import
+    try:
+        from flows.nightly import nightly  # noqa: PLC0415 - imports Prefect, which reads its settings at import
+    except (ImportError, SyntaxError) as error:
+        raise Blocked(f"The flow cannot be imported: {error}. Run `make install`, which restores it.") from error
 
     flow: Any = nightly.with_options(flow_run_name=plan.run_id, validate_parameters=False)
     try:

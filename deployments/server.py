@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -15,16 +18,18 @@ from filelock import Timeout
 
 from deployments.api_guard import URL_VARIABLE
 from deployments.api_guard import own_origins
-from nightproof.errors import NightproofError
+from nightproof.errors import Blocked
 from nightproof.lifeline import Kept
 from nightproof.lifeline import keep
+from nightproof.progress import announce
 from nightproof.target import ROOT
 from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEALTH_DEADLINE_S: Final = 90.0
+PATIENCE_S: Final = 180.0  # a busy machine; a server that ends is told at once
+TELL_EVERY_S: Final = 10.0
 STOP_GRACE_S: Final = 15.0
 QUIET: Final = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -65,8 +70,10 @@ def new_auth() -> str:
     return f"nightproof:{secrets.token_urlsafe(24)}"
 
 
-def start(state_dir: Path, *, with_services: bool, port: int = 0, auth: str = "") -> Server:
-    """Start a server and wait until it is healthy; fail at once, with its last line, when it ends instead.
+def start(
+    state_dir: Path, *, with_services: bool, port: int = 0, auth: str = "", patience_s: float = PATIENCE_S
+) -> Server:
+    """Start a server and wait until it is healthy; raise Blocked at once, with its last line, when it ends instead.
 
     Without services nothing is scheduled and no automation acts: enough for one run in this process. Whoever lacks
     `auth`, by default a fresh one that only this process knows, is let in nowhere.
@@ -75,15 +82,16 @@ def start(state_dir: Path, *, with_services: bool, port: int = 0, auth: str = ""
     home.mkdir(parents=True, exist_ok=True)
     try:
         # Two servers that migrate one new database at the same moment end each other.
-        with FileLock(home / "start.lock", timeout=HEALTH_DEADLINE_S, thread_local=False):
-            return _start(home, port or free_port(), auth or new_auth(), {} if with_services else NO_SERVICES)
+        with FileLock(home / "start.lock", timeout=patience_s, thread_local=False):
+            services = {} if with_services else NO_SERVICES
+            return _start(home, port or free_port(), auth or new_auth(), services, patience_s)
     except Timeout as error:
-        raise NightproofError(
-            f"Another Prefect server of `{home}` is starting since {HEALTH_DEADLINE_S:.0f} s: look at its `server.log`."
+        raise Blocked(
+            f"Another Prefect server of `{home}` has been starting for {patience_s:g} s: look at its `server.log`."
         ) from error
 
 
-def _start(home: Path, port: int, auth: str, services: dict[str, str]) -> Server:
+def _start(home: Path, port: int, auth: str, services: dict[str, str], patience_s: float) -> Server:
     log = home / "server.log"
     url = f"http://127.0.0.1:{port}"
     module = [
@@ -91,18 +99,54 @@ def _start(home: Path, port: int, auth: str, services: dict[str, str]) -> Server
         "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--lifespan", "on",
     ]  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if name not in CLIENT}
+    before = _note(log, f"starting at {url}")
     child = keep(module, clean | environment(home) | services | _doors(url, auth), log, ROOT)
     server = Server(url, home, child, auth)
     try:
-        await_value(lambda: _is_healthy(server, log), HEALTH_DEADLINE_S, 0.1)
+        _await_health(server, log, before, patience_s)
     except TimeoutError as error:
+        last = _last_line(log, before)
+        _note(log, f"ended by its starter: it did not answer within {patience_s:g} s")
         server.stop()
-        raise NightproofError(f"The Prefect server did not answer at {url}. Read `{log}`.") from error
+        raise Blocked(
+            f"The Prefect server did not answer at {url} within {patience_s:g} s: {last}. "
+            f"Read `{log}`, or set `server_start_s` in the profile for a slower machine."
+        ) from error
     except BaseException:
         # A signal while waiting must not leave the server behind.
         server.stop()
         raise
     return server
+
+
+def _await_health(server: Server, log: Path, before: int, patience_s: float) -> None:
+    """Wait for the first good answer, and tell now and then that it is still awaited."""
+    end = time.monotonic() + patience_s
+    while True:
+        left_s = end - time.monotonic()
+        try:
+            await_value(lambda: _is_healthy(server, log, before), min(TELL_EVERY_S, left_s), 0.1)
+        except TimeoutError:
+            if left_s <= TELL_EVERY_S:
+                raise
+            waited_s = patience_s - left_s + TELL_EVERY_S
+            announce("prefect", f"waiting for the Prefect server, {waited_s:.0f} of at most {patience_s:g} s")
+        else:
+            return
+
+
+def _note(log: Path, text: str) -> int:
+    """Add a line of ours to the server's log, so that it is never empty; return its size with that line."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {text}\n")
+        return file.tell()
+
+
+def _last_line(log: Path, before: int) -> str:
+    """Return the last line that this start wrote, which an earlier one's must not be taken for."""
+    lines = log.read_bytes()[before:].decode(errors="replace").splitlines()
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1] if said else "it wrote nothing"
 
 
 def _doors(url: str, auth: str) -> dict[str, str]:
@@ -126,12 +170,11 @@ NO_SERVICES: Final = {
 }
 
 
-def _is_healthy(server: Server, log: Path) -> bool:
+def _is_healthy(server: Server, log: Path, before: int) -> bool:
     code = server.child.process.poll()
     if code is not None:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
-        raise NightproofError(f"The Prefect server ended while starting, exit {code}: {last}. Read `{log}`.")
+        last = _last_line(log, before)
+        raise Blocked(f"The Prefect server ended while starting, exit {code}: {last}. Read `{log}`.")
     try:
         return httpx.get(f"{server.api}/health", timeout=2).status_code == httpx.codes.OK
     except httpx.HTTPError:

@@ -25,6 +25,7 @@ from deployments.state import place
 from deployments.state import write_note
 from nightproof.config import profiles
 from nightproof.config.loader import load
+from nightproof.errors import Blocked
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.lifeline import Kept
@@ -33,6 +34,7 @@ from nightproof.plan import Choice
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.profile import PROFILES
+from nightproof.progress import announce
 from nightproof.target import ROOT
 
 if TYPE_CHECKING:
@@ -58,15 +60,21 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
     profile, state_dir = told.profile, told.profile.state_dir
     with place(state_dir), ExitStack() as ends:
         auth = kept_auth(state_dir, servers.new_auth)
-        server = servers.start(state_dir, with_services=True, port=servers.free_port(port), auth=auth)
+        announce("prefect", "starting the Prefect server")
+        server = servers.start(
+            state_dir, with_services=True, port=servers.free_port(port), auth=auth,
+            patience_s=profile.server_start_s,
+        )  # fmt: skip
         ends.callback(note_path(state_dir).unlink, missing_ok=True)  # goes last: `down` waits for it
         ends.callback(server.stop)
         write_note(state_dir, SupervisorNote(os.getpid(), server.url))
         os.environ.update(_environment(server) | _handed_on(profile_given))
+        announce("prefect", "deploying")
         _make_pool()
         _prefect("deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
         supervisor = Supervisor(profile, told.secrets, server)
         ends.callback(supervisor.alerts.stop)
+        announce("prefect", "starting the worker")
         supervisor.prepare()
         ends.callback(supervisor.stop)
         show(f"Prefect: {server.url}")
@@ -202,4 +210,4 @@ def _prefect(*words: str) -> None:
     if done.returncode != 0:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         last = lines[-1] if lines else "it wrote nothing"
-        raise NightproofError(f"`prefect {' '.join(words)}` failed, exit {done.returncode}: {last}")
+        raise Blocked(f"`prefect {' '.join(words)}` failed, exit {done.returncode}: {last}")

@@ -39,6 +39,12 @@ def shown() -> Iterator[None]:
         yield from _listening(Lines())
 
 
+@contextmanager
+def lines() -> Iterator[None]:
+    """Show news as plain lines, for a command that stays until it is ended: a bar would turn for ever."""
+    yield from _listening(Lines())
+
+
 def _listening(listener: Bars | Lines) -> Iterator[None]:
     LISTENERS.append(listener)
     try:

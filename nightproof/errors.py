@@ -3,6 +3,7 @@
 NightproofError
 ├── UsageError        wrong configuration or command line     -> exit 3
 ├── Blocked           provisioning, secrets or seeding        -> BLOCKED, exit 2
+│                     a server or flow that does not start    -> no night, exit 2
 ├── SuiteTimeout      a process group ended at its limit      -> RED, timeout
 ├── SuiteError        our own test or harness is wrong        -> RED, error
 └── Interrupted       a signal or a cancel ended the night    -> exit 130 / 143

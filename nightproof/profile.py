@@ -156,6 +156,9 @@ class Profile(_Section):
         default="", description="directory or s3://bucket/prefix that run directories are copied to"
     )
     report_base_url: grammar.WebAddress = Field(default="", description="URL under which the artifact store is served")
+    server_start_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=180, description="seconds that the Prefect server may take to start"
+    )
     testbed_aws_port: grammar.Port = Field(default=0, description="0: any free port")
     testbed_catalog_port: grammar.Port = Field(default=0, description="0: any free port")
 

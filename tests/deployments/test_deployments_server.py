@@ -10,7 +10,7 @@ import pytest
 
 from deployments import server
 from deployments import supervisor
-from nightproof.errors import NightproofError
+from nightproof.errors import Blocked
 from nightproof.lifeline import keep
 from nightproof.profile import PROFILES
 
@@ -67,21 +67,44 @@ def test_a_server_that_ends_is_told_at_once(
 ) -> None:
     """Its last line is in the sentence; nobody waits for the deadline."""
     instead(monkeypatch, code)
-    with pytest.raises(NightproofError, match=last):
+    tmp_path.joinpath("prefect").mkdir()
+    tmp_path.joinpath("prefect", "server.log").write_text("the last line of an earlier start\n")
+    with pytest.raises(Blocked, match=last):
         server.start(tmp_path, with_services=False)
 
 
-@pytest.mark.parametrize("end", [NightproofError, KeyboardInterrupt])
+def test_a_server_that_does_not_answer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, news: list[str]
+) -> None:
+    """Nobody waits in silence; the sentence names the limit and a log that is not empty."""
+    instead(monkeypatch, "import time; time.sleep(60)")
+    monkeypatch.setattr(server, "TELL_EVERY_S", 0.1)
+    with pytest.raises(Blocked, match=r"did not answer at .* within 0\.5 s: it wrote nothing\. .*`server_start_s`"):
+        server.start(tmp_path, with_services=False, patience_s=0.5)
+    assert any("waiting for the Prefect server" in line for line in news)
+    log = (tmp_path / "prefect" / "server.log").read_text()
+    assert "starting at http://127.0.0.1:" in log
+    assert "ended by its starter: it did not answer within 0.5 s" in log
+
+
+@pytest.fixture
+def news(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list that announced texts come into."""
+    told: list[str] = []
+    monkeypatch.setattr("nightproof.progress.LISTENERS", [lambda one: told.append(one.text)])
+    return told
+
+
+@pytest.mark.parametrize("end", [Blocked, KeyboardInterrupt])
 def test_a_server_that_is_not_awaited_any_more_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
 ) -> None:
     """Neither the deadline nor Ctrl-C leaves it behind."""
     started = instead(monkeypatch, "import sys; sys.stdin.read(); import time; time.sleep(60)")
-    monkeypatch.setattr(server, "HEALTH_DEADLINE_S", 0.2)
     if end is KeyboardInterrupt:
         monkeypatch.setattr(server, "_is_healthy", lambda *_args: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(end):
-        server.start(tmp_path, with_services=True)
+        server.start(tmp_path, with_services=True, patience_s=0.2)
     assert not is_alive(started[0])
 
 
@@ -96,5 +119,5 @@ def test_a_profile_is_handed_on_so_that_a_worker_finds_it(tmp_path: Path, monkey
 
 def test_a_prefect_command_that_fails_is_told_with_its_last_line() -> None:
     """`up` ends with one sentence that names the command."""
-    with pytest.raises(NightproofError, match=r"`prefect no-such-command` failed, exit \d+: \S"):
+    with pytest.raises(Blocked, match=r"`prefect no-such-command` failed, exit \d+: \S"):
         supervisor._prefect("no-such-command")
