@@ -185,7 +185,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("up")
     with serve() as shop, messenger_serving() as messenger:
         foreign = Foreign(folder, shop.url)
-        foreign.write(HONEST, *NAMES, more='cron = "30 3 * * *"\ntimezone = "Europe/Berlin"')
+        foreign.write(HONEST, *NAMES, more='cron = "30 3 * * *"\ntimezone = "Europe/Berlin"\nserver_start_s = 190')
         command = [sys.executable, "-m", "deployments.cli", "up", "--profile", str(foreign.profile_path), "--port", "0"]
         env = os.environ | {WEBHOOK: f"{messenger.url}/hook"}
         with (folder / "up.log").open("w") as log:
