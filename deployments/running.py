@@ -94,7 +94,7 @@ def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
     flow: Any = nightly.with_options(flow_run_name=plan.run_id, validate_parameters=False)
     try:
         state = flow(
-            environment=profile_given, backends=list(choice.backends), suites=",".join(choice.suites),
+            environment=profile_given, backends=list(choice.backends), suites=list(choice.suites),
             keep_resources=choice.keep_resources, notify=choice.notify, return_state=True,
         )  # fmt: skip
     except KeyboardInterrupt:

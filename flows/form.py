@@ -1,4 +1,4 @@
-"""What the run forms of the flows share: the choice of an environment, and labels."""
+"""What the run forms of the flows share: the choices that a profile leaves, and labels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,41 @@ from typing import Final
 
 from pydantic import Field
 
-from nightproof.profile import PROFILES
+from nightproof import profile as profiles
+from nightproof.errors import NightproofError
+from nightproof.plan import choices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROFILE_VARIABLE: Final = "NIGHTPROOF_PROFILE"
+OWN: Final = os.environ.get(PROFILE_VARIABLE, "")
 
 
-def environments(own: str) -> dict[str, str]:
-    """Give the committed profiles by name and, when it is none of them, the profile that `up` was started with."""
-    names = sorted(path.stem for path in PROFILES.glob("*.toml"))
-    return {name: name for name in ([own] if own and own not in names else []) + names}
+def environments(own: str) -> tuple[str, ...]:
+    """Return the profile that `up` was started with, and all committed ones when it is one of them or none."""
+    names = sorted(path.stem for path in profiles.PROFILES.glob("*.toml"))
+    return (own,) if own and own not in names else tuple(names)
+
+
+def offered(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the suites and the backends of these profiles; one that cannot be read offers none."""
+    suites: dict[str, None] = {}
+    backends: dict[str, None] = {}
+    for name in names:
+        try:
+            some, on = choices(profiles.load(name))
+        except NightproofError:
+            continue
+        suites |= dict.fromkeys(some)
+        backends |= dict.fromkeys(on)
+    return tuple(suites), tuple(backends)
+
+
+def choice(title: str, values: Iterable[str]) -> Any:
+    """Return the type of a drop-down with these values; where there are none, any text."""
+    named = {f"CHOICE_{number}": value for number, value in enumerate(values)}
+    return StrEnum(title, named) if named else str
 
 
 def labelled(title: str, description: str, ge: int | None = None, le: int | None = None) -> Any:
@@ -28,8 +54,11 @@ def labelled(title: str, description: str, ge: int | None = None, le: int | None
 
 if TYPE_CHECKING:
     Environment = str
+    Suite = str
+    Backend = str
 else:
     # The form offers names; the command line may also give a path.
-    Environment = StrEnum("Environment", environments(os.environ.get(PROFILE_VARIABLE, "")))
+    Environment = choice("Environment", environments(OWN))
+    Suite, Backend = map(choice, ("Suite", "Backend"), offered(environments(OWN)))
 
-DEFAULT: Final = Environment(os.environ.get(PROFILE_VARIABLE, "") or "embedded")
+DEFAULT: Final = Environment(OWN or "embedded")

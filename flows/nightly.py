@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect resolves annotations at run time
+from prefect.runtime import deployment
 from prefect.runtime import flow_run
 
 from flows.form import DEFAULT
+from flows.form import Backend
 from flows.form import Environment
+from flows.form import Suite
 from flows.form import labelled
 from nightproof.errors import Blocked
 from nightproof.night import Night
@@ -30,25 +32,18 @@ from tasks.suites import repeat_failures
 from tasks.suites import run_suites
 
 
-class Backend(StrEnum):
-    """The backends of the form."""
-
-    QUILT3 = "quilt3"
-    PLATFORM = "platform"
-
-
 @flow(name="nightly", flow_run_name=new_run_id)
 def nightly(
     environment: Annotated[Environment, labelled("Environment", "Profile: which systems, suites and gates.")] = DEFAULT,
     backends: Annotated[list[Backend], labelled("Backends", "Empty: all.")] = [],  # noqa: B006
-    suites: Annotated[str, labelled("Suites", "Folder names separated by commas; empty: all of the profile.")] = "",
+    suites: Annotated[list[Suite], labelled("Suites", "Empty: all.")] = [],  # noqa: B006
     keep_resources: Annotated[  # noqa: FBT002 - a toggle of the form
         bool, labelled("Keep resources", "Leave what the tests made, for a look at it.")
     ] = False,
     notify: Annotated[bool, labelled("Notify", "Send the Slack message.")] = True,  # noqa: FBT002 - as above
 ) -> State[Any]:
     """Verify the systems of one environment from end to end, clean up, report and notify."""
-    night = begin(environment, Choice(tuple(backends), _names(suites), keep_resources, notify))
+    night = begin(environment, Choice(tuple(map(str, backends)), tuple(map(str, suites)), keep_resources, notify))
     try:
         start(night)
         sweep(night)
@@ -71,8 +66,7 @@ def begin(environment: str, choice: Choice) -> Night:
     """Open the night under the flow run's own name when that is a run id, else under a new one."""
     name = flow_run.name or ""
     run_id = name if RUN_ID.fullmatch(name) else new_run_id()
-    return open_night(str(environment), choice, run_id)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    night = open_night(str(environment), choice, run_id)
+    # Only the server of a deployment is still there when somebody follows the link.
+    night.run_link = (flow_run.ui_url or "") if deployment.id else ""
+    return night

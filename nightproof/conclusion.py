@@ -104,7 +104,7 @@ def notify(night: Night) -> None:
     profile, earlier = night.plan.profile, _earlier(night)
     alarm = last_alarm(earlier)
     link = store.link(night.run_dir, profile.artifact_store, profile.report_base_url)
-    message = slack.render(night.report, link, mention=profile.slack.mention, alarm=alarm)
+    message = slack.render(night.report, link, mention=profile.slack.mention, alarm=alarm, run_link=night.run_link)
     notifier = create_notifier(profile.slack, night.secrets, night.run_dir / "slack.json")
     night.slack = notifier.deliver(message, alarm)
     if night.slack.trouble:

@@ -82,6 +82,7 @@ class Night:
         self.is_void = False
         self.report: RunReport | None = None
         self.slack: SlackDelivery | None = None
+        self.run_link = ""
 
     @property
     def run_dir(self) -> Path:

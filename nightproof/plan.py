@@ -168,6 +168,13 @@ def _uncatalogued(path: Path, env: Mapping[str, str], redactor: Redactor) -> lis
         return []
 
 
+def choices(profile: Profile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the suites and of the backends to which a night of the profile can be narrowed."""
+    suites = {_suite_name(suite): suite for suite in profile.suite}
+    backends = [name for suite in profile.suite for name in _backends(suite, catalogue.read_lock(suite.path))]
+    return tuple(suites), tuple(dict.fromkeys(backends))
+
+
 def _chosen_suites(profile: Profile, choice: Choice) -> list[Suite]:
     names = {_suite_name(suite): suite for suite in profile.suite}
     for wanted in choice.suites:

@@ -10,11 +10,12 @@ from prefect.artifacts import create_link_artifact
 from prefect.artifacts import create_markdown_artifact
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 
 from nightproof import conclusion
 from nightproof.records import Verdict
 from nightproof.report import store
-from nightproof.report import text
+from nightproof.report import words
 
 if TYPE_CHECKING:
     from typing import Any
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from nightproof.night import Night
     from nightproof.records import RunReport
 
-SCREEN_LINES: Final = 40
+PAGE_LINES: Final = 2000
+PAGE_LENGTH: Final = 200_000  # characters; the whole page stands in the run directory
+LOGGED_TESTS: Final = 50
 
 
 @task(name="publish", cache_policy=NO_CACHE)
@@ -36,17 +39,28 @@ def publish(night: Night) -> None:
 
 @task(name="artifacts", cache_policy=NO_CACHE)
 def leave_artifacts(night: Night) -> None:
-    """Leave summary, matrix and link under stable keys, so that the UI shows a timeline of nights."""
+    """Leave report, matrix and link under stable keys, so that the UI shows a timeline of nights; log what failed."""
     if night.report is None:
         return
     profile = night.plan.profile
-    lines = text.render(night.report, str(night.run_dir / "report.html")).splitlines()[:SCREEN_LINES]
-    shown = night.redactor.text("\n".join(lines))
+    _log_failures(night, night.report)
+    lines = (night.run_dir / "report.md").read_text(encoding="utf-8").splitlines()
+    page = "\n".join(words.first_lines(lines, PAGE_LINES, PAGE_LENGTH))
     description = night.redactor.text(f"{night.plan.run_id}: {night.report.cause or 'GREEN'}")
-    create_markdown_artifact(f"```text\n{shown}\n```", key="nightly-report", description=description)
+    create_markdown_artifact(page, key="nightly-report", description=description)
     create_table_artifact(_matrix(night.report), key="nightly-matrix", description=description)
     link = store.link(night.run_dir, profile.artifact_store, profile.report_base_url)
     create_link_artifact(link, link_text=night.plan.run_id, key="nightly-link", description=description)
+
+
+def _log_failures(night: Night, report: RunReport) -> None:
+    """Write into the flow's log how the night ended, each test that asks for action by its name, and the page."""
+    log = get_run_logger()
+    log.info("%s", night.redactor.text(f"{words.colour_word(report)}: {words.headline(report)}"))
+    lines = [f"{test.verdict.value.replace('_', ' ')}: {test.id} on {test.backend}" for test in words.unpassed(report)]
+    for line in words.first_lines(lines, LOGGED_TESTS):
+        log.error("%s", night.redactor.text(words.scrub(line)))
+    log.info("Report: %s", night.run_dir / "report.html")
 
 
 def _matrix(report: RunReport) -> list[dict[str, Any]]:

@@ -40,8 +40,13 @@ class SlackMessage:
     recovery: str = ""
 
 
-def render(report: RunReport, report_link: str = "", *, mention: str = "", alarm: Night | None = None) -> SlackMessage:
-    """Give the message; `mention` is the user group of the default owner, called only for new failures."""
+def render(
+    report: RunReport, report_link: str = "", *, mention: str = "", alarm: Night | None = None, run_link: str = ""
+) -> SlackMessage:
+    """Give the message; `mention` is the user group of the default owner, called only for new failures.
+
+    `run_link` leads to the run in Prefect, where it still will be when somebody follows it.
+    """
     text = _text(report)
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": _header(report), "emoji": True}},
@@ -50,8 +55,8 @@ def render(report: RunReport, report_link: str = "", *, mention: str = "", alarm
         _section(f"```{_code(escape(_matrix(report)))}```"),
         *_top_cause(report),
         _section(f"`{escape(words.totals_line(report.totals))}`"),
-        *_buttons(report_link),
-        {"type": "context", "elements": [{"type": "mrkdwn", "text": _context(report, report_link)}]},
+        *_buttons(("Report", report_link), ("Run", run_link)),
+        {"type": "context", "elements": [{"type": "mrkdwn", "text": _context(report, report_link, run_link)}]},
     ]
     recovery = _recovery(report, alarm) if alarm and report.colour and not words.is_bad(report.colour) else ""
     return SlackMessage(text, tuple(blocks), _replies(report), recovery)
@@ -174,21 +179,20 @@ def _top_cause(report: RunReport) -> list[dict[str, Any]]:
     return [_section(f"{lead}\n{_escaped(top.message, 800)}{again}")]
 
 
-def _buttons(report_link: str) -> list[dict[str, Any]]:
-    if not report_link.startswith(("http://", "https://")) or len(report_link) > limits.URL:
-        return []
-    return [
-        {
-            "type": "actions",
-            "elements": [{"type": "button", "text": {"type": "plain_text", "text": "Report"}, "url": report_link}],
-        }
+def _buttons(*links: tuple[str, str]) -> list[dict[str, Any]]:
+    found = [
+        {"type": "button", "text": {"type": "plain_text", "text": title}, "url": link}
+        for title, link in links
+        if link.startswith(("http://", "https://")) and len(link) <= limits.URL
     ]
+    return [{"type": "actions", "elements": found}] if found else []
 
 
-def _context(report: RunReport, report_link: str) -> str:
+def _context(report: RunReport, report_link: str, run_link: str) -> str:
     standing = f", {words.standing(report)}" if words.standing(report) else ""
     why = f"{'interrupted' if report.interrupted else f'the night is {words.colour_word(report)}'}{standing}"
-    place = [f"report {escape(report_link)}"] if 0 < len(escape(report_link)) <= limits.LINK else []
+    links = (("report", report_link), ("Prefect", run_link))
+    place = [f"{name} {escape(link)}" for name, link in links if 0 < len(escape(link)) <= limits.LINK]
     hashes = [f"{name} {value[:12]}" for name, value in (("suites", report.suite_hash), ("seeds", report.seed_hash))]
     named = [text for text in hashes if not text.endswith(" ")]
     return " · ".join([f"run {report.run_id}", *named, f"why: {why}", *place])

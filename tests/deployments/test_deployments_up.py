@@ -41,11 +41,12 @@ def test_the_server_carries_our_automations(up: Up) -> None:
 
 
 def test_the_form_offers_the_profile_that_it_was_started_with(up: Up) -> None:
-    """Another profile than the committed ones is the first choice and the default."""
+    """A profile that is not committed is the default and the only choice, with its own suites and backends."""
     schema = up.deployment("nightly/manual")["parameter_openapi_schema"]
     own = str(up.foreign.profile_path)
     assert schema["properties"]["environment"]["default"] == own
-    assert schema["definitions"]["Environment"]["enum"] == [own, "embedded"]
+    choices = {name: schema["definitions"][name]["enum"] for name in ("Environment", "Suite", "Backend")}
+    assert choices == {"Environment": [own], "Suite": ["shop"], "Backend": ["default"]}
 
 
 def test_a_run_of_the_form_is_green(up: Up) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from prefect.utilities.callables import parameter_schema
 
 from flows import form
 from flows.cleanup import cleanup
-from flows.nightly import _names
 from flows.nightly import nightly
 from nightproof.target import ROOT
+
+if TYPE_CHECKING:
+    from tests.nightproof.foreign import Foreign
 
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
 
@@ -55,10 +58,11 @@ def test_every_field_has_label_and_help(flow: Any) -> None:
 
 
 def test_choices_are_drop_downs() -> None:
-    """Environment and backends are picked from what exists."""
+    """Environment, suites and backends are picked from what exists."""
     definitions = parameter_schema(nightly).definitions
     assert definitions["Environment"]["enum"] == ["embedded"]
-    assert definitions["Backend"]["enum"] == ["quilt3", "platform"]
+    assert sorted(definitions["Backend"]["enum"]) == ["platform", "quilt3"]
+    assert "quilt_ops" in definitions["Suite"]["enum"]
 
 
 def test_the_cleanup_is_harmless_by_default() -> None:
@@ -69,14 +73,17 @@ def test_the_cleanup_is_harmless_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "names"), [("", ["embedded"]), ("embedded", ["embedded"]), ("/etc/own.toml", ["/etc/own.toml", "embedded"])]
+    ("own", "names"), [("", ("embedded",)), ("embedded", ("embedded",)), ("/etc/own.toml", ("/etc/own.toml",))]
 )
-def test_the_own_profile_comes_first(own: str, names: list[str]) -> None:
-    """A profile that `up` was started with and that is not committed is offered too, once."""
-    assert list(form.environments(own)) == names
+def test_an_own_profile_is_the_only_choice(own: str, names: tuple[str, ...]) -> None:
+    """Where `up` was started with a profile that is not committed, suites and backends are that profile's alone."""
+    assert form.environments(own) == names
 
 
-def test_suites_are_named_as_people_write_them() -> None:
-    """Spaces and empty parts between commas mean nothing."""
-    assert _names(" quilt_ops, ,shop,") == ("quilt_ops", "shop")
-    assert _names("") == ()
+def test_suites_and_backends_are_those_of_the_profile(foreign: Foreign) -> None:
+    """Another team's names, no others; a profile that cannot be read offers none and breaks no form."""
+    foreign.write(backends=("slow", "quick"))
+    assert form.offered([str(foreign.profile_path)]) == (("shop",), ("slow", "quick"))
+    assert form.offered(["/no/such.toml"]) == ((), ())
+    assert form.choice("Suite", ()) is str
+    assert [member.value for member in form.choice("Suite", ("mro", "a b"))] == ["mro", "a b"]

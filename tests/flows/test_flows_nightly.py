@@ -80,6 +80,7 @@ def test_an_honest_suite_is_green(run: Callable[..., State[Any]], foreign: Forei
     assert (report.colour, report.exit_code, report.totals.passed) == (Colour.GREEN, 0, 1)
     found = {artifact.key: artifact for artifact in client.read_artifacts()}
     assert report.run_id in (found["nightly-report"].description or "")
+    assert found["nightly-report"].data == (foreign.state / "runs" / report.run_id / "report.md").read_text().rstrip()
     assert '"passed": 1' in str(found["nightly-matrix"].data)
     assert f"{report.run_id}/report.html" in str(found["nightly-link"].data)
     assert found["cell-shop-default"].data == 100.0
