@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.progress import announce
 from nightproof.records import NOT_CONFIGURED
 from nightproof.redact import Redactor
 from nightproof.report.notifier import create_notifier
@@ -85,6 +86,7 @@ class Alerts:
         self._keys.add(key)
         told = self._redact(" ".join(sentence.split()))
         log.warning("%s", told)
+        announce("alert", told)  # Prefect silences the log of the process that it is imported into
         message, path = _message(told), _place(self.folder, key)
         keep(path, message, self._settings.channel, NOT_CONFIGURED)  # also what a supervisor that is killed leaves
         self._pending.append(_Pending(message, path))
@@ -118,7 +120,9 @@ class Alerts:
             alert.next_try = time.monotonic() + pause_s
             is_last = alert.tries == TRIES
             more = "and stays there" if is_last else f"and tried again in {pause_s:g} s"
-            log.warning("The alert was not delivered: %s, %s.", self._redact(delivery.trouble), more)
+            sentence = f"The alert was not delivered: {self._redact(delivery.trouble)}, {more}."
+            log.warning("%s", sentence)
+            announce("alert", sentence)
             if not is_last:
                 return
         self._pending.remove(alert)

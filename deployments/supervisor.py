@@ -148,6 +148,8 @@ class Supervisor:
                     self.start_worker()
                 for trouble in watching.troubles(self.profile, self.since):
                     self.alerts.send(trouble.key, trouble.sentence)
+        except Interrupted:
+            raise
         except Exception as error:  # noqa: BLE001 - the watch outlives every answer; the next round asks again
             log.warning("The runs could not be looked at in this round: %s: %s", type(error).__name__, error)
 
@@ -163,6 +165,8 @@ class Supervisor:
                     left = runs.cancel_active()
                 if left:
                     log.warning("%d runs did not end in time: %s", len(left), ", ".join(left))
+            except Interrupted:
+                raise
             except Exception as error:  # noqa: BLE001 - what was not cancelled ends with its worker
                 log.warning("The runs could not be cancelled: %s: %s", type(error).__name__, error)
         if self.worker is not None:

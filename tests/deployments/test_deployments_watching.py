@@ -20,6 +20,7 @@ from deployments.pulse import Trouble
 from deployments.server import Server
 from deployments.supervisor import Supervisor
 from nightproof.config.loader import load
+from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.lifeline import keep
 from nightproof.waiting import await_value
@@ -158,6 +159,17 @@ def test_a_round_that_fails_is_not_the_last(
     monkeypatch.setattr(watching, "troubles", lambda *_args: [RUN])
     watch.look()
     assert (watch.alerts.folder / "ended-1.json").is_file()
+
+
+def test_a_signal_ends_the_watch(watch: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It arrives in the middle of a round, and is no failure of it."""
+
+    def interrupt(*_args: object) -> list[Trouble]:
+        raise Interrupted("SIGTERM")
+
+    monkeypatch.setattr(watching, "troubles", interrupt)
+    with pytest.raises(Interrupted):
+        watch.watch()
 
 
 def test_a_server_that_is_frozen_is_told_once_and_again_after_it_came_back() -> None:
