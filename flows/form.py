@@ -10,9 +10,10 @@ from typing import Final
 
 from pydantic import Field
 
-from nightproof import profile as profiles
+from nightproof.config.loader import load_profile
 from nightproof.errors import NightproofError
 from nightproof.plan import choices
+from nightproof.profile import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ OWN: Final = os.environ.get(PROFILE_VARIABLE, "")
 
 def environments(own: str) -> tuple[str, ...]:
     """Return the profile that `up` was started with, and all committed ones when it is one of them or none."""
-    names = sorted(path.stem for path in profiles.PROFILES.glob("*.toml"))
+    names = sorted(path.stem for path in PROFILES.glob("*.toml"))
     return (own,) if own and own not in names else tuple(names)
 
 
@@ -33,7 +34,7 @@ def offered(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     backends: dict[str, None] = {}
     for name in names:
         try:
-            some, on = choices(profiles.load(name))
+            some, on = choices(load_profile(name))
         except NightproofError:
             continue
         suites |= dict.fromkeys(some)
