@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nightproof.prove.plan import Selection
     from nightproof.prove.run import Options
     from nightproof.records import SeedResult
+    from nightproof.runner.world import World
 
 
 def doctor(profile_given: str, *, as_json: bool) -> tuple[str, bool]:
@@ -122,7 +123,11 @@ def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_j
     """Compare suites with their lock or write it; give text and whether lock and suites agree."""
     profile = load_profile(profile_given)
     chosen = paths or tuple(suite.path for suite in profile.suite)
-    found = {str(path): _catalogue_one(path, profile.collecting(path), update=update) for path in chosen}
+    worlds = {suite.path.absolute(): suite.world for suite in profile.suite}
+    found = {
+        str(path): _catalogue_one(path, profile.collecting(path), worlds.get(path.absolute()), update=update)
+        for path in chosen
+    }
     is_current = not any(lines for lines in found.values()) or update
     if as_json:
         return json.dumps(found, indent=2), is_current
@@ -130,8 +135,8 @@ def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_j
     return "\n".join(shown), is_current
 
 
-def _catalogue_one(path: Path, env: Mapping[str, str], *, update: bool) -> list[str]:
-    collected = catalogues.collect(path, env)
+def _catalogue_one(path: Path, env: Mapping[str, str], world: World | None, *, update: bool) -> list[str]:
+    collected = catalogues.collect(path, env, world)
     if update:
         catalogues.write_lock(path, collected)
         return [f"wrote {len(collected.tests)} tests"]

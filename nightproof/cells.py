@@ -86,4 +86,5 @@ def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) 
         timeout_s=cell.timeout_s,
         test_ids=tests,
         redact=night.redactor.text,
+        world=cell.world,
     )

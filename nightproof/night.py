@@ -157,7 +157,11 @@ class Night:
         for name in REPORTED_VERSIONS:
             with contextlib.suppress(metadata.PackageNotFoundError):
                 found[name] = metadata.version(name)
-        return found
+        return found | {
+            f"{name} of {cell.suite}": version
+            for cell in self.plan.cells
+            for name, version in cell.world.versions().items()
+        }
 
 
 def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext | None:

@@ -20,6 +20,7 @@ from nightproof.errors import UsageError
 from nightproof.evidence.suite import load_suite
 from nightproof.progress import announce
 from nightproof.redact import Redactor
+from nightproof.runner.world import World
 from nightproof.suggestions import nearest
 from nightproof.verdict import catalogue
 
@@ -60,6 +61,7 @@ class CellSpec:
     secrets: tuple[str, ...]
     tests: Mapping[str, CatalogueTest] = field(repr=False)
     workers: int = 1
+    world: World = field(default_factory=World)
 
     @property
     def key(self) -> str:
@@ -147,7 +149,8 @@ def require_catalogued(plan: RunPlan, redactor: Redactor) -> None:
     """Collect every suite and raise UsageError for a test that the lock lacks; the other way round is `not_run`."""
     paths = list(dict.fromkeys(cell.path for cell in plan.cells))
     with ThreadPoolExecutor(len(paths)) as pool:
-        drifts = list(pool.map(lambda path: _uncatalogued(path, plan.profile.collecting(path), redactor), paths))
+        worlds = {cell.path: cell.world for cell in plan.cells}
+        drifts = list(pool.map(lambda path: _uncatalogued(plan, path, worlds[path], redactor), paths))
     for path, names in zip(paths, drifts, strict=True):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
@@ -157,10 +160,10 @@ def require_catalogued(plan: RunPlan, redactor: Redactor) -> None:
             )
 
 
-def _uncatalogued(path: Path, env: Mapping[str, str], redactor: Redactor) -> list[str]:
+def _uncatalogued(plan: RunPlan, path: Path, world: World, redactor: Redactor) -> list[str]:
     locked = catalogue.read_lock(path)
     try:
-        return list(catalogue.compare(locked, catalogue.collect(path, env)).added)
+        return list(catalogue.compare(locked, catalogue.collect(path, plan.profile.collecting(path), world)).added)
     except UsageError as error:
         # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
         first, *said = str(error).splitlines()
@@ -207,7 +210,11 @@ def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
     tests = {name: test for name, test in locked.tests.items() if re.search(suite.select, name)}
     backends = [name for name in _backends(suite, locked) if not choice.backends or name in choice.backends]
     workers, path = load_suite(suite.path).workers, suite.path.absolute()
-    return [CellSpec(path, locked.suite, name, suite.timeout_s, suite.secrets, tests, workers) for name in backends]
+    suite.world.versions()
+    return [
+        CellSpec(path, locked.suite, name, suite.timeout_s, suite.secrets, tests, workers, suite.world)
+        for name in backends
+    ]
 
 
 def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 from typing import Annotated
 from typing import Final
 from typing import Literal
+from typing import Self
 
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import PrivateAttr
 from pydantic import SecretStr
+from pydantic import field_validator
 from pydantic import model_validator
 from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
 
-from nightproof.config import grammar  # noqa: TC001 - pydantic resolves annotations at run time
+from nightproof.config import grammar
+from nightproof.runner.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,6 +107,37 @@ class Suite(_Section):
     secrets: grammar.Variables = Field(
         default=(), description="names of variables with secrets that this suite's tests read; no other suite sees them"
     )
+    python: Path | None = Field(
+        default=None, description="the suite's own interpreter, or the folder of its virtual environment; unset: ours"
+    )
+    env: dict[str, str] = Field(
+        default_factory=dict, description="variables that its processes get, as they stand; secrets go into `secrets`"
+    )
+    pytest_args: tuple[str, ...] = Field(default=(), description="further arguments of its pytest")
+    helpers: tuple[str, ...] = Field(
+        default=(), description="folders and packages outside its folder whose assertions count"
+    )
+
+    @field_validator("env")
+    @classmethod
+    def _require_plain_variables(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not grammar.VARIABLE.fullmatch(name) or "\0" in text:
+                raise ValueError(f"`{name}` is no variable that a process can have")
+            if name.startswith("NIGHTPROOF_"):
+                raise ValueError(f"`{name}` is one that the run itself sets: give yours another name")
+        return value
+
+    @model_validator(mode="after")
+    def _require_one_source(self) -> Self:
+        if twice := sorted(set(self.env) & set(self.secrets)):
+            raise ValueError(f"`{twice[0]}` stands in `env` and in `secrets`: leave it in one of them")
+        return self
+
+    @property
+    def world(self) -> World:
+        """What of the suite's processes is its own."""
+        return World(self.python, self.env, self.pytest_args, self.helpers)
 
 
 class Gates(_Section):

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from nightproof.config.files import read_toml
 from nightproof.config.grammar import CONTROL
 from nightproof.errors import UsageError
+from nightproof.evidence.suite import anchored
 from nightproof.evidence.suite import require_name
 from nightproof.profile import PROFILES
 from nightproof.profile import Profile
 from nightproof.profile import Suite
 from nightproof.redact import Redactor
+from nightproof.runner.world import interpreter_at
 from nightproof.suggestions import nearest
 
 CHECKOUT: Final = PROFILES.parent.parent
@@ -51,9 +53,9 @@ def parse(data: dict[str, Any], path: Path) -> Profile:
     if profile.artifact_store and "://" not in profile.artifact_store:
         update |= {"artifact_store": str(_absolute(Path(profile.artifact_store), base))}
     if profile.history_url:
-        from nightproof.history.address import anchored  # noqa: PLC0415 - SQLAlchemy takes a while to load
+        from nightproof.history import address  # noqa: PLC0415 - SQLAlchemy takes a while to load
 
-        update |= {"history_url": anchored(profile.history_url, base)}
+        update |= {"history_url": address.anchored(profile.history_url, base)}
     return profile.model_copy(update=update)
 
 
@@ -99,11 +101,15 @@ def _absolute(path: Path, base: Path) -> Path:
 def _anchored(suite: Suite, base: Path) -> Suite:
     """Take a suite's path from the profile's folder when it is there, else from nightproof's own suites."""
     beside = _absolute(suite.path, base)
+    update: dict[str, Any] = {"path": beside, "helpers": anchored(base, suite.helpers)}
+    if suite.python is not None:
+        update |= {"python": interpreter_at(_absolute(suite.python, base))}
     try:
         own = CHECKOUT / suite.path
-        return suite.model_copy(update={"path": beside if beside.exists() or not own.is_dir() else own})
+        update |= {"path": beside if beside.exists() or not own.is_dir() else own}
     except (OSError, ValueError):
-        return suite.model_copy(update={"path": beside})
+        pass
+    return suite.model_copy(update=update)
 
 
 def _require_plain_text(value: Any, path: Path, where: str = "") -> None:

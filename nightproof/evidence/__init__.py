@@ -2,6 +2,7 @@
 
 from nightproof.evidence.cases import Case
 from nightproof.evidence.cases import case
+from nightproof.evidence.notes import checked
 from nightproof.evidence.notes import finding
 from nightproof.evidence.notes import note
 from nightproof.evidence.observations import observe
@@ -10,4 +11,4 @@ from nightproof.evidence.observations import polling
 from nightproof.evidence.observations import unobserved
 from nightproof.evidence.state import channel
 
-__all__ = ["Case", "case", "channel", "finding", "note", "observe", "own_words", "polling", "unobserved"]
+__all__ = ["Case", "case", "channel", "checked", "finding", "note", "observe", "own_words", "polling", "unobserved"]

@@ -1,63 +1,139 @@
-"""Count the assertions that are no `assert` statement: pytest.raises and the methods of unittest.TestCase."""
+"""Count the checks that are no `assert` statement, wherever a library makes them.
+
+pytest and unittest are wrapped when a session starts, everything else when the suite imports it: nothing is imported
+for a suite.
+"""
 
 from __future__ import annotations
 
+import ast
+import importlib
+import sys
 import unittest
 from contextvars import ContextVar
+from functools import lru_cache
 from functools import wraps
+from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 import pytest
+from _pytest import recwarn
 
-from nightproof.evidence.recorders import MARK
 from nightproof.evidence.state import RECORDING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARK: Final = "__nightproof__"
+EXPRESSIONS: Final = 10_000  # source texts of assertions whose judgement is remembered
 
 _is_inside: ContextVar[bool] = ContextVar("nightproof_assertion", default=False)
 
 
 def install() -> None:
-    """Wrap both ways of asserting, once per process."""
-    for manager in (pytest.RaisesExc, pytest.RaisesGroup):
-        _wrap(manager, "__exit__", _counting_exit)
+    """Wrap what pytest and unittest check with, once per process."""
+    for manager in (*_raising_managers(), recwarn.WarningsChecker):
+        wrap(manager, "__exit__", counting_exit)
+    if not hasattr(pytest, "RaisesExc"):
+        wrap(pytest, "raises", counting)  # before 8.4 its call form goes through no context manager
     for name in dir(unittest.TestCase):
         if name.startswith("assert"):
-            _wrap(unittest.TestCase, name, _counting_method)
+            wrap(unittest.TestCase, name, counting)
+    for manager in _unittest_managers():
+        wrap(manager, "__exit__", counting_exit)
 
 
-def _wrap(owner: Any, name: str, wrapper: Any) -> None:
+def _raising_managers() -> list[Any]:
+    """Return the classes behind `pytest.raises`, which became public with pytest 8.4."""
+    public = [getattr(pytest, name) for name in ("RaisesExc", "RaisesGroup") if hasattr(pytest, name)]
+    if public:
+        return public
+    return [importlib.import_module("_pytest.python_api").RaisesContext]
+
+
+def _unittest_managers() -> list[Any]:
+    """Return the classes behind `assertRaises`, `assertWarns` and `assertLogs`."""
+    module = unittest.case
+    names = ("_AssertRaisesContext", "_AssertWarnsContext", "_AssertNotWarnsContext", "_AssertLogsContext")
+    return [getattr(module, name) for name in names if hasattr(module, name)]
+
+
+def wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
+    """Replace an attribute by its counting form, unless it is one already."""
     original = getattr(owner, name)
     if not getattr(original, MARK, False):
-        counting = wrapper(original)
-        setattr(counting, MARK, True)
-        setattr(owner, name, counting)
+        replacement = wrapper(original)
+        setattr(replacement, MARK, True)
+        setattr(owner, name, replacement)
 
 
-def _counting_exit(original: Any) -> Any:
+def counting_exit(original: Any) -> Any:
+    """Count a block that ended as its context manager demands; an error that passes through it is no check."""
+
     @wraps(original)
-    def leave(self: Any, *args: Any) -> bool:
+    def leave(self: Any, *args: Any) -> Any:
         __tracebackhide__ = True
-        held: bool = original(self, *args)
-        if held:
+        held = original(self, *args)
+        if (held or not args or args[0] is None) and not _is_inside.get():
             RECORDING.count_assertion()
         return held
 
     return leave
 
 
-def _counting_method(original: Any) -> Any:
-    """Count a method that returns; what it asserts by other methods inside is one assertion."""
+def counting(original: Any) -> Any:
+    """Count a call that returns; what it checks by other calls inside is one check.
+
+    A context manager has checked nothing yet when it is made.
+    """
 
     @wraps(original)
-    def asserted(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def check(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         is_outermost = not _is_inside.get()
         token = _is_inside.set(True)
         try:
-            found = original(self, *args, **kwargs)
+            result = original(*args, **kwargs)
         finally:
             _is_inside.reset(token)
-        if is_outermost:
+        if is_outermost and not hasattr(type(result), "__exit__"):
             RECORDING.count_assertion()
-        return found
+        return result
 
-    return asserted
+    return check
+
+
+def counting_where(is_ours: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    """Count a call that returns, where the suite's own code makes it; libraries use the same for themselves."""
+
+    def wrapper(original: Any) -> Any:
+        @wraps(original)
+        def check(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            result = original(*args, **kwargs)
+            if is_ours(sys._getframe(1)):  # noqa: SLF001 - the documented way to the caller's frame
+                RECORDING.count_assertion()
+            return result
+
+        return check
+
+    return wrapper
+
+
+@lru_cache(EXPRESSIONS)
+def is_constant(source: str) -> bool:
+    """Return whether an assertion holds whatever the system does: `assert True`, a tuple, `… or True`."""
+    try:
+        return _is_constant(ast.parse(source.strip(), mode="eval").body)
+    except SyntaxError:
+        return False  # pytest cut the text in a way that is no expression; it was one when it ran
+
+
+def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return any(_is_constant(value) for value in node.values)
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
+        return True  # a display that is true has elements, whatever they are
+    variable = (ast.Name, ast.Attribute, ast.Call, ast.Await)
+    return not any(isinstance(part, variable) for part in ast.walk(node))

@@ -7,6 +7,7 @@ from typing import Final
 
 from nightproof.evidence.state import RECORDING
 
+CHECKED: Final = "checked"
 FINDING: Final = "finding"
 FINDINGS: Final = ("create-race", "pointer-collision", "lost-update")
 
@@ -16,6 +17,17 @@ def note(name: str, value: Any) -> None:
     if RECORDING.test is None:
         raise RuntimeError(f"Nothing runs that could note `{name}`: call note() inside a test.")
     RECORDING.test.properties.append((name, value))
+
+
+def checked(what: str) -> None:
+    """Count a check that the running test made in a way that nothing else sees; `what` says what held.
+
+    For code like `if answer != expected: pytest.fail()`, which executes no assertion when all is well.
+    """
+    if not what.strip():
+        raise ValueError("A check lacks its sentence: say what held, as in checked('the ledger balances').")
+    note(CHECKED, what)
+    RECORDING.count_assertion()
 
 
 def finding(kind: str, detail: str) -> None:

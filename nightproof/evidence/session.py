@@ -35,6 +35,8 @@ from nightproof.evidence.failures import is_time_limit
 from nightproof.evidence.failures import kind_of
 from nightproof.evidence.failures import outside_cause
 from nightproof.evidence.failures import text_of
+from nightproof.evidence.scope import SCOPE
+from nightproof.evidence.scope import rewrite_own_modules
 from nightproof.evidence.selection import Selected
 from nightproof.evidence.selection import Suites
 from nightproof.evidence.selection import unsupported_reason
@@ -44,6 +46,7 @@ from nightproof.evidence.state import RECORDING
 from nightproof.evidence.state import Phase
 from nightproof.evidence.state import TestState
 from nightproof.evidence.state import hex16
+from nightproof.evidence.suite import given_suite
 from nightproof.evidence.timelimits import TimeLimits
 from nightproof.evidence.timelimits import limit_time
 from nightproof.names import run_tag
@@ -74,6 +77,9 @@ def prepare(config: pytest.Config) -> None:
     rewrite.PYC_TAIL = PYC_TAIL
     settings = config._inicache  # noqa: SLF001 - there is no other way to set one for a foreign suite
     settings[COUNTING] = True
+    suite = given_suite()
+    SCOPE.open(suite.path if suite else config.rootpath, suite.helpers if suite else ())
+    rewrite_own_modules(config.pluginmanager.rewrite_hook)
     if CACHE_DIR in os.environ:  # a suite's folder stays as it is, and `--ff` or `--lf` of its own find nothing
         settings["cache_dir"] = os.environ[CACHE_DIR]
 
@@ -269,9 +275,10 @@ class EvidenceSession:
             self._children.collect()
             self.server = self._calls.count(state.prefix, sum(state.exchanges.values()))
 
-    def pytest_assertion_pass(self) -> None:
-        """Count an assertion that held."""
-        RECORDING.count_assertion()
+    def pytest_assertion_pass(self, orig: str) -> None:
+        """Count an assertion that held and could have failed."""
+        if not assertions.is_constant(orig):
+            RECORDING.count_assertion()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:

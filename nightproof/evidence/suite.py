@@ -17,6 +17,7 @@ from typing import Final
 from nightproof.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Mapping
 
 FILE: Final = "suite.toml"
@@ -85,8 +86,14 @@ def load_suite(path: Path) -> SuiteConfig:
         datasets=tuple(given.get("datasets", ())),
         workers=int(given.get("workers", 1)),
         unsupported=given.get("unsupported", {}),
-        helpers=tuple(given.get("helpers", ())),
+        helpers=anchored(path, given.get("helpers", ())),
     )
+
+
+def anchored(here: Path, helpers: Iterable[str]) -> tuple[str, ...]:
+    """Return helpers with folders, which are relative to `here`, in full; what is no folder there is a package."""
+    folders = [(here.absolute() / helper, helper) for helper in helpers]
+    return tuple(os.path.normpath(folder) if folder.is_dir() else helper for folder, helper in folders)
 
 
 def given_suite() -> SuiteConfig | None:

@@ -87,7 +87,8 @@ def plan_proof(profile: Profile, selection: Selection, factor: float) -> Proof:
     """Read tables and suites and narrow them to the selection; latency defects get the small time factor."""
     cells = make_plan(profile, Choice(selection.backends, selection.suites), new_run_id()).cells
     tables = {cell.path: read_table(cell.path) for cell in cells}
-    tests = {path: catalogue.collect(path, profile.collecting(path)).tests for path in tables}
+    worlds = {cell.path: cell.world for cell in cells}
+    tests = {path: catalogue.collect(path, profile.collecting(path), worlds[path]).tests for path in tables}
     cells = tuple(replace(cell, tests=tests[cell.path]) for cell in cells)  # the lock may be behind
     chosen = _chosen(tables, selection)
     units: list[Unit] = []

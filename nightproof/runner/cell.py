@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import sys
 import time
 from dataclasses import dataclass
 from dataclasses import field
@@ -22,13 +21,12 @@ from nightproof.evidence.eventlog import utc_now
 from nightproof.evidence.strays import EVENT_LOG
 from nightproof.evidence.strays import end_strays
 from nightproof.evidence.suite import GIVEN
-from nightproof.evidence.suite import load_suite
-from nightproof.runner.command import START
-from nightproof.runner.command import base_environment
 from nightproof.runner.command import project_root
 from nightproof.runner.groups import GroupRegistry
 from nightproof.runner.groups import ProcessGroup
 from nightproof.runner.output import OutputStream
+from nightproof.runner.tree import remove_tree
+from nightproof.runner.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +61,7 @@ class CellPlan:
     test_ids: tuple[str, ...]
     redact: Callable[[str], str] = field(default=_unchanged, repr=False)
     grace_s: float = GRACE_S
+    world: World = field(default_factory=World)
 
 
 def run_cell(plan: CellPlan, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> None:
@@ -114,11 +113,12 @@ class _Process:
     def run(self, ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
         """Start, stream, limit and reap the process; give its exit code."""
         plan = self._plan
-        command = [sys.executable, *START, *_arguments(plan)]
+        command = plan.world.command(*_arguments(plan))
         group = groups.start(command, self._environment(ids), project_root(plan.suite_path))
         try:
             return self._follow(group, on_lines, groups)
         finally:
+            remove_tree(plan.cell_dir)
             groups.forget(group)  # only now, for who stops all groups reads their logs next
 
     def _follow(self, group: ProcessGroup, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
@@ -196,7 +196,7 @@ class _Process:
             rerun.NAMES: ",".join(sorted(plan.env)),
             "NIGHTPROOF_PROCESS": str(self._process),
             "NIGHTPROOF_SUITE": plan.suite,
-            GIVEN: load_suite(plan.suite_path.absolute()).as_json(),
+            GIVEN: plan.world.suite(plan.suite_path).as_json(),
             "NIGHTPROOF_CACHE_DIR": str(plan.cell_dir.absolute() / f"cache.{self._number}.{self._process}"),
             "NIGHTPROOF_SELECT": str(select.absolute()),
             EVENT_LOG: str(self.log_path.absolute()),
@@ -204,7 +204,8 @@ class _Process:
             "NIGHTPROOF_EVIDENCE_DIR": str((plan.cell_dir.parent.parent / "evidence").absolute()),
         }
         defaults = {"PYTHONUNBUFFERED": "1"}
-        return base_environment() | defaults | dict(plan.env) | _home(plan.cell_dir.absolute()) | own
+        folder = plan.cell_dir.absolute()
+        return plan.world.environment(defaults | _home(folder, self._number) | dict(plan.env) | own, folder)
 
 
 def _selection(number: int, process: int | str) -> str:
@@ -212,8 +213,9 @@ def _selection(number: int, process: int | str) -> str:
     return f"select.{number}.{process}.json"
 
 
-def _home(cell_dir: Path) -> dict[str, str]:
-    home = cell_dir / "home"
+def _home(cell_dir: Path, number: int) -> dict[str, str]:
+    """Make the home of a pass: what the first one left there must not help the second, or stand in its way."""
+    home = cell_dir / ("home" if number == 1 else f"home.{number}")
     folders = {
         "HOME": home,
         "XDG_DATA_HOME": home / ".local" / "share",

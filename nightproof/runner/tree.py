@@ -28,3 +28,8 @@ def lay_tree(folder: Path) -> Path:
             shutil.copytree(PACKAGE / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         fresh.rename(root)
     return root
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove the tree below a folder, if one is there."""
+    shutil.rmtree(folder / "light", ignore_errors=True)

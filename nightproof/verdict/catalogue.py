@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -23,9 +22,8 @@ from nightproof.errors import UsageError
 from nightproof.evidence.suite import GIVEN
 from nightproof.evidence.suite import load_suite
 from nightproof.evidence.suite import require_name
-from nightproof.runner.command import START
-from nightproof.runner.command import base_environment
 from nightproof.runner.command import project_root
+from nightproof.runner.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,18 +83,18 @@ def lock_path(suite_path: Path) -> Path:
     return (suite_path.parent if suite_path.parent.name == "suites" else suite_path) / LOCK_NAME
 
 
-def collect(suite_path: Path, env: Mapping[str, str] | None = None) -> SuiteCatalogue:
+def collect(suite_path: Path, env: Mapping[str, str] | None = None, world: World | None = None) -> SuiteCatalogue:
     """Collect a suite in a child process; raise UsageError with pytest's own words when that fails."""
-    suite_path = suite_path.absolute()
+    suite_path, world = suite_path.absolute(), world or World()
+    world.versions()
     config = load_suite(suite_path)
     with tempfile.TemporaryDirectory(prefix="nightproof-collect-") as folder:
         out = Path(folder) / "tests.json"
-        given = base_environment() | dict(env or {})
+        given = dict(env or {})
         given |= {"NIGHTPROOF_CATALOGUE_OUT": str(out), GIVEN: config.as_json()}
-        given.pop("NIGHTPROOF_EVENT_LOG", None)
         given["NIGHTPROOF_CACHE_DIR"] = str(Path(folder) / "cache")
-        command = [sys.executable, *START, str(suite_path), "--collect-only", "-q"]
-        _run(command, given, suite_path)
+        command = world.command(str(suite_path), "--collect-only", "-q")
+        _run(command, world.environment(given, Path(folder)), suite_path)
         found = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(found.items())}
     return SuiteCatalogue(config.name, config.backends, tests)
@@ -160,9 +158,9 @@ def compare(locked: SuiteCatalogue, collected: SuiteCatalogue) -> Drift:
     )
 
 
-def check_catalogue(suite_path: Path, env: Mapping[str, str] | None = None) -> Drift:
+def check_catalogue(suite_path: Path, env: Mapping[str, str] | None = None, world: World | None = None) -> Drift:
     """Compare a suite with its lock; raise UsageError naming the tests that the lock lacks."""
-    drift = compare(read_lock(suite_path), collect(suite_path, env))
+    drift = compare(read_lock(suite_path), collect(suite_path, env, world))
     if drift.added:
         names = ", ".join(f"`{name}`" for name in drift.added)
         raise UsageError(f"The catalogue lacks {names}: run `nightproof catalogue --update {suite_path}`.")

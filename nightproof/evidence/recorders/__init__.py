@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from nightproof.evidence.checks import MODULES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
@@ -27,6 +29,7 @@ RECORDERS: Final = {
     "nightproof.quilt.admin": "nightproof.quilt.recorder",
     "nightproof.quilt.platform_backend": "nightproof.quilt.recorder",
     "nightproof.quilt.quilt3_backend": "nightproof.quilt.recorder",
+    **dict.fromkeys(MODULES, "nightproof.evidence.checks"),
 }
 MARK: Final = "__nightproof__"
 
