@@ -52,7 +52,7 @@ def written_default(name: str, default: Any) -> str:
     """Give a default as the table writes it."""
     if name in TABLES:
         return "`see below`"
-    if name in {"journeys", "endpoints.urls"}:
+    if name in {"journeys", "endpoints.urls", "suite.env"}:
         return "`{}`"
     if default is PydanticUndefined:
         return "required"
