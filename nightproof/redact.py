@@ -1,29 +1,38 @@
 """Keep secrets out of everything that is written: one redactor stands before every writer.
 
-It knows the values of tonight's secrets in the forms in which they travel, and the shapes of credentials that systems
-hand out while the night runs (tokens, signatures), whose values nobody can register beforehand.
+It knows the values of tonight's secrets in the spellings in which they travel, and the shapes of credentials that
+systems hand out while the night runs (tokens, signatures), whose values nobody can register beforehand.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from itertools import takewhile
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
-from urllib.parse import quote
-from urllib.parse import quote_plus
+
+from nightproof.spellings import BASE64
+from nightproof.spellings import SHORT
+from nightproof.spellings import SHORTEST
+from nightproof.spellings import bare
+from nightproof.spellings import bare_cores
+from nightproof.spellings import bare_spellings
+from nightproof.spellings import bare_with_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
 
+__all__ = ["KEY_BEGIN", "KEY_END", "MASK", "SHORTEST", "Redactor"]
+
 MASK: Final = "[redacted]"
-SHORTEST: Final = 5  # characters; a shorter value would mask ordinary words
 PART: Final = 8  # characters; what a tool leaves of a value that it shortens is masked from this length on
 DOTS: Final = ("...", "…")
+CRUMB: Final = r"""[^\s\\"'=;,<>]{1,100}"""  # the name of a cookie
+BARE_VALUE: Final = r"""[^\s&"'(),;<>\[\]{}|]"""  # a letter of a value without quotes
+SECRETIVE: Final = "(?:passw(?:or)?d|token|api[_-]?key|secret|sig|auth)"  # names of what is given without quotes
 START: Final = r"(?:\b|(?<=\\[nrt]))"  # a line break may stand there as two characters, the second a letter
 GIVEN: Final = r"""[\\"']*\s*[:=]\s*[\\"']*"""  # between a name and its value, in code, JSON, headers and queries
 KEY_BEGIN: Final = re.compile(r"-----BEGIN[ +][A-Z0-9 +]*PRIVATE[ +]KEY-----")
@@ -44,6 +53,22 @@ SHAPES: Final = tuple(
         ("basic", rf"(?i)(?P<keep>{START}authorization[\"']?\s*[:=,]\s*[\"']?basic[ \t]+)[\w./+~=-]+"),
         ("@", r"(?P<keep>://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"),  # the password in a URL
         ("%40", r"(?i)(?P<keep>%3A%2F%2F[^%\s]*%3A)[^%\s]+(?=%40)"),  # the same inside a query
+        (
+            "cookie",
+            rf"(?i)(?P<keep>cookie[\\\"']*\s*[:,]\s*[\\\"']*){CRUMB}=[^\s\\\"',<>]+(?:;[ ]?[^\s\\\"',<>]+)*",
+        ),
+        ("x-api x-auth", rf"(?i)(?P<keep>x-(?:api|auth)-(?:key|token){GIVEN})[\w%./+~=-]{{6,}}"),
+        # Without quotes only what a program would not write as a name: it holds a digit, and no call follows.
+        (
+            "passw= passwd= token= api_key= apikey= api-key= secret= sig= password= auth=",
+            rf"(?i)(?P<keep>(?:\b|_){SECRETIVE}=)(?={BARE_VALUE}{{0,200}}\d){BARE_VALUE}{{6,}}",
+        ),
+        ("token", rf"(?i)(?P<keep>\btoken{GIVEN}(?<=[\"']))(?=[^\s\\\"']*\d)[^\s\\\"']{{8,}}"),
+        ("@", r"(?P<keep>://)(?=[^/\s:@\"']{0,200}\d)[^/\s:@\"']{12,255}(?=@)"),  # a token in the place of a user
+        ("akia asia", rf"(?P<keep>){START}A(?:KI|SI)A[A-Z0-9]{{16}}\b"),
+        ("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", rf"(?P<keep>){START}(?:gh[pousr]|github_pat)_\w{{16,}}"),
+        ("sk-", rf"(?P<keep>){START}sk-[\w-]{{16,}}"),
+        ("aiza", rf"(?P<keep>){START}AIza[\w-]{{30,}}"),
         ("eyj", rf"(?P<keep>){START}eyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]*"),
         ("xox", rf"(?P<keep>){START}xox[abeoprs]-[\w-]{{8,}}"),
         ("hooks.slack.com", r"(?P<keep>https://hooks\.slack\.com/)[\w/-]+"),
@@ -57,28 +82,39 @@ SHAPES: Final = tuple(
 
 
 class Redactor:
-    """Masks registered values, their encoded forms, and whatever has the shape of a credential."""
+    """Masks registered values, however they are spelled, and whatever has the shape of a credential."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._secrets: set[str] = set()
+        self._cuttable: set[str] = set()
+        self._spellings: tuple[str, ...] = ()
+        self._cores: tuple[str, ...] = ()
         self._ends: re.Pattern[str] | None = None
         self.register(*secrets)
 
     def register(self, *secrets: str) -> None:
-        """Add values; those shorter than five characters are not secrets and are left out."""
-        for secret in secrets:
-            if len(secret) >= SHORTEST:
-                self._forms.update(_forms(secret))
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        ends = sorted({end for form in self._forms for end in (form[:PART], form[-PART:])})
-        self._pattern = re.compile(_any_of(longest_first)) if longest_first else None
-        self._ends = re.compile(f"(?=({_any_of(ends)}))") if ends else None
+        """Add values, and each line of one that has several; those shorter than five characters are left out."""
+        given = [part for secret in secrets for part in (secret, *(line.strip() for line in secret.splitlines()))]
+        new = {part for part in given if len(part) >= SHORTEST} - self._secrets
+        if not new:
+            return
+        self._secrets |= new
+        spellings = {text for secret in new for text in bare_spellings(secret)}
+        cores = {text for secret in new for text in bare_cores(secret)}
+        self._spellings = tuple(sorted({*self._spellings, *spellings}, key=len, reverse=True))
+        self._cores = tuple(sorted({*self._cores, *cores} - set(self._spellings), key=len, reverse=True))
+        self._cuttable = self._secrets | {
+            written
+            for secret in self._secrets
+            for written in (json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1])
+        }
+        ends = sorted({end for secret in self._cuttable for end in (secret[:PART], secret[-PART:])})
+        self._ends = re.compile(f"(?=({'|'.join(map(re.escape, ends))}))")
 
     def text(self, text: str) -> str:
         """Give the text with every secret masked."""
-        if self._pattern:
-            text = self._pattern.sub(MASK, text)
+        if self._spellings and self._may_hold(text):
+            text = self._without_secrets(text)
         if self._ends and any(dots in text for dots in DOTS):
             text = self._without_cut(text, self._ends)
         lower = text.lower()
@@ -86,6 +122,39 @@ class Redactor:
             if any(word in lower for word in words):
                 text = shape.sub(rf"\g<keep>{MASK}", text)
         return text
+
+    def _may_hold(self, text: str) -> bool:
+        laid_bare = bare(text)
+        return any(form in laid_bare for form in self._spellings) or any(core in laid_bare for core in self._cores)
+
+    def _without_secrets(self, text: str) -> str:
+        pieces: list[str] = []
+        done = 0
+        for start, stop in sorted(self._spans(text)):
+            if start >= done:
+                pieces += [text[done:start], MASK]
+            done = max(done, stop)
+        return "".join([*pieces, text[done:]])
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Give where secrets stand in the text; what holds one in base64 is masked to its ends."""
+        laid_bare, places = bare_with_places(text)
+        for form in self._spellings:
+            for at in _every(form, laid_bare):
+                if len(form) >= SHORT or _is_one_word(text, places[at : at + len(form)]):
+                    yield places[at], places[at + len(form) - 1] + 1
+        for core in self._cores:
+            covered = 0
+            for at in _every(core, laid_bare):
+                start, stop = places[at], places[at + len(core) - 1] + 1
+                if start < covered:
+                    continue
+                while start > covered and text[start - 1] in BASE64:
+                    start -= 1
+                while stop < len(text) and (text[stop] in BASE64 or text[stop] == "="):
+                    stop += 1
+                covered = stop
+                yield start, stop
 
     def _without_cut(self, text: str, ends: re.Pattern[str]) -> str:
         """Mask what pytest or another tool left of a secret that it shortened with dots."""
@@ -101,14 +170,15 @@ class Redactor:
     def _cut(self, text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Give the longest beginning of a secret that dots follow, and the longest end that follows dots."""
         end = text[start:stop]
-        heads = (form for form in self._forms if form.startswith(end))
-        tails = (form for form in self._forms if form.endswith(end))
-        last = max((start + _common(form, text[start:]) for form in heads), default=start)
+        heads = [form for form in self._cuttable if form.startswith(end)]
+        tails = [form for form in self._cuttable if form.endswith(end)]
+        last = max((start + _common(form, text[start : start + len(form)]) for form in heads), default=start)
         if last > start and text.startswith(DOTS, last):
             yield start, last
-        before = text[:stop][::-1]
+        longest = max(map(len, tails), default=0)
+        before = text[max(0, stop - longest) : stop][::-1]
         first = min((stop - _common(form[::-1], before) for form in tails), default=stop)
-        if first < stop and text[:first].endswith(DOTS):
+        if first < stop and text.endswith(DOTS, 0, first):
             yield first, stop
 
     def data(self, value: Any) -> Any:
@@ -124,25 +194,30 @@ class Redactor:
         return value
 
     def lines(self, lines: list[str]) -> list[str]:
-        """Mask a list of lines, and whole a private key that they hold line by line."""
+        """Mask a list of lines, and whole a secret or a private key that goes from one line to the next."""
         if any(KEY_BEGIN.search(line) for line in lines):
             return self.text("\n".join(lines)).split("\n")
-        return [self.text(line) for line in lines]
+        masked = [self.text(line) for line in lines]
+        joined = "\n".join(masked)
+        if len(masked) > 1 and self._spellings and self._may_hold(joined):
+            return self.text(joined).split("\n")
+        return masked
+
+
+def _every(form: str, text: str) -> Iterator[int]:
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + len(form))
+
+
+def _is_one_word(text: str, places: list[int]) -> bool:
+    """Say whether a short value stands there as one, or spaced throughout: two words may spell it by chance."""
+    gaps = [text[one + 1 : other] for one, other in zip(places, places[1:])]
+    blank = [bool(gap) and not gap.strip(" \n\t'\"`") for gap in gaps]
+    return not any(blank) or all(gaps)
 
 
 def _common(one: str, other: str) -> int:
     """Count the characters with which both begin."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other)))
-
-
-def _any_of(words: Iterable[str]) -> str:
-    return "|".join(map(re.escape, words))
-
-
-def _forms(secret: str) -> set[str]:
-    """Give the spellings in which a value travels: plain, in a URL, in JSON, in Python, in base64, line by line."""
-    plain = secret.encode()
-    encoded = {base64.b64encode(plain).decode(), base64.urlsafe_b64encode(plain).decode()}
-    escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1], repr(secret + '"')[1:-2]}  # inside a text with both quotes
-    lines = {line.strip() for line in secret.splitlines() if len(line.strip()) >= SHORTEST}
-    return {secret, quote(secret, safe=""), quote_plus(secret), *escaped, *encoded, *lines}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = Path(__file__).parents[1]
-FILES: Final = ("__init__.py", "errors.py", "names.py", "redact.py")
+FILES: Final = ("__init__.py", "errors.py", "names.py", "redact.py", "spellings.py")
 FOLDERS: Final = ("evidence",)
 
 
