@@ -20,6 +20,8 @@ GLUE: Final = "awsdatacatalog"
 GLUE_ALIAS: Final = "quilt_test_catalog"
 TABULATOR: Final = "quilt-nightproof-tabulator"  # what clients make of the `analyticsBucket` in config.json
 SCHEMA_START: Final = f"{TABULATOR}."
+INFORMATION: Final = "information_schema"
+GLUE_INFORMATION: Final = f"{GLUE}.{INFORMATION}"  # DuckDB has one of its own under the bare name
 TIMEOUT_S: Final = 10
 
 
@@ -37,7 +39,7 @@ def schema_of(catalog: str, database: str, home: str) -> str:
         return home
     named = catalog.lower() or (TABULATOR if home.startswith(SCHEMA_START) else GLUE)
     if named in {GLUE, GLUE_ALIAS}:
-        return database.lower()
+        return GLUE_INFORMATION if database.lower() == INFORMATION else database.lower()
     if named == TABULATOR:
         return f"{SCHEMA_START}{database.lower()}"
     raise QueryFailedError(f"CATALOG_NOT_FOUND: Catalog '{catalog}' does not exist.")
@@ -46,6 +48,11 @@ def schema_of(catalog: str, database: str, home: str) -> str:
 def bucket_of(schema: str) -> str:
     """Give the bucket that a schema of Tabulator stands for; nothing for a Glue database."""
     return schema.removeprefix(SCHEMA_START) if schema.startswith(SCHEMA_START) else ""
+
+
+def is_information(schema: str) -> bool:
+    """Return whether a schema is the one that describes all others of its catalog."""
+    return schema in {GLUE_INFORMATION, f"{SCHEMA_START}{INFORMATION}"}
 
 
 def held(state: Path) -> Held:

@@ -15,7 +15,7 @@ from testbed.athena.catalogs import bucket_of
 from testbed.athena.catalogs import schema_of
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
-from testbed.athena.reading import VIEW
+from testbed.athena.information import VIEW
 from testbed.athena.reading import Reading
 from testbed.athena.reading import view_text
 from testbed.athena.tables import format_of
@@ -209,7 +209,13 @@ def table_input(tree: exp.Create) -> dict[str, Any]:
 
 
 def _columns(definitions: list[exp.Expression]) -> list[dict[str, str]]:
-    return [{"Name": column.name.lower(), "Type": _hive(column.args["kind"])} for column in definitions]
+    return [_column(column) for column in definitions]
+
+
+def _column(column: exp.Expression) -> dict[str, str]:
+    described = {"Name": column.name.lower(), "Type": _hive(column.args["kind"])}
+    comment = column.find(exp.CommentColumnConstraint)
+    return described | ({"Comment": comment.name} if comment else {})
 
 
 def _hive(kind: exp.Expression) -> str:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from testbed.athena import information
 from testbed.athena.catalogs import bucket_of
+from testbed.athena.catalogs import is_information
 from testbed.athena.dialect import asks_path
 from testbed.athena.dialect import tables_of
 from testbed.athena.dialect import to_duckdb
@@ -21,6 +23,7 @@ from testbed.athena.dialect import vet
 from testbed.athena.engine import Session
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.failures import unsupported
+from testbed.athena.information import VIEW
 from testbed.athena.rows import tabulated
 from testbed.athena.statements import tree_of
 from testbed.athena.tables import duckdb_type
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from testbed.athena.engine import Guard
     from testbed.athena.rows import Tabulated
 
-VIEW: Final = "VIRTUAL_VIEW"
 VIEW_TEXT: Final = "/* Presto View: {} */"
 MOST_NESTED: Final = 16
 
@@ -59,6 +61,7 @@ class Source:
     parts: list[Part] = field(default_factory=list)
     view: exp.Expression | None = None
     tabulated: Tabulated | None = None
+    sql: str = ""
 
 
 class Reading:
@@ -88,6 +91,8 @@ class Reading:
                 self._sources[place] = source
 
     def _source(self, place: tuple[str, str], depth: int) -> Source:
+        if is_information(place[0]):
+            return Source(place, {}, sql=information.sql_of(self._account, place))
         if bucket_of(place[0]):
             found = tabulated(self._account, self._guard, place)
             self.scanned += sum(file.size for file in found.files)
@@ -147,6 +152,8 @@ class Reading:
             session.close()
 
     def _sql(self, session: Session, source: Source) -> str:
+        if source.sql:
+            return source.sql
         if source.tabulated is not None:
             return source.tabulated.sql(session)
         if source.view is not None:

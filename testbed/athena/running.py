@@ -10,13 +10,16 @@ from typing import Any
 from typing import Final
 
 from testbed.athena import statements
+from testbed.athena.catalogs import GLUE
+from testbed.athena.catalogs import TABULATOR
 from testbed.athena.catalogs import bucket_of
 from testbed.athena.catalogs import schema_of
 from testbed.athena.changing import Changing
 from testbed.athena.dialect import bind
 from testbed.athena.dialect import name_columns
 from testbed.athena.failures import QueryFailedError
-from testbed.athena.reading import VIEW
+from testbed.athena.information import VIEW
+from testbed.athena.information import databases_of
 from testbed.athena.reading import Reading
 from testbed.athena.statements import literal
 from testbed.athena.statements import parse
@@ -146,7 +149,7 @@ class Run:
             case statements.ShowTables():
                 return _listing("tab_name", self._tables(statement), statement.pattern)
             case statements.ShowDatabases():
-                return _listing("database_name", self._databases(), statement.pattern)
+                return _listing("database_name", self._databases(statement.catalog), statement.pattern)
             case statements.Describe():
                 columns = self._columns(self._schema(statement), statement.table)
                 if statement.names_only:
@@ -165,10 +168,11 @@ class Run:
         table = self._account.table(schema, name)
         return [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
 
-    def _databases(self) -> list[dict[str, Any]]:
-        if bucket_of(self._asked.home):
-            return [{"Name": name} for name in self._account.held().buckets]
-        return self._account.pages("get_databases", "DatabaseList")
+    def _databases(self, catalog: str) -> list[dict[str, Any]]:
+        # Any name of a database tells which catalog is meant, or that there is no such one.
+        schema = schema_of(catalog, "any", self._asked.home) if catalog else self._asked.home
+        names = databases_of(self._account, TABULATOR if bucket_of(schema) else GLUE)
+        return [{"Name": name} for name in names]
 
     def _tables(self, statement: statements.ShowTables) -> list[dict[str, Any]]:
         database = self._schema(statement)

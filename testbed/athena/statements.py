@@ -25,9 +25,11 @@ SHOW_TABLES: Final = re.compile(
     rf"SHOW\s+(TABLES|VIEWS)(?:\s+(?:IN|FROM)\s+{PLACE})?(?:\s+LIKE)?(?:\s+'([^']*)')?", re.IGNORECASE
 )
 DESCRIBE: Final = re.compile(rf"DESC(?:RIBE)?\s+(?:(?:{NAME}\.)?{NAME}\.)?{NAME}", re.IGNORECASE)
-SHOW_DATABASES: Final = re.compile(r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE)?(?:\s+'([^']*)')?", re.IGNORECASE)
+SHOW_DATABASES: Final = re.compile(
+    rf"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+(?:IN|FROM)\s+{NAME})?(?:\s+LIKE)?(?:\s+'([^']*)')?", re.IGNORECASE
+)
 SHOW_COLUMNS: Final = re.compile(
-    rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+(?:{NAME}\.)?{NAME}(?:\s+(?:IN|FROM)\s+{NAME})?", re.IGNORECASE
+    rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+(?:(?:{NAME}\.)?{NAME}\.)?{NAME}(?:\s+(?:IN|FROM)\s+{PLACE})?", re.IGNORECASE
 )
 PREPARE: Final = re.compile(rf"PREPARE\s+{NAME}\s+FROM\s+(.+)", re.IGNORECASE | re.DOTALL)
 EXECUTE: Final = re.compile(rf"EXECUTE\s+{NAME}(?:\s+USING\s+(.+))?", re.IGNORECASE | re.DOTALL)
@@ -98,9 +100,10 @@ class ShowTables:
 
 @dataclass(frozen=True, slots=True)
 class ShowDatabases:
-    """SHOW DATABASES."""
+    """SHOW DATABASES or SHOW SCHEMAS."""
 
     pattern: str
+    catalog: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,10 @@ Statement = (
 PLAIN: Final[dict[re.Pattern[str], Callable[[re.Match[str]], Statement]]] = {
     SHOW_TABLES: lambda said: ShowTables(said[3] or "", said[4] or "", said[1].upper() == "VIEWS", said[2] or ""),
     DESCRIBE: lambda said: Describe(said[2] or "", said[3].lower(), catalog=said[1] or ""),
-    SHOW_DATABASES: lambda said: ShowDatabases(said[1] or ""),
-    SHOW_COLUMNS: lambda said: Describe(said[1] or said[3] or "", said[2].lower(), names_only=True),
+    SHOW_DATABASES: lambda said: ShowDatabases(said[2] or "", said[1] or ""),
+    SHOW_COLUMNS: lambda said: Describe(
+        said[2] or said[5] or "", said[3].lower(), names_only=True, catalog=said[1] or said[4] or ""
+    ),
     PREPARE: lambda said: Prepare(said[1], said[2]),
     EXECUTE: lambda said: Execute(said[1], _values(said[2]) if said[2] else ()),
     DEALLOCATE: lambda said: Deallocate(said[1]),
