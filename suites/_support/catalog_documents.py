@@ -32,7 +32,10 @@ SEARCH_NEW: Final = _SEARCH % (
     f"{ERRORS} ... on PackagesSearchResultSetPage {{ {HITS} }}",
 )
 SEARCH_OLD: Final = _SEARCH % ("$order: SearchResultOrder", ERRORS, STATS, "order: $order", HITS)
-MORE: Final = f"query More($after: String!) {{ searchMorePackages(after: $after, size: 30) {{ {HITS} }} }}"
+MORE: Final = (
+    "query More($after: String!) { searchMorePackages(after: $after, size: 30) {"
+    f" __typename {ERRORS} ... on PackagesSearchResultSetPage {{ {HITS} }} }} }}"
+)
 _SESSION: Final = f"{{ __typename ... on BrowsingSession {{ id expires }} {ERRORS} }}"
 OPEN: Final = f"mutation Open($scope: String!) {{ browsingSessionCreate(scope: $scope, ttl: 60) {_SESSION} }}"
 EXTEND: Final = f"mutation Extend($id: ID!) {{ browsingSessionRefresh(id: $id, ttl: 600) {_SESSION} }}"

@@ -15,6 +15,7 @@ from testbed.catalog.arms import MarkedError
 from testbed.catalog.arms import marked
 from testbed.catalog.descriptions import bucket_of
 from testbed.catalog.people import BUCKET_DEFAULTS
+from testbed.catalog.people import INDEXED_BYTES
 from testbed.catalog.registry import InputError
 from testbed.catalog.rest import account
 
@@ -27,7 +28,6 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 EXTENSION: Final = re.compile(r"\.[a-z0-9][a-z0-9.]{0,31}", re.ASCII)
 TOPIC: Final = re.compile(r"arn:aws:sns:[a-z0-9-]+:(\d{12}):[\w-]{1,256}(\.fifo)?", re.ASCII)
 NO_TOPIC: Final = "DO_NOT_SUBSCRIBE"
-INDEXED_BYTES: Final = range(1024 * 1024 + 1)
 FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 

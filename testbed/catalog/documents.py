@@ -15,8 +15,11 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from testbed.catalog import query_language
 from testbed.catalog import terms
+from testbed.catalog.search import fields_of
 from testbed.catalog.search import haystack
+from testbed.catalog.search_fields import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 OWN: Final = ".quilt/"  # a registry's own objects are no finds
 REST: Final = 9  # a large bucket is listed for a tenth of the time at most
 LONGEST_REST_S: Final = 10.0
+SHOWN: Final = frozenset(
+    {"ptr_name", "mnfst_name", "top_hash", "ptr_tag", "ptr_last_modified", "comment", "description", "tags", "metadata"}
+)
 LATER: Final = ("version_id", "content_type")
 
 
@@ -41,11 +47,16 @@ class Document:
     text: str
     source: dict[str, Any]
     later: Callable[[], dict[str, Any]] = dict
+    hidden: dict[str, Any] = field(default_factory=dict)  # what can be searched and no answer shows
 
     def field(self, name: str) -> Any:
         """Give a field by its name, with or without `.keyword`; nothing when there is none."""
         bare = name.removesuffix(".keyword")
-        return self.later().get(bare) if bare in LATER else self.source.get(bare)
+        return self.later().get(bare) if bare in LATER else self.source.get(bare, self.hidden.get(bare))
+
+    def look(self, name: str) -> Any:
+        """Give what a query asks for by a field's name."""
+        return self.field(ALIASES.get(name, name))
 
     def hit(self) -> dict[str, Any]:
         """Write the document as Elasticsearch does."""
@@ -54,20 +65,9 @@ class Document:
 
 def of_package(row: dict[str, Any]) -> Document:
     """Describe a row of the index."""
-    meta = json.loads(row["meta"])
-    known = meta if isinstance(meta, dict) else {}
-    source = {
-        "ptr_name": row["name"],
-        "mnfst_name": row["hash"],
-        "top_hash": row["hash"],
-        "ptr_tag": "latest",
-        "ptr_last_modified": row["modified"],
-        "comment": row["comment"],
-        "description": known.get("description"),
-        "tags": known.get("tags"),
-        "metadata": row["meta"],
-    }
-    return Document(f"{row['name']}:latest", f"{row['bucket']}_packages", haystack(row), source)
+    known = fields_of(row)
+    source = {name: value for name, value in known.items() if name in SHOWN}
+    return Document(f"{row['name']}:latest", f"{row['bucket']}_packages", haystack(row), source, hidden=known)
 
 
 def of_entries(row: dict[str, Any], manifest: Manifest) -> Iterator[Document]:
@@ -113,8 +113,8 @@ class Objects:
 
     def find(self, buckets: Iterable[str], text: str) -> list[Document]:
         """Give the objects whose key matches a search text."""
-        query = terms.parse(text, self._registry.defects.bend("search rules", terms.Rules()))
-        hits = [document for document in self.documents(buckets) if query.matches(document.text)]
+        query = query_language.parse(text, self._registry.defects.bend("search rules", terms.Rules()))
+        hits = [document for document in self.documents(buckets) if query.matches(document.text, document.look)]
         return list(self._registry.defects.bend("search hits", hits, everything=lambda: self.documents(buckets)))
 
     def _listed(self, bucket: str) -> list[Document]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from testbed.catalog import query_language
 from testbed.catalog import terms
+from testbed.catalog.search_fields import QueryError
 
 if TYPE_CHECKING:
     from testbed.catalog.documents import Document
@@ -30,6 +32,8 @@ def select(body: Any, documents: list[Document], rules: terms.Rules) -> list[Doc
         check(query)
         found = [document for document in documents if matches(query, document, rules)]
         return ordered(found, body.get("sort", []))
+    except QueryError as error:
+        raise DslError(str(error)) from error
     except MALFORMED as error:
         raise DslError(f"The query cannot be read: {type(error).__name__} at {str(error)[:100]}.") from error
 
@@ -52,7 +56,7 @@ def check(query: dict[str, Any]) -> None:
                 check(clause)
     elif kind == "query_string":
         only("option of `query_string`", body, ("query", "default_operator", "fields"))
-        str(body["query"])
+        query_language.parse(str(body["query"]))
 
 
 def matches(query: dict[str, Any], document: Document, rules: terms.Rules) -> bool:
@@ -91,7 +95,7 @@ def _query_string(body: dict[str, Any], document: Document, rules: terms.Rules) 
     text = "\n".join(_text(document, name) for name in names) if names else document.text
     # only the defect may turn OR into AND here
     chosen = rules if rules.operator == "AND" else joined
-    return terms.parse(str(body["query"]), chosen).matches(text)
+    return query_language.parse(str(body["query"]), chosen).matches(text, document.look)
 
 
 def _text(document: Document, name: str) -> str:

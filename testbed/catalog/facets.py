@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from testbed.catalog import query_language
 from testbed.catalog import terms
+from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 LONGEST_KEYWORD: Final = 256
 MOST: Final = 100
+NOT_SORTABLE: Final = "TEXT"
 DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 STRINGS: Final = ("KEYWORD", "TEXT", "DATETIME")
 
@@ -74,6 +77,7 @@ def facets(rows: list[Row], path: str = "", kind: str | None = None) -> list[dic
 
 def _facet(pointer: str, kind: str, values: list[Any]) -> dict[str, Any]:
     facet: dict[str, Any] = {"__typename": f"{kind.title()}PackageUserMetaFacet", "path": pointer}
+    facet["sortable"] = kind != NOT_SORTABLE
     if kind in _ORDERS:
         order = _ORDERS[kind]
         facet["extents"] = {"min": min(values, key=order), "max": max(values, key=order)}
@@ -107,6 +111,13 @@ def _within(bounds: dict[str, Any], read: Callable[[Any], Any]) -> Callable[[Any
     return lambda value: (low is None or read(value) >= read(low)) and (high is None or read(value) <= read(high))
 
 
+def _between(bounds: dict[str, Any]) -> Callable[[Any], bool]:
+    for bound in bounds.values():
+        if bound is not None and _moment(str(bound)) is None:
+            raise InputError("userMetaFilters", "InvalidDatetime", f"`{bound}` is no time such as 2024-02-20.")
+    return _within(bounds, _moment)
+
+
 def _keyword(asked: dict[str, Any]) -> Callable[[Any], bool]:
     names, wildcard = asked.get("terms"), asked.get("wildcard")
     pattern = terms.whole(wildcard) if wildcard is not None else None
@@ -115,8 +126,8 @@ def _keyword(asked: dict[str, Any]) -> Callable[[Any], bool]:
 
 _PREDICATES: Final[dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], Callable[[Any], bool]]]]] = {
     "number": (("NUMBER",), lambda bounds: _within(bounds, float)),
-    "datetime": (("DATETIME",), lambda bounds: _within(bounds, _moment)),
+    "datetime": (("DATETIME",), _between),
     "keyword": (STRINGS, _keyword),
-    "text": (STRINGS, lambda asked: terms.parse(asked["queryString"]).matches),
+    "text": (STRINGS, lambda asked: query_language.parse(asked["queryString"]).matches),
     "boolean": (("BOOLEAN",), lambda asked: lambda value: bool(asked["true" if value else "false"])),
 }

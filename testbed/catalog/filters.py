@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from testbed.catalog import query_language
 from testbed.catalog import terms
 from testbed.catalog.paging import SYSTEM
+from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from testbed.catalog.paging import Row
 
+    Read = Callable[[Row], Any]
+
 EXTENTS: Final = ("modified", "size", "entries")
+OBJECT: Final[dict[str, Callable[[Row], Any]]] = {
+    "modified": lambda row: row["modified"],
+    "size": lambda row: row["document"].source["size"],
+    "ext": lambda row: row["document"].source["ext"],
+    "key": lambda row: row["document"].source["key"],
+}
+
+
+def objects_admitted(rows: list[Row], wanted: dict[str, Any] | None) -> list[Row]:
+    """Give the objects that meet every predicate of a filter; raise InputError for one that cannot be answered."""
+    asked = {field: predicate for field, predicate in (wanted or {}).items() if predicate}
+    if "content" in asked:
+        raise InputError("filter.content", "NotIndexed", "The contents of objects are not indexed here.")
+    if (deleted := asked.pop("deleted", None)) and not deleted["false"]:
+        return []  # what is deleted is not indexed
+    tests = [_TESTS[field](OBJECT[field], predicate) for field, predicate in asked.items() if field in OBJECT]
+    return [row for row in rows if all(test(row) for test in tests)]
+
+
+def object_stats(rows: list[Row]) -> dict[str, Any]:
+    """Give the extents of time and size, and the extensions, of the objects that were found."""
+    found: dict[str, Any] = {
+        field: {"min": min(values), "max": max(values)}
+        for field in ("modified", "size")
+        if (values := [OBJECT[field](row) for row in rows])
+    }
+    return found | {"ext": {"values": sorted({OBJECT["ext"](row) for row in rows})}}
 
 
 def admitted(rows: list[Row], wanted: dict[str, Any] | None) -> list[Row]:
     """Give the packages that meet every predicate of a filter."""
-    tests = [
-        _TESTS[field](field, predicate) for field, predicate in (wanted or {}).items() if predicate and field in _TESTS
-    ]
+    asked = {field: predicate for field, predicate in (wanted or {}).items() if predicate}
+    tests = [_TESTS[field](PACKAGE[field], predicate) for field, predicate in asked.items() if field in PACKAGE]
     return [row for row in rows if all(test(row) for test in tests)]
 
 
@@ -38,12 +69,20 @@ def stats(rows: list[Row]) -> dict[str, Any]:
     return found | {"workflow": {"values": sorted(workflows)}}
 
 
-def _number(field: str, bounds: dict[str, Any]) -> Callable[[Row], bool]:
-    return _within(bounds, lambda row: float(SYSTEM[field](row)), float)
+def _number(read: Read, bounds: dict[str, Any]) -> Callable[[Row], bool]:
+    return _within(bounds, lambda row: float(read(row)), float)
 
 
-def _moment(field: str, bounds: dict[str, Any]) -> Callable[[Row], bool]:
-    return _within(bounds, lambda row: datetime.fromisoformat(SYSTEM[field](row)), datetime.fromisoformat)
+def _moment(read: Read, bounds: dict[str, Any]) -> Callable[[Row], bool]:
+    return _within(bounds, lambda row: datetime.fromisoformat(read(row)), _instant)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError("filter.modified", "InvalidDatetime", f"`{text}` is no time such as 2024-02-20.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _within(bounds: dict[str, Any], value: Callable[[Row], Any], read: Callable[[Any], Any]) -> Callable[[Row], bool]:
@@ -51,23 +90,24 @@ def _within(bounds: dict[str, Any], value: Callable[[Row], Any], read: Callable[
     return lambda row: bool((low is None or value(row) >= read(low)) and (high is None or value(row) <= read(high)))
 
 
-def _keyword(field: str, asked: dict[str, Any]) -> Callable[[Row], bool]:
+def _keyword(read: Read, asked: dict[str, Any]) -> Callable[[Row], bool]:
     names, wildcard = asked.get("terms"), asked.get("wildcard")
     pattern = terms.whole(wildcard) if wildcard is not None else None
 
     def test(row: Row) -> bool:
-        value = str(SYSTEM[field](row))
+        value = str(read(row))
         return (names is None or value in names) and (pattern is None or bool(pattern.match(value)))
 
     return test
 
 
-def _text(field: str, asked: dict[str, Any]) -> Callable[[Row], bool]:
-    query = terms.parse(asked["queryString"])
-    return lambda row: query.matches(str(row[field] or ""))
+def _text(read: Read, asked: dict[str, Any]) -> Callable[[Row], bool]:
+    query = query_language.parse(asked["queryString"])
+    return lambda row: query.matches(str(read(row) or ""))
 
 
-_TESTS: Final[dict[str, Callable[[str, dict[str, Any]], Callable[[Row], bool]]]] = {
+PACKAGE: Final[dict[str, Callable[[Row], Any]]] = SYSTEM | {"comment": lambda row: row["comment"]}
+_TESTS: Final[dict[str, Callable[[Read, dict[str, Any]], Callable[[Row], bool]]]] = {
     "modified": _moment,
     "size": _number,
     "entries": _number,
@@ -75,4 +115,6 @@ _TESTS: Final[dict[str, Callable[[str, dict[str, Any]], Callable[[Row], bool]]]]
     "hash": _keyword,
     "workflow": _keyword,
     "comment": _text,
+    "ext": _keyword,
+    "key": _keyword,
 }

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from graphql import GraphQLError
-
+from testbed.catalog import query_language
 from testbed.catalog.registry import InputError
 from testbed.parsing import json_of
 
@@ -67,7 +66,7 @@ class State:
 
 
 def resumed(cursor: str, kind: str) -> State:
-    """Read a cursor; raise GraphQLError for one that this server did not give."""
+    """Read a cursor; raise InputError for one that this server did not give."""
     try:
         state = State(**json_of(base64.b64decode(cursor, altchars=b"-_", validate=True)))
         known = state.kind == kind and isinstance(state.offset, int) and state.offset > 0
@@ -82,7 +81,7 @@ def resumed(cursor: str, kind: str) -> State:
     except (ValueError, TypeError, binascii.Error, InputError):
         known = False
     if not known:
-        raise GraphQLError("The cursor was not given by this server. Search again.")
+        raise InputError("after", "InvalidCursor", "The cursor was not given by this server. Search again.")
     return state
 
 
@@ -145,10 +144,12 @@ def page(hits: list[Row], state: State, size: int) -> dict[str, Any]:
     going_on = 0 < end < len(hits)
     cursor = replace(state, offset=end).cursor() if going_on else None
     name, write = KINDS[state.kind]
-    return {"__typename": name, "cursor": cursor, "hits": [write(hit) for hit in hits[state.offset : end]]}
+    return {"__typename": name, "cursor": cursor, "hits": [write(hit, state) for hit in hits[state.offset : end]]}
 
 
-def _package(row: Row) -> dict[str, Any]:
+def _package(row: Row, state: State) -> dict[str, Any]:
+    query = query_language.parse(state.text)
+    places = {"name": row["name"], "comment": row["comment"], "meta": row["meta"], "workflow": row["workflow"]}
     return {
         "id": f"{row['bucket']}/{row['name']}",
         "score": 1.0,
@@ -162,12 +163,12 @@ def _package(row: Row) -> dict[str, Any]:
         "comment": row["comment"],
         "meta": row["meta"],
         "workflow": json.loads(row["workflow"]),
-        "matchLocations": {},
+        "matchLocations": {place: query.is_in(text or "") for place, text in places.items()},
         "matchingEntries": [],
     }
 
 
-def _object(row: Row) -> dict[str, Any]:
+def _object(row: Row, _state: State) -> dict[str, Any]:
     document: Document = row["document"]
     return {
         "id": document.id,

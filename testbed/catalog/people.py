@@ -23,6 +23,7 @@ BUCKETS: Final = {
     "quilt-mcp-test-private": ("Private", 5),
     "quilt-mcp-test-west": ("West", 1),
 }
+INDEXED_BYTES: Final = range(1024 * 1024 + 1)  # of an object's content, as an admin may set it
 BUCKET_DEFAULTS: Final = {"relevanceScore": 0, "tags": [], "browsable": True, "prefixes": []}
 _DATA, _SCRATCH, _PACKAGES, _WORK, _PERF, _PRIVATE, _WEST = BUCKETS
 # By role: the buckets it reads and those it writes.

@@ -7,6 +7,7 @@ from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 from typing import cast
 
 from graphql import FieldNode
@@ -18,6 +19,7 @@ from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.collaborators import potential_collaborators
 from testbed.catalog.descriptions import bucket_of
 from testbed.catalog.descriptions import buckets_of
+from testbed.catalog.people import INDEXED_BYTES
 from testbed.catalog.registry import is_name
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ if TYPE_CHECKING:
     from testbed.catalog.refusing import Refusals
     from testbed.catalog.registry import Registry
     from testbed.catalog.search import SearchIndex
+
+
+INDEXED: Final = (
+    *(".csv", ".fcs", ".html", ".ipynb", ".json", ".md", ".parquet", ".pdf", ".pptx", ".rmd", ".rst", ".tab", ".tsv"),
+    *(".txt", ".xls", ".xlsx"),
+)
+CONTENT_INDEXING: Final = {
+    "extensions": list(INDEXED),
+    "bytesDefault": 100_000,
+    "bytesMin": INDEXED_BYTES.start,
+    "bytesMax": INDEXED_BYTES.stop - 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +83,13 @@ class Root:
         return cast("dict[str, Any]", bend("me", me_of(info.context))) if caller else None
 
     def config(self, _info: Any) -> dict[str, Any]:
-        """Give the marker."""
-        return {}
+        """Give what admins may set for the indexing of contents."""
+
+        def indexing(info: Any) -> dict[str, Any]:
+            info.context.who.require_admin()
+            return CONTENT_INDEXING
+
+        return {"contentIndexingSettings": indexing}
 
     def bucketConfigs(self, info: Any) -> list[dict[str, Any]]:
         """List the catalog's buckets the caller may read; admins see all."""

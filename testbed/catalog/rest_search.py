@@ -12,7 +12,9 @@ from starlette.responses import JSONResponse
 
 from testbed.catalog import documents
 from testbed.catalog import dsl
+from testbed.catalog import query_language
 from testbed.catalog import terms
+from testbed.catalog.search_fields import QueryError
 from testbed.parsing import json_of
 
 if TYPE_CHECKING:
@@ -86,8 +88,7 @@ class RestSearch:
         """Give all finds, and which of them are asked for."""
         action, size = query.get("action", "search"), query.get("size", "30")
         if action == "search":
-            found = [documents.of_package(row) for row in self._index.find(packages, query.get("query", "*"))]
-            return found + self._objects.find(objects, query.get("query", "*")), 0, natural("size", size)
+            return self._by_text(packages, objects, query.get("query", "*")), 0, natural("size", size)
         if action != "freeform":
             raise RefusedError(400, f"The action `{action}` is not supported: use search or freeform.")
         try:
@@ -102,6 +103,17 @@ class RestSearch:
             raise RefusedError(400, str(error)) from error
         found = self._bend("search hits", found, everything=lambda: self._everything(packages, objects))
         return found, natural("from", body.get("from", 0)), natural("size", body.get("size", size))
+
+    def _by_text(self, packages: list[str], objects: list[str], text: str) -> list[Document]:
+        """Give what a query string finds: packages, objects, and entries where it names a field of theirs."""
+        try:
+            query = query_language.parse(text, self._bend("search rules", terms.Rules()))
+            found = [documents.of_package(row) for row in self._index.find(packages, text)]
+            found += self._objects.find(objects, text)
+        except QueryError as error:
+            raise RefusedError(400, str(error)) from error
+        entries = self._entries(packages, sorted(query.fields))
+        return found + [entry for entry in entries if query.matches(entry.text, entry.look)]
 
     def _everything(self, packages: list[str], objects: list[str]) -> list[Document]:
         rows = [documents.of_package(row) for row in self._index.visible(packages)]

@@ -20,11 +20,14 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from testbed.catalog import database as db
+from testbed.catalog import query_language
 from testbed.catalog import roles
 from testbed.catalog import terms
 from testbed.catalog.manifest import DamagedError
+from testbed.catalog.search_fields import ALIASES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
 
@@ -146,8 +149,8 @@ class SearchIndex:
 
     def find(self, buckets: Iterable[str], text: str) -> list[dict[str, Any]]:
         """Give the packages that match a search text, in the order of `visible`."""
-        query = terms.parse(text, self._defects.bend("search rules", terms.Rules()))
-        hits = [row for row in self.visible(buckets) if query.matches(haystack(row))]
+        query = query_language.parse(text, self._defects.bend("search rules", terms.Rules()))
+        hits = [row for row in self.visible(buckets) if query.matches(haystack(row), look_of(row))]
         return list(self._defects.bend("search hits", hits, everything=lambda: self.visible(buckets)))
 
 
@@ -160,6 +163,32 @@ def _going_on(what: str) -> Iterator[None]:
         # storage may be restarting or a fault be on; the next scan catches up
         reason = f"{type(error).__name__}: {error}"
         sys.stderr.write(f"catalog: the search {what} could not be brought up to date: {reason}\n")
+
+
+def look_of(row: dict[str, Any]) -> Callable[[str], Any]:
+    """Give the function from the name of a field to what a package has in it."""
+    return lambda name: fields_of(row).get(ALIASES.get(name, name))
+
+
+def fields_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Give the fields of a package, some of which no answer shows."""
+    meta = json.loads(row["meta"]) if row["meta"] else None
+    known = meta if isinstance(meta, dict) else {}
+    return {
+        "ptr_name": row["name"],
+        "mnfst_name": row["hash"],
+        "top_hash": row["hash"],
+        "ptr_tag": "latest",
+        "ptr_last_modified": row["modified"],
+        "last_modified": row["modified"],
+        "comment": row["comment"],
+        "description": known.get("description"),
+        "tags": known.get("tags"),
+        "metadata": row["meta"],
+        "workflow.id": (json.loads(row["workflow"] or "null") or {}).get("id"),
+        "package_stats.total_files": row["entries"],
+        "package_stats.total_bytes": row["size"],
+    }
 
 
 def haystack(row: dict[str, Any]) -> str:

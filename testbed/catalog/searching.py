@@ -14,8 +14,10 @@ from graphql import get_named_type
 from testbed.catalog import facets
 from testbed.catalog import filters
 from testbed.catalog import paging
+from testbed.catalog.arms import armed
 from testbed.catalog.paging import State
 from testbed.catalog.registry import InputError
+from testbed.catalog.search_fields import QueryError
 
 if TYPE_CHECKING:
     from testbed.catalog.resolvers import Context
@@ -34,21 +36,27 @@ class Searches:
         **_: Any,
     ) -> dict[str, Any]:
         """Search the latest revisions that the caller may read."""
-        return _result_set(info.context, "packages", buckets, searchString, filter, userMetaFilters)
+        return armed(
+            info, lambda: _result_set(info.context, "packages", buckets, searchString, filter, userMetaFilters)
+        )
 
     def searchMorePackages(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
         """Give the next page of a search for packages."""
-        return _further(info.context, paging.resumed(after, "packages"), size)
+        return armed(info, lambda: _further(info.context, paging.resumed(after, "packages"), size))
 
     def searchObjects(
-        self, info: Any, buckets: list[str] | None = None, searchString: str | None = None, **_: Any
+        self,
+        info: Any,
+        buckets: list[str] | None = None,
+        searchString: str | None = None,
+        filter: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Search the objects that the caller may read."""
-        return _result_set(info.context, "objects", buckets, searchString)
+        return armed(info, lambda: _result_set(info.context, "objects", buckets, searchString, filter))
 
     def searchMoreObjects(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
         """Give the next page of a search for objects."""
-        return _further(info.context, paging.resumed(after, "objects"), size)
+        return armed(info, lambda: _further(info.context, paging.resumed(after, "objects"), size))
 
 
 class FirstPage:
@@ -88,7 +96,7 @@ def _result_set(
     if not hits:
         return cast("dict[str, Any]", context.registry.defects.bend("no hits", {"__typename": "EmptySearchResultSet"}))
     found = {"__typename": f"{kind.title()}SearchResultSet", "total": len(hits), "firstPage": FirstPage(hits, state)}
-    return found | (_facts(hits) if kind == "packages" else {"stats": {}})
+    return found | (_facts(hits) if kind == "packages" else {"stats": filters.object_stats(hits)})
 
 
 def _facts(hits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -108,21 +116,22 @@ def _facts(hits: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _hits(context: Context, state: State) -> list[dict[str, Any]]:
-    if state.kind == "packages":
-        found = filters.admitted(context.index.find(state.buckets, state.text), state.wanted)
-        return facets.admitted(found, state.wanted_meta)
-    return [
-        {"name": found.source["key"], "modified": found.source["last_modified"], "document": found}
-        for found in context.objects.find(state.buckets, state.text)
-    ]
+    try:
+        if state.kind == "packages":
+            found = filters.admitted(context.index.find(state.buckets, state.text), state.wanted)
+            return facets.admitted(found, state.wanted_meta)
+        objects = [
+            {"name": found.source["key"], "modified": found.source["last_modified"], "document": found}
+            for found in context.objects.find(state.buckets, state.text)
+        ]
+        return filters.objects_admitted(objects, state.wanted)
+    except QueryError as error:
+        raise InputError("searchString", "InvalidQuery", str(error)) from error
 
 
 def _further(context: Context, state: State, size: int) -> dict[str, Any]:
     """Give a page that a cursor asks for, of what the caller may still read."""
     readable = [bucket for bucket in state.buckets if bucket in context.who.readable]
     hits = _hits(context, replace(state, buckets=readable))
-    try:
-        paging.check_size(size)
-        return paging.page(paging.ordered(hits, state.ordering), state, size)
-    except InputError as error:
-        raise GraphQLError(str(error)) from error
+    paging.check_size(size)
+    return paging.page(paging.ordered(hits, state.ordering), state, size)

@@ -28,7 +28,8 @@ SEARCH = (
     f" filteredUserMetaFacets(path: $p, type: $k) {{ {FACET} }}"
     " firstPage(size: 1) { ... on PackagesSearchResultSetPage { cursor hits { name } } } } } }"
 )
-MORE = "query More($c: String!) { searchMorePackages(after: $c, size: 10) { hits { name } } }"
+MORE = "query More($c: String!) { searchMorePackages(after: $c, size: 10) {"
+MORE += " ... on PackagesSearchResultSetPage { hits { name } } } }"
 
 
 @pytest.fixture(scope="module")

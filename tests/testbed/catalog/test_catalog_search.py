@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
 
-from testbed.catalog import terms
+from testbed.catalog import query_language
+from testbed.catalog.search_fields import QueryError
 from tests.testbed.catalog.calling import DATA
 from tests.testbed.catalog.calling import PRIVATE
 from tests.testbed.catalog.calling import SCRATCH
@@ -30,7 +32,8 @@ OLD = (
     " searchPackages(buckets: $b, searchString: $t) { __typename ... on"
     " PackagesSearchResultSet { total firstPage(size: $n, order: $o) { cursor hits { name } } } } }"
 )
-MORE = "query More($c: String!, $n: Int) { searchMorePackages(after: $c, size: $n) { cursor hits { name } } }"
+MORE = "query More($c: String!, $n: Int) { searchMorePackages(after: $c, size: $n) { __typename " + ERRORS
+MORE += " ... on PackagesSearchResultSetPage { cursor hits { name } } } }"
 OBJECTS = (
     "query Objects($b: [String!], $t: String, $n: Int, $o: SearchResultOrder) {"
     " searchObjects(buckets: $b, searchString: $t) { __typename ... on ObjectsSearchResultSet { total"
@@ -148,7 +151,8 @@ def test_a_bad_size_is_refused_in_both_dialects(catalog: Calling, five: list[str
     answer = catalog.post(OLD, {"b": [WORK], "t": five[0], "n": size})
     assert (answer.status_code, f"The size {size} is not" in answer.json()["message"]) == (400, True)
     cursor = search(catalog, t="search-five", n=1)["firstPage"]["cursor"]
-    assert catalog.post(MORE, {"c": cursor, "n": size}).status_code == 400
+    more = catalog.data(MORE, {"c": cursor, "n": size})["searchMorePackages"]
+    assert [(error["path"], error["name"]) for error in more["errors"]] == [("size", "InvalidSize")]
 
 
 def _cursor(**changes: Any) -> str:
@@ -174,9 +178,10 @@ def _cursor(**changes: Any) -> str:
     ],
 )
 def test_a_foreign_cursor_is_refused(catalog: Calling, cursor: str) -> None:
-    """What this server did not give leads to 400, not to another search or a crash."""
-    answer = catalog.post(MORE, {"c": cursor})
-    assert (answer.status_code, answer.json()["message"][:10]) == (400, "The cursor")
+    """What this server did not give has an arm, and leads to no other search or crash."""
+    found = catalog.data(MORE, {"c": cursor})["searchMorePackages"]
+    assert found["__typename"] == "InvalidInput"
+    assert [(error["path"], error["name"]) for error in found["errors"]] == [("after", "InvalidCursor")]
 
 
 def test_a_cursor_gives_no_right_to_read(catalog: Calling) -> None:
@@ -232,15 +237,61 @@ def test_a_late_index_shows_what_stood_there_before(catalog: Calling, switch: Ca
         ('"b c"', "z"),
         (r"b\ c", "z"),
         ("AND", "xyz"),
-        ("\\", ""),
-        ('"', ""),
-        ("(", ""),
+        ("a?", "xyz"),
+        ("a?x", ""),
+        (r"a\?", ""),
+        ("NOT x", "yz"),
+        ("-x -y", "z"),
+        ("a NOT x", "yz"),
+        ("a AND NOT x", "yz"),
+        ("!x", "yz"),
+        ("+a +b", "z"),
+        ("(x OR y) AND a", "xy"),
+        ("(ax && x) || b", "xz"),
+        ("NOT (x OR y)", "z"),
+        ("ax^2 y", "xy"),
+        ("a-b", ""),
     ],
 )
 def test_terms_join_and_compare_as_documented(text: str, matching: str) -> None:
     """OR unless AND stands between, a star any text, a backslash or quotes take the meaning away."""
     texts = {"x": "ax", "y": "ay", "z": "az b c"}
-    assert "".join(name for name, value in texts.items() if terms.parse(text).matches(value)) == matching
+    assert "".join(name for name, value in texts.items() if query_language.parse(text).matches(value)) == matching
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("\\", "is no term"),
+        ('"', "is no term"),
+        ("(", "not closed"),
+        ("(a", "not closed"),
+        ("a)", "closes nothing"),
+        ("NOT", "nothing stands behind `NOT`"),
+        ("size:", "nothing stands behind `size:`"),
+        ("nofield:x", "`nofield` is not indexed"),
+        ("content:x", "`content` is not indexed"),
+        ("_exists_:nofield", "`nofield` is not indexed"),
+        ("*:x", "`*` is not indexed"),
+        ("size:many", "no number"),
+        ("size:>nan", "no number"),
+        ("size:[1 2]", "no range"),
+        ("[1 TO 2]", "names no field"),
+        ("ext:>a", "no order"),
+        ("last_modified:soon", "no time"),
+        ("last_modified:>now-1d", "no time"),
+        ("roam~", "like it"),
+        ('"a b"~2', "like it"),
+        ("/jo.n/", "regular expression"),
+        ("key:/jo.n/", "regular expression"),
+        ("(" * 100 + "a" + ")" * 100, "levels"),
+        ("a " * 2_000, "2000 terms"),
+    ],
+)
+def test_what_is_no_query_is_refused_by_name(text: str, why: str) -> None:
+    """It would else find nothing, or everything, in silence."""
+    with pytest.raises(QueryError, match=re.escape(why)):
+        query_language.parse(text)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +312,8 @@ def test_objects_are_found_by_key(catalog: Calling, objects: list[str]) -> None:
         (objects[0], 0.0, "null"),
         (objects[1], 1.0, "null"),
     ]
-    more = "query More($c: String!) { searchMoreObjects(after: $c) { cursor hits { key bucket } } }"
+    more = "query More($c: String!) { searchMoreObjects(after: $c) {"
+    more += " ... on ObjectsSearchResultSetPage { cursor hits { key bucket } } } }"
     last = catalog.data(more, {"c": found["firstPage"]["cursor"]})["searchMoreObjects"]
     assert last == {"cursor": None, "hits": [{"key": objects[2], "bucket": SCRATCH}]}
 

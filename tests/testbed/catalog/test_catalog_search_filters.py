@@ -19,7 +19,8 @@ DOCUMENT = (
     " entries { min max } workflow { values } } firstPage(size: 1, ordering: $o) {"
     " ... on PackagesSearchResultSetPage { cursor hits { name hash modified } } } } } }"
 )
-MORE = "query More($c: String!) { searchMorePackages(after: $c, size: 10) { hits { name } } }"
+MORE = "query More($c: String!) { searchMorePackages(after: $c, size: 10) {"
+MORE += " ... on PackagesSearchResultSetPage { hits { name } } } }"
 
 
 @pytest.fixture(scope="module")
