@@ -11,6 +11,7 @@ from testbed.catalog.administration import Administration
 from testbed.catalog.api_keys import ApiKeys
 from testbed.catalog.arms import armed
 from testbed.catalog.arms import failed
+from testbed.catalog.arms import invalid
 from testbed.catalog.buckets import Buckets
 from testbed.catalog.construct import construct
 from testbed.catalog.construct import promote
@@ -50,9 +51,11 @@ class Operations(Searches, Access, Buckets, Administration, Root):
         """End one of the caller's API keys."""
         return armed(info, lambda: ApiKeys(info.context.engine, info.context.who.name).revoke(id, secret))
 
-    def restoreObject(self, info: Any, bucket: str, key: str) -> dict[str, Any]:
+    def restoreObject(self, info: Any, bucket: str, key: str, days: int, **_: Any) -> dict[str, Any]:
         """Answer that no object of the testbed is archived, so that none can be restored."""
         info.context.who.require(bucket, "write")
+        if days < 1:
+            return invalid("days", "InvalidDays", f"An object cannot be restored for {days} days.")
         return failed("NotSupported", f"The object `{key}` cannot be restored: this storage has no archive.")
 
     def packageConstruct(self, info: Any, params: dict[str, Any], src: dict[str, Any]) -> dict[str, Any]:

@@ -300,6 +300,8 @@ def test_event_rules_are_switched_by_admins(catalog: Calling) -> None:
 
 def test_the_testbed_has_no_archive(catalog: Calling) -> None:
     """Who may write learns that nothing can be restored, others are forbidden."""
-    restore = "mutation R($b: String!) { restoreObject(bucket: $b, key: $b) { ... on OperationError { name } } }"
-    assert catalog.data(restore, {"b": WORK})["restoreObject"] == {"name": "NotSupported"}
+    restore = "mutation R($b: String!, $d: Int!) { restoreObject(bucket: $b, key: $b, tier: STANDARD, days: $d) {"
+    restore += " ... on OperationError { name } ... on InvalidInput { errors { path } } } }"
+    assert catalog.data(restore, {"b": WORK, "d": 1})["restoreObject"] == {"name": "NotSupported"}
+    assert catalog.data(restore, {"b": WORK, "d": 0})["restoreObject"] == {"errors": [{"path": "days"}]}
     assert catalog.post(restore, {"b": DATA}).status_code == 403

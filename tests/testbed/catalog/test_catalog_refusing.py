@@ -31,6 +31,8 @@ FIELDS = {
     "PackagesSearchResultSet.firstPage": SEARCH % "firstPage",
     "Query.searchPackages": "{ found: searchPackages }",
     "Query.searchObjects": "{ found: searchObjects }",
+    "Query.searchMorePackages": '{ found: searchMorePackages(after: "x") }',
+    "Query.searchMoreObjects": '{ found: searchMoreObjects(after: "x") }',
     "MutateUserAdminMutations.delete": ON_USER % "delete",
     "MutateUserAdminMutations.setEmail": ON_USER % 'setEmail(email: "refusing@test.com")',
     "MutateUserAdminMutations.setRole": ON_USER % 'setRole(role: "viewer")',
@@ -54,7 +56,8 @@ FIELDS = {
     "Mutation.bucketSetTabulatorTable": f"mutation {{ found: bucketSetTabulatorTable({TABLE}) }}",
     "Mutation.bucketRenameTabulatorTable": "mutation {"
     f' found: bucketRenameTabulatorTable({TABLE}, newTableName: "y") }}',
-    "Mutation.restoreObject": 'mutation { found: restoreObject(bucket: "quilt-mcp-test-work", key: "x") }',
+    "Mutation.restoreObject": "mutation {"
+    ' found: restoreObject(bucket: "quilt-mcp-test-work", key: "x", tier: BULK, days: 1) }',
     "Mutation.switchRole": 'mutation { found: switchRole(roleName: "admin") }',
     "Mutation.packageConstruct": f"mutation {{ found: packageConstruct({PUSH}, src: {{entries: []}}) }}",
     "Mutation.packagePromote": f"mutation {{ found: packagePromote({PUSH}, {SOURCE}) }}",

@@ -40,6 +40,9 @@ FIRST = (
 )
 DOCUMENTS = {
     "content indexing": "{ config { contentIndexingSettings { extensions bytesDefault bytesMin bytesMax } } }",
+    "restore": "mutation R($b: String!, $k: String!, $v: String, $t: GlacierRestoreTier!, $d: Int!) {"
+    " restoreObject(bucket: $b, key: $k, version: $v, tier: $t, days: $d) { __typename"
+    f" {ERRORS} ... on RestoreObjectSuccess {{ alreadyRestored }} }} }}",
     "packages": FOUND
     % ("", "total stats { modified { min max } size { min max } entries { min max } workflow { values } }"),
     "facets": FOUND % ("", f"stats {{ userMetaTruncated userMeta {{ {FACETS} }} }}"),
