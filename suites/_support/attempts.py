@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from suites._support.control import Call
     from suites._support.control import CallLog
     from suites._support.control import Faults
     from suites._support.isolated import Isolated
@@ -37,6 +39,8 @@ class Attempt:
     outcome: str
     context: dict[str, Any]
     seconds: float
+    since: float = 0.0
+    """When it began, in epoch seconds."""
 
     def verdict(self, factor: float) -> str:
         """Give the class as the report names it; slowness is a remark, whatever the outcome."""
@@ -60,24 +64,24 @@ class Attempts:
     def make(self, ops: quilt.QuiltOps, message: str, name: str = "") -> Attempt:
         """Create a package; a failure of the system is an outcome, any other error is raised."""
         name, said = name or self.name(), self._work.own_message(message)
-        began = time.monotonic()
+        since, began = time.time(), time.monotonic()
         try:
             ops.create_package_revision(name, self._work.registry, self._entries, message=said)
         except quilt.BackendError as error:
-            return Attempt(name, _outcome(error.context), error.context, time.monotonic() - began)
-        return Attempt(name, "pass", {}, time.monotonic() - began)
+            return Attempt(name, _outcome(error.context), error.context, time.monotonic() - began, since)
+        return Attempt(name, "pass", {}, time.monotonic() - began, since)
 
     def make_apart(self, isolated: Isolated, home: Path, message: str, name: str, **construction: Any) -> Attempt:
         """Create a package in a process of its own: quilt3 lets one user at a time into a process."""
         asked = {"package": name, "registry": self._work.registry, "entries": self._entries}
-        said = self._work.own_message(message)
+        said, since = self._work.own_message(message), time.time()
         done = isolated.run("attempt", home, deadline_s=APART_S, message=said, **asked, **construction)
         seconds, error = done["seconds"], done["class"]
         if error is None:
-            return Attempt(name, "pass", {}, seconds)
+            return Attempt(name, "pass", {}, seconds, since)
         if error != "BackendError":
             raise ChildProcessError(f"The creation of {name} ended in {error}: {done['message']}")
-        return Attempt(name, _outcome(done["context"]), done["context"], seconds)
+        return Attempt(name, _outcome(done["context"]), done["context"], seconds, since)
 
     def hash_of(self, made: Attempt, message: str) -> str:
         """Give the hash that a package like one made before has with another message."""
@@ -107,14 +111,43 @@ class Bench:
 
     def slowest_ms(self) -> float:
         """Give how long the server took for the slowest construct of this user."""
+        return self._slowest(0).ms
+
+    def _calls(self, since: float) -> list[Call]:
+        """List what the services answered this user from a time on, in order of their beginning."""
+        return [call for call in self.call_log.calls() if call.user == self.user and call.began >= since]
+
+    def _slowest(self, since: float) -> Call:
         service, operation = CONSTRUCT[self.backend]
-        calls = [call for call in self.call_log.calls(service) if call.operation == operation]
-        return max(call.ms for call in calls if call.user == self.user)
+        calls = [call for call in self._calls(since) if (call.service, call.operation) == (service, operation)]
+        return max(calls, key=lambda call: call.ms)
+
+    def clocked(self, attempt: Attempt) -> Attempt:
+        """Give an attempt with the seconds for which a service had one of its requests.
+
+        The client's own work takes longer the busier the machine is, which says nothing about the system.
+        """
+        end, seconds = 0.0, 0.0
+        for call in self._calls(attempt.since):
+            done = call.began + call.ms / 1000
+            seconds += max(done - max(call.began, end), 0.0)
+            end = max(end, done)
+        return replace(attempt, seconds=seconds)
+
+    def lead_s(self, attempt: Attempt) -> float:
+        """Give what an error's time holds before the request that stalled: in quilt3 a push is many requests."""
+        if self.backend == "platform":
+            return 0.0
+        return self._slowest(attempt.since).began - self._calls(attempt.since)[0].began
+
+    def make(self, message: str) -> Attempt:
+        """Attempt a creation with the long limit."""
+        return self.clocked(self.attempts.make(self.long, message))
 
     def normal(self, message: str) -> Attempt:
         """Case a: with every fault off a creation passes at once."""
         self.fault.reset()
-        made = self.attempts.make(self.short, message)
+        made = self.clocked(self.attempts.make(self.short, message))
         assert (made.verdict(1), made.context) == ("pass", {})
         assert made.seconds < QUICK_S
         return made

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 10
 AWS: Final = "aws"
 CATALOG: Final = "catalog"
-OWN: Final = {"user", "token", "prefix"}  # what makes a fault reach one test's requests only
+AIMS: Final = ("user", "prefix")  # what a fault is aimed with
+OWN: Final = "np-"  # what every name has that a test made for itself
 
 
 class Control:
@@ -41,6 +42,10 @@ class Control:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
+    def refresh_token(self, user: str) -> str:
+        """Let the catalog issue a refresh token to a user, as a sign-in with a password would."""
+        return str(self.request("POST", CATALOG, "refresh-token", params={"user": user})["refresh_token"])
+
 
 @dataclass(frozen=True)
 class Call:
@@ -51,10 +56,14 @@ class Call:
     status: int
     user: str | None
     ms: float = 0.0
+    began: float = 0.0
+    """When the service began with it, in epoch seconds of the service's clock."""
 
 
 def _call(service: str, line: dict[str, Any]) -> Call:
-    return Call(service, line["operation"], int(line["status"]), line.get("user"), float(line["ms"]))
+    return Call(
+        service, line["operation"], int(line["status"]), line.get("user"), float(line["ms"]), float(line["time"])
+    )
 
 
 class CallLog:
@@ -89,10 +98,14 @@ class Faults:
         self._active: list[tuple[str, str, dict[str, Any]]] = []
 
     def set(self, service: str, name: str, **parameters: Any) -> None:
-        """Switch a fault on until the test ends; one that reaches everybody only alone, when no other cell has one."""
+        """Switch a fault on until the test ends.
+
+        One that is not aimed at what the test made for itself reaches others, and takes their switch of the same aim
+        away when it ends: it is set only alone, when no other cell has one.
+        """
         if not self._active:
             self._held.enter_context(unobserved("the test broke a service, not the same one for every backend"))
-        if not parameters.keys() & OWN and not self._is_alone:
+        if not _is_own(parameters) and not self._is_alone:
             self._held.enter_context(alone(self._placement, "faults"))
             self._is_alone = True
         self._active.append((service, name, parameters))
@@ -105,3 +118,8 @@ class Faults:
             self._control.request("DELETE", service, f"faults/{name}", json=parameters)
         self._held.close()
         self._is_alone = False
+
+
+def _is_own(parameters: dict[str, Any]) -> bool:
+    """Return whether a fault reaches one test's requests only: a token is one's own, a user or a prefix by its name."""
+    return "token" in parameters or any(OWN in str(parameters.get(aim, "")) for aim in AIMS)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from nightproof.quilt.records import Package_Creation_Result
     from suites._support.control import CallLog
+    from suites._support.control import Control
     from suites._support.control import Faults
     from suites._support.observer import Observer
     from suites._support.people import People
@@ -70,18 +71,18 @@ def test_token_expires_between_calls(make_ops: Callable[..., quilt.QuiltOps], ta
 
 @case(tier="high", category="tokens", needs=("admin", "mint_jwt", "fault", "call_log"), journey=JOURNEY)
 def test_refresh_is_used(
+    people: People,
     make_ops: Callable[..., quilt.QuiltOps],
-    as_user: Callable[[str], quilt.QuiltOps],
     target: Settings,
     observer: Observer,
+    control: Control,
     fault: Faults,
     call_log: CallLog,
 ) -> None:
     """A token about to end is exchanged once; the new refresh token is the one that counts from then on."""
-    user = as_user("readonly").get_auth_status().user_name
-    assert user is not None
+    user = people.create("rotating").name
     token_url = f"{observer.config_json(target.catalog_url)['registryUrl']}/api/token"
-    first = str(exchange(token_url, target.refresh_token(user)).json()["refresh_token"])
+    first = control.refresh_token(user)
     fault.set("catalog", "rotation-grace", user=user, seconds=1)
     fault.set("catalog", "token-life", user=user, seconds=MARGIN_S + CALLS_S)
     begun, before = time.time(), exchanges(call_log)

@@ -37,6 +37,7 @@ from testbed.catalog.rest_search import RestSearch
 from testbed.catalog.tabulator import held
 from testbed.catalog.users import letters
 from testbed.faults.control import Control
+from testbed.faults.control import RefusedError as ControlRefusedError
 from testbed.faults.control import control_routes
 from testbed.parsing import json_of
 
@@ -123,6 +124,7 @@ class Catalog:
             Route("/browse/{session}/{path:path}", self._logged("browse", self._browse)),
             *control_routes(control_token, self.calls, self.faults),
             Control(control_token, self.calls, self.faults).route("mailbox", self._mailbox),
+            Control(control_token, self.calls, self.faults).route("refresh-token", self._issue, "POST"),
             Control(control_token, self.calls, self.faults).route("tabulator", self._tabulator),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
@@ -266,6 +268,13 @@ class Catalog:
     async def _tabulator(self, _request: Request) -> dict[str, Any]:
         """Give Athena, the other service of the testbed, what tables there are."""
         return await run_in_threadpool(held, self.engine, self._bend)
+
+    async def _issue(self, request: Request) -> dict[str, Any]:
+        user = request.query_params.get("user", "")
+        try:
+            return {"refresh_token": await run_in_threadpool(self.tokens.issue, user)}
+        except AuthError as error:
+            raise ControlRefusedError(404, f"The user `{user}` cannot sign in: {error}") from error
 
     async def _mailbox(self, request: Request) -> list[dict[str, Any]]:
         return await run_in_threadpool(letters, self.engine, request.query_params.get("user", ""))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from testbed.faults.control import Faults
 
 LIFE_S: Final = 3600
+REFRESH_LIFE_S: Final = 90 * 86400
 # exp only: any other claim is ignored, whatever it says
 CHECKED: Final[Any] = {"require": ["exp"]} | dict.fromkeys(
     ("verify_iat", "verify_nbf", "verify_aud", "verify_iss", "verify_sub", "verify_jti"), False
@@ -104,6 +105,12 @@ class Tokens:
         for user, token in tokens.items():
             self._store(token, user, None)
 
+    def issue(self, user: str) -> str:
+        """Give a user a refresh token, as a sign-in with a password would; raise AuthError for who cannot sign in."""
+        token = secrets.token_urlsafe(32)
+        self._store(token, self._user(user).name, time.time() + REFRESH_LIFE_S)
+        return token
+
     def exchange(self, refresh_token: str) -> dict[str, Any]:
         """Give new tokens for a refresh token, always a new one; raise AuthError when it does not count."""
         with self._engine.begin() as connection:
@@ -116,7 +123,7 @@ class Tokens:
         fresh = str(self._bend("fresh token", secrets.token_urlsafe(32), given=refresh_token))
         is_rotated = fresh != refresh_token
         if is_rotated:
-            self._store(fresh, user.name, time.time() + 90 * 86400)
+            self._store(fresh, user.name, time.time() + REFRESH_LIFE_S)
         with self._engine.begin() as connection:
             if is_rotated and row.ends is not None:
                 ends = min(row.ends, time.time() + self._seconds("rotation-grace", user.name, ROTATION_GRACE_S))

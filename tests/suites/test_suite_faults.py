@@ -41,3 +41,30 @@ def test_faults_are_held_alone_until_they_are_reset(tmp_path: Path) -> None:
     faults.reset()
     names = [("catalog", "faults/error"), ("aws", "faults/latency")]
     assert control.asked == [("PUT", *names[0]), ("PUT", *names[1]), ("DELETE", *names[1]), ("DELETE", *names[0])]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_shared"),
+    [
+        ({"user": "np-run1-unlucky-q1a2b1-0", "status": 500}, False),
+        ({"prefix": ".quilt/named_packages/np-run1/x/", "status": 500}, False),
+        ({"token": "a.b.c"}, False),
+        ({"user": "test-readonly", "seconds": 1}, True),
+        ({"user": "catalog-service", "prefix": "west.txt", "status": 503}, True),
+    ],
+)
+def test_only_what_a_test_made_for_itself_needs_no_hold(
+    tmp_path: Path, parameters: dict[str, Any], *, is_shared: bool
+) -> None:
+    """A switch that names a user of everybody is one that two cells would take from each other."""
+    control, placement = Written(), tmp_path / "placement.json"
+    faults = Faults(control, placement)
+    faults.set("catalog", "error", **parameters)
+    if is_shared:
+        with pytest.raises(TimeoutError, match="`faults`"), alone(placement, "faults", deadline_s=0.2):
+            pass
+    else:
+        with alone(placement, "faults", deadline_s=0.2):
+            pass
+    faults.reset()
+    assert [method for method, *_ in control.asked] == ["PUT", "DELETE"]
