@@ -7,9 +7,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 from typing import Any
 
-from nightproof.quilt import Credentials
 from nightproof.quilt import Timeouts
 from nightproof.quilt import create_quilt_ops
+from nightproof.quilt.tokens import credentials_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def sign_in(backend: str) -> QuiltOps:
         backend,
         catalog_url=setting("QUILT_TEST_CATALOG_URL"),
         registry=setting("QUILT_TEST_REGISTRY_URL"),
-        credentials=Credentials(refresh_token=setting("QUILT_TEST_REFRESH_TOKEN")),
+        credentials=credentials_of(setting("QUILT_TEST_REFRESH_TOKEN"), os.environ.get("NIGHTPROOF_TOKENS")),
         timeouts=Timeouts(read_s=300, write_s=300, browse_s=300),
     )
 

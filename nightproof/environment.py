@@ -70,6 +70,7 @@ def _catalog(target: Target) -> dict[str, str]:
         "QUILT_TEST_REFRESH_TOKEN": target.refresh_token(names.user),
         "QUILT_TEST_ADMIN_REFRESH_TOKEN": target.refresh_token(names.admin),
         "QUILT_TEST_READONLY_REFRESH_TOKEN": target.refresh_token(names.readonly),
+        "NIGHTPROOF_TOKENS": str(target.token_dir),
         "QUILT_TEST_JWT_SECRET": target.jwt_secret if "mint_jwt" in target.profile.offers else "",
     }
 

@@ -30,7 +30,6 @@ from nightproof.plan import RunPlan
 from nightproof.plan import make_plan
 from nightproof.plan import require_catalogued
 from nightproof.progress import announce
-from nightproof.quilt import Credentials
 from nightproof.quilt import create_quilt_ops
 from nightproof.redact import Redactor
 from nightproof.runner.cell import GroupRegistry
@@ -185,10 +184,9 @@ def _glue_database(target: Target) -> GlueDatabase | None:
 
 def _catalog_admin(target: Target) -> CatalogAdmin | None:
     """Give the catalog to an admin, who takes users and tables away; nothing where there is no admin's token."""
-    token = target.refresh_token(target.profile.names.admin)
-    if not token or "admin" not in target.profile.offers:
+    credentials = target.credentials(target.profile.names.admin)
+    if credentials is None or "admin" not in target.profile.offers:
         return None
-    credentials = Credentials(refresh_token=token)
     return CatalogAdmin(
         lambda: create_quilt_ops("platform", catalog_url=target.catalog_url, registry=None, credentials=credentials)
     )

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
-from typing import Final
-
-import httpx
 
 from nightproof.datasets import plan
 from nightproof.datasets.locate import locate
@@ -19,6 +16,8 @@ from nightproof.environment import seeder_environment
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
 from nightproof.evidence.suite import load_suite
+from nightproof.quilt.exceptions import AuthenticationError
+from nightproof.quilt.exceptions import QuiltOpsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from nightproof.profile import Profile
     from nightproof.records import SeedResult
     from nightproof.target import Target
-
-SIGN_IN_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,7 @@ def _sign_in(target: Target, user: str = "") -> Catalog:
     """Exchange a user's refresh token, the admin's by default, and put together what a quilt3 child needs."""
     names = target.profile.names
     user = user or names.admin
-    token = target.refresh_token(user)
-    if not token:
+    if not target.refresh_token(user):
         variable = "NIGHTPROOF_ADMIN_REFRESH_TOKEN" if user == names.admin else "NIGHTPROOF_REFRESH_TOKEN"
         raise Blocked(f"There is no refresh token of `{user}`: set {variable}.")
     if not target.registry_url:
@@ -93,16 +89,15 @@ def _sign_in(target: Target, user: str = "") -> Catalog:
             "or correct [endpoints] catalog in the profile."
         )
     try:
-        answer = httpx.post(f"{target.registry_url}/api/token", data={"refresh_token": token}, timeout=SIGN_IN_S)
-    except httpx.HTTPError as error:
+        access_token = target.access_token(user, anew=True)
+    except AuthenticationError as error:
+        raise Blocked(f"The catalog refused the refresh token of `{user}`: renew the token.") from error
+    except QuiltOpsError as error:
+        cause = error.context.get("original_exception")
         raise Blocked(
-            f"The registry `{target.registry_url}` gave no answer ({error}): start it, then run again."
+            f"The registry `{target.registry_url}` gave no answer ({cause}): start it, then run again."
         ) from error
-    if not answer.is_success:
-        raise Blocked(
-            f"The catalog refused the refresh token of `{user}` with HTTP {answer.status_code}: renew the token."
-        )
-    return Catalog(target.registry_url, answer.json()["access_token"], seeder_environment(target))
+    return Catalog(target.registry_url, access_token, seeder_environment(target))
 
 
 def seed_jobs(night: Night) -> tuple[SeedJob, ...]:

@@ -12,6 +12,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -25,6 +26,12 @@ from botocore.exceptions import BotoCoreError
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
 from nightproof.lifeline import is_alive
+from nightproof.quilt.catalog import Catalog
+from nightproof.quilt.exceptions import QuiltOpsError
+from nightproof.quilt.records import Credentials
+from nightproof.quilt.records import Timeouts
+from nightproof.quilt.tokens import TokenFile
+from nightproof.quilt.tokens import credentials_of
 from nightproof.waiting import await_value
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ ROOT: Final = Path(__file__).parent.parent
 START_DEADLINE_S: Final = 90.0
 STOP_GRACE_S: Final = 15.0
 EXIT_USAGE: Final = 3
+SIGN_IN_S: Final = 15
 PASSED_ON: Final = (
     "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CA_BUNDLE", "SSL_CERT_FILE",
@@ -107,6 +115,26 @@ class Target:
         secret = by_user.get(user)
         return secret.get_secret_value() if secret else ""
 
+    @property
+    def token_dir(self) -> Path:
+        """Where all who sign in keep the newest tokens."""
+        return self.state_dir / "tokens"
+
+    def credentials(self, user: str) -> Credentials | None:
+        """Return how to sign in as a user of the profile, in a way that signs nobody else out; None without a token."""
+        token = self.refresh_token(user)
+        return credentials_of(token, self.token_dir) if token else None
+
+    def access_token(self, user: str, *, anew: bool = False) -> str:
+        """Return a token of a user; `anew` exchanges its refresh token at once. Raise QuiltOpsError when refused."""
+        credentials = self.credentials(user)
+        catalog = Catalog("platform", credentials, Timeouts(read_s=SIGN_IN_S))
+        catalog.registry_url = self.registry_url
+        if anew and credentials is not None and credentials.refresh_token:
+            shared = TokenFile(self.token_dir, credentials.refresh_token)
+            return shared.renewed(partial(catalog.exchange, "sign_in")).access_token
+        return catalog.token("sign_in")
+
     def catalog_config(self) -> dict[str, Any]:
         """Read the catalog's config.json once; empty when there is no catalog or it does not answer in JSON."""
         with self._once:
@@ -142,9 +170,20 @@ class Target:
             return {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
         with self._once:
             if self._lent is None:
-                token = self.refresh_token(self.profile.names.user)
-                self._lent = {} if not token or _has_own_keys() else _lent_keys(self.registry_url, token)
+                user = self.profile.names.user
+                self._lent = {} if not self.refresh_token(user) or _has_own_keys() else self._lend(user)
             return self._lent
+
+    def _lend(self, user: str) -> dict[str, str]:
+        """Ask the catalog for keys of a user's role; empty when it lends none: the checks say what that costs."""
+        try:
+            bearer = {"Authorization": f"Bearer {self.access_token(user)}"}
+            answer = httpx.get(f"{self.registry_url}/api/auth/get_credentials", headers=bearer, timeout=SIGN_IN_S)
+            lent = answer.json()
+            names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey"}
+            return {ours: str(lent[name]) for ours, name in (names | {"AWS_SESSION_TOKEN": "SessionToken"}).items()}
+        except (QuiltOpsError, httpx.HTTPError, ValueError, KeyError, TypeError):
+            return {}
 
     def seeder_s3(self) -> S3Client:
         """Make an S3 client with the keys that seed and clean up."""
@@ -158,6 +197,9 @@ class Target:
             [] if self.facts else [v for name, v in self.aws_keys("ci-runner").items() if name != "AWS_ACCESS_KEY_ID"]
         )
         tokens = [str(token) for token in self.facts.get("refresh_tokens", {}).values()]
+        users = (self.profile.names.user, self.profile.names.admin, self.profile.names.readonly)
+        given = {token for user in users if (token := self.refresh_token(user))}
+        tokens += [secret for token in given for secret in TokenFile(self.token_dir, token).known()]
         own = [str(self.facts.get(name, "")) for name in ("control_token", "jwt_secret")]
         ambient = [
             os.environ.get(name, "")
@@ -194,18 +236,6 @@ def _has_own_keys() -> bool:
         return boto3.session.Session().get_credentials() is not None
     except BotoCoreError:
         return True
-
-
-def _lent_keys(registry_url: str, refresh_token: str) -> dict[str, str]:
-    """Ask the catalog for keys of the test user's role; empty when it lends none: the checks say what that costs."""
-    try:
-        signed = httpx.post(f"{registry_url}/api/token", data={"refresh_token": refresh_token}, timeout=10)
-        bearer = {"Authorization": f"Bearer {signed.json()['access_token']}"}
-        lent = httpx.get(f"{registry_url}/api/auth/get_credentials", headers=bearer, timeout=10).json()
-        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey"}
-        return {ours: str(lent[name]) for ours, name in (names | {"AWS_SESSION_TOKEN": "SessionToken"}).items()}
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def open_target(profile: Profile, secrets: Secrets, progress: Callable[[str], None] = lambda _line: None) -> Target:

@@ -87,10 +87,14 @@ def kept_secrets(path: Path) -> dict[str, Any]:
     made = {
         "control_token": secrets.token_urlsafe(24),
         "jwt_secret": secrets.token_urlsafe(32),
-        "refresh_tokens": {user: secrets.token_urlsafe(32) for user in USERS},
     }
     write_private(path, made)
     return made
+
+
+def issued_tokens() -> dict[str, str]:
+    """Give each user a refresh token for one life of the testbed: an exchange ends it, so the next life gets others."""
+    return {user: secrets.token_urlsafe(32) for user in USERS}
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:

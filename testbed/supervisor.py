@@ -26,6 +26,7 @@ from testbed.aws.selftest import self_test
 from testbed.statedir import StartError
 from testbed.statedir import UsageError
 from testbed.statedir import hold
+from testbed.statedir import issued_tokens
 from testbed.statedir import kept_secrets
 from testbed.statedir import write_private
 
@@ -72,7 +73,7 @@ class Testbed:
         lifeline, held = os.pipe()
         self._open = [lock, lifeline, held]
         self._ready.unlink(missing_ok=True)
-        kept = kept_secrets(self.state / "secrets.json")
+        kept = kept_secrets(self.state / "secrets.json") | {"refresh_tokens": issued_tokens()}
         control = {"TESTBED_CONTROL_TOKEN": kept["control_token"], "TESTBED_STATE_DIR": str(self.state)}
         say("starting aws")
         aws = self._spawn("aws", control)

@@ -11,6 +11,8 @@ import httpx
 import jwt
 
 from nightproof.provisioning.finding import CheckFailed
+from nightproof.quilt.exceptions import AuthenticationError
+from nightproof.quilt.exceptions import QuiltOpsError
 
 if TYPE_CHECKING:
     from nightproof.profile import Check
@@ -55,19 +57,21 @@ def jwt_preflight(target: Target, _check: Check) -> str:
 
 
 def _access_token(target: Target, user: str) -> str:
-    refresh = target.refresh_token(user)
-    if not refresh:
+    if not target.refresh_token(user):
         raise CheckFailed(f"there is no refresh token of `{user}`", "Set NIGHTPROOF_REFRESH_TOKEN.")
     if not target.registry_url:
         detail = f"the configuration of the catalog `{target.catalog_url}` names no registry"
         raise CheckFailed(detail, "Set [endpoints] catalog in the profile to a catalog that answers /config.json.")
-    answer = httpx.post(f"{target.registry_url}/api/token", data={"refresh_token": refresh}, timeout=TIMEOUT_S)
-    given = _object(answer) if answer.status_code == httpx.codes.OK else {}
-    if "access_token" not in given:
-        detail = f"{target.registry_url} refuses the refresh token of `{user}`: {answer.status_code}"
+    try:
+        return target.access_token(user, anew=True)
+    except AuthenticationError as error:
+        detail = f"{target.registry_url} refuses the refresh token of `{user}`"
         remedy = "Get a new refresh token from the catalog's code page and set NIGHTPROOF_REFRESH_TOKEN."
-        raise CheckFailed(detail, remedy, transient=answer.is_server_error)
-    return str(given["access_token"])
+        raise CheckFailed(detail, remedy) from error
+    except QuiltOpsError as error:
+        cause = error.context.get("original_exception")
+        detail = f"{target.registry_url} gives no token for the refresh token of `{user}`: {cause}"
+        raise CheckFailed(detail, "Start the registry, then run again.", transient=True) from error
 
 
 def _who_is(target: Target, token: str) -> str:

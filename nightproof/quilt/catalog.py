@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -20,6 +22,8 @@ from pydantic import ValidationError
 from nightproof.quilt import answers
 from nightproof.quilt import exceptions as errors
 from nightproof.quilt.signing import expiry
+from nightproof.quilt.tokens import REFRESH_MARGIN_S
+from nightproof.quilt.tokens import TokenFile
 from nightproof.quilt.validation import short
 
 if TYPE_CHECKING:
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
 
 Shape = TypeVar("Shape")
 
-REFRESH_MARGIN_S: Final = 60
 METHODS: Final = {"quilt3": "local", "platform": "jwt"}
 REMEDIES: Final = {
     "quilt3": "Run `quilt3 login` and start again, or give a refresh token of an active user.",
@@ -63,6 +66,8 @@ class Catalog:
         self._refresh_token = credentials.refresh_token if credentials else None
         self._access_token = credentials.access_token if credentials else None
         self._expires = credentials.expires_at if credentials and self._access_token else 0.0
+        folder = credentials.token_dir if credentials else None
+        self._shared = TokenFile(Path(folder), self._refresh_token) if folder and self._refresh_token else None
         self._lock = threading.Lock()
         self._local = threading.local()
         self.url = ""
@@ -81,23 +86,23 @@ class Catalog:
         """Give an access token that still counts, refreshed when it is about to end."""
         with self._lock:
             if self._refresh_token and self._expires < time.time() + REFRESH_MARGIN_S:
-                answer = self._send(
-                    operation,
-                    "POST",
-                    f"{self.registry_url}/api/token",
-                    self.timeouts.read_s,
-                    data={"refresh_token": self._refresh_token},
-                )
-                self._classify(operation, answer, "")
-                body = self._json(operation, answer)
-                if isinstance(body, dict) and "error" in body:
-                    self.refuse(operation, "invalid")
-                tokens = self.fit(operation, answers.Tokens, body)
+                exchange = partial(self.exchange, operation)
+                tokens = self._shared.current(exchange) if self._shared else exchange(self._refresh_token)
                 self._refresh_token, self._access_token = tokens.refresh_token, tokens.access_token
                 self._expires = tokens.expires_at
             if not self._access_token:
                 self.refuse(operation, "missing")
             return self._access_token
+
+    def exchange(self, operation: str, refresh_token: str) -> answers.Tokens:
+        """Exchange a refresh token, which ends soon after; whoever shares it keeps the answer for the others."""
+        url, given = f"{self.registry_url}/api/token", {"refresh_token": refresh_token}
+        answer = self._send(operation, "POST", url, self.timeouts.read_s, data=given)
+        self._classify(operation, answer, "")
+        body = self._json(operation, answer)
+        if isinstance(body, dict) and "error" in body:
+            self.refuse(operation, "invalid")
+        return self.fit(operation, answers.Tokens, body)
 
     def get_json(self, operation: str, path: str, shape: type[Shape], params: dict[str, str] | None = None) -> Shape:
         """GET a registry route as the user."""

@@ -136,6 +136,8 @@ class Credentials:
     access_token: str | None = field(default=None, repr=False)
     expires_at: float = float("inf")
     """When the access token ends, seconds since 1970."""
+    token_dir: str | None = None
+    """A folder in which all who sign in by this refresh token share the newest one."""
 
 
 @dataclass(frozen=True, slots=True)

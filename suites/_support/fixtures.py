@@ -48,6 +48,14 @@ def as_user(backend: str) -> Callable[[str], QuiltOps]:
 
 
 @pytest.fixture(scope="session")
+def own_refresh_token() -> Callable[[str], str]:
+    """Give a function that makes a refresh token of a user for a client that exchanges it by itself."""
+    from suites._support import sessions  # noqa: PLC0415 - as above
+
+    return sessions.own_refresh_token
+
+
+@pytest.fixture(scope="session")
 def make_ops(backend: str) -> Callable[..., QuiltOps]:
     """Give a function that makes an instance with credentials of the test's choice."""
     from suites._support.sessions import with_credentials  # noqa: PLC0415 - as above

@@ -103,9 +103,8 @@ def _plain(result: Any) -> Any:
 
 
 def explored(request: dict[str, Any]) -> dict[str, Any]:
-    """Find out all about a package, signed in by a refresh token."""
-    ops = construct(request | {"credentials": {"refresh_token": request["refresh_token"]}})
-    return explore(ops, request["package"], request["registry"], request["folders"])
+    """Find out all about a package."""
+    return explore(construct(request), request["package"], request["registry"], request["folders"])
 
 
 def large(request: dict[str, Any]) -> dict[str, Any]:

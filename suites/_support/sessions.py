@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
 import requests
 
+from nightproof.evidence import channel
 from nightproof.quilt import Credentials
+from nightproof.quilt import Timeouts
 from nightproof.quilt import create_quilt_ops
+from nightproof.quilt.catalog import Catalog
+from nightproof.quilt.tokens import TokenFile
 from suites._support.settings import settings
 
 if TYPE_CHECKING:
@@ -22,7 +28,17 @@ TIMEOUT_S: Final = 10
 
 def sign_in(backend: str, user: str) -> QuiltOps:
     """Give the instance of a user of the target, by that user's refresh token."""
-    return with_credentials(backend, {"refresh_token": settings().refresh_token(user)})
+    return with_credentials(backend, settings().credentials(user))
+
+
+def own_refresh_token(user: str) -> str:
+    """Branch a refresh token off the shared one, for a client that exchanges it by itself and keeps the answer."""
+    url = settings().catalog_url
+    with channel("observer"):
+        catalog = Catalog("platform", None, Timeouts())
+        catalog.registry_url = str(requests.get(f"{url}/config.json", timeout=TIMEOUT_S).json()["registryUrl"])
+        shared = TokenFile(Path(settings().tokens), settings().refresh_token(user))
+        return shared.branch(partial(catalog.exchange, "sign_in"))
 
 
 def with_credentials(backend: str, given: dict[str, Any], **more: Any) -> QuiltOps:

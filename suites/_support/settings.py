@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,6 +50,7 @@ class Settings:
     has_exact_inventory: bool = field(
         default_factory=lambda: "exact_inventory" in os.environ.get("NIGHTPROOF_NEEDS", "").split(",")
     )
+    tokens: str = field(default_factory=lambda: os.environ.get("NIGHTPROOF_TOKENS", ""))
     time_factor: float = field(default_factory=lambda: float(os.environ.get("NIGHTPROOF_TIME_FACTOR", "1")))
 
     @property
@@ -64,8 +67,15 @@ class Settings:
         """Give what of a list is compared: all of it where the inventory is exact, else what is ours."""
         return [name for name in found if self.has_exact_inventory or name in names]
 
+    def credentials(self, user: str) -> dict[str, Any]:
+        """Return how to sign in as one of the target's users, sharing the newest token with all other cells."""
+        from nightproof.quilt.tokens import credentials_of  # noqa: PLC0415 - collection must not import a client
+
+        known = credentials_of(self.refresh_token(user), self.tokens)
+        return {name: value for name, value in asdict(known).items() if value not in (None, float("inf"))}
+
     def refresh_token(self, user: str) -> str:
-        """Give the long-lived token of one of the target's users."""
+        """Return what is configured for one of the target's users; exchange it by nothing but `credentials`."""
         variable = {
             self.user: "QUILT_TEST_REFRESH_TOKEN",
             self.admin_user: "QUILT_TEST_ADMIN_REFRESH_TOKEN",

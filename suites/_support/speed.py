@@ -37,6 +37,6 @@ def run_alone(
         deadline_s=START_S + (HARD + 1) * limit_s,
         calls=calls,
         timeouts=timeouts,
-        credentials={"refresh_token": target.refresh_token(target.user)},
+        credentials=target.credentials(target.user),
     )
     return Run(**answer)

@@ -17,6 +17,7 @@ from suites._support.tokens import sign
 from suites._support.tokens import unsigned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nightproof.quilt import QuiltOps
@@ -38,10 +39,15 @@ def data_catalog_of(config: dict[str, Any]) -> str:
 
 @case(tier="critical", category="authentication", needs=("call_log",), journey=JOURNEY, unsupported=LOCAL_ONLY)
 def test_local_session_is_recognised(
-    isolated: Isolated, target: Settings, observer: Observer, call_log: CallLog, tmp_path: Path
+    isolated: Isolated,
+    target: Settings,
+    observer: Observer,
+    own_refresh_token: Callable[[str], str],
+    call_log: CallLog,
+    tmp_path: Path,
 ) -> None:
     """A session that quilt3 itself stored is found, and the server says whose it is."""
-    token = target.refresh_token(target.user)
+    token = own_refresh_token(target.user)
     config = observer.config_json(target.catalog_url)
     status = isolated.run("status", tmp_path, refresh_token=token)
     assert status == {

@@ -153,7 +153,7 @@ def test_browse_large_package(isolated: Isolated, seeds: Seeds, target: Settings
         "browse",
         package="test-user/large-package",
         path="",
-        credentials={"refresh_token": target.refresh_token(target.user)},
+        credentials=target.credentials(target.user),
     )
     names = [f"chunk_{number:03}.bin" for number in range(100)]
     assert [(item["path"], item["size"]) for item in answer["items"]] == [(name, 5_000_000) for name in names]

@@ -51,7 +51,7 @@ def test_get_catalog_config(quilt_ops: quilt.QuiltOps, target: Settings, observe
 @case(tier="high", category="catalog", journey=JOURNEY)
 def test_configure_catalog(make_ops: Callable[..., quilt.QuiltOps], target: Settings, seeds: Seeds) -> None:
     """Without a catalog there is no registry; with one it is the most relevant bucket."""
-    ops = make_ops({"refresh_token": target.refresh_token(target.user)}, catalog_url=None, registry=None)
+    ops = make_ops(target.credentials(target.user), catalog_url=None, registry=None)
     assert ops.get_registry_url() is None
     ops.configure_catalog(target.catalog_url)
     chosen = ops.get_registry_url()
@@ -65,7 +65,7 @@ def test_registry_url_is_usable(
     make_ops: Callable[..., quilt.QuiltOps], target: Settings, seeds: Seeds, observer: Observer
 ) -> None:
     """The default registry is a bucket that holds packages, and not the address of the registry's interface."""
-    ops = make_ops({"refresh_token": target.refresh_token(target.user)}, registry=None)
+    ops = make_ops(target.credentials(target.user), registry=None)
     chosen = ops.get_registry_url()
     assert chosen == target.registry
     observer.head_bucket(chosen.removeprefix("s3://"))

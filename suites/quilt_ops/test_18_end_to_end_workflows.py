@@ -215,9 +215,9 @@ def test_developer_crosses_backends(
     hit = (name, made.top_hash, METADATA["description"], ("day", "shared"), "Crossing")
     await_index(partial(found_packages, quilt_ops, name, work.registry), [hit], since=ended)
     here = explore(quilt_ops, name, work.registry, ["deep"])
-    token = target.refresh_token(target.user)
+    signed_in = target.credentials(target.user)
     there = isolated.run(
-        "explore", backend=other, refresh_token=token, registry=work.registry, package=name, folders=["deep"]
+        "explore", backend=other, credentials=signed_in, registry=work.registry, package=name, folders=["deep"]
     )
     assert there == here
     assert there["info"]["top_hash"] == made.top_hash == observer.manifest(work.bucket, made.top_hash).computed_hash

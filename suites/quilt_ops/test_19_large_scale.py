@@ -63,7 +63,7 @@ def test_create_10000_files(
     """Ten thousand objects become a package by reference: all of them, under the hash of what is stored."""
     limit_s = CREATE_S * target.time_factor
     bounds = quilt.Timeouts(write_s=limit_s, s3_attempts=1)
-    ops = make_ops({"refresh_token": target.refresh_token(target.user)}, timeouts=bounds)
+    ops = make_ops(target.credentials(target.user), timeouts=bounds)
     paths = [f"{folder}/{file}" for folder in seeds.bulk_folders for file in seeds.bulk_files]
     entries = [{"logical_key": path, "physical_key": f"s3://{target.perf}/bulk-src/{path}"} for path in paths]
     name = work.package_name("bulk")

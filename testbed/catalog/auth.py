@@ -101,9 +101,12 @@ class Tokens:
         self._bend = defects.bend
 
     def register_seeds(self, tokens: Mapping[str, str]) -> None:
-        """Make the testbed's own refresh tokens valid; they never end."""
+        """Make the testbed's own refresh tokens valid: like any other, and no second time after their exchange."""
+        with self._engine.connect() as connection:
+            known = {row.hash for row in connection.execute(sa.select(db.refresh_tokens.c.hash))}
         for user, token in tokens.items():
-            self._store(token, user, None)
+            if _hash(token) not in known:
+                self._store(token, user, time.time() + REFRESH_LIFE_S)
 
     def issue(self, user: str) -> str:
         """Give a user a refresh token, as a sign-in with a password would; raise AuthError for who cannot sign in."""
@@ -117,7 +120,7 @@ class Tokens:
             row = connection.execute(
                 sa.select(db.refresh_tokens).where(db.refresh_tokens.c.hash == _hash(refresh_token))
             ).first()
-        if row is None or (row.ends is not None and row.ends < time.time()):
+        if row is None or row.ends < time.time():
             raise AuthError("token_invalid", "The refresh token is unknown. Sign in again.")
         user = self._user(row.user)
         fresh = str(self._bend("fresh token", secrets.token_urlsafe(32), given=refresh_token))
@@ -125,7 +128,7 @@ class Tokens:
         if is_rotated:
             self._store(fresh, user.name, time.time() + REFRESH_LIFE_S)
         with self._engine.begin() as connection:
-            if is_rotated and row.ends is not None:
+            if is_rotated:
                 ends = min(row.ends, time.time() + self._seconds("rotation-grace", user.name, ROTATION_GRACE_S))
                 connection.execute(
                     db.refresh_tokens.update().where(db.refresh_tokens.c.hash == row.hash).values(ends=ends)
@@ -205,7 +208,7 @@ class Tokens:
         claims = {"id": user.name, "uuid": user.uuid, "exp": expires, "iat": int(time.time()), "jti": uuid.uuid4().hex}
         return jwt.encode(claims, self._secret, "HS256")
 
-    def _store(self, token: str, user: str, ends: float | None) -> None:
+    def _store(self, token: str, user: str, ends: float) -> None:
         with self._engine.begin() as connection:
             connection.execute(db.refresh_tokens.delete().where(db.refresh_tokens.c.hash == _hash(token)))
             connection.execute(db.refresh_tokens.insert().values(hash=_hash(token), user=user, ends=ends))

@@ -101,9 +101,7 @@ def test_a_refused_sign_in_blocks_the_night(embedded: Target) -> None:
     target = with_datasets(embedded, SMALL)
     target.facts = target.facts | {"refresh_tokens": {"test-admin": "a-token-that-is-revoked"}}
 
-    with pytest.raises(
-        Blocked, match=r"refused the refresh token of `test-admin` with HTTP 4\d\d: renew the token\."
-    ) as caught:
+    with pytest.raises(Blocked, match=r"refused the refresh token of `test-admin`: renew the token\.") as caught:
         jobs_of(target)[-1].run()
 
     assert "a-token-that-is-revoked" not in str(caught.value)

@@ -35,7 +35,7 @@ def test_large_result_sets(isolated: Isolated, seeds: Seeds, target: Settings, t
         table=tabulator.place(target.data, "events_parquet"),
         limits_s=LIMITS_S,
         time_factor=target.time_factor,
-        credentials={"refresh_token": target.refresh_token(target.user)},
+        credentials=target.credentials(target.user),
     )
     pages = found["keys"]["answer"]
     assert [len(page) for page in pages] == [300, 300, 300, 100]

@@ -12,6 +12,7 @@ from suites._support import catalog_documents as documents
 from suites._support.hashes import sha256_hex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nightproof.quilt import QuiltOps
@@ -79,13 +80,13 @@ def _check_preview(quilt_ops: QuiltOps, registry: str, path: str, seeds: Seeds) 
 
 @case(tier="high", category="workflows-read", journey=JOURNEY, unsupported={"platform": "library-only"})
 def test_data_discovery_workflow_quilt3_only(
-    isolated: Isolated, seeds: Seeds, target: Settings, tmp_path: Path
+    isolated: Isolated, seeds: Seeds, target: Settings, own_refresh_token: Callable[[str], str], tmp_path: Path
 ) -> None:
     """The library itself lists, fetches, verifies, installs and searches what the seeds hold, and sees damage."""
     found = isolated.run(
         "library",
         home=tmp_path / "home",
-        refresh_token=target.refresh_token(target.user),
+        refresh_token=own_refresh_token(target.user),
         folder=str(tmp_path),
         package=SIMPLE,
         damage="data2.csv",

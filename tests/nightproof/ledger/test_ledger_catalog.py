@@ -22,7 +22,6 @@ from nightproof.ledger import plan
 from nightproof.ledger import read_entries
 from nightproof.ledger import sweep
 from nightproof.ledger.catalog import NO_ADMIN
-from nightproof.quilt import Credentials
 from nightproof.quilt import QuiltOps
 from nightproof.quilt import create_quilt_ops
 from tests.conftest import free_port
@@ -47,7 +46,7 @@ parser: {format: csv}
 
 def admin_of(target: Target) -> QuiltOps:
     """Sign the admin in."""
-    credentials = Credentials(refresh_token=target.refresh_token("test-admin"))
+    credentials = target.credentials("test-admin")
     return create_quilt_ops("platform", catalog_url=target.catalog_url, registry=None, credentials=credentials)
 
 
@@ -121,7 +120,7 @@ def test_a_dead_catalog_leaks_with_its_reason_until_it_is_back(
         ledger.confirmed(ledger.intent("user", {"name": name}))
         make_user(ops, name)
     gone = f"http://127.0.0.1:{free_port()}"
-    credentials = Credentials(refresh_token=embedded.refresh_token("test-admin"))
+    credentials = embedded.credentials("test-admin")
     dead = cleaning(
         CatalogAdmin(lambda: create_quilt_ops("platform", catalog_url=gone, registry=None, credentials=credentials))
     )
@@ -197,7 +196,7 @@ from nightproof.quilt import Credentials, create_quilt_ops
 
 given = json.loads(sys.argv[1])
 ops = create_quilt_ops("platform", catalog_url=given["url"], registry=None,
-                       credentials=Credentials(refresh_token=given["token"]))
+                       credentials=Credentials(**given["credentials"]))
 ledger = Ledger(pathlib.Path(given["path"]), given["run"])
 name = given["name"]
 steps = {
@@ -227,7 +226,7 @@ def test_whatever_a_killed_maker_of_users_left_the_next_sweep_settles(
     """After SIGKILL at any point nobody is left, what had been made is counted, and the ledger is closed."""
     given = {
         "path": str(run_dir / "ledger.jsonl"), "run": RUN, "name": OURS, "url": embedded.catalog_url,
-        "token": embedded.refresh_token("test-admin"), "steps": steps.split(),
+        "credentials": {"access_token": embedded.access_token("test-admin")}, "steps": steps.split(),
     }  # fmt: skip
     writer = subprocess.run([sys.executable, "-c", WRITER, json.dumps(given)], check=False)
     assert writer.returncode == -signal.SIGKILL

@@ -67,9 +67,10 @@ def _handler(catalog: TinyCatalog) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             if self.path.endswith("/api/token"):
-                known = parse_qs(body).get("refresh_token") == ["good-refresh-token"]
+                known = parse_qs(body).get("refresh_token") in (["good-refresh-token"], ["fresh"])
                 token = jwt.encode({"id": catalog.user, "exp": 4_000_000_000}, SIGNING, algorithm="HS256")
-                self._send(200 if known else 401, {"access_token": token} if known else {"message": "no"})
+                fresh = {"access_token": token, "refresh_token": "fresh", "expires_at": 4_000_000_000}
+                self._send(200 if known else 401, fresh if known else {"message": "no"})
                 return
             try:
                 bearer = self.headers["Authorization"].removeprefix("Bearer ")

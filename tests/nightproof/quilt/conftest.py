@@ -93,7 +93,7 @@ class World:
         known: dict[str, Any] = {
             "catalog_url": self.target.catalog_url,
             "registry": "s3://quilt-mcp-test-packages",
-            "credentials": Credentials(refresh_token=self.target.refresh_token(user)),
+            "credentials": self.target.credentials(user),
             "timeouts": Timeouts(),
         }
         return create_quilt_ops(backend, **(known | more))

@@ -198,7 +198,7 @@ class Probing:
 
     def rotated(self) -> bool:
         """Say whether an exchange gives a new refresh token."""
-        given = self.catalog.target.refresh_token("test-user")
+        given = self.catalog.issued("test-user")
         return bool(self.catalog.sign_in(given).json()["refresh_token"] != given)
 
     def inactive(self) -> Any:

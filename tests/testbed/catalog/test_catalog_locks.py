@@ -78,7 +78,7 @@ def test_what_was_acknowledged_survives_a_kill(catalog: Calling, second: tuple[C
     top_hash = caller.package("locks/survivor", {"a.txt": b"here"})
     scope = f"s3://{WORK}#package=locks/survivor&hash={top_hash}"
     session = caller.data(SESSION, {"s": scope})["browsingSessionCreate"]["id"]
-    fresh = caller.sign_in(catalog.target.refresh_token("test-user")).json()["refresh_token"]
+    fresh = caller.sign_in(catalog.issued("test-user")).json()["refresh_token"]
     process.kill()
     process.wait()
     assert catalog.sign_in(fresh).status_code == 200
