@@ -43,6 +43,7 @@ CONFIG_FIELDS: Final = {
 ME: Final = "query AuthStatus { me { name role { name } } }"
 BUCKETS: Final = "query Buckets { bucketConfigs { name relevanceScore } }"
 CONDITION_ANSWERS: Final = frozenset({"404", "NoSuchKey", "412", "PreconditionFailed"})
+REGION: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 PROBE: Final = ".quilt/nightproof-probe"
 Entry = tuple[str, str, int]
 
@@ -134,6 +135,7 @@ class CatalogOps(QuiltOps):
         operation = "execute_graphql_query"
         if registry is not None:
             self.rules(operation).bucket(registry)
+        self.rules(operation).variables(variables)
         return self.connect(operation).graphql(operation, query, variables, timeout_s=timeout_s)
 
     def list_buckets(self) -> list[Bucket_Info]:
@@ -191,6 +193,8 @@ class CatalogOps(QuiltOps):
 
         if service_name not in botocore.session.get_session().get_available_services():
             self.rules(operation).refuse("service_name", service_name, "a service that botocore knows")
+        if region is not None and (not isinstance(region, str) or not REGION.fullmatch(region)):
+            self.rules(operation).refuse("region", region, "the name of a region, such as us-east-1")
         self.connect(operation)
         return self.keys.client(service_name, region, operation)
 
@@ -319,3 +323,14 @@ def description_of(metadata: dict[str, Any]) -> str | None:
 def newest_first(hits: list[Package_Info]) -> list[Package_Info]:
     """Order packages by time, the newest first, and by name where times are equal."""
     return sorted(sorted(hits, key=lambda hit: hit.name), key=lambda hit: hit.modified_date, reverse=True)
+
+
+def user_meta(metadata: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a user said of an entry; None for nothing, and for what is no metadata."""
+    found = metadata.get("user_meta")
+    return found if isinstance(found, dict) and found else None
+
+
+def directory_meta(metadata: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a user said of a directory, which some writers wrap like an entry's and others do not."""
+    return user_meta(metadata) if metadata.keys() == {"user_meta"} else metadata or None

@@ -47,6 +47,14 @@ SAID: Final = {
     "expired": "The access token has expired",
     "inactive": "The signed-in user is not active",
 }
+# What requests refuses before it opens a connection.
+UNSENT: Final = (
+    requests.exceptions.InvalidJSONError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
 OK: Final = 200
 BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
@@ -211,6 +219,14 @@ class Catalog:
             self.base(operation) | {"kind": "protocol", "original_exception": what},
         )
 
+    def refused_here(self, operation: str, cause: Exception, writes: int = 0) -> errors.BackendError:
+        """Make the error of what the client library refuses by itself: no server is to blame for it."""
+        sent = f"after {writes} requests that write" if writes else "and nothing was sent to be written"
+        return errors.BackendError(
+            f"The client itself refused this, {sent}: {short(str(cause).rstrip('.'), 150)}.",
+            self.base(operation) | {"kind": "client", "original_exception": f"{type(cause).__name__}: {cause}"},
+        )
+
     def refuse(self, operation: str, reason: str, token: str = "", expires_at: str | None = None) -> NoReturn:
         """Raise the AuthenticationError of a reason."""
         remedy = "Ask an admin to activate the user." if reason == "inactive" else REMEDIES[self.backend_type]
@@ -248,6 +264,10 @@ class Catalog:
                     "original_exception": f"{type(error).__name__}: {error}",
                 },
             ) from error
+        except requests.JSONDecodeError as error:
+            raise self.protocol(operation, f"{type(error).__name__}: {error}") from error
+        except UNSENT as error:
+            raise self.refused_here(operation, error) from error
         except requests.RequestException as error:
             raise errors.BackendError(
                 "The catalog cannot be reached. Check its address and that it runs.",

@@ -101,11 +101,14 @@ class QuiltOps(ABC):
         copy: bool = False,
         workflow: str | None = None,
     ) -> Package_Creation_Result:
-        """Replace the entries (None keeps them) and merge the metadata."""
+        """Replace the entries, or keep them with their hashes (None), and merge the metadata.
+
+        What was said of a directory is not kept: a construction has no place for it.
+        """
 
     @abstractmethod
     def delete_package(self, package_name: str, registry: str, top_hash: str | None = None) -> None:
-        """Remove all revisions, or one."""
+        """Remove all revisions (None), or the one that a hash, a prefix of it or `latest` names."""
 
     @abstractmethod
     def diff_packages(

@@ -38,7 +38,7 @@ def raise_arm(
     """Raise what an error arm means; `given` and `entries` are what was sent, by the wire's names."""
     if isinstance(arm, answers.InvalidInput):
         _raise_invalid(ops, operation, arm.errors[0], given, entries or [])
-    _raise_failed(ops, operation, arm, given)
+    _raise_failed(ops, operation, arm, given, entries or [])
 
 
 def _raise_invalid(
@@ -60,7 +60,18 @@ def _raise_invalid(
     ops.rules(operation).refuse(field, value, error.message, None if entry is None else place)
 
 
-def _raise_failed(ops: CatalogOps, operation: str, arm: answers.OperationError, given: dict[str, Any]) -> NoReturn:
+def _raise_failed(
+    ops: CatalogOps,
+    operation: str,
+    arm: answers.OperationError,
+    given: dict[str, Any],
+    entries: list[dict[str, Any]],
+) -> NoReturn:
+    if arm.name == "ObjectNotFound":
+        source = next((entry["physical_key"] for entry in entries if f"`{entry['logical_key']}`" in arm.message), None)
+        if source is None:
+            raise unnamed(ops, operation, arm)
+        raise ops.not_found(operation, "file", source, f"s3://{source.removeprefix('s3://').split('/', 1)[0]}")
     if arm.name.endswith(ABSENT) and {"name", "bucket"} <= given.keys():
         raise ops.missing_package(operation, given["name"], given["bucket"], given.get("hash", "latest"))
     if arm.name == "Forbidden":

@@ -25,6 +25,7 @@ from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Creation_Result
 from nightproof.quilt.records import Package_Info
 from nightproof.quilt.records import Package_Revision
+from nightproof.quilt.validation import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ class PlatformOps(AdministeredOps):
                 raise self.not_found(operation, "bucket", bucket, f"s3://{bucket}")
             names += [package.name for package in found.page]
             if len(names) >= found.total or not found.page:
-                return sorted(set(names))
+                return sorted(name for name in set(names) if is_name(name))
             page += 1
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
@@ -152,7 +153,7 @@ class PlatformOps(AdministeredOps):
         operation = "create_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
-        self.rules(operation).metadata(metadata)
+        self.rules(operation).header(message, self.rules(operation).metadata(metadata))
         variables = {"bucket": bucket, "name": package_name}
         with self._to_write(bucket):
             exists = self._ask(operation, documents.PACKAGE_EXISTS, variables, "PackageExists", answers.PackageExists)
@@ -177,16 +178,16 @@ class PlatformOps(AdministeredOps):
         operation = "update_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
-        self.rules(operation).metadata(metadata)
+        self.rules(operation).header(message, self.rules(operation).metadata(metadata))
         with self._to_write(bucket):
             hint = "Use create_package_revision to make it."
             current, present = self._flat(operation, package_name, bucket, "latest", hint)
         if checked is None:
             checked = [
-                {"logical_key": key, "physical_key": item.physical_key, "full_meta": item.meta}
-                for key, item in present.items()
+                {"logical_key": key, "physical_key": item.physical_key, "kept": item} for key, item in present.items()
             ]
         merged = (current.user_meta or {}) | (metadata or {}) if metadata or current.user_meta is not None else None
+        self.rules(operation).header(message, merged)
         params = shapes.params(bucket, package_name, message, merged, workflow)
         return self._construct(operation, params, checked, {"If-Match": current.hash}, copy=copy)
 

@@ -6,17 +6,19 @@ from typing import Any
 
 from nightproof.quilt import platform_answers as answers
 from nightproof.quilt.base import description_of
+from nightproof.quilt.base import directory_meta
 from nightproof.quilt.base import tags_of
+from nightproof.quilt.base import user_meta
 from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Info
 
 
 def content(item: answers.File | answers.PackageDir, modified: str) -> Content_Info:
     """Describe a file or directory of the wire as Content_Info."""
-    meta = (item.metadata or {}).get("user_meta")
+    metadata = item.metadata or {}
     if isinstance(item, answers.File):
-        return Content_Info(item.path, item.size, "file", modified, None, meta)
-    return Content_Info(f"{item.path}/", None, "directory", modified, None, meta)
+        return Content_Info(item.path, item.size, "file", modified, None, user_meta(metadata))
+    return Content_Info(f"{item.path}/", None, "directory", modified, None, directory_meta(metadata))
 
 
 def params(
@@ -29,8 +31,11 @@ def params(
 
 def entry(entry: dict[str, Any]) -> dict[str, Any]:
     """Write a PackageConstructEntry."""
-    meta = entry.get("full_meta") or ({"user_meta": entry["meta"]} if entry.get("meta") is not None else None)
-    return {"logicalKey": entry["logical_key"], "physicalKey": entry["physical_key"], "meta": meta}
+    wire = {"logicalKey": entry["logical_key"], "physicalKey": entry["physical_key"]}
+    kept: answers.FlatEntry | None = entry.get("kept")
+    if kept is not None:  # with its hash, or the catalog would make one of its own kind of whatever lies there now
+        return wire | {"meta": kept.meta, "hash": kept.hash.model_dump(), "size": kept.size}
+    return wire | {"meta": {"user_meta": entry["meta"]} if entry.get("meta") is not None else None}
 
 
 def hit(hit: answers.Hit) -> Package_Info:

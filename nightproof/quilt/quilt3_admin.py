@@ -36,8 +36,10 @@ DAMAGE: Final = (QuiltException, GraphQLClientError, AttributeError, LookupError
 
 def administer(catalog: Catalog, user: User, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
     """Call a function of the library as a user; it never sees an answer that is a refusal by status or of no shape."""
+    answered: list[int] = []
 
     def look(answer: requests.Response) -> None:
+        answered.append(answer.status_code)
         body = catalog.body_of(operation, answer, user.token)
         catalog.data_of(operation, body, call.shape(twin=True))
 
@@ -53,6 +55,8 @@ def administer(catalog: Catalog, user: User, operation: str, call: Call, argumen
         except APIKeyError as error:
             raise RefusedError(_arm(error.result)) from error
         except DAMAGE as error:
+            if not answered:
+                raise catalog.refused_here(operation, error) from error
             raise catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
         finally:
             LOOK.reset(told)

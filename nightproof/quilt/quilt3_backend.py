@@ -10,14 +10,11 @@ from typing import Any
 from typing import Final
 from typing import NamedTuple
 
-import quilt3
-from quilt3.backends import get_package_registry
 from quilt3.data_transfer import S3NoValidClientError
 from quilt3.exceptions import PackageException
 from quilt3.packages import PackageEntry
 from quilt3.util import QuiltConflictException
 from quilt3.util import QuiltException
-from quilt3.workflows import validate as validate_workflow
 
 from nightproof.quilt import answers
 from nightproof.quilt import quilt3_nodes as nodes
@@ -35,7 +32,9 @@ from nightproof.quilt.quilt3_pointers import WRITES
 from nightproof.quilt.quilt3_pointers import PointerOps
 from nightproof.quilt.quilt3_pointers import bucket_sought
 from nightproof.quilt.quilt3_pointers import package_sought
+from nightproof.quilt.quilt3_push import push
 from nightproof.quilt.quilt3_session import LIBRARY
+from nightproof.quilt.quilt3_session import SENT_WRITES
 from nightproof.quilt.quilt3_session import User
 from nightproof.quilt.quilt3_session import stored_session
 from nightproof.quilt.records import Content_Info
@@ -45,6 +44,7 @@ from nightproof.quilt.records import Package_Revision
 from nightproof.quilt.s3_errors import Sought
 from nightproof.quilt.s3_errors import deny
 from nightproof.quilt.s3_errors import s3_errors
+from nightproof.quilt.validation import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,8 @@ class Quilt3Ops(PointerOps):
         operation = "list_all_packages"
         bucket = self.rules(operation).bucket(registry)
         with self._library(operation, bucket_sought(operation, bucket)) as library:
-            return sorted(set(library.list_packages(f"s3://{bucket}")))
+            # Whatever lies among the pointers is listed, names that no package can have included.
+            return sorted(name for name in set(library.list_packages(f"s3://{bucket}")) if is_name(name))
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
         """Describe a revision from its pointer and manifest."""
@@ -113,8 +114,8 @@ class Quilt3Ops(PointerOps):
         package = opened.package
         return Package_Info(
             name=package_name,
-            description=description_of(package.meta),
-            tags=tags_of(package.meta),
+            description=description_of(nodes.metadata(package)),
+            tags=tags_of(nodes.metadata(package)),
             modified_date=opened.latest_time,
             registry=f"s3://{opened.bucket}",
             bucket=opened.bucket,
@@ -125,7 +126,7 @@ class Quilt3Ops(PointerOps):
     def get_package_metadata(self, package_name: str, registry: str, top_hash: str | None = None) -> dict[str, Any]:
         """Give the user metadata."""
         package = self._open("get_package_metadata", package_name, registry, top_hash).package
-        return dict(package.meta)
+        return nodes.metadata(package)
 
     def list_package_revisions(self, package_name: str, registry: str) -> list[Package_Revision]:
         """Read the pointers and each revision's message."""
@@ -200,7 +201,7 @@ class Quilt3Ops(PointerOps):
         operation = "create_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
-        self.rules(operation).metadata(metadata)
+        self.rules(operation).header(message, self.rules(operation).metadata(metadata))
         if self.latest(operation, package_name, bucket):
             self.exists_already(operation, package_name)
         with self._library(operation, bucket_sought(operation, bucket)) as library:
@@ -208,7 +209,7 @@ class Quilt3Ops(PointerOps):
             fill(self, operation, package, checked)
             if metadata is not None:
                 package.set_meta(metadata)
-            return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
+            return push(self, operation, package, package_name, bucket, message, workflow, copy=copy)
 
     def update_package_revision(
         self,
@@ -226,20 +227,25 @@ class Quilt3Ops(PointerOps):
         operation = "update_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
-        self.rules(operation).metadata(metadata)
+        self.rules(operation).header(message, self.rules(operation).metadata(metadata))
         if not self.latest(operation, package_name, bucket):
             raise self.missing_package(
                 operation, package_name, bucket, "latest", "Use create_package_revision to make it."
             )
         with self._library(operation, package_sought(operation, package_name, bucket)) as library:
             package = library.Package.browse(package_name, f"s3://{bucket}")
+            nodes.check(package)
             if checked is not None:
                 for key in list(package.keys()):
                     package.delete(key)
                 fill(self, operation, package, checked)
+            merged = nodes.metadata(package) | (metadata or {})
+            self.rules(operation).header(message, merged)
             if metadata is not None:
-                package.set_meta({**package.meta, **metadata})
-            return self._push(operation, package, package_name, bucket, message, workflow, copy=copy)
+                package.set_meta(merged)
+            elif package.meta is None:
+                package._meta.pop("user_meta")  # noqa: SLF001 - null is none, which the catalog does not write
+            return push(self, operation, package, package_name, bucket, message, workflow, copy=copy)
 
     def delete_package(self, package_name: str, registry: str, top_hash: str | None = None) -> None:
         """Delete all pointers, or those of one revision."""
@@ -248,12 +254,13 @@ class Quilt3Ops(PointerOps):
         opened = self._open(operation, package_name, registry, doomed)
         bucket, only = opened.bucket, None if doomed is None else opened.top_hash
         with self._library(operation, package_sought(operation, package_name, bucket)) as library:
+            before = SENT_WRITES.count
             try:
                 library.delete_package(package_name, f"s3://{bucket}", top_hash=only)
             except QuiltException as error:
                 # A manifest outlives its pointers, so that it was opened does not say that the package still has it.
                 if only is None or self.names_revision(operation, bucket, package_name, only):
-                    raise
+                    raise self.catalog.refused_here(operation, error, SENT_WRITES.count - before) from error
                 raise self.missing_package(operation, package_name, bucket, doomed or only) from error
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
@@ -321,27 +328,3 @@ class Quilt3Ops(PointerOps):
                 if self.hash_at(operation, opened.bucket, f"{POINTERS}{name}/{stamp}")[0] == opened.top_hash:
                     return nodes.moment(stamp)
         return opened.latest_time  # its pointer was lost to another push of the same second
-
-    def _push(
-        self, operation: str, package: Any, name: str, bucket: str, message: str, workflow: str | None, *, copy: bool
-    ) -> Package_Creation_Result:
-        selector = quilt3.Package.selector_fn_copy_all if copy else (lambda *_: False)
-        options = {"workflow": workflow} if workflow else {}
-        try:
-            pushed = package.push(
-                name, registry=f"s3://{bucket}", message=message or None, selector_fn=selector, force=False, **options
-            )
-        except QuiltConflictException:
-            if operation == "create_package_revision":
-                self.exists_already(operation, name)
-            raise
-        except QuiltException as error:
-            # The library has no class of its own for the refusal of a workflow: only the check itself can tell.
-            registry = get_package_registry(f"s3://{bucket}")
-            given = workflow or ...
-            try:
-                validate_workflow(registry=registry, workflow=given, name=name, pkg=package, message=message or None)
-            except QuiltException:
-                self.refuse_workflow(operation, workflow, str(error))
-            raise
-        return self.creation(name, bucket, pushed.top_hash, sum(1 for _ in pushed.walk()))

@@ -10,7 +10,9 @@ from typing import Any
 from quilt3.packages import PackageEntry
 
 from nightproof.quilt.base import description_of
+from nightproof.quilt.base import directory_meta
 from nightproof.quilt.base import tags_of
+from nightproof.quilt.base import user_meta
 from nightproof.quilt.records import Content_Info
 from nightproof.quilt.records import Package_Info
 
@@ -34,11 +36,18 @@ def node(package: Any, path: str) -> Any:
 
 
 def check(package: Any) -> None:
-    """Refuse a package whose entries lack what every entry has: the library reads manifests unseen."""
+    """Refuse a package that lacks what every package has: the library reads manifests unseen."""
+    if not isinstance(package.meta, dict | None):
+        raise TypeError(f"the metadata is {type(package.meta).__name__}")
     for key, entry in package.walk():
         found = entry.hash
         if not (isinstance(found["value"], str) and isinstance(found["type"], str) and isinstance(entry.size, int)):
             raise TypeError(f"the entry {key} has the hash {found} and the size {entry.size}")
+
+
+def metadata(package: Any) -> dict[str, Any]:
+    """Return the user metadata of a package; some writers say null for none."""
+    return dict(package.meta or {})
 
 
 def children(node: Any) -> list[tuple[str, Any]]:
@@ -48,10 +57,9 @@ def children(node: Any) -> list[tuple[str, Any]]:
 
 def content(path: str, node: Any, modified: str) -> Content_Info:
     """Describe a node as Content_Info."""
-    meta = dict(node.meta) or None
     if isinstance(node, PackageEntry):
-        return Content_Info(path, int(node.size), "file", modified, None, meta)
-    return Content_Info(f"{path}/", None, "directory", modified, None, meta)
+        return Content_Info(path, int(node.size), "file", modified, None, user_meta(node._meta))  # noqa: SLF001 - as above
+    return Content_Info(f"{path}/", None, "directory", modified, None, directory_meta(node.meta or {}))
 
 
 def hit(source: PackageSource, bucket: str) -> Package_Info:

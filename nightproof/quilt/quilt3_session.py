@@ -46,6 +46,23 @@ class User:
         return (self.catalog_url, self.config, self.keys, self.token, limit)
 
 
+class _SentWrites:
+    """Counts what the library sends that changes something."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def note(self, request: Any, **_: Any) -> None:
+        """Count a request that is about to leave."""
+        if request.method not in {"GET", "HEAD"}:
+            with self._lock:
+                self.count += 1
+
+
+SENT_WRITES: Final = _SentWrites()
+
+
 class _Library:
     """Lets any number of threads of one user in; another user waits until they are out."""
 
@@ -101,7 +118,8 @@ def _sign_in(user: User) -> None:
         config = arguments["config"].merge(user.limits)
         if config.signature_version not in clients:
             share_models(session)
-            clients[config.signature_version] = build(session, arguments | {"config": config}, **more)
+            made = clients[config.signature_version] = build(session, arguments | {"config": config}, **more)
+            made.meta.events.register("before-send.s3", SENT_WRITES.note)
         return clients[config.signature_version]
 
     hooks.set_build_s3_client_hook(bounded)

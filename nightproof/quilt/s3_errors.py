@@ -14,7 +14,11 @@ from botocore.exceptions import ClientError
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.exceptions import ConnectTimeoutError
 from botocore.exceptions import HTTPClientError
+from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import NoRegionError
+from botocore.exceptions import ParamValidationError
 from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ValidationError
 
 from nightproof.quilt import exceptions as errors
 
@@ -70,6 +74,8 @@ def s3_errors(ops: CatalogOps, operation: str, sought: Sought, answer_s: float |
                 "original_exception": f"{type(error).__name__}: {error}",
             },
         ) from error
+    except (ParamValidationError, ValidationError, NoCredentialsError, NoRegionError) as error:
+        raise ops.catalog.refused_here(operation, error) from error
     except BotoCoreError as error:
         raise ops.catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
 
@@ -101,6 +107,12 @@ def _raise_refusal(ops: CatalogOps, operation: str, sought: Sought, error: Clien
         deny(ops, operation, sought, error)
     if code in EXPIRED:
         ops.catalog.refuse(operation, "expired", expires_at=ops.keys.end)
+    raise_unnamed(ops, operation, error)
+
+
+def raise_unnamed(ops: CatalogOps, operation: str, error: ClientError) -> NoReturn:
+    """Raise the BackendError of a failure for which the contract has no class of its own."""
+    code = code_of(error)
     raise errors.BackendError(
         f"S3 failed with {code}. Try again, then look at the storage.",
         ops.catalog.base(operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from typing import Final
@@ -13,18 +14,42 @@ from nightproof.quilt.exceptions import ValidationError
 NAME_RULE: Final = "[A-Za-z0-9_-]+/[A-Za-z0-9_-]+, at most 255 characters"
 NAME: Final = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 HASH: Final = re.compile(r"[0-9a-f]{6,64}")
-REGISTRY: Final = re.compile(r"s3://[^/]+/?")
-OBJECT: Final = re.compile(r"s3://[^/?]+/[^?]*[^/?](\?versionId=.+)?", re.DOTALL)
+REGISTRY: Final = re.compile(r"s3://[A-Za-z0-9._-]{1,255}/?")
+OBJECT: Final = re.compile(r"s3://[A-Za-z0-9._-]{1,255}/[^?]*[^/?](\?versionId=.+)?", re.DOTALL)
 ENTRY_KEYS: Final = {"physical_key", "logical_key", "meta"}
 USER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LONGEST_NAME: Final = 255
+LARGEST_RECORD: Final = 1_000_000  # bytes of one line of a manifest
+JSON_RULE: Final = "what JSON can hold: no bytes, sets, NaN or infinity, and only text as keys"
 LONGEST_LIFE_S: Final = 604_800  # what a signature of version 4 can last
 
 
 def short(text: str, most: int = 80) -> str:
     """Shorten a part of a sentence that a person reads; the context holds it whole."""
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+
+
+def json_size(value: Any) -> int | None:
+    """Return how many bytes a value has as JSON, None for what JSON cannot hold or would hold as something else."""
+    try:
+        return len(json.dumps(_keyed(value), ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _keyed(value: Any) -> Any:
+    """Return a value as it is; raise TypeError for a key that is no text, which JSON would silently make one."""
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key is no text")
+        return {key: _keyed(inner) for key, inner in value.items()}
+    return [_keyed(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text is the name that a package can have."""
+    return NAME.fullmatch(text) is not None and len(text) <= LONGEST_NAME
 
 
 class Rules:
@@ -45,7 +70,7 @@ class Rules:
 
     def name(self, value: str, field: str = "package_name") -> str:
         """Accept a package name."""
-        if not isinstance(value, str) or not NAME.fullmatch(value) or len(value) > LONGEST_NAME:
+        if not isinstance(value, str) or not is_name(value):
             self.refuse(field, value, NAME_RULE)
         return value
 
@@ -84,10 +109,37 @@ class Rules:
             self.refuse("expires_in", seconds, f"whole seconds from 1 to {LONGEST_LIFE_S}")
         return seconds
 
-    def metadata(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def metadata(
+        self, value: dict[str, Any] | None, field: str = "metadata", index: int | None = None
+    ) -> dict[str, Any] | None:
         """Accept user metadata."""
         if not isinstance(value, dict | None):
-            self.refuse("metadata", value, "a dict")
+            self.refuse(field, value, "a dict", index)
+        if json_size(value) is None:
+            self.refuse(field, value, JSON_RULE, index)
+        return value
+
+    def header(self, message: str, metadata: dict[str, Any] | None) -> None:
+        """Accept what becomes the first record of a manifest, by the larger of its parts."""
+        if not isinstance(message, str | None) or json_size(message) is None:
+            self.refuse("message", message, "text")
+        larger, value = max((("message", message), ("metadata", metadata)), key=lambda part: json_size(part[1]) or 0)
+        self._record(larger, value, {"version": "v0", "message": message, "user_meta": metadata})
+
+    def _record(self, field: str, value: Any, record: dict[str, Any], index: int | None = None) -> None:
+        size = json_size(record) or 0
+        if size > LARGEST_RECORD:
+            self.too_large(field, value, size, index)
+
+    def too_large(self, field: str, value: Any, size: int, index: int | None = None) -> NoReturn:
+        """Refuse what makes a record of a manifest too large."""
+        rule = f"at most {LARGEST_RECORD:,} bytes in one record of a manifest, which would have {size:,}"
+        self.refuse(field, value, rule, index, message=f"The value of `{field}` is refused: {rule}.")
+
+    def variables(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Accept the variables of a document."""
+        if not isinstance(value, dict | None) or json_size(value) is None:
+            self.refuse("variables", value, JSON_RULE)
         return value
 
     def query(self, value: str) -> str:
@@ -164,8 +216,7 @@ class Rules:
                 self.refuse("physical_key", None, "physical_key is required: s3://bucket/key", index)
             if not isinstance(physical, str) or not OBJECT.fullmatch(physical):
                 self.refuse("physical_key", physical, "s3://bucket/key[?versionId=v]", index)
-            if not isinstance(entry.get("meta"), dict | None):
-                self.refuse("meta", entry["meta"], "a dict", index)
+            meta = self.metadata(entry.get("meta"), "meta", index)
             logical = self._logical(entry, physical, index, auto_organize=auto_organize)
             parts = logical.split("/")
             above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
@@ -173,7 +224,9 @@ class Rules:
                 self.refuse("logical_key", logical, "one entry per key, and no file that is also a directory", index)
             seen.add(logical)
             directories |= above
-            checked.append({"logical_key": logical, "physical_key": physical, "meta": entry.get("meta")})
+            named = {"logical_key": logical, "physical_key": physical, "meta": meta}
+            self._record("meta", meta, named, index)
+            checked.append(named)
         return checked
 
     def _logical(self, entry: dict[str, Any], physical: str, index: int, *, auto_organize: bool) -> str:

@@ -43,6 +43,8 @@ NAME: Final = re.compile(r"[\w-]+/[\w-]+")  # what quilt3 takes; longer ones hav
 LONGEST_NAME: Final = 900
 _seen: ContextVar[dict[tuple[str, str], tuple[str, datetime] | None] | None] = ContextVar("seen", default=None)
 HASH: Final = re.compile(r"[0-9a-f]{6,64}")
+TAG: Final = re.compile(r"latest|[0-9]{1,12}")
+POINTER_DEPTH: Final = POINTERS.count("/") + 2
 
 
 def is_name(name: str) -> bool:
@@ -114,12 +116,13 @@ class Registry:
         return {
             "/".join(p.key.removeprefix(POINTERS).split("/")[:2]): p
             for p in self._list(bucket, POINTERS)
-            if p.tag == "latest"
+            if p.tag == "latest" and p.key.count("/") == POINTER_DEPTH
         }
 
     def pointers(self, bucket: str, name: str) -> list[Pointer]:
-        """List the pointers of a package."""
-        return self._list(bucket, f"{POINTERS}{name}/")
+        """List the pointers of a package; whatever else lies there is none."""
+        prefix = f"{POINTERS}{name}/"
+        return [found for found in self._list(bucket, prefix) if TAG.fullmatch(found.key.removeprefix(prefix))]
 
     def latest(self, bucket: str, name: str) -> tuple[str, datetime] | None:
         """Give hash and time of the latest revision, or nothing when there is no such package."""
