@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHANNELS = ("webhook", "token and channel", "none")
-LIMIT_S = 20
+LIMIT_S = 40
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def good(kind: str) -> Plan:
 @contextmanager
 def alerts(kind: str, server: Answering, folder: Path, **more: str) -> Iterator[Alerts]:
     """Send alerts over a channel until the block ends; pauses and budget are short."""
-    slack = {"base_url": server.url, "budget_s": 1.0} | ({"channel": "#nights"} if "channel" in kind else {})
+    slack = {"base_url": server.url, "budget_s": 3.0} | ({"channel": "#nights"} if "channel" in kind else {})
     configured = {"webhook": {"slack_webhook": f"{server.url}/hook"}, "token and channel": {"slack_token": "xoxb-1"}}
     profile = Profile.model_validate({"target": "live", "state_dir": str(folder), "slack": slack})
     sender = Alerts(profile, no_secrets(**configured.get(kind, {}), **more), 0.1)
