@@ -164,7 +164,7 @@ def cell_facts(run_dir: Path, cell: CellSpec) -> CellFacts:
     output = folder / "output.log"
     shown = os.path.relpath(output, run_dir) if output.is_file() else None
     reasons = load_suite(cell.path).unsupported
-    return CellFacts(cell.suite, cell.backend, cell.tests, events, log=shown, reasons=reasons)
+    return CellFacts(cell.suite, cell.backend, cell.tests, events, cell.blocked, shown, reasons)
 
 
 def cell_dir(night: Night, cell: CellSpec) -> Path:

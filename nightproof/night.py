@@ -27,8 +27,8 @@ from nightproof.locking import environment_lock
 from nightproof.locking import lease
 from nightproof.plan import Choice
 from nightproof.plan import RunPlan
+from nightproof.plan import catalogued
 from nightproof.plan import make_plan
-from nightproof.plan import require_catalogued
 from nightproof.progress import announce
 from nightproof.quilt import create_quilt_ops
 from nightproof.redact import Redactor
@@ -199,7 +199,7 @@ def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
     night = Night(plan, told.secrets)
     try:
         night.held.enter_context(environment_lock(plan.state_dir, run_id))
-        require_catalogued(plan, night.redactor)
+        night.plan = catalogued(plan, night.redactor, profile_given)
     except BaseException:
         night.held.close()  # a signal while collecting must free the environment too
         raise

@@ -10,6 +10,7 @@ import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from datetime import UTC
 from datetime import datetime
 from pathlib import Path
@@ -52,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class CellSpec:
-    """One suite on one backend with the tests it declares tonight."""
+    """One suite on one backend with the tests it declares tonight; `blocked` says why none of them is asked."""
 
     path: Path
     suite: str
@@ -62,6 +63,7 @@ class CellSpec:
     tests: Mapping[str, CatalogueTest] = field(repr=False)
     workers: int = 1
     world: World = field(default_factory=World)
+    blocked: str = ""
 
     @property
     def key(self) -> str:
@@ -69,7 +71,9 @@ class CellSpec:
         return f"{self.suite}-{self.backend}"
 
     def part(self, *, serial: bool) -> tuple[str, ...]:
-        """Name the tests that bear nothing beside them, or all the others."""
+        """Name the tests that bear nothing beside them, or all the others; a blocked cell has none to run."""
+        if self.blocked:
+            return ()
         return tuple(name for name, test in sorted(self.tests.items()) if test.serial == serial)
 
     def shares(self, *, serial: bool) -> tuple[tuple[str, ...], ...]:
@@ -145,8 +149,12 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
     )
 
 
-def require_catalogued(plan: RunPlan, redactor: Redactor) -> None:
-    """Collect every suite and raise UsageError for a test that the lock lacks; the other way round is `not_run`."""
+def catalogued(plan: RunPlan, redactor: Redactor, profile_given: str = "") -> RunPlan:
+    """Collect every suite and block one that has a test its lock lacks; the other way round is `not_run`.
+
+    The tests that are lacking are declared too, so that the report names them. With `strict_catalogue` a suite that
+    drifted is a UsageError.
+    """
     paths = list(dict.fromkeys(cell.path for cell in plan.cells))
     with ThreadPoolExecutor(len(paths)) as pool:
         worlds = {cell.path: cell.world for cell in plan.cells}
@@ -164,11 +172,41 @@ def _uncatalogued(plan: RunPlan, path: Path, world: World, redactor: Redactor) -
     locked = catalogue.read_lock(path)
     try:
         return list(catalogue.compare(locked, catalogue.collect(path, plan.profile.collecting(path), world)).added)
+        found = list(pool.map(lambda path: _uncatalogued(path, plan.profile.collecting(path), redactor), paths))
+    drifted = {path: added for path, added in zip(paths, found, strict=True) if added}
+    sentences = {
+        path: _drift(path, tuple(added), profile_given or plan.profile.name) for path, added in drifted.items()
+    }
+    if sentences and plan.profile.strict_catalogue:
+        raise UsageError(next(iter(sentences.values())))
+    cells = tuple(
+        replace(cell, tests={**cell.tests, **drifted[cell.path]}, blocked=sentences[cell.path])
+        if cell.path in drifted
+        else cell
+        for cell in plan.cells
+    )
+    return replace(plan, cells=cells)
+
+
+def _drift(path: Path, names: tuple[str, ...], profile_given: str) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
+    command = shlex.join(["nightproof", "catalogue", "--profile", profile_given, "--update", str(path)])
+    return (
+        f"The catalogue of `{path.name}` lacks {', '.join(f'`{name}`' for name in names[:3])}{more}: "
+        f"run `{command}` and commit the lock."
+    )
+
+
+def _uncatalogued(path: Path, env: Mapping[str, str], redactor: Redactor) -> dict[str, CatalogueTest]:
+    locked = catalogue.read_lock(path)
+    try:
+        collected = catalogue.collect(path, env)
     except UsageError as error:
         # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
         first, *said = str(error).splitlines()
         announce("start", redactor.text(" ".join([first, *(line for line in said if line.startswith("E "))])))
-        return []
+        return {}
+    return {name: collected.tests[name] for name in catalogue.compare(locked, collected).added}
 
 
 def choices(profile: Profile) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -176,6 +176,9 @@ class Profile(_Section):
     checks: tuple[Check, ...] = ()
     datasets: grammar.Names = ()
     suite: tuple[Suite, ...] = ()
+    strict_catalogue: bool = Field(
+        default=False, description="end with exit code 3 before any test when a suite has a test that its lock lacks"
+    )
     journeys: dict[str, grammar.Money] = Field(
         default_factory=dict, description="monthly recurring revenue by journey, USD"
     )

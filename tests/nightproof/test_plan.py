@@ -14,10 +14,10 @@ from nightproof.errors import UsageError
 from nightproof.plan import RUN_ID
 from nightproof.plan import CellSpec
 from nightproof.plan import Choice
+from nightproof.plan import catalogued
 from nightproof.plan import hash_files
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
-from nightproof.plan import require_catalogued
 from nightproof.profile import Suite
 from nightproof.redact import Redactor
 from nightproof.verdict.catalogue import CatalogueTest
@@ -181,20 +181,29 @@ def test_a_catalogued_suite_passes(foreign: Foreign) -> None:
     """A declared test that is not there is a finding of the night, not wrong usage."""
     foreign.lock("test_front", "test_gone")
 
-    require_catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor())
+    plan = make_plan(foreign.profile(), Choice(), RUN)
+
+    assert catalogued(plan, Redactor()) == plan
 
 
-def test_uncatalogued_tests_are_refused_by_name(foreign: Foreign) -> None:
-    """Three names fit the sentence, the others are counted."""
+def test_uncatalogued_tests_block_their_suite_by_name(foreign: Foreign) -> None:
+    """Three names fit the sentence, the others are counted; nothing of the suite is run, and all is declared."""
     foreign.write("\n".join(f"def test_{number}(): assert {number} < 9" for number in range(5)), "test_0")
 
-    with pytest.raises(UsageError) as caught:
-        require_catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor())
+    (cell,) = catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor(), "my profile.toml").cells
 
-    assert "lacks `shop/test_it::test_1`, `shop/test_it::test_2`, `shop/test_it::test_3` and 1 more" in str(
-        caught.value
-    )
-    assert f"run `nightproof catalogue --update {foreign.suite}`" in str(caught.value)
+    assert "lacks `shop/test_it::test_1`, `shop/test_it::test_2`, `shop/test_it::test_3` and 1 more" in cell.blocked
+    assert f"run `nightproof catalogue --profile 'my profile.toml' --update {foreign.suite}`" in cell.blocked
+    assert list(cell.tests) == [f"shop/test_it::test_{number}" for number in range(5)]
+    assert [cell.shares(serial=serial) for serial in (False, True)] == [(), ()]
+
+
+def test_a_strict_profile_refuses_uncatalogued_tests(foreign: Foreign) -> None:
+    """The night ends before any test, with the same sentence."""
+    foreign.write("def test_0(): pass\ndef test_1(): pass", "test_0")
+
+    with pytest.raises(UsageError, match="lacks `shop/test_it::test_1`: run `nightproof catalogue --profile"):
+        catalogued(make_plan(foreign.profile(strict_catalogue=True), Choice(), RUN), Redactor())
 
 
 def test_an_id_that_holds_a_credential_is_refused_masked(foreign: Foreign) -> None:
@@ -213,6 +222,6 @@ def test_a_suite_that_cannot_be_imported_is_announced_without_its_secrets(
     news: list[str] = []
     monkeypatch.setattr(progress, "LISTENERS", [lambda told: news.append(told.text)])
 
-    require_catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor(["planted-of-tonight"]))
+    catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor(["planted-of-tonight"]))
 
     assert "RuntimeError: [redacted] and [redacted]" in news[0]
