@@ -120,10 +120,15 @@ def catalogue(
     profile: Profile = "embedded",
     *,
     update: Annotated[bool, typer.Option("--update", help="Write the lock.")] = False,
+    from_run: Annotated[
+        str, typer.Option("--from-run", help="Register what this run skipped in bodies too: a run id, or `latest`.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Compare the suites with their committed lock, or write it."""
-    shown, is_current = commands.catalogue(tuple(paths or ()), profile, update=update, as_json=as_json)
+    shown, is_current = commands.catalogue(
+        tuple(paths or ()), profile, update=update, from_run=from_run, as_json=as_json
+    )
     typer.echo(shown)
     raise typer.Exit(0 if is_current else EXIT_USAGE)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import asdict
+from datetime import UTC
+from datetime import datetime
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
@@ -31,8 +33,10 @@ from nightproof.prune import prune as delete_pruned
 from nightproof.report import text
 from nightproof.report.files import dump_report
 from nightproof.report.files import read_report
+from nightproof.runner.events import read_cell
 from nightproof.seeds import seed_target
 from nightproof.verdict import catalogue as catalogues
+from nightproof.verdict import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,13 +123,20 @@ def _runs_dir(profile_given: str) -> Path:
     return state_dir / "runs"
 
 
-def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_json: bool) -> tuple[str, bool]:
+def catalogue(
+    paths: tuple[Path, ...], profile_given: str, *, update: bool, from_run: str, as_json: bool
+) -> tuple[str, bool]:
     """Compare suites with their lock or write it; give text and whether lock and suites agree."""
+    if from_run and not update:
+        raise UsageError("`--from-run` tells what to register in the lock: add `--update`.")
     profile = load_profile(profile_given)
     chosen = paths or tuple(suite.path for suite in profile.suite)
     worlds = {suite.path.absolute(): suite.world for suite in profile.suite}
+    run_dir = profile.state_dir / "runs" / from_run if from_run else None
     found = {
-        str(path): _catalogue_one(path, profile.collecting(path), worlds.get(path.absolute()), update=update)
+        str(path): _catalogue_one(
+            path, profile.collecting(path), worlds.get(path.absolute()), update=update, run_dir=run_dir
+        )
         for path in chosen
     }
     is_current = not any(lines for lines in found.values()) or update
@@ -135,14 +146,33 @@ def catalogue(paths: tuple[Path, ...], profile_given: str, *, update: bool, as_j
     return "\n".join(shown), is_current
 
 
-def _catalogue_one(path: Path, env: Mapping[str, str], world: World | None, *, update: bool) -> list[str]:
+def _catalogue_one(
+    path: Path, env: Mapping[str, str], world: World | None, *, update: bool, run_dir: Path | None
+) -> list[str]:
     collected = catalogues.collect(path, env, world)
     if update:
-        catalogues.write_lock(path, collected)
-        return [f"wrote {len(collected.tests)} tests"]
+        seen = _skips_of(run_dir, collected) if run_dir else {}
+        locked = registry.register(collected, catalogues.earlier_lock(path), seen, datetime.now(UTC).date())
+        catalogues.write_lock(path, locked)
+        counts = [(sum(bool(test.skip) for test in locked.tests.values()), "registered as skipped")]
+        counts += [(sum(bool(test.xfail) for test in locked.tests.values()), "as expected failures")]
+        counts += [(len(locked.deselected), "left out by the suite itself")]
+        return [", ".join([f"wrote {len(locked.tests)} tests", *(f"{n} {what}" for n, what in counts if n)])]
     drift = catalogues.compare(catalogues.read_lock(path), collected)
     kinds = {"added": drift.added, "removed": drift.removed, "changed": drift.changed}
     return [f"{kind} {name}" for kind, names in kinds.items() for name in names]
+
+
+def _skips_of(run_dir: Path, suite: catalogues.SuiteCatalogue) -> dict[str, str]:
+    """Give what a run saw skipped or expected to fail, by test id; raise UsageError for a run that is not there."""
+    if not run_dir.is_dir():
+        raise UsageError(f"There is no run `{run_dir}`: give a run id, or `latest`.")
+    found: dict[str, str] = {}
+    for backend in suite.backends or ("default",):
+        events = read_cell(run_dir / "cells" / f"{suite.suite}-{backend}")
+        whole = {test: events.why_not_started(test) for test in suite.tests}
+        found |= {test: why for test, why in whole.items() if why.startswith("skip: ")} | events.skips
+    return found
 
 
 def history(profile_given: str, limit: int, *, rebuild: bool, as_json: bool) -> str:

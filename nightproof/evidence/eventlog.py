@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import platform
 from datetime import datetime
 from datetime import timezone
+from importlib import metadata
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+VERSIONED: Final = ("nightproof", "pytest", "quilt3", "boto3", "requests", "httpx")
 TEXT_LIMIT: Final = 100_000  # characters of one text
 DEPTH_LIMIT: Final = 40  # a value that contains itself ends here
 EXIT_LOG_LOST: Final = 74  # EX_IOERR of sysexits.h; no exit code of pytest
@@ -93,3 +97,12 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shortened(item) for key, item in value.items()}
     return [_shortened(item) for item in value] if isinstance(value, list) else value
+
+
+def versions_here() -> dict[str, str]:
+    """Return the versions of the interpreter and the libraries that matter, as the suite has them."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

@@ -10,6 +10,8 @@ from typing import Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pytest
+
 LEFT_BEHIND: Final = frozenset({"PytestUnraisableExceptionWarning", "PytestUnhandledThreadExceptionWarning"})
 XUNIT: Final = (  # pytest runs these through fixtures of its own, whose names nobody wrote
     ("_xunit_setup_module_", "teardown_module"),
@@ -75,3 +77,12 @@ def _shared_fixture(error: BaseException) -> str:
         return ""
     name = next((word for start, word in XUNIT if finishing[-1].argname.startswith(start)), finishing[-1].argname)
     return f"the tear-down of the {finishing[-1].scope} fixture `{name}`"
+
+
+def why_not_collected(report: pytest.CollectReport) -> str:
+    """Say in one line why nothing was collected there: of a traceback the line of the error."""
+    if isinstance(report.longrepr, tuple):
+        return f"skip: {report.longrepr[2]}"
+    text = text_of(report.longrepr)
+    said = [line[2:].strip() for line in text.splitlines() if line.startswith("E  ")]
+    return f"`{report.nodeid}` could not be imported: {said[-1] if said else text}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
@@ -14,12 +15,16 @@ import pytest
 
 from nightproof.errors import UsageError
 from nightproof.evidence.cases import declared_case
+from nightproof.evidence.eventlog import printable
+from nightproof.evidence.marks import marked_end
 from nightproof.evidence.suite import SuiteConfig
 from nightproof.evidence.suite import find_suite
 from nightproof.evidence.suite import given_suite
 from nightproof.evidence.suite import load_suite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nightproof.evidence.cases import Case
 
 
@@ -47,7 +52,8 @@ class Suites:
         case = declared_case(getattr(item, "function", None))
         case = replace(case, owner=case.owner or suite.owner)
         self._check_reasons(case, suite, item)
-        return Selected(item, f"{suite.name}/{file}::{item.nodeid.partition('::')[2]}", case, suite)
+        test_id = printable(f"{suite.name}/{file}::{item.nodeid.partition('::')[2]}")
+        return Selected(item, test_id, case, suite)
 
     def prefix(self, nodeid: str, root: Path) -> str:
         """Give the beginning that the ids of a collector's tests have in common."""
@@ -97,7 +103,17 @@ def wanted_ids() -> frozenset[str] | None:
     return frozenset(json.loads(Path(path).read_text(encoding="utf-8"))) if path else None
 
 
-def write_catalogue(path: Path, found: list[Selected]) -> None:
-    """Write what was collected for the process that asked."""
-    tests = {test.id: asdict(test.case) for test in found}
-    path.write_text(json.dumps(tests), encoding="utf-8")
+def tell_apart(tests: Iterable[Selected]) -> list[Selected]:
+    """Number tests of one id in the order of their collection: a suite may collect two items of one name."""
+    seen: Counter[str] = Counter()
+    found = []
+    for test in tests:
+        seen[test.id] += 1
+        found.append(replace(test, id=f"{test.id}#{seen[test.id]}") if seen[test.id] > 1 else test)
+    return found
+
+
+def write_catalogue(path: Path, found: list[Selected], left_out: dict[str, str]) -> None:
+    """Write what was collected, and what the suite itself left out by what, for the process that asked."""
+    tests = {test.id: {**asdict(test.case), **marked_end(test.item)} for test in found}
+    path.write_text(json.dumps({"tests": tests, "deselected": left_out}), encoding="utf-8")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import platform
 import secrets
 import sys
 from datetime import datetime
 from datetime import timezone
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -27,18 +24,21 @@ from nightproof.evidence import rerun
 from nightproof.evidence.children import Children
 from nightproof.evidence.control import CallLog
 from nightproof.evidence.control import Seen
+from nightproof.evidence.deselection import Deselection
 from nightproof.evidence.eventlog import EXIT_LOG_LOST
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
+from nightproof.evidence.eventlog import versions_here
 from nightproof.evidence.executions import Execution
 from nightproof.evidence.failures import is_time_limit
 from nightproof.evidence.failures import kind_of
 from nightproof.evidence.failures import outside_cause
-from nightproof.evidence.failures import text_of
+from nightproof.evidence.failures import why_not_collected
 from nightproof.evidence.scope import SCOPE
 from nightproof.evidence.scope import rewrite_own_modules
 from nightproof.evidence.selection import Selected
 from nightproof.evidence.selection import Suites
+from nightproof.evidence.selection import tell_apart
 from nightproof.evidence.selection import unsupported_reason
 from nightproof.evidence.selection import wanted_ids
 from nightproof.evidence.selection import write_catalogue
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 EXIT_FORKED: Final = 70  # EX_SOFTWARE of sysexits.h
-VERSIONED: Final = ("nightproof", "pytest", "quilt3", "boto3", "requests", "httpx")
 CACHE_DIR: Final = "NIGHTPROOF_CACHE_DIR"
 COUNTING: Final = "enable_assertion_pass_hook"
 PYC_TAIL: Final = f".nightproof-{rewrite.PYTEST_TAG}.pyc"
@@ -109,7 +108,10 @@ class EvidenceSession:
         home = Path(".nightproof") / "adhoc" / run_id()
         self.log_path = Path(os.environ.get("NIGHTPROOF_EVENT_LOG", home / "events.jsonl"))
         self.evidence_dir = Path(os.environ.get("NIGHTPROOF_EVIDENCE_DIR", home / "evidence"))
-        self.tests: dict[str, Selected] = {}
+        self._tests: dict[pytest.Item, list[Selected]] = {}  # one item may stand for several tests
+        self._test_id = ""
+        self._deselection = Deselection(config)
+        self._is_chosen = False
         self.summary: list[str] = []
         self.server = Seen()
         self.has_passed = True
@@ -126,17 +128,32 @@ class EvidenceSession:
 
     # collection
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep what this process is to run, performance and other serial tests last."""
-        found = [self._suites.describe(item) for item in items]
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
+        """Let the suite choose first; then keep what this process is to run, serial tests last."""
+        whole = list(items)
+        result = yield
+        self._select(items, [item for item in whole if item not in set(items)])
+        return result
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Note by what the suite leaves tests out; what we leave out belongs to another process."""
+        if not self._is_chosen:
+            self._deselection.note(items)
+
+    def _select(self, items: list[pytest.Item], left_out: list[pytest.Item]) -> None:
+        self._is_chosen = True
+        found = tell_apart(map(self._suites.describe, items))
+        gone = {self._suites.describe(item).id: self._deselection.by(item) for item in left_out}
         if "NIGHTPROOF_CATALOGUE_OUT" in os.environ:
-            write_catalogue(Path(os.environ["NIGHTPROOF_CATALOGUE_OUT"]), found)
+            write_catalogue(Path(os.environ["NIGHTPROOF_CATALOGUE_OUT"]), found, gone)
             return
         wanted = wanted_ids()
         asked = [test for test in found if wanted is None or test.id in wanted]
         if not self.config.option.collectonly:
             self._begin(asked)
+        for test_id in sorted(gone.keys() & (wanted or ())):
+            self._write("NotStarted", prefix=test_id, why=f"declared, but left out by {gone[test_id]}")
         kept = []
         for test in asked:
             reason = unsupported_reason(test.case, self.backend)
@@ -147,8 +164,12 @@ class EvidenceSession:
                 limit_time(test.item, test.suite.test_timeout_s)
                 kept.append(test)
         kept.sort(key=lambda test: test.case.serial)
-        self.tests = {test.item.nodeid: test for test in kept}
-        dropped = [item for item in items if item.nodeid not in self.tests]
+        self._keep(items, kept)
+
+    def _keep(self, items: list[pytest.Item], kept: list[Selected]) -> None:
+        for test in kept:
+            self._tests.setdefault(test.item, []).append(test)
+        dropped = [item for item in items if item not in self._tests]
         items[:] = [test.item for test in kept]
         if dropped:
             self.config.hook.pytest_deselected(items=dropped)
@@ -166,7 +187,7 @@ class EvidenceSession:
             **{"pass": self.pass_number},
             process=int(os.environ.get("NIGHTPROOF_PROCESS", "1")),
             time=utc_now(),
-            versions=_versions(),
+            versions=versions_here(),
         )
         self._write("Collected", ids=[test.id for test in asked])
 
@@ -175,7 +196,7 @@ class EvidenceSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Stand around a test: its first line before anything of it runs, its evidence after the last teardown."""
-        self._execution = None
+        self._execution, self._test_id = None, self._tests[item].pop(0).id
         self._begin_execution(item)
         try:
             return (yield)
@@ -186,7 +207,7 @@ class EvidenceSession:
         """Open an attempt: a test that the suite's own plugins run again has several in one protocol."""
         number = self._execution.number + 1 if self._execution else 1
         self._execution = Execution(item, number)
-        test_id = self.tests[item.nodeid].id
+        test_id = self._test_id
         # The cells of a night run side by side: without the backend two tests would answer for each other's requests.
         attempt = f"{self.pass_number}.{number}" if number > 1 else str(self.pass_number)
         prefix = f"{run_id()}:{attempt}:{hex16(f'{self.backend}:{test_id}')}"
@@ -313,7 +334,7 @@ class EvidenceSession:
             self._guarded(self._open)
             self._append(report)
             prefix = self._suites.prefix(report.nodeid, self.config.rootpath)
-            self._write("NotStarted", prefix=prefix, why=_why_not_collected(report), skipped=report.skipped)
+            self._write("NotStarted", prefix=prefix, why=why_not_collected(report), skipped=report.skipped)
 
     def pytest_keyboard_interrupt(self) -> None:
         """Note that the session was cut short, by `pytest.exit` too, whose exit code may claim success."""
@@ -374,23 +395,6 @@ class EvidenceSession:
             )
             sys.stderr.flush()
             os._exit(EXIT_LOG_LOST)
-
-
-def _why_not_collected(report: pytest.CollectReport) -> str:
-    """Say in one line why nothing was collected there: of a traceback the line of the error."""
-    if isinstance(report.longrepr, tuple):
-        return f"skip: {report.longrepr[2]}"
-    text = text_of(report.longrepr)
-    said = [line[2:].strip() for line in text.splitlines() if line.startswith("E  ")]
-    return f"`{report.nodeid}` could not be imported: {said[-1] if said else text}"
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in VERSIONED:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 def _line(state: TestState) -> str:

@@ -72,10 +72,11 @@ def noted(running: Running) -> tuple[tuple[str, Any], ...]:
 
 
 def skip_reason(running: Running) -> str:
-    """Give the reason of a skip or xfail, which nobody registered; empty when there is none."""
+    """Give the kind and reason of a skip, an expected failure or an unexpected pass; empty when there is none."""
     for report in running.reports:
         if "wasxfail" in report:
-            return f"xfail: {report['wasxfail'] or 'no reason given'}"
+            kind = "xpass" if report.get("outcome") == "passed" else "xfail"
+            return f"{kind}: {str(report['wasxfail']).removeprefix('reason:').strip() or 'no reason given'}"
         if report.get("outcome") == "skipped":
             return f"skip: {_message(report)}"
     return ""

@@ -88,9 +88,10 @@ def _is_below(test_id: str, prefix: str) -> bool:
 
 def to_repeat(events: CellEvents) -> frozenset[str]:
     """Give the tests whose last attempt did not pass, and those that started and left no outcome."""
+    skipped = events.skips.keys()
     silent = {test for test in events.reported if not events.attempts.get(test) and test not in events.unsupported}
     bad = {test for test, tries in events.attempts.items() if tries and tries[-1].outcome is not Outcome.PASSED}
-    return frozenset(silent | bad)
+    return frozenset((silent | bad) - skipped)  # what is skipped once is skipped again
 
 
 def share_dir(cell_dir: Path, share: int) -> Path:
@@ -269,7 +270,8 @@ class _Reader:
         if running.execution > 1 and attempts and attempts[-1].outcome is attempt.outcome is Outcome.PASSED:
             attempt = replace(attempt, n=attempts.pop().n)  # a plugin that wants several passes: the last one counts
         attempts.append(attempt)
-        if reason := skip_reason(running):
+        self.skips.pop(running.id, None)
+        if attempt.outcome is Outcome.FAILED and (reason := skip_reason(running)):
             self.skips[running.id] = reason
         self.properties.pop(running.id, None)  # of an earlier attempt, as are the observations
         self.observations.pop(running.id, None)

@@ -30,6 +30,8 @@ from nightproof.records import SlackDelivery
 from nightproof.records import TestVerdict
 from nightproof.records import Totals
 from nightproof.records import Verdict
+from nightproof.side_by_side import Finding
+from nightproof.verdict import registry
 from nightproof.verdict.cause import CauseFacts
 from nightproof.verdict.cause import cause
 from nightproof.verdict.colour import decide
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
     from nightproof.profile import Profile
     from nightproof.runner.events import CellEvents
     from nightproof.side_by_side import Consistency
-    from nightproof.side_by_side import Finding
     from nightproof.verdict.catalogue import CatalogueTest
     from nightproof.verdict.findings import Noted
 
@@ -153,7 +154,7 @@ def build_report(facts: RunFacts) -> RunReport:
         not_green_nights=_not_green(colour, facts.nights),
         support=support(tests),
         consistency=compared,
-        findings=(*findings(_noted(facts)), *ends),
+        findings=(*findings(_noted(facts)), *_unexpected_passes(facts), *ends),
         measures=measures(_noted(facts)),
         reasons={reason: text for cell in facts.cells for reason, text in cell.reasons.items()},
     )
@@ -251,6 +252,22 @@ def _noted(facts: RunFacts) -> list[Noted]:
     return [((cell.suite, cell.backend), cell.events.properties) for cell in facts.cells if cell.events]
 
 
+def _tests(facts: RunFacts) -> list[CatalogueTest]:
+    """Give the declared tests of all cells, each once, however many backends it has."""
+    return list({test.id: test for cell in facts.cells for test in cell.tests.values()}.values())
+
+
+def _unexpected_passes(facts: RunFacts) -> list[Finding]:
+    return [
+        Finding(
+            "xpass", cell.suite, cell.backend, test, f"{test} passed, although it is marked as an expected failure."
+        )
+        for cell in facts.cells
+        for test, reason in sorted((cell.events.skips if cell.events else {}).items())
+        if reason.startswith(registry.XPASS)
+    ]
+
+
 def _gates(
     facts: RunFacts,
     tests: tuple[TestVerdict, ...],
@@ -258,12 +275,12 @@ def _gates(
     ends: Sequence[Finding],
     blocked: str,
 ) -> tuple[Gate, ...]:
-    limits = facts.profile.gates
+    limits, today = facts.profile.gates, facts.started.date()
     whole = run_gates(
         tests,
         limits,
         ledger=facts.ledger,
-        overdue=len(overdue(facts.quarantine, facts.started.date())),
+        overdue=len(overdue(facts.quarantine, today)) + len(registry.overdue(_tests(facts), today)),
         night_usd=facts.cost.night_usd,
         wall_s=(facts.ended - facts.started).total_seconds(),
         compared=compared,

@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -32,11 +34,16 @@ SCHEMA: Final = 1
 LOCK_NAME: Final = "catalogue.lock.json"
 COLLECT_TIMEOUT_S: Final = 120
 SHOWN_LINES: Final = 15
+REGISTERED: Final = ("skip", "xfail", "until", "learnt")
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueTest:
-    """One declared test."""
+    """One declared test.
+
+    `skip` and `xfail` are the reasons that are registered for it, `until` the date by which an xfail is to be gone.
+    `learnt` says that they were seen in a run, where the collection cannot see them.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -51,6 +58,10 @@ class CatalogueTest:
     journey: str = ""
     unsupported: dict[str, str] = field(default_factory=dict)
     serial: bool = False
+    skip: str = ""
+    xfail: str = ""
+    until: str = ""
+    learnt: bool = False
 
 
 _TEST: Final = TypeAdapter(CatalogueTest)
@@ -58,11 +69,12 @@ _TEST: Final = TypeAdapter(CatalogueTest)
 
 @dataclass(frozen=True, slots=True)
 class SuiteCatalogue:
-    """The declared tests of one suite, by id."""
+    """The declared tests of one suite, by id; `deselected` are those that it leaves out itself, with by what."""
 
     suite: str
     backends: tuple[str, ...]
     tests: dict[str, CatalogueTest]
+    deselected: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +108,8 @@ def collect(suite_path: Path, env: Mapping[str, str] | None = None, world: World
         command = world.command(str(suite_path), "--collect-only", "-q")
         _run(command, world.environment(given, Path(folder)), suite_path)
         found = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
-    tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(found.items())}
-    return SuiteCatalogue(config.name, config.backends, tests)
+    tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(found.get("tests", {}).items())}
+    return SuiteCatalogue(config.name, config.backends, tests, dict(sorted(found.get("deselected", {}).items())))
 
 
 def _run(command: list[str], env: dict[str, str], suite_path: Path) -> None:
@@ -127,7 +139,10 @@ def read_lock(suite_path: Path) -> SuiteCatalogue:
     try:
         part = suites[name]
         tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(part["tests"].items())}
-        return SuiteCatalogue(name, _backends(part["backends"]), tests)
+        for test in tests.values():
+            date.fromisoformat(test.until or "2000-01-01")  # a date that is none is seen here, not in mid-verdict
+        left_out = {str(test_id): str(by) for test_id, by in part.get("deselected", {}).items()}
+        return SuiteCatalogue(name, _backends(part["backends"]), tests, left_out)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
@@ -136,12 +151,20 @@ def read_lock(suite_path: Path) -> SuiteCatalogue:
         raise _damaged(path, f"the suite `{name}` is incomplete ({error})") from error
 
 
+def earlier_lock(suite_path: Path) -> SuiteCatalogue | None:
+    """Read a suite's part of its lock, or None where there is none yet; raise UsageError for a damaged one."""
+    path = lock_path(suite_path)
+    known = path.exists() and load_suite(suite_path.absolute()).name in _read(path)["suites"]
+    return read_lock(suite_path) if known else None
+
+
 def write_lock(suite_path: Path, catalogue: SuiteCatalogue) -> Path:
     """Write a suite's part of its lock, atomically, and leave the other suites' parts as they are."""
     path = lock_path(suite_path)
     lock: dict[str, Any] = _read(path) if path.exists() else {"schema": SCHEMA, "suites": {}}
     tests = {test_id: _fields(test) for test_id, test in catalogue.tests.items()}
-    lock["suites"][catalogue.suite] = {"backends": list(catalogue.backends), "tests": tests}
+    deselected = {"deselected": catalogue.deselected} if catalogue.deselected else {}
+    lock["suites"][catalogue.suite] = {"backends": list(catalogue.backends), "tests": tests, **deselected}
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     fresh.replace(path)
@@ -154,8 +177,16 @@ def compare(locked: SuiteCatalogue, collected: SuiteCatalogue) -> Drift:
     return Drift(
         added=tuple(sorted(now.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - now.keys())),
-        changed=tuple(sorted(test_id for test_id in now.keys() & before.keys() if now[test_id] != before[test_id])),
+        changed=tuple(
+            sorted(test_id for test_id in now.keys() & before.keys() if _differ(before[test_id], now[test_id]))
+        ),
     )
+
+
+def _differ(before: CatalogueTest, now: CatalogueTest) -> bool:
+    """Say whether a declaration changed, or a mark is not registered; one that is gone is no drift."""
+    registered = replace(now, skip=before.skip, xfail=before.xfail, until=before.until, learnt=before.learnt)
+    return registered != before or bool(now.skip and now.skip != before.skip) or bool(now.xfail and not before.xfail)
 
 
 def check_catalogue(suite_path: Path, env: Mapping[str, str] | None = None, world: World | None = None) -> Drift:
@@ -207,4 +238,4 @@ def _backends(names: Any) -> tuple[str, ...]:
 def _fields(test: CatalogueTest) -> dict[str, Any]:
     fields = asdict(test)
     del fields["id"]
-    return fields
+    return {name: value for name, value in fields.items() if value or name not in REGISTERED}

@@ -70,9 +70,10 @@ class Cluster:
 
 
 def last_failure(test: TestVerdict) -> Attempt | None:
-    """Return the last attempt that did not pass; None for a hollow test, whose attempts did."""
+    """Return the last attempt that did not pass; None for a hollow test, and for a skip, whose reason says more."""
     failing = [attempt for attempt in test.attempts if attempt.outcome is not Outcome.PASSED]
-    return failing[-1] if failing and test.verdict is not Verdict.HOLLOW else None
+    is_told = test.verdict is Verdict.HOLLOW or test.reason.startswith("unregistered ")
+    return failing[-1] if failing and not is_told else None
 
 
 def failure_text(test: TestVerdict) -> str:

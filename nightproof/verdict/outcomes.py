@@ -10,6 +10,7 @@ from nightproof.records import Outcome
 from nightproof.records import TestVerdict
 from nightproof.records import Tier
 from nightproof.records import Verdict
+from nightproof.verdict import registry
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -83,10 +84,17 @@ def _verdict(
     if unsupported:
         return Verdict.UNSUPPORTED, unsupported
     if attempts:
-        return _of_attempts(test, attempts)
+        skipped = events.skips.get(test.id, "") if events else ""
+        return registry.of_skip(test, skipped) if skipped else _of_attempts(test, attempts)
+    return _without_attempt(test, events)
+
+
+def _without_attempt(test: CatalogueTest, events: CellEvents | None) -> tuple[Verdict, str]:
     if events and test.id in events.reported:
         return Verdict.ERROR, "the test started and left no outcome"
     why = events.why_not_started(test.id) if events else ""
+    if registry.is_registered(test, why):  # its whole module was skipped
+        return registry.of_skip(test, why)
     return Verdict.NOT_RUN, _first_line(why) if why else NO_EVENT
 
 

@@ -311,3 +311,44 @@ def test_a_rerun_of_the_suites_own_is_an_attempt(
     assert [attempt.outcome.value for attempt in attempts] == ["failed", "failed", "passed"]
     assert [attempt.exchanges.http for attempt in attempts] == [1, 1, 1]
     assert "assert 1 >= 3" in attempts[0].message
+
+
+REGISTERED = (
+    ASK
+    + """
+    def test_body(): pytest.skip("in the body")
+    def test_new(): pytest.skip("service down")
+    @pytest.mark.xfail(reason="bug 4")
+    def test_known(): assert ask() == 500
+    @pytest.mark.xfail(reason="bug 5")
+    def test_mended(): assert ask() == 200
+    @pytest.mark.xfail(reason="bug 6", strict=True)
+    def test_strict(): assert ask() == 200
+"""
+)
+
+
+def test_a_registered_skip_is_no_failure_and_a_new_one_runs_once(make_cell: Callable[..., CellPlan]) -> None:
+    """The lock's skips and xfails are unsupported and quarantined; a new skip fails and is not repeated."""
+    names = ("body", "new", "known", "mended", "strict")
+    plan = make_cell(REGISTERED, *(f"test_{name}" for name in names))
+    run_night(plan)
+    held = [
+        CatalogueTest("shop/test_it::test_body", skip="in the body"),
+        CatalogueTest("shop/test_it::test_new"),
+        CatalogueTest("shop/test_it::test_known", xfail="bug 4", until="2099-01-01"),
+        CatalogueTest("shop/test_it::test_mended", xfail="bug 5", until="2099-01-01"),
+        CatalogueTest("shop/test_it::test_strict", xfail="bug 6", until="2099-01-01"),
+    ]
+    tests = {test.id: test for test in held}
+    verdicts = judge("shop", "default", tests, read_cell(plan.cell_dir), offers=["write"])
+    found = {verdict.id.rpartition("_")[2]: verdict for verdict in verdicts}
+    assert {name: (verdict.verdict.value, len(verdict.attempts)) for name, verdict in found.items()} == {
+        "body": ("unsupported", 1),
+        "new": ("failed", 1),
+        "known": ("quarantined", 1),
+        "mended": ("quarantined", 1),
+        "strict": ("failed", 2),
+    }
+    assert "passed tonight: remove the mark" in found["mended"].reason
+    assert "--from-run latest" in found["new"].reason
