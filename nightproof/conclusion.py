@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
@@ -24,6 +26,7 @@ from nightproof.progress import announce
 from nightproof.records import NOT_ASKED
 from nightproof.records import STAGES
 from nightproof.records import SlackDelivery
+from nightproof.redact import shown_id
 from nightproof.report import slack
 from nightproof.report import store
 from nightproof.report.notifier import create_notifier
@@ -38,6 +41,7 @@ from nightproof.verdict.assemble import declared
 from nightproof.verdict.quarantine import read_quarantine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nightproof.history.nights import Night as EarlierNight
@@ -136,7 +140,7 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
         profile=plan.profile,
         started=plan.started,
         ended=now(),
-        cells=tuple(cell_facts(night.run_dir, cell) for cell in plan.cells),
+        cells=tuple(cell_facts(night.run_dir, cell, night.redactor.text) for cell in plan.cells),
         interrupted=night.interrupted,
         blocked=night.blocked,
         checks=tuple(night.checks),
@@ -151,20 +155,22 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
         rerun=plan.rerun,
         slack=SlackDelivery(channel=plan.profile.slack.channel or None),
         nights=earlier,
-        quarantine=quarantine(plan.cells),
+        quarantine=quarantine(plan.cells, night.redactor.text),
         system_deaths=night.system_deaths,
         violations=tuple(night.violations),
     )
 
 
-def cell_facts(run_dir: Path, cell: CellSpec) -> CellFacts:
-    """Give what the event logs of a planned cell say."""
+def cell_facts(run_dir: Path, cell: CellSpec, redact: Callable[[str], str]) -> CellFacts:
+    """Give what the event logs of a planned cell say, under the ids that people may read."""
     folder = run_dir / "cells" / cell.key
-    events = read_cell(folder) if logs_of(folder) else None
+    show = partial(shown_id, redact=redact)
+    events = read_cell(folder).shown(show) if logs_of(folder) else None
+    tests = {show(test_id): replace(test, id=show(test_id)) for test_id, test in cell.tests.items()}
     output = folder / "output.log"
     shown = os.path.relpath(output, run_dir) if output.is_file() else None
     reasons = load_suite(cell.path).unsupported
-    return CellFacts(cell.suite, cell.backend, cell.tests, events, cell.blocked, shown, reasons)
+    return CellFacts(cell.suite, cell.backend, tests, events, cell.blocked, shown, reasons)
 
 
 def cell_dir(night: Night, cell: CellSpec) -> Path:
@@ -172,10 +178,11 @@ def cell_dir(night: Night, cell: CellSpec) -> Path:
     return night.run_dir / "cells" / cell.key
 
 
-def quarantine(cells: tuple[CellSpec, ...]) -> tuple[QuarantineEntry, ...]:
+def quarantine(cells: tuple[CellSpec, ...], redact: Callable[[str], str]) -> tuple[QuarantineEntry, ...]:
     """Read the quarantine file of every suite; it lies in the suite's folder."""
     paths = dict.fromkeys(cell.path for cell in cells)
-    return tuple(entry for path in paths for entry in read_quarantine(path / "quarantine.toml"))
+    found = [entry for path in paths for entry in read_quarantine(path / "quarantine.toml")]
+    return tuple(replace(entry, id=shown_id(entry.id, redact)) for entry in found)
 
 
 def _stages(night: Night) -> dict[str, float]:

@@ -20,7 +20,6 @@ from typing import Final
 from nightproof.errors import UsageError
 from nightproof.evidence.suite import load_suite
 from nightproof.progress import announce
-from nightproof.redact import Redactor
 from nightproof.runner.world import World
 from nightproof.suggestions import nearest
 from nightproof.verdict import catalogue
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from nightproof.profile import Profile
     from nightproof.profile import Suite
+    from nightproof.redact import Redactor
     from nightproof.verdict.catalogue import CatalogueTest
     from nightproof.verdict.catalogue import SuiteCatalogue
 
@@ -134,7 +134,6 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
         raise UsageError(
             f"The profile `{profile.name}` selects no test: name a suite, or widen `select`, --suite or --backend."
         )
-    _require_plain_ids(cells)
     _require_own_folders(cells)
     return RunPlan(
         run_id=run_id,
@@ -158,25 +157,10 @@ def catalogued(plan: RunPlan, redactor: Redactor, profile_given: str = "") -> Ru
     paths = list(dict.fromkeys(cell.path for cell in plan.cells))
     with ThreadPoolExecutor(len(paths)) as pool:
         worlds = {cell.path: cell.world for cell in plan.cells}
-        drifts = list(pool.map(lambda path: _uncatalogued(plan, path, worlds[path], redactor), paths))
-    for path, names in zip(paths, drifts, strict=True):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
-            raise UsageError(
-                f"The catalogue of `{path}` lacks {', '.join(f'`{name}`' for name in names[:3])}{more}: "
-                f"run `nightproof catalogue --update {path}` and commit the lock."
-            )
-
-
-def _uncatalogued(plan: RunPlan, path: Path, world: World, redactor: Redactor) -> list[str]:
-    locked = catalogue.read_lock(path)
-    try:
-        return list(catalogue.compare(locked, catalogue.collect(path, plan.profile.collecting(path), world)).added)
-        found = list(pool.map(lambda path: _uncatalogued(path, plan.profile.collecting(path), redactor), paths))
+        found = list(pool.map(lambda path: _uncatalogued(plan, path, worlds[path], redactor), paths))
     drifted = {path: added for path, added in zip(paths, found, strict=True) if added}
-    sentences = {
-        path: _drift(path, tuple(added), profile_given or plan.profile.name) for path, added in drifted.items()
-    }
+    profile, shown = profile_given or plan.profile.name, redactor.text
+    sentences = {path: _drift(path, tuple(map(shown, added)), profile) for path, added in drifted.items()}
     if sentences and plan.profile.strict_catalogue:
         raise UsageError(next(iter(sentences.values())))
     cells = tuple(
@@ -197,10 +181,10 @@ def _drift(path: Path, names: tuple[str, ...], profile_given: str) -> str:
     )
 
 
-def _uncatalogued(path: Path, env: Mapping[str, str], redactor: Redactor) -> dict[str, CatalogueTest]:
+def _uncatalogued(plan: RunPlan, path: Path, world: World, redactor: Redactor) -> dict[str, CatalogueTest]:
     locked = catalogue.read_lock(path)
     try:
-        collected = catalogue.collect(path, env)
+        collected = catalogue.collect(path, plan.profile.collecting(path), world)
     except UsageError as error:
         # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
         first, *said = str(error).splitlines()
@@ -261,17 +245,6 @@ def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:
         if wanted not in declared:
             raise UsageError(_unknown("backend", wanted, declared, str(suite.path)))
     return suite.backends or declared
-
-
-def _require_plain_ids(cells: Iterable[CellSpec]) -> None:
-    """Refuse an id that the redactor would change: its verdict could not be told from a missing one."""
-    redactor = Redactor()
-    for name in (name for cell in cells for name in cell.tests):
-        if (shown := redactor.text(name)) != name:
-            raise UsageError(
-                f"The test id `{shown}` holds what looks like a credential, which is masked in every file: give that "
-                "parameter an id of its own with `pytest.param(…, id=…)`, then run `nightproof catalogue --update`."
-            )
 
 
 def _require_own_folders(cells: Iterable[CellSpec]) -> None:

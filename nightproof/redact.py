@@ -6,6 +6,7 @@ systems hand out while the night runs (tokens, signatures), whose values nobody 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from itertools import takewhile
@@ -22,6 +23,7 @@ from nightproof.spellings import bare_spellings
 from nightproof.spellings import bare_with_places
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
 
@@ -216,6 +218,15 @@ def _is_one_word(text: str, places: list[int]) -> bool:
     gaps = [text[one + 1 : other] for one, other in zip(places, places[1:])]
     blank = [bool(gap) and not gap.strip(" \n\t'\"`") for gap in gaps]
     return not any(blank) or all(gaps)
+
+
+def shown_id(test_id: str, redact: Callable[[str], str]) -> str:
+    """Return a test's id as people read it: what looks like a secret is masked, and no two ids become one.
+
+    Everything that is written for people has this id; logs, selections and the lock match tests by the id itself.
+    """
+    masked = redact(test_id)
+    return masked if masked == test_id else f"{masked}~{hashlib.sha256(test_id.encode()).hexdigest()[:4]}"
 
 
 def _common(one: str, other: str) -> int:

@@ -23,6 +23,7 @@ from nightproof.verdict.assemble import build_report
 from nightproof.verdict.assemble import declared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nightproof.plan import RunPlan
@@ -41,8 +42,8 @@ def salvage(profile_given: str, run_id: str) -> RunReport:
     run_dir = (profile.state_dir.absolute() / "runs" / run_id).resolve()
     _require_dead(run_dir, run_id)
     plan = make_plan(profile, Choice(), run_dir.name, profile_given)
-    facts = _facts(plan, run_dir)
     redact = Redactor(told.secrets.values()).text
+    facts = _facts(plan, run_dir, redact)
     report = replace(build_report(facts), ledger=sums(run_dir, 0, 0))
     return publish(report, run_dir, declared(facts), redact=redact)
 
@@ -61,9 +62,9 @@ def _require_dead(run_dir: Path, run_id: str) -> None:
             ) from error
 
 
-def _facts(plan: RunPlan, run_dir: Path) -> RunFacts:
+def _facts(plan: RunPlan, run_dir: Path, redact: Callable[[str], str]) -> RunFacts:
     started = datetime.strptime(run_dir.name.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    cells = tuple(conclusion.cell_facts(run_dir, cell) for cell in plan.cells)
+    cells = tuple(conclusion.cell_facts(run_dir, cell, redact) for cell in plan.cells)
     if not any(cell.events for cell in cells):
         raise UsageError(
             f"The run `{run_dir.name}` was killed before any test began, there is nothing to report: "
@@ -76,7 +77,7 @@ def _facts(plan: RunPlan, run_dir: Path) -> RunFacts:
         ended=max(started, _last_sign(run_dir)),
         cells=cells,
         interrupted="killed",
-        quarantine=conclusion.quarantine(plan.cells),
+        quarantine=conclusion.quarantine(plan.cells, redact),
         rerun=plan.rerun,
     )
 

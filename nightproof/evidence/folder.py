@@ -65,7 +65,8 @@ def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
     pairs = [redacted(dict(described(exchange)), redactor) for exchange in list(attempt.state.log)]
     (folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
     is_secret = partial(_is_secret, redactor)
-    text = rerun.script(attempt.arguments, attempt.folder, os.environ, is_secret)
+    shown = [redactor.text(argument) for argument in attempt.arguments]  # a test's id may hold a secret
+    text = rerun.script(shown, attempt.folder, os.environ, is_secret)
     (folder / "rerun.txt").write_text(printable(text), encoding="utf-8")
     return folder
 

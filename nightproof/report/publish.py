@@ -48,7 +48,7 @@ def publish(
     """
     clean = redacted(report, redact)
     write_all(clean, run_dir, redact=redact, nights=nights)
-    violations = reconcile(run_dir, clean, declared)
+    violations = reconcile(run_dir, clean, declared, redact)
     if not violations:
         return clean
     red = redacted(violate(clean, (*clean.reconciliation.violations, *violations)), redact)

@@ -21,6 +21,7 @@ from nightproof.runner.attempts import skip_reason
 from nightproof.runner.attempts import to_attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -75,6 +76,20 @@ class CellEvents:
     properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
     ends: tuple[ProcessEnd, ...] = ()
     not_started: dict[str, str] = field(default_factory=dict)
+
+    def shown(self, show: Callable[[str], str]) -> CellEvents:
+        """Give the same events under the ids by which people are told of the tests."""
+        return replace(
+            self,
+            attempts={show(test): tries for test, tries in self.attempts.items()},
+            unsupported={show(test): reason for test, reason in self.unsupported.items()},
+            reported=frozenset(map(show, self.reported)),
+            skips={show(test): reason for test, reason in self.skips.items()},
+            collected=tuple(map(show, self.collected)),
+            observations={show(test): seen for test, seen in self.observations.items()},
+            properties={show(test): found for test, found in self.properties.items()},
+            not_started={show(prefix): why for prefix, why in self.not_started.items()},
+        )
 
     def why_not_started(self, test_id: str) -> str:
         """Give why a test has no event: its module did not import, or nothing was started any more."""

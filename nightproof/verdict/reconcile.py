@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -16,6 +17,7 @@ from nightproof.records import Outcome
 from nightproof.records import RunReport
 from nightproof.records import TestVerdict
 from nightproof.records import Verdict
+from nightproof.redact import shown_id
 from nightproof.report import html
 from nightproof.report import junit
 from nightproof.report import markdown
@@ -42,9 +44,14 @@ Parsed = tuple[dict[str, int], str, str]
 ROUNDING_S: Final = 0.05  # clocks of two processes on one machine, and rounding to milliseconds
 
 
-def reconcile(run_dir: Path, report: RunReport, declared: Mapping[tuple[str, str], frozenset[str]]) -> tuple[str, ...]:
-    """Give every violated invariant; `declared` holds the declared ids by (suite, backend)."""
-    events = _read_logs(run_dir, report)
+def reconcile(
+    run_dir: Path,
+    report: RunReport,
+    declared: Mapping[tuple[str, str], frozenset[str]],
+    redact: Callable[[str], str] = str,
+) -> tuple[str, ...]:
+    """Give every violated invariant; `declared` holds the ids by (suite, backend), `redact` masks those of the logs."""
+    events = _read_logs(run_dir, report, redact)
     found: list[str] = []
     for rule in _RULES:
         found += rule(report)
@@ -269,11 +276,11 @@ _RULES: Final[tuple[Callable[[RunReport], list[str]], ...]] = (
 )  # fmt: skip
 
 
-def _read_logs(run_dir: Path, report: RunReport) -> dict[tuple[str, str], CellEvents]:
+def _read_logs(run_dir: Path, report: RunReport, redact: Callable[[str], str]) -> dict[tuple[str, str], CellEvents]:
     """Read the logs of the cells; a cell that never started has none."""
     found = {}
     for cell in report.cells:
         folder = run_dir / "cells" / f"{cell.suite}-{cell.backend}"
         if logs_of(folder):
-            found[cell.suite, cell.backend] = read_cell(folder)
+            found[cell.suite, cell.backend] = read_cell(folder).shown(partial(shown_id, redact=redact))
     return found

@@ -206,14 +206,6 @@ def test_a_strict_profile_refuses_uncatalogued_tests(foreign: Foreign) -> None:
         catalogued(make_plan(foreign.profile(strict_catalogue=True), Choice(), RUN), Redactor())
 
 
-def test_an_id_that_holds_a_credential_is_refused_masked(foreign: Foreign) -> None:
-    """Its verdict could not be told from a missing one, because every file masks it."""
-    foreign.lock("test_front[xoxb-1234567890-abcdef]")
-
-    with pytest.raises(UsageError, match=r"`shop/test_it::test_front\[\[redacted\]\]` holds what looks like"):
-        make_plan(foreign.profile(), Choice(), RUN)
-
-
 def test_a_suite_that_cannot_be_imported_is_announced_without_its_secrets(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
