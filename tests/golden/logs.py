@@ -40,6 +40,10 @@ def write_cell(folder: Path, events: CellEvents) -> None:
             log.write("Collected", ids=list(events.collected))
         for test_id, attempt in runs:
             _write_attempt(log, test_id, attempt, events)
+        if events.exit is not None and events.exit >= 0:
+            log.write("PytestEnd", exit=events.exit, time=_text(events.ended))
+        else:
+            log.write("CellKilled", reason="cancel", id="", time=_text(events.ended))
         log.write("ProcessExit", exit=events.exit, time=_text(events.ended))
 
 

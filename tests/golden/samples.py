@@ -37,6 +37,7 @@ from nightproof.report.files import write_atomic
 from nightproof.report.notifier import dump
 from nightproof.runner.events import CellEvents
 from nightproof.runner.events import Observation
+from nightproof.runner.events import ProcessEnd
 from nightproof.verdict.assemble import CellFacts
 from nightproof.verdict.assemble import RunFacts
 from nightproof.verdict.assemble import build_report
@@ -124,7 +125,19 @@ def events(suite: str, backend: str, attempts: dict[str, tuple[Attempt, ...]], e
         collected=tuple(sorted(attempts)),
         observations={test_id: seen(test_id) for test_id in attempts},
         properties={SEARCH: (("index_lag_s", lag), ("index_polls", 2))} if SEARCH in attempts else {},
+        ends=ends(attempts, exit_code),
     )
+
+
+def ends(attempts: dict[str, tuple[Attempt, ...]], exit_code: int) -> tuple[ProcessEnd, ...]:
+    """Give how the process of each pass ended: by itself, or with the night that was interrupted."""
+    found = []
+    for number in (1, 2):
+        mine = [tries[number - 1] for tries in attempts.values() if len(tries) >= number]
+        has_failures = any(attempt.outcome is not Outcome.PASSED for attempt in mine)
+        ended = (exit_code, "") if exit_code >= 0 else (None, "cancel")
+        found += [ProcessEnd(number, exit_code, ended[0], has_failures, ended_by=ended[1])] if mine else []
+    return tuple(found)
 
 
 def seen(test_id: str, listing: str = '["a.csv","b.csv"]') -> tuple[Observation, ...]:
