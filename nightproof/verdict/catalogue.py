@@ -116,7 +116,14 @@ def _run(command: list[str], env: dict[str, str], suite_path: Path) -> None:
     root = project_root(suite_path)
     try:
         done = subprocess.run(
-            command, env=env, cwd=root, capture_output=True, text=True, timeout=COLLECT_TIMEOUT_S, check=False
+            command,
+            env=env,
+            cwd=root,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # a module may print anything while it is imported
+            timeout=COLLECT_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise UsageError(

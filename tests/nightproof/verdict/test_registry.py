@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nightproof.errors import UsageError
 from nightproof.records import Verdict
 from nightproof.verdict import catalogue
 from nightproof.verdict import registry
@@ -170,3 +171,13 @@ def test_items_of_one_id_are_told_apart(tmp_path: Path) -> None:
     conftest = "def pytest_collection_modifyitems(items): items[:] = [*items, *items]\n"
     suite = write(tmp_path, "def test_a(): pass\n", conftest__py=conftest)
     assert list(catalogue.collect(suite).tests) == ["shop/test_it::test_a", "shop/test_it::test_a#2"]
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_collection(tmp_path: Path) -> None:
+    """A module may print anything while it is imported, and raise it: what pytest says is shown as far as it reads."""
+    suite = write(tmp_path, "import os\nos.write(1, b'\\xff\\n')\ndef test_a(): pass\n")
+    (suite / "test_odd.py").write_text("import os\nos.write(2, b'\\xe9')\nraise OSError(os.fsdecode(b'\\xe9.txt'))\n")
+    with pytest.raises(UsageError, match=r"could not collect .*(?s:.)*OSError"):
+        catalogue.collect(suite)
+    (suite / "test_odd.py").unlink()
+    assert list(catalogue.collect(suite).tests) == ["shop/test_it::test_a"]
