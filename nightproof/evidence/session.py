@@ -126,8 +126,6 @@ class EvidenceSession:
         self._log: EventLog | None = None
         self._time_limits = TimeLimits(config, lambda **line: self._write("TimeLimit", **line))
 
-    # collection
-
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
         """Let the suite choose first; then keep what this process is to run, serial tests last."""
@@ -190,8 +188,6 @@ class EvidenceSession:
             versions=versions_here(),
         )
         self._write("Collected", ids=[test.id for test in asked])
-
-    # one test
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
