@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path  # noqa: TC003 - typer resolves annotations at run time
@@ -17,6 +18,7 @@ import typer
 
 from deployments import commands
 from deployments import running
+from deployments import streams
 from deployments import terminal
 from deployments import unstarted
 from nightproof.errors import Blocked
@@ -28,6 +30,7 @@ from nightproof.prove.plan import Selection
 from nightproof.prove.run import Options
 from nightproof.report import text
 from nightproof.report.files import dump_report
+from nightproof.server_loss import server_loss
 
 EXIT_RED: Final = 1
 EXIT_BLOCKED: Final = 2
@@ -200,7 +203,14 @@ def down(profile: Profile = "embedded") -> None:
 
 def main() -> None:
     """Run the command line and end the process with the documented exit code."""
-    sys.exit(_guarded())
+    streams.secure()
+    code = _guarded()
+    if server_loss():
+        # Prefect's threads would try for minutes to reach it; all that the night had to say is written.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _guarded() -> int:

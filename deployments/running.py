@@ -16,17 +16,20 @@ import httpx
 
 from deployments import server
 from deployments.state import kept_auth
-from deployments.state import supervisor_api
+from deployments.state import read_note
 from nightproof.config.loader import load
 from nightproof.errors import Blocked
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
+from nightproof.lifeline import is_alive
 from nightproof.locking import environment_lock
 from nightproof.night import RESERVE_BYTES
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
 from nightproof.progress import announce
 from nightproof.report.files import read_report
+from nightproof.server_loss import ended_with_server
+from nightproof.server_loss import server_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +48,11 @@ def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
     Raises UsageError before anything is started, and Interrupted when a signal left no report.
     """
     plan = make_plan(load(profile_given).profile, choice, new_run_id(), profile_given)
-    with termination(), environment_lock(plan.state_dir, plan.run_id), prefect_api(plan):
-        ended = _run_flow(plan, profile_given, choice)
+    try:
+        with termination(), environment_lock(plan.state_dir, plan.run_id), prefect_api(plan):
+            ended = _run_flow(plan, profile_given, choice)
+    except Interrupted as interrupted:
+        ended = interrupted.signal_name
     path = plan.run_dir / "report.json"
     if not path.is_file():
         if ended:
@@ -69,18 +75,22 @@ def prefect_api(plan: RunPlan) -> Iterator[None]:
     Prefect reads its settings at import, so nothing may import it before this.
     """
     home = plan.state_dir / "prefect"
-    api = supervisor_api(plan.state_dir)
-    if api:
-        os.environ.update(server.environment(home, api, kept_auth(plan.state_dir, server.new_auth)))
-        yield
+    note = read_note(plan.state_dir)
+    if note:
+        os.environ.update(server.environment(home, note.api, kept_auth(plan.state_dir, server.new_auth)))
+        with ended_with_server(lambda: not is_alive(note.pid), f"The supervisor (process {note.pid}) is gone."):
+            yield
         return
     announce("prefect", "starting the Prefect server")
     started = server.start(plan.state_dir, with_services=False, patience_s=plan.profile.server_start_s)
     try:
         os.environ.update(server.environment(home, started.api, started.auth))
-        yield
+        gone = "The Prefect server of this run ended by itself."
+        with ended_with_server(lambda: started.child.process.poll() is not None, gone):
+            yield
     finally:
-        _drain()
+        if not server_loss():
+            _drain()
         started.stop()
 
 
@@ -134,6 +144,8 @@ def termination() -> Iterator[None]:
 
     # A shell starts background jobs with SIGINT ignored; a night must end on it all the same.
     handlers: dict[int, Any] = {signal.SIGTERM: on_term, signal.SIGINT: signal.default_int_handler}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under `nohup` a night outlives its terminal
+        handlers[signal.SIGHUP] = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

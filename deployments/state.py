@@ -31,6 +31,11 @@ class SupervisorNote:
     pid: int
     url: str
 
+    @property
+    def api(self) -> str:
+        """The address of the server's API."""
+        return f"{self.url}/api"
+
 
 def note_path(state_dir: Path) -> Path:
     """Give the place of the note."""
@@ -71,12 +76,6 @@ def read_note(state_dir: Path) -> SupervisorNote | None:
             return None
     except Timeout:
         return _noted(state_dir)
-
-
-def supervisor_api(state_dir: Path) -> str:
-    """Give the API address of a live supervisor, else nothing."""
-    note = read_note(state_dir)
-    return f"{note.url}/api" if note else ""
 
 
 def auth_path(state_dir: Path) -> Path:

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect resolv
 from flows.form import DEFAULT
 from flows.form import Environment
 from flows.form import labelled
+from nightproof.lifeline import end_with_owner
 from tasks.housekeeping import clean_earlier_runs
 from tasks.housekeeping import cleanup_state
 
@@ -23,5 +24,6 @@ def cleanup(
     dry_run: Annotated[bool, labelled("Dry run", "Only show what would be deleted.")] = True,  # noqa: FBT002
 ) -> State[Any]:
     """Delete what earlier runs left behind, by their ledgers; the plan with its counts is an artifact."""
+    end_with_owner()
     result = clean_earlier_runs(str(environment), run_id, min_age_hours, dry_run=dry_run)
     return cleanup_state(result)

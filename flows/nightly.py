@@ -16,6 +16,7 @@ from flows.form import Environment
 from flows.form import Suite
 from flows.form import labelled
 from nightproof.errors import Blocked
+from nightproof.lifeline import end_with_owner
 from nightproof.night import Night
 from nightproof.night import open_night
 from nightproof.plan import RUN_ID
@@ -64,6 +65,7 @@ def nightly(
 
 def begin(environment: str, choice: Choice) -> Night:
     """Open the night under the flow run's own name when that is a run id, else under a new one."""
+    end_with_owner()
     name = flow_run.name or ""
     run_id = name if RUN_ID.fullmatch(name) else new_run_id()
     night = open_night(str(environment), choice, run_id)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Final
 
 from nightproof.conclusion import cell_dir
 from nightproof.environment import cell_environment
 from nightproof.errors import SuiteError
 from nightproof.evidence import rerun
 from nightproof.evidence.folder import NAMED_SECRETS
+from nightproof.night import STOP_GRACE_S
+from nightproof.progress import announce
 from nightproof.runner import cell as runner
 from nightproof.runner import events
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from nightproof.runner.cell import CellPlan
 
 Lines = list[str]
+WATCH_S: Final = 1.0
 
 
 def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool, share: int) -> None:
@@ -49,6 +54,28 @@ def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
     if not events.logs_of(folder):
         return ()
     return tuple(sorted(events.to_repeat(events.read_cell(folder)) & set(cell.tests)))
+
+
+@contextmanager
+def ended_with_systems(night: Night) -> Iterator[None]:
+    """End the cells of the block once a system of the testbed is gone: no test waits for the dead."""
+    left = threading.Event()
+    thread = threading.Thread(target=_watch_systems, args=(night, left), name="system watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+        night.note_deaths()
+
+
+def _watch_systems(night: Night, left: threading.Event) -> None:
+    while not left.wait(WATCH_S):
+        if night.note_deaths():
+            announce("suites", f"{' and '.join(night.system_deaths)} of the testbed ended: ending the tests")
+            night.groups.stop_all(STOP_GRACE_S)
+            return
 
 
 @contextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VARIABLE: Final = "NIGHTPROOF_LIFELINE_FD"
+OWNER: Final = "NIGHTPROOF_OWNER_PID"
 POLL_S: Final = 0.5
 ORPHAN_GRACE_S: Final = 25.0  # with the time to notice, an orphan is gone within 30 s
 
@@ -78,14 +79,19 @@ def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) ->
     return Kept(process, writer)
 
 
-def end_with_parent(grace_s: float = ORPHAN_GRACE_S) -> None:
-    """End this process in an orderly way once its parent is gone, and by SIGKILL when that takes too long."""
-    parent = os.getppid()
-    threading.Thread(target=_await_orphanage, args=(parent, grace_s), name="parent", daemon=True).start()
+def end_with_owner(grace_s: float = ORPHAN_GRACE_S) -> None:
+    """End this process once the kept process that it descends from is gone: by SIGTERM, and in time by SIGKILL.
+
+    For children that take a session of their own, where the end of their owner's group does not reach them. Elsewhere
+    than below a kept process nothing is watched.
+    """
+    owner = os.environ.get(OWNER, "")
+    if owner and int(owner) != os.getpid():
+        threading.Thread(target=_outlive, args=(int(owner), grace_s), name="owner watch", daemon=True).start()
 
 
-def _await_orphanage(parent: int, grace_s: float) -> None:
-    while os.getppid() == parent:
+def _outlive(owner: int, grace_s: float) -> None:
+    while is_alive(owner):
         time.sleep(POLL_S)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(grace_s)
@@ -118,6 +124,7 @@ def main(module: str, arguments: Sequence[str]) -> None:
     descriptor = int(os.environ.pop(VARIABLE))
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
     threading.Thread(target=_watch, args=(descriptor,), name="lifeline", daemon=True).start()
+    os.environ[OWNER] = str(os.getpid())
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -18,6 +18,7 @@ from typing import Final
 from typing import Literal
 
 from nightproof.config.loader import load
+from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
 from nightproof.ledger import CatalogAdmin
@@ -115,9 +116,17 @@ class Night:
     def note_faults(self, ends: list[Any]) -> None:
         """Keep what went wrong in the harness itself; a cell without events shows as `not_run` beside it."""
         faults = [end for end in ends if isinstance(end, BaseException)]
+        if self.system_deaths:  # who was kept from starting then is no fault beside the one that is told
+            faults = [fault for fault in faults if not isinstance(fault, Interrupted)]
         # Our own errors are sentences; any other needs its kind to be understood.
         kinds = ["" if isinstance(fault, NightproofError) else f"{type(fault).__name__}: " for fault in faults]
         self.violations += [f"{HARNESS}{kind}{fault}" for kind, fault in zip(kinds, faults, strict=True)]
+
+    def note_deaths(self) -> tuple[str, ...]:
+        """Note which systems of the testbed are gone, and return all that ever were."""
+        if self.target is not None:
+            self.system_deaths = tuple(sorted({*self.system_deaths, *self.target.deaths()}))
+        return self.system_deaths
 
     def make_room(self) -> None:
         """Make the run directory and hold room for the report, so that a disk which the night fills still takes it."""

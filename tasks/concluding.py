@@ -10,9 +10,12 @@ from prefect.states import Completed
 from prefect.states import Failed
 
 from nightproof.errors import UsageError
+from nightproof.night import STOP_GRACE_S
 from nightproof.night import close_night
 from nightproof.records import Colour
 from nightproof.report import words
+from nightproof.server_loss import note_conclusion
+from nightproof.server_loss import server_loss
 from tasks.cleanup import clean_up
 from tasks.interruption import interruption
 from tasks.interruption import unhurried
@@ -31,10 +34,14 @@ ORDER: Final = (clean_up, publish, notify, finish)
 
 def halt(night: Night, error: BaseException) -> None:
     """Note what ended the night early; process groups are dead when this returns."""
-    how = interruption(error)
+    how, lost = interruption(error), server_loss()
     if isinstance(error, UsageError) and night.void():
         return
-    if how is None:
+    if lost:
+        night.groups.stop_all(STOP_GRACE_S)
+        if lost not in "".join(night.violations):
+            night.violations.append(f"The harness failed: {lost}")
+    elif how is None:
         night.groups.stop_all(0)
         night.violations.append(f"The harness failed: {type(error).__name__}: {error}")
     else:
@@ -55,10 +62,11 @@ def conclude(night: Night) -> None:
         raise
     finally:
         close_night(night)
+        note_conclusion()
 
 
 def _conclude(night: Night) -> None:
-    if night.interrupted is None:
+    if night.interrupted is None and not server_loss():
         for step in ORDER:
             step(night)
         leave_artifacts(night, return_state=True)  # a decoration: its failure is seen in the UI and changes nothing

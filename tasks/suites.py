@@ -15,6 +15,7 @@ from prefect.artifacts import update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from nightproof.cells import ended_with_systems
 from nightproof.cells import first_pass
 from nightproof.cells import repeat
 from nightproof.conclusion import cell_dir
@@ -38,15 +39,14 @@ ENDS: Final = frozenset({"TestEvidence", "CellKilled"})
 
 def run_suites(night: Night) -> None:
     """Run every test of every cell."""
-    with night.stage("suites"):
+    with night.stage("suites"), ended_with_systems(night):
         ends = _on_every_cell(_run_shares, night)
-        night.system_deaths = night.systems.deaths()
     night.note_faults(ends)
 
 
 def repeat_failures(night: Night) -> None:
     """Run once more, in fresh processes, what did not pass."""
-    with night.stage("second_pass"):
+    with night.stage("second_pass"), ended_with_systems(night):
         ends = _on_every_cell(_repeat, night)
     night.note_faults(ends)
 

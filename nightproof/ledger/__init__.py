@@ -1,6 +1,7 @@
 """The write-ahead ledger: every resource is written down before it is made, and proved gone afterwards."""
 
 from nightproof.ledger.audit import audit
+from nightproof.ledger.audit import sums
 from nightproof.ledger.catalog import CatalogAdmin
 from nightproof.ledger.clean import CleanContext
 from nightproof.ledger.clean import Planned
@@ -27,5 +28,6 @@ __all__ = [
     "plan",
     "read_entries",
     "run_tag",
+    "sums",
     "sweep",
 ]

@@ -174,9 +174,14 @@ class Up:
 
     def patient(self) -> None:
         """Let a test hang for longer than a cancel takes."""
-        (self.foreign.suite / "suite.toml").write_text('name = "shop"\ntest_timeout_s = 100\n')
-        path = self.foreign.profile_path
-        path.write_text(path.read_text().replace("timeout_s = 30", "timeout_s = 100"))
+        be_patient(self.foreign)
+
+
+def be_patient(foreign: Foreign) -> None:
+    """Give the suite limits that no test of ours awaits."""
+    (foreign.suite / "suite.toml").write_text('name = "shop"\ntest_timeout_s = 100\n')
+    path = foreign.profile_path
+    path.write_text(path.read_text().replace("timeout_s = 30", "timeout_s = 100"))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from deployments.state import SupervisorNote
 from deployments.state import note_path
 from deployments.state import place
 from deployments.state import read_note
-from deployments.state import supervisor_api
 from deployments.state import write_note
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
@@ -92,8 +91,10 @@ def test_the_note_of_a_dead_supervisor_harms_nobody(tmp_path: Path) -> None:
 
 def test_a_live_supervisor_gives_its_server(tmp_path: Path) -> None:
     """A night on the same state directory uses the supervisor's server."""
-    assert supervisor_api(tmp_path) == ""
+    assert read_note(tmp_path) is None
     with place(tmp_path):
         write_note(tmp_path, SupervisorNote(os.getpid(), URL))
-        assert supervisor_api(tmp_path) == f"{URL}/api"
-    assert supervisor_api(tmp_path) == ""
+        note = read_note(tmp_path)
+        assert note is not None
+        assert (note.pid, note.api) == (os.getpid(), f"{URL}/api")
+    assert read_note(tmp_path) is None

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ORPHAN = """
 import os, signal, sys, time
-from nightproof.lifeline import end_with_parent
+from nightproof.lifeline import OWNER, end_with_owner
+os.environ[OWNER] = str(os.getpid())
 if not os.fork():
-    end_with_parent(float(sys.argv[1]))
+    end_with_owner(float(sys.argv[1]))
     if sys.argv[2] == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(os.getpid(), flush=True)
@@ -108,7 +109,7 @@ def test_a_child_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["polite", "deaf"])
-def test_an_orphan_ends_itself(kind: str) -> None:
+def test_who_lost_its_owner_ends_itself(kind: str) -> None:
     """By SIGTERM first, so that it can clean up; by SIGKILL when it does not listen."""
     parent = subprocess.Popen([sys.executable, "-c", ORPHAN, "0.2", kind], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert parent.stdout is not None
