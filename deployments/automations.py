@@ -16,15 +16,26 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
 
 HEARTBEAT_S: Final = 30  # the least that Prefect allows; a dead run is found within three of them
-PENDING_LIMIT: Final = timedelta(minutes=10)
+SILENCE: Final = timedelta(seconds=3 * HEARTBEAT_S)
+# Each watch names every event of its phase: any event of a run satisfies what the one before it expects.
+RUNNING: Final = frozenset({"prefect.flow-run.Running", "prefect.flow-run.heartbeat"})
+STARTING: Final = frozenset(
+    {
+        "prefect.flow-run.Pending",
+        "prefect.flow-run.Submitting",
+        "prefect.flow-run.InfrastructurePending",
+        "prefect.flow-run.pull-step.executed",
+        "prefect.flow-run.Cancelling",
+    }
+)
 RUNS: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 
 
 def upsert_all() -> tuple[str, ...]:
     """Create or renew our automations; give their names. Who is told of a bad end is the supervisor's business."""
     wanted = [
-        _silent("nightproof zombie", "prefect.flow-run.heartbeat", timedelta(seconds=3 * HEARTBEAT_S)),
-        _silent("nightproof stuck pending", "prefect.flow-run.Pending", PENDING_LIMIT),
+        _silent("nightproof zombie", RUNNING),
+        _silent("nightproof stuck pending", STARTING),
     ]
     for automation in wanted:
         _upsert(automation)
@@ -32,15 +43,15 @@ def upsert_all() -> tuple[str, ...]:
     return tuple(automation.name for automation in wanted)
 
 
-def _silent(name: str, after: str, within: timedelta) -> Automation:
-    """Give the automation that crashes a run which nothing was heard of after an event."""
+def _silent(name: str, after: frozenset[str], within: timedelta = SILENCE) -> Automation:
+    """Return the automation that crashes a run which nothing was heard of after one of these events."""
     trigger = EventTrigger(
         posture=Posture.Proactive,
         threshold=1,
         within=within,
         match=RUNS,
         for_each={"prefect.resource.id"},
-        after={after},
+        after=set(after),
         expect={"prefect.flow-run.*"},
     )
     message = f"Nothing was heard of this run for {within.total_seconds():.0f} s."

@@ -40,6 +40,7 @@ from nightproof.target import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from uuid import UUID
 
     from deployments.server import Server
     from nightproof.profile import Profile
@@ -97,13 +98,14 @@ class Supervisor:
         self.since = datetime.now(UTC)
         self.worker: Kept | None = None
         self.workers = 0
+        self.orphans: frozenset[UUID] = frozenset()
 
     def prepare(self) -> None:
         """Clear what a dead supervisor left, set schedule and automations, start the worker."""
         from deployments import automations  # noqa: PLC0415 - Prefect reads its settings at import
         from deployments import runs  # noqa: PLC0415 - as above
 
-        runs.crash_stale()
+        self.orphans = runs.crash_stale()
         runs.schedule_nightly(self.profile)
         automations.upsert_all()
         self.start_worker()
@@ -144,8 +146,10 @@ class Supervisor:
         try:
             with watching.bounded_calls():
                 if is_worker_dead:
-                    runs.crash_stale()
+                    self.orphans |= runs.crash_stale()
                     self.start_worker()
+                elif self.orphans:
+                    self.orphans = runs.crash_stale(self.orphans)
                 for trouble in watching.troubles(self.profile, self.since):
                     self.alerts.send(trouble.key, trouble.sentence)
         except Interrupted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -39,11 +41,20 @@ def server(up: Up) -> Iterator[None]:
 
 
 def make(up: Up, kind: str, name: str, due: datetime | None = None) -> str:
-    """Make a flow run in a state, as a process that is gone would have left it; give its id."""
+    """Make a flow run in a state, as a process that somebody started by hand would have left it; give its id."""
     flow = up.api("POST", "/flows/", name="left")["id"]
     details = {"scheduled_time": due.isoformat()} if due else {}
     state = {"type": kind, "name": kind.capitalize(), "state_details": details}
     return str(up.api("POST", "/flow_runs/", flow_id=flow, name=name, state=state)["id"])
+
+
+def make_ours(up: Up, kind: str, name: str, pid: int = 0) -> str:
+    """Make a flow run of the worker's pool in a state; give its id."""
+    path = f"/deployments/{up.deployment('nightly/manual')['id']}/create_flow_run"
+    run = str(up.api("POST", path, name=name, state={"type": kind, "name": kind.capitalize()})["id"])
+    if pid:
+        up.api("PATCH", f"/flow_runs/{run}", infrastructure_pid=str(pid))
+    return run
 
 
 def delete(up: Up, *made: str) -> None:
@@ -65,19 +76,44 @@ def test_a_second_start_doubles_nothing(up: Up) -> None:
 
 
 def test_what_a_dead_worker_left_is_crashed(up: Up) -> None:
-    """A run that claims to be active although no worker is, ends; the supervisor tells people."""
-    left = make(up, "RUNNING", "orphan-one")
-    assert runs.crash_stale() == 1
-    assert up.end(left, 5)["state"]["message"] == "Its worker is gone."
-    await_value(lambda: [text for text in up.messenger.got if "`orphan-one` Crashed: Its worker is gone." in text], 30)
-    delete(up, left)
+    """A run of the worker's whose process is gone ends; an orphan that still lives, and others' runs, are spared."""
+    dead, orphan = make_ours(up, "RUNNING", "dead-one"), make_ours(up, "RUNNING", "orphan-one", os.getpid())
+    other = make(up, "RUNNING", "by-hand")
+    assert runs.crash_stale() == {UUID(orphan)}
+    assert up.end(dead, 5)["state"]["message"] == "Its worker is gone."
+    assert runs.crash_stale(frozenset()) == frozenset()  # what a new worker starts meanwhile is not asked about
+    up.api("PATCH", f"/flow_runs/{orphan}", infrastructure_pid=str(free_pid()))
+    assert runs.crash_stale(frozenset({UUID(orphan)})) == frozenset()
+    assert up.end(orphan, 5)["state_type"] == "CRASHED"
+    assert up.api("GET", f"/flow_runs/{other}")["state_type"] == "RUNNING"
+    await_value(lambda: [text for text in up.messenger.got if "`dead-one` Crashed: Its worker is gone." in text], 30)
+    delete(up, dead, orphan, other)
+
+
+def free_pid() -> int:
+    """Give the id of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait()
+    return process.pid
 
 
 def test_a_run_that_does_not_end_is_named(up: Up) -> None:
-    """A pending run is cancelled at once; a running one is asked, awaited, and named at the deadline."""
+    """A pending run is cancelled at once; a running one is asked, awaited, and named. Others' runs go on."""
     assert runs.cancel_active(0.1) == ()
-    pending, running = make(up, "PENDING", "pending-one"), make(up, "RUNNING", "deaf-one")
+    pending, running = make_ours(up, "PENDING", "pending-one"), make_ours(up, "RUNNING", "deaf-one")
+    other = make(up, "RUNNING", "by-hand")
     assert runs.cancel_active(0.1) == ("deaf-one",)
     assert up.end(pending, 5)["state_type"] == "CANCELLED"
     assert [run.id for run in runs.find(StateType.CANCELLING)] == [UUID(running)]
-    delete(up, pending, running)
+    assert up.api("GET", f"/flow_runs/{other}")["state_type"] == "RUNNING"
+    delete(up, pending, running, other)
+
+
+def test_all_pages_are_read(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More runs than the server gives at once are found, each once."""
+    monkeypatch.setattr(runs, "PAGE", 2)
+    made = {make(up, "PENDING", f"many-{number}") for number in range(5)}
+    found = [str(run.id) for run in runs.find(StateType.PENDING)]
+    assert made <= set(found)
+    assert len(found) == len(set(found))
+    delete(up, *made)
