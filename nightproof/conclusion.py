@@ -35,6 +35,7 @@ from nightproof.report.publish import patch_delivery
 from nightproof.report.publish import publish
 from nightproof.runner.events import logs_of
 from nightproof.runner.events import read_cell
+from nightproof.side_by_side import Finding
 from nightproof.verdict.assemble import CellFacts
 from nightproof.verdict.assemble import RunFacts
 from nightproof.verdict.assemble import build_report
@@ -78,6 +79,7 @@ def sweep(night: Night) -> None:
             (earlier / RESERVED).unlink(missing_ok=True)  # a killed night could not give it back
     context = night.clean_context()
     if context is not None:
+        night.findings += ledger.recover(night.run_dir.parent, night.plan.run_id, context)
         night.swept = ledger.sweep(night.run_dir.parent, night.plan.run_id, context)
 
 
@@ -164,6 +166,7 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
         quarantine=quarantine(plan.cells, night.redactor.text),
         system_deaths=night.system_deaths,
         violations=tuple(night.violations),
+        findings=tuple(Finding("ledger", "", "", "", sentence) for sentence in night.findings),
     )
 
 

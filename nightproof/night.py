@@ -72,6 +72,7 @@ class Night:
         self.checks: list[CheckResult] = []
         self.seeds: list[SeedResult] = []
         self.swept = 0
+        self.findings: list[str] = []
         self.audit: LedgerAudit | None = None
         self.stages: dict[str, float] = {}
         self.blocked = ""

@@ -13,6 +13,7 @@ from nightproof.ledger.glue import GlueDatabase
 from nightproof.ledger.journal import Entry
 from nightproof.ledger.journal import Ledger
 from nightproof.ledger.journal import read_entries
+from nightproof.ledger.recover import recover
 from nightproof.names import run_tag
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "open_runs",
     "plan",
     "read_entries",
+    "recover",
     "run_tag",
     "sums",
     "sweep",

@@ -75,10 +75,11 @@ def _is_there(entry: Entry, present: dict[str, frozenset[str]]) -> bool:
     if entry.state == "absent" and entry.kind == "manifest":
         return False  # another package names it: there by right
     bucket, _ = place(entry)
-    return any(_covers(entry, key) for key in present.get(bucket, ()))
+    return any(covers(entry, key) for key in present.get(bucket, ()))
 
 
-def _covers(entry: Entry, key: str) -> bool:
+def covers(entry: Entry, key: str) -> bool:
+    """Return whether a listed key is the resource of an entry, or part of it."""
     _, wanted = place(entry)
     if entry.kind in {"object", "manifest", glue.KIND} | catalog.KINDS:
         return key == wanted
@@ -89,7 +90,7 @@ def _covers(entry: Entry, key: str) -> bool:
 
 def _unknown(run_id: str, entries: tuple[Entry, ...], present: dict[str, frozenset[str]]) -> int:
     return sum(
-        carries_tag(key, run_id) and not any(place(entry)[0] == bucket and _covers(entry, key) for entry in entries)
+        carries_tag(key, run_id) and not any(place(entry)[0] == bucket and covers(entry, key) for entry in entries)
         for bucket, keys in present.items()
         for key in keys
     )

@@ -70,6 +70,11 @@ def read_entries(paths: Iterable[Path]) -> tuple[Entry, ...]:
     return tuple(entries.values())
 
 
+def is_readable(line: bytes) -> bool:
+    """Return whether a line of a journal says what it was written to say."""
+    return _record(line) is not None
+
+
 def _record(line: bytes) -> ResourceRecord | None:
     try:
         return RESOURCE.validate_json(line)

@@ -107,6 +107,7 @@ class RunFacts:
     system_deaths: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     violations: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def build_report(facts: RunFacts) -> RunReport:
@@ -154,7 +155,7 @@ def build_report(facts: RunFacts) -> RunReport:
         not_green_nights=_not_green(colour, facts.nights),
         support=support(tests),
         consistency=compared,
-        findings=(*findings(_noted(facts)), *_unexpected_passes(facts), *ends),
+        findings=(*facts.findings, *findings(_noted(facts)), *_unexpected_passes(facts), *ends),
         measures=measures(_noted(facts)),
         reasons={reason: text for cell in facts.cells for reason, text in cell.reasons.items()},
     )
