@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from http.server import BaseHTTPRequestHandler
@@ -28,6 +29,7 @@ from tests.nightproof.foreign import Foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Iterator
 
     from tests.nightproof.evidence.wire import Server
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     Call = Callable[..., tuple[int, str, str]]
 
 WEBHOOK = "NIGHTPROOF_SLACK_WEBHOOK"
+LOOPBACK = "0100007F"  # 127.0.0.1, as /proc/net/tcp writes it
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 HONEST = """
 import os, requests
@@ -115,6 +118,20 @@ def processes(folder: Path, words: str = "") -> list[int]:
             continue
         if str(folder) in known and words in command and not is_dead:
             found.append(int(entry.name))
+    return found
+
+
+def listening(pids: Iterable[int]) -> set[str]:
+    """Give the addresses, as the kernel writes them, on which these processes listen."""
+    found = set()
+    for pid in pids:
+        sockets = set()
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                sockets.add(str(entry.readlink()))
+        for table in ("tcp", "tcp6"):
+            rows = [line.split() for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]]
+            found |= {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
     return found
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deployments.state import auth_path
+from tests.deployments.conftest import LOOPBACK
+from tests.deployments.conftest import listening
+from tests.deployments.conftest import processes
 
 if TYPE_CHECKING:
     from tests.deployments.conftest import Up
@@ -94,6 +97,11 @@ def test_the_own_page_is_let_in(up: Up) -> None:
         assert (status, headers["access-control-allow-origin"]) == (200, own["Origin"])
         assert ask(up, "POST", FILTER, own | {"Content-Type": "application/json"})[0] == 200
         assert ask(up, "GET", "/api/events/out", own | HANDSHAKE, login=False)[0] == 101
+
+
+def test_supervisor_and_worker_listen_on_loopback(up: Up) -> None:
+    """The server and the worker's own channel; no socket of any process of ours is open to the network."""
+    assert listening(processes(up.foreign.folder)) == {LOOPBACK}
 
 
 def test_the_login_is_its_owners_alone(up: Up) -> None:
