@@ -1,4 +1,4 @@
-"""Hold Slack messages to Slack's limits: plain dictionaries are not validated by slack-sdk (facts §8)."""
+"""Hold Slack messages to Slack's limits: plain dictionaries are validated by nobody before Slack refuses them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LIGHT = ("nightproof.errors", "nightproof.names", "nightproof.redact", "nightproof.evidence")
+LIGHT = (*(f"nightproof.{name.removesuffix('.py')}" for name in FILES if name != "__init__.py"), "nightproof.evidence")
 LIBRARIES = {"_pytest", "pytest"}
 # Each is imported by the recorder of that library alone, which is installed once the suite has imported it.
 RECORDED = {"aiohttp", "botocore", "httpx", "urllib3"}
