@@ -30,6 +30,7 @@ CHILD_COUNTS: Final = "NIGHTPROOF_CHILD_COUNTS"
 SYSTEMS: Final = "NIGHTPROOF_CONTROL_URLS"
 
 _is_inside: ContextVar[bool] = ContextVar("nightproof_inside", default=False)
+_outer: ContextVar[Exchange | None] = ContextVar("nightproof_exchange", default=None)
 
 
 class Exchange:
@@ -94,18 +95,24 @@ class Exchange:
 
 
 @contextmanager
-def inside() -> Iterator[None]:
-    """Silence recorders below, so that one request through two libraries counts once."""
-    token = _is_inside.set(True)
+def inside(exchange: Exchange | None = None) -> Iterator[None]:
+    """Silence recorders below, so that one request through two libraries counts once; the lowest sends its header."""
+    token, outer = _is_inside.set(True), _outer.set(exchange)
     try:
         yield
     finally:
         _is_inside.reset(token)
+        _outer.reset(outer)
 
 
 def is_inside() -> bool:
-    """Say whether another recorder already counts this request."""
+    """Return whether another recorder already counts this request."""
     return _is_inside.get()
+
+
+def outer_exchange() -> Exchange | None:
+    """Return the exchange that a recorder above this one has begun, or None."""
+    return _outer.get()
 
 
 def clip(body: Any) -> str:

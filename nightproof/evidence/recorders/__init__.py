@@ -22,7 +22,7 @@ RECORDERS: Final = {
     "http.client": "http_client",
     "urllib3.connectionpool": "urllib3_pool",
     "botocore.httpsession": "botocore_session",
-    "httpx": "httpx_transport",
+    "httpcore": "httpcore_pool",
     "aiohttp.client": "aiohttp_session",
     "websockets.sync.client": "websockets_sync",
     "websockets.asyncio.client": "websockets_asyncio",

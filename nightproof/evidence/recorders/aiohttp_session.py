@@ -37,7 +37,8 @@ def _trace() -> Any:
 async def _start(_session: Any, context: Any, params: Any) -> None:
     protocol = "ws" if params.headers.get("Upgrade", "").lower() == "websocket" else "http"
     _begin(context, params.method, str(params.url), protocol, params.headers)
-    params.headers.update(context.exchange.header)
+    for name, value in context.exchange.header.items():
+        params.headers.setdefault(name, value)
 
 
 async def _sent(_session: Any, context: Any, _params: Any) -> None:
@@ -62,6 +63,7 @@ async def _exception(_session: Any, context: Any, params: Any) -> None:
 
 
 def _begin(context: Any, method: str, url: str, protocol: str, headers: Any) -> None:
-    sent = [pair for pair in dict(headers).items() if pair[0] != HEADER]
+    pairs = headers.items() if hasattr(headers, "items") else headers
+    sent = [pair for pair in pairs if pair[0] != HEADER]
     context.exchange = Exchange(method, url, protocol, sent)
     context.was_sent = False

@@ -1,4 +1,4 @@
-"""Record botocore: the header is added after signing, so that presigned URLs and signatures stay valid."""
+"""Record botocore: http.client adds the header below it, so that presigned URLs and signatures stay valid."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ def install(module: Any) -> None:
     @functools.wraps(original)
     def send(self: Any, request: Any) -> Any:
         exchange = Exchange(request.method, request.url, _protocol(request), request.headers, request.body)
-        for name, value in exchange.header.items():
-            request.headers[name] = value
         try:
-            with inside():
+            with inside(exchange):
                 response = original(self, request)
         except BaseException as error:
             exchange.failed(error, was_sent=_was_sent(error))

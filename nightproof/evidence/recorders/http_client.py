@@ -6,8 +6,10 @@ import functools
 from typing import Any
 from typing import Final
 
+from nightproof.evidence.exchange import HEADER
 from nightproof.evidence.exchange import Exchange
 from nightproof.evidence.exchange import is_inside
+from nightproof.evidence.exchange import outer_exchange
 
 ATTRIBUTE: Final = "_nightproof_exchange"
 HTTPS_PORT: Final = 443
@@ -21,16 +23,18 @@ def install(module: Any) -> None:
 
 
 def _install_request(connection: Any) -> None:
+    """Note body and headers for the evidence folder; they are handed on as they came."""
     original = connection.request
 
     @functools.wraps(original)
-    def request(self: Any, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
+    def request(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         if is_inside():
-            original(self, method, url, body, headers or {}, **kwargs)
+            original(self, method, url, *args, **kwargs)
             return
+        body, headers = (*args, *(kwargs.get(name) for name in ("body", "headers")[len(args) :]))[:2]
         exchange = _begin(self, method, url, headers, body)
         try:
-            original(self, method, url, body, dict(headers or {}) | exchange.header, **kwargs)
+            original(self, method, url, *args, **kwargs)
         except BaseException as error:
             self.__dict__.pop(ATTRIBUTE, None)
             exchange.failed(error, was_sent=self.sock is not None)
@@ -48,6 +52,7 @@ def _begin(connection: Any, method: str, url: str, headers: Any = None, body: An
 
 
 def _install_pieces(connection: Any) -> None:
+    """Put our header behind the caller's own, whichever recorder began the exchange: theirs stay as they are."""
     putrequest, endheaders = connection.putrequest, connection.endheaders
 
     @functools.wraps(putrequest)
@@ -55,20 +60,28 @@ def _install_pieces(connection: Any) -> None:
         is_own = not is_inside() and ATTRIBUTE not in self.__dict__
         putrequest(self, method, url, *args, **kwargs)
         if is_own:
-            exchange = _begin(self, method, url)
-            for name, value in exchange.header.items():
-                self.putheader(name, value)
+            _begin(self, method, url)
 
     @functools.wraps(endheaders)
     def end(self: Any, *args: Any, **kwargs: Any) -> None:
+        exchange = outer_exchange() or self.__dict__.get(ATTRIBUTE)
         try:
+            if exchange:
+                _put_header(self, exchange)
             endheaders(self, *args, **kwargs)
         except BaseException as error:
-            if exchange := self.__dict__.pop(ATTRIBUTE, None):
-                exchange.failed(error, was_sent=self.sock is not None)
+            if own := self.__dict__.pop(ATTRIBUTE, None):
+                own.failed(error, was_sent=self.sock is not None)
             raise
 
     connection.putrequest, connection.endheaders = begin, end
+
+
+def _put_header(connection: Any, exchange: Exchange) -> None:
+    names = (line.partition(b":")[0].lower() for line in connection._buffer)  # noqa: SLF001 - only here are they all
+    if HEADER.lower().encode() not in names:
+        for name, value in exchange.header.items():
+            connection.putheader(name, value)
 
 
 def _install_getresponse(connection: Any) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from typing import Any
+from typing import Final
 
 from nightproof.evidence.exchange import Exchange
 from nightproof.evidence.exchange import inside
 from nightproof.evidence.exchange import is_inside
+
+ATTRIBUTE: Final = "_nightproof_exchange"
 
 
 def install(module: Any) -> None:
@@ -19,21 +22,20 @@ def install(module: Any) -> None:
     def make_request(self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         if is_inside():
             return original(self, conn, method, url, *args, **kwargs)
-        headers = dict(kwargs.get("headers") or {})
         address = url if "://" in url else f"{self.scheme}://{self.host}:{self.port}{url}"
-        exchange = Exchange(method, address, "http", headers, kwargs.get("body"))
-        kwargs["headers"] = headers | exchange.header
+        exchange = Exchange(method, address, "http", kwargs.get("headers"), kwargs.get("body"))
         try:
-            with inside():
+            with inside(exchange):
                 response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
             exchange.failed(error, was_sent=_was_sent(error))
             raise
         exchange.answered(response.status, response.headers)
-        _keep_body(response, exchange)
+        setattr(response, ATTRIBUTE, exchange)
         return response
 
     pool._make_request = make_request  # noqa: SLF001 - see above
+    _install_read()
 
 
 def _was_sent(error: BaseException) -> bool:
@@ -43,13 +45,18 @@ def _was_sent(error: BaseException) -> bool:
     return not isinstance(error, never)
 
 
-def _keep_body(response: Any, exchange: Exchange) -> None:
-    """Keep the beginning of the body as it is read, for the evidence folder."""
-    original = response.read
+def _install_read() -> None:
+    """Keep the beginning of a body as it is read, for the evidence folder."""
+    from urllib3.response import HTTPResponse  # noqa: PLC0415 - only where urllib3 is already imported
 
-    def read(*args: Any, **kwargs: Any) -> Any:
-        data = original(*args, **kwargs)
-        exchange.add_body(data)
+    original = HTTPResponse.read
+
+    @functools.wraps(original)
+    def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+        data = original(self, *args, **kwargs)
+        exchange = getattr(self, ATTRIBUTE, None)
+        if exchange:
+            exchange.add_body(data)
         return data
 
-    response.read = read
+    HTTPResponse.read = read  # type: ignore[method-assign]

@@ -14,8 +14,10 @@ def begin(connection: Any) -> Exchange:
     return Exchange("GET", f"{scheme}://{uri.host}:{uri.port}{uri.resource_name}", "ws")
 
 
-def with_header(headers: Any, exchange: Exchange) -> list[tuple[str, str]]:
-    """Give the caller's headers with ours."""
+def with_header(headers: Any, exchange: Exchange) -> Any:
+    """Return the caller's headers with ours behind them."""
+    if not exchange.header:
+        return headers
     items = headers.raw_items() if hasattr(headers, "raw_items") else getattr(headers, "items", lambda: headers or ())()
     return [*items, *exchange.header.items()]
 
