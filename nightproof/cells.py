@@ -12,9 +12,12 @@ from typing import Final
 
 from nightproof.conclusion import cell_dir
 from nightproof.environment import cell_environment
+from nightproof.environment import endpoints
 from nightproof.errors import SuiteError
 from nightproof.evidence import rerun
+from nightproof.evidence.fixture_counts import EVIDENCE
 from nightproof.evidence.folder import NAMED_SECRETS
+from nightproof.evidence.wire.endpoints import VARIABLE as ENDPOINTS
 from nightproof.night import STOP_GRACE_S
 from nightproof.progress import announce
 from nightproof.runner import cell as runner
@@ -109,7 +112,8 @@ def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) 
         env=cell_environment(night.systems)
         | night.secrets.of_suite(cell.secrets)
         | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)}
-        | _testbed_command(night),
+        | _testbed_command(night)
+        | {ENDPOINTS: " ".join((*endpoints(night.systems), *cell.hosts)), EVIDENCE: cell.evidence},
         timeout_s=cell.timeout_s,
         test_ids=tests,
         redact=night.redactor.text,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.evidence.wire.endpoints import endpoint_of
 from nightproof.plan import SEEDS
 from nightproof.target import PASSED_ON
 
@@ -17,7 +18,7 @@ AWS_FILES: Final = {
     "AWS_CONFIG_FILE": Path.home() / ".aws" / "config",
     "AWS_SHARED_CREDENTIALS_FILE": Path.home() / ".aws" / "credentials",
 }
-
+REAL_AWS: Final = ("*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws")
 
 # quilt3 asks for each object: on a link of 200 ms the ten requests at once of its default take minutes for thousands.
 QUILT3: Final = {
@@ -40,6 +41,16 @@ def cell_environment(target: Target) -> dict[str, str]:
     }
     parts |= profile.endpoints.variables
     return {name: value for name, value in parts.items() if value}
+
+
+def endpoints(target: Target) -> tuple[str, ...]:
+    """Return where the systems answer, by which evidence is told; empty where the profile names nothing."""
+    profile = target.profile
+    services = [str(service["url"]) for service in target.facts.get("services", {}).values()]
+    urls = [target.catalog_url, target.aws_url, *profile.endpoints.urls.values(), *services]
+    registry = target.registry_url if target.catalog_url else ""
+    aws = REAL_AWS if profile.has_buckets and not target.aws_url else ()
+    return tuple(dict.fromkeys((*(endpoint_of(url) for url in (*urls, registry) if url), *aws)))
 
 
 def seeder_environment(target: Target) -> dict[str, str]:

@@ -64,6 +64,8 @@ class CellSpec:
     workers: int = 1
     world: World = field(default_factory=World)
     blocked: str = ""
+    hosts: tuple[str, ...] = ()
+    evidence: str = "fixture"
 
     @property
     def key(self) -> str:
@@ -231,10 +233,22 @@ def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
     locked = catalogue.read_lock(suite.path)
     tests = {name: test for name, test in locked.tests.items() if re.search(suite.select, name)}
     backends = [name for name in _backends(suite, locked) if not choice.backends or name in choice.backends]
-    workers, path = load_suite(suite.path).workers, suite.path.absolute()
+    config, path = load_suite(suite.path), suite.path.absolute()
     suite.world.versions()
+    evidence = "call" if "call" in {suite.evidence, config.evidence} else "fixture"
     return [
-        CellSpec(path, locked.suite, name, suite.timeout_s, suite.secrets, tests, workers, suite.world)
+        CellSpec(
+            path,
+            locked.suite,
+            name,
+            suite.timeout_s,
+            suite.secrets,
+            tests,
+            workers=config.workers,
+            world=suite.world,
+            hosts=(*suite.hosts, *config.hosts),
+            evidence=evidence,
+        )
         for name in backends
     ]
 

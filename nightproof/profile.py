@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
 
 from nightproof.config import grammar
+from nightproof.evidence.wire.endpoints import check_endpoints
 from nightproof.runner.world import World
 
 if TYPE_CHECKING:
@@ -117,6 +118,20 @@ class Suite(_Section):
     helpers: tuple[str, ...] = Field(
         default=(), description="folders and packages outside its folder whose assertions count"
     )
+
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="`host`, `host:port`, `*.domain` or `unix:/path` of the system beside the endpoints' URLs",
+    )
+    evidence: Literal["fixture", "call"] = Field(
+        default="fixture", description="`call`: a test passes only if its own body was answered, not a fixture alone"
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_endpoints(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        check_endpoints(hosts)
+        return hosts
 
     @field_validator("env")
     @classmethod

@@ -28,11 +28,12 @@ from nightproof.side_by_side import SupportRow  # noqa: TC001 - as above
 
 SCHEMA: Final = 1
 CAUSE_LIMIT: Final = 150
-PROTOCOLS: Final = ("s3", "aws", "http", "graphql", "ws")
+PROTOCOLS: Final = ("s3", "aws", "http", "graphql", "ws", "tcp")
 STAGES: Final = (
     "start", "sweep", "provision", "seed", "suites", "second_pass", "cleanup", "verdict", "publish", "notify", "stop",
 )  # fmt: skip
 
+Proof = Literal["call", "fixture", "relay", "vouched", ""]
 Interruption = Literal["SIGINT", "SIGTERM", "cancelled", "killed"]  # killed: nobody was left to write the report
 
 
@@ -94,11 +95,12 @@ class Exchanges:
     http: Count = 0
     graphql: Count = 0
     ws: Count = 0
+    tcp: Count = 0
 
     @property
     def total(self) -> int:
         """All protocols together."""
-        return self.s3 + self.aws + self.http + self.graphql + self.ws
+        return self.s3 + self.aws + self.http + self.graphql + self.ws + self.tcp
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
@@ -109,7 +111,9 @@ class Attempt:
     that the servers logged for it. A failed attempt has `where` (file:line in the suite), the ends of `traceback` and
     `output`, and `exchange`, its last exchange with the system if that one failed. `outside_cause` names what ended
     the attempt where that is not the test itself, so that running the test alone repeats nothing: the tear-down of a
-    shared fixture, or the death of the process.
+    shared fixture, or the death of the process. `unrecorded` is how many of the exchanges no recorder named: other
+    protocols and messages of WebSockets, which carry no header that a server could count. `proof` is how it is proven
+    that the system was asked, empty where it is not; `vouched` is the reason that the test gave.
     """
 
     n: Annotated[int, Field(ge=1)]
@@ -121,6 +125,9 @@ class Attempt:
     server_exchanges: Count | None
     message: str = ""
     unanswered: Count = 0
+    unrecorded: Count = 0
+    proof: Proof = ""
+    vouched: str = ""
     kind: str = ""
     server_ms: Seconds | None = None
     where: str = ""

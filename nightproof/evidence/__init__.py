@@ -10,5 +10,8 @@ from nightproof.evidence.observations import own_words
 from nightproof.evidence.observations import polling
 from nightproof.evidence.observations import unobserved
 from nightproof.evidence.state import channel
+from nightproof.evidence.vouching import vouch
 
-__all__ = ["Case", "case", "channel", "checked", "finding", "note", "observe", "own_words", "polling", "unobserved"]
+__all__ = [
+    "Case", "case", "channel", "checked", "finding", "note", "observe", "own_words", "polling", "unobserved", "vouch",
+]  # fmt: skip

@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from nightproof.evidence.exchange import CHILD_COUNTS
-from nightproof.evidence.exchange import CHILD_ID
-from nightproof.evidence.exchange import CHILD_PHASE
+from nightproof.evidence.counting import CHILD_COUNTS
+from nightproof.evidence.counting import CHILD_ID
+from nightproof.evidence.counting import CHILD_PHASE
 from nightproof.evidence.state import CHILD_CHANNEL
 from nightproof.evidence.state import RECORDING
+from nightproof.evidence.wire.owners import ROOT
 
 SITE: Final = str(Path(__file__).parent / "child")
 
@@ -35,6 +36,7 @@ class Children:
         os.environ[CHILD_ID] = prefix
         os.environ[CHILD_COUNTS] = str(self._counts)
         os.environ[CHILD_CHANNEL] = "subject"
+        os.environ[ROOT] = str(os.getpid())
 
     @staticmethod
     def enter(phase: str) -> None:
@@ -54,12 +56,13 @@ class Children:
             return  # the suite emptied the folder of temporary files: the servers' count speaks alone
         self._read += len(whole) + len(end)
         for line in map(json.loads, whole.splitlines()):
-            if line["test"] == self._prefix:
-                RECORDING.count(line["channel"], line["phase"], line["protocol"], answered=line["answered"])
+            if line.pop("prefix") == self._prefix:
+                RECORDING.count(**line)
 
     def end(self) -> None:
-        """Take the offer back."""
-        for name in (CHILD_ID, CHILD_COUNTS, CHILD_CHANNEL, CHILD_PHASE):
+        """Add what is left to add, and take the offer back."""
+        self.collect()
+        for name in (CHILD_ID, CHILD_COUNTS, CHILD_CHANNEL, CHILD_PHASE, ROOT):
             os.environ.pop(name, None)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from nightproof.evidence.exchange import inside
+from nightproof.evidence.state import channel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ class CallLog:
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with inside(), opener.open(request, timeout=ASK_TIMEOUT_S) as answer:
+            with inside(), channel("control"), opener.open(request, timeout=ASK_TIMEOUT_S) as answer:
                 calls: list[dict[str, Any]] = json.load(answer)
         except (OSError, ValueError):
             return []  # a dead server saw nothing that it could vouch for, and the verdict says so

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import contextmanager
@@ -11,40 +10,46 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from urllib.parse import parse_qs
+from urllib.parse import unquote
 from urllib.parse import urlsplit
 
-from nightproof.evidence.state import CHILD_CHANNEL
+from nightproof.evidence.counting import Asker
+from nightproof.evidence.counting import asker
+from nightproof.evidence.counting import count
 from nightproof.evidence.state import RECORDING
-from nightproof.evidence.state import current_channel
+from nightproof.evidence.wire.links import H2_LINKS
+from nightproof.evidence.wire.opened import OPEN
+from nightproof.evidence.wire.opened import OUTER
+from nightproof.evidence.wire.opened import TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
+    from nightproof.evidence.wire.links import Link
+
 HEADER: Final = "X-Test-Id"
 BODY_LIMIT_BYTES: Final = 4096
 KEPT_EXCHANGES: Final = 200
-CHILD_ID: Final = "NIGHTPROOF_TEST_ID"
-CHILD_PHASE: Final = "NIGHTPROOF_TEST_PHASE"
-CHILD_COUNTS: Final = "NIGHTPROOF_CHILD_COUNTS"
 SYSTEMS: Final = "NIGHTPROOF_CONTROL_URLS"
 
 _is_inside: ContextVar[bool] = ContextVar("nightproof_inside", default=False)
-_outer: ContextVar[Exchange | None] = ContextVar("nightproof_exchange", default=None)
 
 
 class Exchange:
-    """A request from before it is sent until it is answered or given up."""
+    """A request from before it is sent until it is answered or given up.
+
+    It counts if the socket that carried it got an answer from the system under test, whatever a library says.
+    """
 
     def __init__(self, method: str, url: str, protocol: str, headers: Any = None, body: Any = None) -> None:
         self.method = method
         self.url = url
         self.protocol = "graphql" if _is_graphql(method, url) else _presigned(url) or protocol
-        self.channel = os.environ.get(CHILD_CHANNEL, "subject") if RECORDING.test is None else current_channel()
-        if self.channel == "subject" and not _is_vouched(url):
-            self.channel = "control"
-        self.phase = RECORDING.test.phase if RECORDING.test else os.environ.get(CHILD_PHASE, "")
-        self.prefix = RECORDING.test.prefix if RECORDING.test else os.environ.get(CHILD_ID, "")
+        who = asker()
+        is_for_nobody = who.channel == "subject" and not _is_vouched(url)
+        self.channel = "control" if is_for_nobody else who.channel
+        self.phase, self.prefix = who.phase, who.prefix
         self.started = time.monotonic()
         self.request_headers = _pairs(headers)
         self.request_body = clip(body)
@@ -53,7 +58,10 @@ class Exchange:
         self.response_body = ""
         self.error = ""
         self.ms = 0.0
+        self.link: Link | None = None
+        self.asked_at = next(TICKS)
         self._is_over = False
+        OPEN.append(self)
         if RECORDING.test is not None and len(RECORDING.test.log) < KEPT_EXCHANGES:
             RECORDING.test.log.append(self)
 
@@ -75,34 +83,39 @@ class Exchange:
         if room > 0:
             self.response_body += clip(data[:room])
 
-    def failed(self, error: BaseException, *, was_sent: bool) -> None:
+    def failed(self, error: BaseException) -> None:
         """Note a request without an answer; one that could not be sent counts as nothing."""
         self.error = f"{type(error).__name__}: {error}"
-        if was_sent:
-            self._end(answered=False)
-        self._is_over = True
+        self._end(answered=False)
+
+    def fits(self, target: str) -> bool:
+        """Return whether a request line with this target may be that of this exchange."""
+        return _path(self.url) == _path(target)
 
     def _end(self, *, answered: bool) -> None:
-        if self._is_over or not self.prefix:
+        """Count once; what an answer was made up for without a socket is no answer, and no question either."""
+        if self._is_over:
             return
         self._is_over = True
         self.ms = round((time.monotonic() - self.started) * 1000, 1)
-        counts = os.environ.get(CHILD_COUNTS)
-        if RECORDING.test is None and counts:
-            _append_count(counts, self, answered=answered)
-        else:
-            RECORDING.count(self.channel, self.phase, self.protocol, answered=answered)
+        if self in OPEN:
+            OPEN.remove(self)
+        links = [self.link] if self.link else [link for link in H2_LINKS if link.asked_at > self.asked_at]
+        if links:
+            is_proven = answered and any(link.answered_at > self.asked_at and link.is_evidence() for link in links)
+            who = Asker(self.channel, self.phase, self.prefix)
+            count(who, self.protocol, answered=is_proven, recorded=True)
 
 
 @contextmanager
 def inside(exchange: Exchange | None = None) -> Iterator[None]:
     """Silence recorders below, so that one request through two libraries counts once; the lowest sends its header."""
-    token, outer = _is_inside.set(True), _outer.set(exchange)
+    token, outer = _is_inside.set(True), OUTER.set(exchange)
     try:
         yield
     finally:
         _is_inside.reset(token)
-        _outer.reset(outer)
+        OUTER.reset(outer)
 
 
 def is_inside() -> bool:
@@ -112,7 +125,8 @@ def is_inside() -> bool:
 
 def outer_exchange() -> Exchange | None:
     """Return the exchange that a recorder above this one has begun, or None."""
-    return _outer.get()
+    found = OUTER.get()
+    return found if isinstance(found, Exchange) else None
 
 
 def clip(body: Any) -> str:
@@ -135,6 +149,15 @@ def _is_vouched(url: str) -> bool:
     return not known or urlsplit(url).port in known
 
 
+def _path(text: str) -> str | None:
+    """Return path and query of a URL or of a request line's target, in one spelling; None if it has none."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return unquote(f"{parts.path or '/'}?{parts.query}")
+
+
 def _is_graphql(method: str, url: str) -> bool:
     return method.upper() == "POST" and urlsplit(url).path.rstrip("/").endswith("/graphql")
 
@@ -151,20 +174,6 @@ def _pairs(headers: Any) -> list[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _append_count(path: str, exchange: Exchange, *, answered: bool) -> None:
-    line = json.dumps(
-        {
-            "test": exchange.prefix,
-            "channel": exchange.channel,
-            "phase": exchange.phase,
-            "protocol": exchange.protocol,
-            "answered": answered,
-        }
-    )
-    with open(path, "ab", buffering=0) as file:  # noqa: PTH123 - one unbuffered write, so lines never mix
-        file.write(line.encode() + b"\n")
 
 
 def described(exchange: Exchange) -> Mapping[str, Any]:

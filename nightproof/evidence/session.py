@@ -34,6 +34,10 @@ from nightproof.evidence.failures import is_time_limit
 from nightproof.evidence.failures import kind_of
 from nightproof.evidence.failures import outside_cause
 from nightproof.evidence.failures import why_not_collected
+from nightproof.evidence.fixture_counts import FixtureCounts
+from nightproof.evidence.fixture_counts import fields_of
+from nightproof.evidence.fixture_counts import line_of
+from nightproof.evidence.fixture_counts import proof_of
 from nightproof.evidence.scope import SCOPE
 from nightproof.evidence.scope import rewrite_own_modules
 from nightproof.evidence.selection import Selected
@@ -49,6 +53,7 @@ from nightproof.evidence.state import hex16
 from nightproof.evidence.suite import given_suite
 from nightproof.evidence.timelimits import TimeLimits
 from nightproof.evidence.timelimits import limit_time
+from nightproof.evidence.wire.endpoints import VARIABLE as ENDPOINTS
 from nightproof.names import run_tag
 
 if TYPE_CHECKING:
@@ -94,7 +99,8 @@ def start(config: pytest.Config) -> EvidenceSession:
         raise pytest.UsageError("Assertions cannot be counted with `--assert=plain`: leave that option out.")
     recorders.install()
     assertions.install()
-    return EvidenceSession(config)
+    config.pluginmanager.register(FixtureCounts((session := EvidenceSession(config)).collect_children))
+    return session
 
 
 class EvidenceSession:
@@ -109,7 +115,6 @@ class EvidenceSession:
         self.log_path = Path(os.environ.get("NIGHTPROOF_EVENT_LOG", home / "events.jsonl"))
         self.evidence_dir = Path(os.environ.get("NIGHTPROOF_EVIDENCE_DIR", home / "evidence"))
         self._tests: dict[pytest.Item, list[Selected]] = {}  # one item may stand for several tests
-        self._test_id = ""
         self._deselection = Deselection(config)
         self._is_chosen = False
         self.summary: list[str] = []
@@ -175,6 +180,8 @@ class EvidenceSession:
     def _begin(self, asked: list[Selected]) -> None:
         self._children = Children()
         suite = asked[0].suite.name if asked else os.environ.get("NIGHTPROOF_SUITE", "")
+        if self.is_bare and asked and asked[0].suite.hosts:
+            os.environ.setdefault(ENDPOINTS, " ".join(asked[0].suite.hosts))
         self._guarded(self._open)
         self._write(
             "CellStart",
@@ -186,13 +193,14 @@ class EvidenceSession:
             process=int(os.environ.get("NIGHTPROOF_PROCESS", "1")),
             time=utc_now(),
             versions=versions_here(),
+            endpoints=os.environ.get(ENDPOINTS, "").split(),
         )
         self._write("Collected", ids=[test.id for test in asked])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Stand around a test: its first line before anything of it runs, its evidence after the last teardown."""
-        self._execution, self._test_id = None, self._tests[item].pop(0).id
+        self._execution, self._selected = None, self._tests[item].pop(0)
         self._begin_execution(item)
         try:
             return (yield)
@@ -203,7 +211,7 @@ class EvidenceSession:
         """Open an attempt: a test that the suite's own plugins run again has several in one protocol."""
         number = self._execution.number + 1 if self._execution else 1
         self._execution = Execution(item, number)
-        test_id = self._test_id
+        test_id = self._selected.id
         # The cells of a night run side by side: without the backend two tests would answer for each other's requests.
         attempt = f"{self.pass_number}.{number}" if number > 1 else str(self.pass_number)
         prefix = f"{run_id()}:{attempt}:{hex16(f'{self.backend}:{test_id}')}"
@@ -216,30 +224,29 @@ class EvidenceSession:
     def _finish_execution(self) -> None:
         state, execution = RECORDING.test, self._execution
         if self._children:
-            self._children.collect()
             self._children.end()
         RECORDING.test = None
         if state is not None and execution is not None:
             for report in execution.unreported():
                 self._append(report)  # marked: plain pytest counts it as no failure
+            state.proof = proof_of(state, self._selected.suite.evidence)
             self._finish(state, execution)
+
+    def collect_children(self) -> None:
+        """Add what child processes of the running test have counted by now."""
+        if self._children:
+            self._children.collect()
 
     def _finish(self, state: TestState, execution: Execution) -> None:
         self._write(
             "TestEvidence",
-            id=state.id,
-            assertions=state.assertions,
-            exchanges=state.exchanges,
-            server_exchanges=self.server.number,
-            server_ms=self.server.worst_ms,
-            unanswered=state.unanswered,
-            observations=state.observations,
+            **fields_of(state, self.server),
             phases=sorted(execution.phases),
             exchange=folder.failed_exchange(state),
             time=utc_now(),
         )
-        self.summary.append(_line(state))
-        if not self.has_passed or not state.assertions or not sum(state.exchanges.values()):
+        self.summary.append(line_of(state))
+        if not self.has_passed or not state.assertions or not state.proof:
             given = self.config.invocation_params
             again = rerun.arguments_of(given.args, self.config.args, execution.item.nodeid)
             attempt = folder.FailedAttempt(
@@ -290,7 +297,7 @@ class EvidenceSession:
         state = RECORDING.test
         if state is not None and self._children:
             self._children.collect()
-            self.server = self._calls.count(state.prefix, sum(state.exchanges.values()))
+            self.server = self._calls.count(state.prefix, sum(state.exchanges.values()) - state.unrecorded)
 
     def pytest_assertion_pass(self, orig: str) -> None:
         """Count an assertion that held and could have failed."""
@@ -391,8 +398,3 @@ class EvidenceSession:
             )
             sys.stderr.flush()
             os._exit(EXIT_LOG_LOST)
-
-
-def _line(state: TestState) -> str:
-    sent = ", ".join(f"{name} {count}" for name, count in state.exchanges.items() if count) or "none"
-    return f"{state.id}: {state.assertions} assertions, exchanges: {sent}"

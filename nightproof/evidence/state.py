@@ -36,6 +36,7 @@ PROTOCOLS: Final = (
     "http",
     "graphql",
     "ws",
+    "tcp",
 )  # as in records.py, too heavy to import here
 
 
@@ -55,6 +56,10 @@ class TestState:
     phase: Phase = "setup"
     assertions: int = 0
     unanswered: int = 0
+    unrecorded: int = 0
+    fixture_exchanges: int = 0
+    vouched: str = ""
+    proof: str = ""
     exchanges: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROTOCOLS, 0))
     observations: list[dict[str, Any]] = field(default_factory=list)
     properties: list[tuple[str, Any]] = field(default_factory=list)
@@ -72,6 +77,7 @@ class Recording:
         self.test: TestState | None = None
         self.channel: Channel = "subject"
         self.has_exact_inventory = True
+        self._fixtures: list[list[int]] = []
 
     def forget(self) -> None:
         """Leave the counting to the file of children, in a process that a test forked: our numbers are a copy here."""
@@ -91,19 +97,37 @@ class Recording:
                 number = 1 + sum(placeholder.startswith(f"<{kind} ") for placeholder in self.test.names.values())
                 self.test.names.setdefault(given, f"<{kind} {number}>")
 
+    @contextmanager
+    def fixture(self) -> Iterator[list[int]]:
+        """Yield a counter, in a list, of what is answered in the block."""
+        counter = [0]
+        self._fixtures.append(counter)
+        try:
+            yield counter
+        finally:
+            self._fixtures = [one for one in self._fixtures if one is not counter]
+
     def count_assertion(self) -> None:
         """Count one assertion that held while the test body ran."""
         with self.lock:
             if self.test is not None and self.test.phase == "call":
                 self.test.assertions += 1
 
-    def count(self, channel: str, phase: str, protocol: str, *, answered: bool) -> None:
-        """Count one request; only the subject channel of the call phase is evidence."""
+    def count(self, channel: str, phase: str, protocol: str, *, answered: bool, recorded: bool = True) -> None:
+        """Count one request; only the subject channel of the call phase is evidence.
+
+        What no recorder named carries no header of ours, so that no server can count it.
+        """
         with self.lock:
-            if self.test is None or channel != "subject" or phase != "call":
+            if self.test is None or channel != "subject":
+                return
+            for counter in self._fixtures if answered else ():
+                counter[0] += 1
+            if phase != "call":
                 return
             if answered:
                 self.test.exchanges[protocol] += 1
+                self.test.unrecorded += not recorded
             else:
                 self.test.unanswered += 1
 

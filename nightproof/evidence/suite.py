@@ -15,6 +15,7 @@ from typing import Any
 from typing import Final
 
 from nightproof.errors import UsageError
+from nightproof.evidence.wire.endpoints import check_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 FILE: Final = "suite.toml"
 KEYS: Final[dict[str, Any]] = {
     "name": str, "backends": list, "test_timeout_s": (int, float), "owner": str, "datasets": list, "unsupported": dict,
-    "workers": int, "helpers": list,
+    "workers": int, "helpers": list, "hosts": list, "evidence": str,
 }  # fmt: skip
 GIVEN: Final = "NIGHTPROOF_SUITE_CONFIG"  # how the runner hands it to an interpreter that may not read TOML
+EVIDENCE: Final = ("fixture", "call")
 MOST_WORKERS: Final = 16
 LONGEST_S: Final = 30 * 86_400  # far below what the clocks of any library can hold
 SHOWN: Final = 80  # characters of a wrong value
@@ -47,6 +49,8 @@ class SuiteConfig:
     workers: int = 1
     unsupported: Mapping[str, str] = field(default_factory=dict)
     helpers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    evidence: str = "fixture"
 
     def as_json(self) -> str:
         """Return it as the runner hands it over."""
@@ -87,6 +91,8 @@ def load_suite(path: Path) -> SuiteConfig:
         workers=int(given.get("workers", 1)),
         unsupported=given.get("unsupported", {}),
         helpers=anchored(path, given.get("helpers", ())),
+        hosts=tuple(given.get("hosts", ())),
+        evidence=given.get("evidence", "fixture"),
     )
 
 
@@ -133,6 +139,12 @@ def _check(file: Path, given: dict[str, Any]) -> None:
     limit = given.get("test_timeout_s", DEFAULT_TEST_TIMEOUT_S)
     if not (math.isfinite(limit) and 0 < limit <= LONGEST_S):
         raise UsageError(f"`{file}` has `test_timeout_s = {_shown(limit)}`: give seconds above 0, at most {LONGEST_S}.")
+    if given.get("evidence", "fixture") not in EVIDENCE:
+        raise UsageError(f"`{file}` has `evidence = {given['evidence']!r}`: give one of {', '.join(EVIDENCE)}.")
+    try:
+        check_endpoints(given.get("hosts", ()))
+    except ValueError as error:
+        raise UsageError(f"`{file}` has a wrong entry in `hosts`: {error}.") from error
     if not 1 <= given.get("workers", 1) <= MOST_WORKERS:
         raise UsageError(f"`{file}` has `workers = {given['workers']}`: give 1 to {MOST_WORKERS} processes per cell.")
 

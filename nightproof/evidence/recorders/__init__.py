@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 # A bare name is a module beside this one; recorders of our own interfaces live with them.
 RECORDERS: Final = {
+    "socket": "sockets",
+    "ssl": "tls",
+    "gevent.socket": "sockets",
+    "gevent.ssl": "tls",
     "http.client": "http_client",
     "urllib3.connectionpool": "urllib3_pool",
     "botocore.httpsession": "botocore_session",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from typing import Any
+from urllib.parse import urljoin
 
 from nightproof.evidence.exchange import HEADER
 from nightproof.evidence.exchange import Exchange
@@ -44,14 +45,15 @@ async def _start(_session: Any, context: Any, params: Any) -> None:
 async def _sent(_session: Any, context: Any, _params: Any) -> None:
     if context.was_sent:  # aiohttp repeats an idempotent request by itself when the connection was lost
         before: Exchange = context.exchange
-        before.failed(ConnectionError("the connection was lost, aiohttp sent the request again"), was_sent=True)
+        before.failed(ConnectionError("the connection was lost, aiohttp sent the request again"))
         _begin(context, before.method, before.url, before.protocol, before.request_headers)
     context.was_sent = True
 
 
 async def _redirect(_session: Any, context: Any, params: Any) -> None:
     context.exchange.answered(params.response.status, params.response.headers)
-    _begin(context, params.method, params.response.headers.get("Location", ""), "http", params.headers)
+    address = urljoin(context.exchange.url, params.response.headers.get("Location", ""))
+    _begin(context, params.method, address, "http", params.headers)
 
 
 async def _end(_session: Any, context: Any, params: Any) -> None:
@@ -59,7 +61,7 @@ async def _end(_session: Any, context: Any, params: Any) -> None:
 
 
 async def _exception(_session: Any, context: Any, params: Any) -> None:
-    context.exchange.failed(params.exception, was_sent=context.was_sent)
+    context.exchange.failed(params.exception)
 
 
 def _begin(context: Any, method: str, url: str, protocol: str, headers: Any) -> None:

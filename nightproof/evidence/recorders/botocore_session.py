@@ -21,7 +21,7 @@ def install(module: Any) -> None:
             with inside(exchange):
                 response = original(self, request)
         except BaseException as error:
-            exchange.failed(error, was_sent=_was_sent(error))
+            exchange.failed(error)
             raise
         body = None if request.stream_output else response.content
         exchange.answered(response.status_code, response.headers, body)
@@ -41,15 +41,3 @@ def _protocol(request: Any) -> str:
 
 def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _was_sent(error: BaseException) -> bool:
-    from botocore import exceptions  # noqa: PLC0415 - only where botocore is already imported
-
-    never = (
-        exceptions.EndpointConnectionError,
-        exceptions.ConnectTimeoutError,
-        exceptions.SSLError,
-        exceptions.ProxyConnectionError,
-    )
-    return not isinstance(error, never)

@@ -8,6 +8,7 @@ from typing import Final
 
 from nightproof.evidence.exchange import HEADER
 from nightproof.evidence.exchange import Exchange
+from nightproof.evidence.exchange import inside
 from nightproof.evidence.exchange import is_inside
 from nightproof.evidence.exchange import outer_exchange
 
@@ -37,7 +38,7 @@ def _install_request(connection: Any) -> None:
             original(self, method, url, *args, **kwargs)
         except BaseException as error:
             self.__dict__.pop(ATTRIBUTE, None)
-            exchange.failed(error, was_sent=self.sock is not None)
+            exchange.failed(error)
             raise
 
     connection.request = request
@@ -68,10 +69,11 @@ def _install_pieces(connection: Any) -> None:
         try:
             if exchange:
                 _put_header(self, exchange)
-            endheaders(self, *args, **kwargs)
+            with inside(exchange):
+                endheaders(self, *args, **kwargs)
         except BaseException as error:
             if own := self.__dict__.pop(ATTRIBUTE, None):
-                own.failed(error, was_sent=self.sock is not None)
+                own.failed(error)
             raise
 
     connection.putrequest, connection.endheaders = begin, end
@@ -94,7 +96,7 @@ def _install_getresponse(connection: Any) -> None:
             response = original(self)
         except BaseException as error:
             if exchange:
-                exchange.failed(error, was_sent=True)
+                exchange.failed(error)
             raise
         if exchange:
             exchange.answered(response.status, response.headers)

@@ -26,7 +26,7 @@ def _install_sync(pool: Any) -> None:
             with inside(exchange):
                 response = original(self, request)
         except BaseException as error:
-            exchange.failed(error, was_sent=_was_sent(error))
+            exchange.failed(error)
             raise
         exchange.answered(response.status, response.headers)
         return response
@@ -44,7 +44,7 @@ def _install_async(pool: Any) -> None:
             with inside(exchange):
                 response = await original(self, request)
         except BaseException as error:
-            exchange.failed(error, was_sent=_was_sent(error))
+            exchange.failed(error)
             raise
         exchange.answered(response.status, response.headers)
         return response
@@ -62,16 +62,3 @@ def _begin(request: Any) -> Exchange:
         added = [(name.encode(), value.encode()) for name, value in exchange.header.items()]
         request.headers = [*request.headers, *added]
     return exchange
-
-
-def _was_sent(error: BaseException) -> bool:
-    import httpcore  # noqa: PLC0415 - only where httpcore is already imported
-
-    never = (
-        httpcore.ConnectError,
-        httpcore.ConnectTimeout,
-        httpcore.PoolTimeout,
-        httpcore.ProxyError,
-        httpcore.UnsupportedProtocol,
-    )
-    return not isinstance(error, never)

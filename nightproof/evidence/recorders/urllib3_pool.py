@@ -28,7 +28,7 @@ def install(module: Any) -> None:
             with inside(exchange):
                 response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
-            exchange.failed(error, was_sent=_was_sent(error))
+            exchange.failed(error)
             raise
         exchange.answered(response.status, response.headers)
         setattr(response, ATTRIBUTE, exchange)
@@ -36,13 +36,6 @@ def install(module: Any) -> None:
 
     pool._make_request = make_request  # noqa: SLF001 - see above
     _install_read()
-
-
-def _was_sent(error: BaseException) -> bool:
-    from urllib3 import exceptions  # noqa: PLC0415 - only where urllib3 is already imported
-
-    never = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.SSLError, exceptions.ProxyError)
-    return not isinstance(error, never)
 
 
 def _install_read() -> None:

@@ -28,4 +28,4 @@ def settle(exchange: Exchange, connection: Any, error: BaseException | None) -> 
     if response is not None:
         exchange.answered(response.status_code, response.headers, response.body)
     elif error is not None:
-        exchange.failed(error, was_sent=True)
+        exchange.failed(error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.nightproof.evidence.wire import Server
 
+LIMIT_S = 240  # for a machine that does much else
 HONEST = """
     import os, requests
     def test_it(): assert requests.get(os.environ["SHOP"]).status_code == 200
@@ -38,7 +39,9 @@ def run_pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProc
     """Run pytest in a folder, without what our own run put into the environment."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTPROOF_", "PYTEST_"))}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
-    return subprocess.run(command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
 
 
 def write_suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:

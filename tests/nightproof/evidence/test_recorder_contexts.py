@@ -17,8 +17,6 @@ import pytest
 import requests
 
 from nightproof.evidence import children
-from nightproof.evidence import recorders
-from nightproof.evidence.state import RECORDING
 from nightproof.evidence.state import TestState
 from nightproof.evidence.state import channel
 from tests.nightproof.evidence.test_plugin import run_pytest
@@ -27,7 +25,6 @@ from tests.nightproof.evidence.test_recorders import CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Iterator
 
     from tests.nightproof.evidence.wire import Server
 
@@ -70,16 +67,6 @@ IN_EVERY_CONTEXT = """
             with channel("control"): one("/control/" + name)
         asyncio.run(ask_many("/call/task", "/call/other-task"))
 """
-
-
-@pytest.fixture
-def state() -> Iterator[TestState]:
-    """Pretend that a test is in its call phase."""
-    recorders.install()
-    before = RECORDING.test
-    RECORDING.test = TestState("shop/test_it::test", PREFIX, phase="call")
-    yield RECORDING.test
-    RECORDING.test = before
 
 
 def evidence_of(folder: Path) -> dict[str, Any]:
@@ -151,7 +138,7 @@ def test_a_spoilt_file_of_counts_costs_nothing_but_the_counts(
     offered = children.Children()
     offered.begin(PREFIX)
     path = offered._counts
-    line = json.dumps({"test": PREFIX, "channel": "subject", "phase": "call", "protocol": "http", "answered": True})
+    line = json.dumps({"prefix": PREFIX, "channel": "subject", "phase": "call", "protocol": "http", "answered": True})
     path.write_text(f"{line}\n{line[:20]}")
     offered.collect()
     path.unlink() if spoil == "gone" else path.write_text(f"{line}\n{line}\n")

@@ -22,27 +22,15 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve as serve_ws
 
 from nightproof.evidence import channel
-from nightproof.evidence import recorders
-from nightproof.evidence.state import RECORDING
-from nightproof.evidence.state import TestState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
 
+    from nightproof.evidence.state import TestState
     from tests.nightproof.evidence.wire import Server
 
 PREFIX = "run:1:0123456789abcdef"
-
-
-@pytest.fixture
-def state() -> Iterator[TestState]:
-    """Pretend that a test is in its call phase."""
-    recorders.install()
-    before = RECORDING.test
-    RECORDING.test = TestState("shop/test_it::test", PREFIX, phase="call")
-    yield RECORDING.test
-    RECORDING.test = before
 
 
 def _httpx_async(url: str) -> None:

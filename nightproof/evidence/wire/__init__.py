@@ -1,0 +1,1 @@
+"""What came over real sockets, seen below the client libraries: the ground truth of evidence."""

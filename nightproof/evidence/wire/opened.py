@@ -1,0 +1,39 @@
+"""The exchanges that recorders have begun and that no answer has ended yet, and which of them a connection carries."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from typing import Final
+from typing import Protocol
+
+if TYPE_CHECKING:
+    from nightproof.evidence.wire.links import Link
+
+MOST_OPEN: Final = 1000  # of those that are never ended, such as a request whose answer nobody reads
+
+
+class Opened(Protocol):
+    """What a recorder has begun."""
+
+    link: Link | None
+    asked_at: int
+
+    def fits(self, target: str) -> bool:
+        """Return whether a request line with this target may be that of this exchange."""
+
+
+OPEN: Final[deque[Opened]] = deque(maxlen=MOST_OPEN)
+OUTER: Final[ContextVar[Opened | None]] = ContextVar("nightproof_exchange", default=None)
+TICKS: Final = itertools.count(1)  # orders what happens on all connections
+
+
+def claim(link: Link, target: str) -> bool:
+    """Give a request that is about to be sent to its exchange; return whether it has one."""
+    outer = OUTER.get()
+    found = outer or next((one for one in list(OPEN) if one.link is None and one.fits(target)), None)
+    if found is not None:
+        found.link, found.asked_at = link, link.asked_at
+    return found is not None

@@ -1,0 +1,94 @@
+"""Servers of other kinds beside the HTTP server, and suites whose evidence is read test by test."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import threading
+from contextlib import contextmanager
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from typing import Any
+
+from tests.nightproof.evidence.test_plugin import run_pytest
+from tests.nightproof.evidence.test_plugin import write_suite
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def evidence_of_each(
+    folder: Path, source: str, *, hosts: tuple[str, ...] = (), evidence: str = "fixture", **env: str
+) -> dict[str, dict[str, Any]]:
+    """Run a suite whose tests all pass, and return the evidence of each by its name."""
+    write_suite(folder, source)
+    with (folder / "suite.toml").open("a") as file:
+        file.write(f"hosts = {json.dumps(hosts)}\nevidence = {json.dumps(evidence)}\n")
+    done = run_pytest(folder, **env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (log,) = folder.glob(".nightproof/adhoc/*/events.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return {line["id"].rpartition("::")[2]: line for line in lines if line["$report_type"] == "TestEvidence"}
+
+
+def counts(line: dict[str, Any]) -> dict[str, int]:
+    """Return the protocols that were counted at all."""
+    return {name: number for name, number in line["exchanges"].items() if number}
+
+
+@contextmanager
+def listening(
+    serve: Callable[[socket.socket], None], host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Yield the port of a server that gives each connection to a function in a thread."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        threading.Thread(target=_accept, args=(listener, serve, context), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _accept(listener: socket.socket, serve: Callable[[socket.socket], None], context: ssl.SSLContext | None) -> None:
+    def one(plain: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(plain, server_side=True) if context else plain as connection:
+            serve(connection)
+
+    with suppress(OSError):  # closed: the test is over
+        while True:
+            threading.Thread(target=one, args=(listener.accept()[0],), daemon=True).start()
+
+
+def echo(connection: socket.socket) -> None:
+    """Say each piece again."""
+    while data := connection.recv(4096):
+        connection.sendall(b"echo " + data)
+
+
+def answer_http(connection: socket.socket) -> None:
+    """Answer every request that fits into one piece."""
+    while connection.recv(65536):
+        connection.sendall(OK)
+
+
+def forward(connection: socket.socket) -> None:
+    """Be a proxy: open a tunnel, or pass on what asks for a whole URL."""
+    head = connection.recv(65536)
+    method, target = head.split(b" ", 2)[:2]
+    address = target if method == b"CONNECT" else target.split(b"/", 3)[2]
+    host, _, port = address.decode().rpartition(":")
+    with socket.create_connection((host, int(port))) as onward:
+        if method == b"CONNECT":
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            onward.sendall(head)
+        while True:
+            for end in select.select([connection, onward], [], [])[0]:
+                data = end.recv(65536)
+                if not data:
+                    return
+                (onward if end is connection else connection).sendall(data)
