@@ -79,8 +79,7 @@ BATCHES: Final = (
     Batch(
         "session",
         "addopts = -p no:timeout",
-        "import pytest\n@pytest.fixture(scope='session', autouse=True)\n"
-        "def env():\n    yield\n    raise OSError('left')\n",
+        "import pytest\n@pytest.fixture(scope='session')\ndef env():\n    yield\n    raise OSError('left')\n",
     ),
 )
 
@@ -157,6 +156,9 @@ def write_batch(folder: Path, batch: Batch, files: int) -> Path:
     suite.mkdir()
     (suite / "pytest.ini").write_text(f"[pytest]\n{batch.ini}\n")
     (suite / "conftest.py").write_text(batch.conftest)
+    if batch.conftest:  # pytest charges the fixture's tear-down to the very last test, which does not use it
+        (suite / "test_.py").write_text("def test_user(env): assert 1 + 1 == 2\n")
+        (suite / "test_zzz.py").write_text("def test_innocent(): assert 1 + 1 == 2\n")
     rng = random.Random(f"{SEED}-{batch.name}")
     for number in range(files):
         styles = [generator] if number % GENERATORS == 0 else rng.choices(STYLES, k=TESTS_PER_FILE)
