@@ -19,6 +19,10 @@ from filelock import Timeout
 from deployments.api_guard import URL_VARIABLE
 from deployments.api_guard import own_origins
 from nightproof.errors import Blocked
+from nightproof.evidence.private import FILE
+from nightproof.evidence.private import OTHERS
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.lifeline import Kept
 from nightproof.lifeline import keep
 from nightproof.progress import announce
@@ -79,10 +83,10 @@ def start(
     `auth`, by default a fresh one that only this process knows, is let in nowhere.
     """
     home = state_dir / "prefect"
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     try:
         # Two servers that migrate one new database at the same moment end each other.
-        with FileLock(home / "start.lock", timeout=patience_s, thread_local=False):
+        with FileLock(home / "start.lock", timeout=patience_s, mode=FILE, thread_local=False):
             services = {} if with_services else NO_SERVICES
             return _start(home, port or free_port(), auth or new_auth(), services, patience_s)
     except Timeout as error:
@@ -100,7 +104,7 @@ def _start(home: Path, port: int, auth: str, services: dict[str, str], patience_
     ]  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if name not in CLIENT}
     before = _note(log, f"starting at {url}")
-    child = keep(module, clean | environment(home) | services | _doors(url, auth), log, ROOT)
+    child = keep(module, clean | environment(home) | services | _doors(url, auth), log, ROOT, umask=OTHERS)
     server = Server(url, home, child, auth)
     try:
         _await_health(server, log, before, patience_s)
@@ -137,7 +141,7 @@ def _await_health(server: Server, log: Path, before: int, patience_s: float) -> 
 
 def _note(log: Path, text: str) -> int:
     """Add a line of ours to the server's log, so that it is never empty; return its size with that line."""
-    with log.open("a", encoding="utf-8") as file:
+    with private_file(log).open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {text}\n")
         return file.tell()
 

@@ -8,20 +8,21 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import Final
 
 from filelock import FileLock
 from filelock import Timeout
 
+from nightproof.config.places import make_state_dir
 from nightproof.errors import UsageError
+from nightproof.evidence.private import FILE
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.report.files import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
     from pathlib import Path
-
-OWNER_ONLY: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ def note_path(state_dir: Path) -> Path:
 @contextmanager
 def place(state_dir: Path) -> Iterator[None]:
     """Hold the place of the one supervisor; raise UsageError naming who has it. The kernel frees it, however we die."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_lock_path(state_dir), thread_local=False)
+    make_state_dir(state_dir)
+    lock = FileLock(_lock_path(state_dir), mode=FILE, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -72,7 +73,7 @@ def read_note(state_dir: Path) -> SupervisorNote | None:
     if not _lock_path(state_dir).exists():
         return None
     try:
-        with FileLock(_lock_path(state_dir), timeout=0, thread_local=False):
+        with FileLock(_lock_path(state_dir), timeout=0, mode=FILE, thread_local=False):
             return None
     except Timeout:
         return _noted(state_dir)
@@ -88,11 +89,11 @@ def kept_auth(state_dir: Path, make: Callable[[], str]) -> str:
     path = auth_path(state_dir)
     kept = path.read_text(encoding="ascii").strip() if path.is_file() else ""
     if kept:
-        path.chmod(OWNER_ONLY)
+        private_file(path)
         return kept
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w", encoding="ascii") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE), "w", encoding="ascii") as file:
         file.write(made := make())
     fresh.replace(path)
     return made

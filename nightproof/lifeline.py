@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.evidence.private import private_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -56,11 +58,14 @@ class Kept:
                 self.write_end = -1
 
 
-def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
-    """Start a module with its arguments under a lifeline, in its own session, so that Ctrl-C reaches us alone."""
+def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path, *, umask: int = -1) -> Kept:
+    """Start a module with its arguments under a lifeline, in its own session, so that Ctrl-C reaches us alone.
+
+    `umask` says what files it makes keep from others; -1: as in this process.
+    """
     reader, writer = os.pipe()
     try:
-        with log.open("ab") as output:
+        with private_file(log).open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "nightproof.lifeline", *module],
                 env={**env, VARIABLE: str(reader)},
@@ -70,6 +75,7 @@ def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) ->
                 stderr=subprocess.STDOUT,
                 pass_fds=(reader,),
                 start_new_session=True,
+                umask=umask,
             )
     except BaseException:
         os.close(writer)  # whatever happened, nobody else knows this descriptor

@@ -19,7 +19,9 @@ from botocore.exceptions import ClientError
 from filelock import FileLock
 from filelock import Timeout
 
+from nightproof.config.places import make_state_dir
 from nightproof.errors import UsageError
+from nightproof.evidence.private import FILE
 from nightproof.lifeline import is_alive
 from nightproof.report.files import write_atomic
 from nightproof.waiting import await_value
@@ -55,8 +57,8 @@ def environment_lock(state_dir: Path, run_id: str) -> Iterator[None]:
     if HELD_HERE.get(state_dir) == run_id:
         yield
         return
-    state_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(state_dir / "environment.lock", thread_local=False)
+    make_state_dir(state_dir)
+    lock = FileLock(state_dir / "environment.lock", mode=FILE, thread_local=False)
     note = state_dir / "environment.holder.json"
     try:
         lock.acquire(timeout=0)

@@ -21,6 +21,9 @@ from nightproof.config.loader import load
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
+from nightproof.evidence.private import FOLDER
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.ledger import CatalogAdmin
 from nightproof.ledger import CleanContext
 from nightproof.ledger import GlueDatabase
@@ -132,8 +135,9 @@ class Night:
     def make_room(self) -> None:
         """Make the run directory and hold room for the report, so that a disk which the night fills still takes it."""
         try:
-            self.run_dir.mkdir(parents=True)
-            with self._reserved.open("wb") as file:
+            private_folder(self.run_dir.parent)
+            self.run_dir.mkdir(FOLDER)
+            with private_file(self._reserved).open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         except OSError as error:
             shutil.rmtree(self.run_dir, ignore_errors=True)

@@ -23,8 +23,11 @@ import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from nightproof.config.places import make_state_dir
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.lifeline import is_alive
 from nightproof.quilt.catalog import Catalog
 from nightproof.quilt.exceptions import QuiltOpsError
@@ -241,7 +244,7 @@ def _has_own_keys() -> bool:
 def open_target(profile: Profile, secrets: Secrets, progress: Callable[[str], None] = lambda _line: None) -> Target:
     """Start the testbed and wait until it serves, or point at the live systems; raise Blocked or UsageError."""
     state_dir = profile.state_dir.absolute()
-    state_dir.mkdir(parents=True, exist_ok=True)
+    make_state_dir(state_dir)
     target = Target(profile, secrets, state_dir)
     if profile.target == "embedded":
         _start_testbed(target, progress)
@@ -250,12 +253,12 @@ def open_target(profile: Profile, secrets: Secrets, progress: Callable[[str], No
 
 def _start_testbed(target: Target, progress: Callable[[str], None]) -> None:
     folder = target.state_dir / "testbed"
-    folder.mkdir(exist_ok=True)
+    private_folder(folder)
     ready = folder / "testbed.json"
     log = folder / "testbed.log"
     reader, target.lifeline = os.pipe()
     try:
-        with log.open("ab") as output:  # a testbed that runs here already may be writing to it
+        with private_file(log).open("ab") as output:  # a testbed that runs here already may be writing to it
             target.process = subprocess.Popen(
                 _command(target.profile, folder),
                 cwd=ROOT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("--aws-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--catalog-port", type=int, default=0, help="0: any free port")
     given = parser.parse_args()
+    os.umask(0o077)  # objects, tables, keys and logs are for their owner alone
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

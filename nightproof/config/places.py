@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from nightproof.errors import UsageError
+from nightproof.evidence.private import FOLDER
+from nightproof.evidence.private import close
 
 if TYPE_CHECKING:
     from nightproof.profile import Profile
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 DEEPEST: Final = 400  # characters that a night's own folders and files add below the state directory
 SHOWN: Final = 250  # characters of a path in a sentence
 PATH_MAX: Final = 4096  # bytes that Linux takes, the final NUL included
-FOLDERS: Final = ("runs", "testbed", "prefect", "prove")
+FOLDERS: Final = ("runs", "testbed", "prefect", "prove", "tokens", "alerts")
 FILES: Final = (
     "environment.lock", "environment.holder.json", "supervisor.lock", "supervisor.json", "placement.json",
     "history.sqlite",
@@ -43,6 +45,19 @@ def require_state_dir(folder: Path) -> None:
     latest = folder / "runs" / "latest"
     if os.path.lexists(latest) and not latest.is_symlink():
         raise UsageError(f"`{latest}` is no link, as nightproof makes it to the newest run: move it away.")
+
+
+def make_state_dir(folder: Path) -> None:
+    """Make the state directory for its owner alone, and close what stands in it under a name of ours.
+
+    A folder that holds other things as well keeps its own mode, of which they may have need.
+    """
+    folder.mkdir(mode=FOLDER, parents=True, exist_ok=True)
+    entries = [*folder.iterdir()]
+    own = [entry for entry in entries if entry.name.lstrip(".").startswith((*FOLDERS, *FILES))]
+    for place in own if len(own) < len(entries) else (folder, *own):
+        if not place.is_symlink():
+            close(place)
 
 
 def require_folder(folder: Path, what: str, remedy: str) -> None:

@@ -8,6 +8,9 @@ import threading
 from typing import TYPE_CHECKING
 from typing import Any
 
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,9 +51,9 @@ class Placement:
     def save(self) -> None:
         """Write what is known."""
         with self._lock:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self._path.parent)
             fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-            fresh.write_text(json.dumps(self._found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            private_file(fresh).write_text(json.dumps(self._found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             fresh.replace(self._path)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 from typing import Final
 
 from nightproof.evidence.failures import text_of
+from nightproof.evidence.private import FILE
+from nightproof.evidence.private import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +47,7 @@ class EventLog:
     def __init__(self, path: Path, redact: Callable[[Any], Any] = _unchanged) -> None:
         self.path = path
         self._redact = redact
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         self._write(b"", os.O_CREAT)
 
     def write(self, kind: str, /, **fields: Any) -> None:
@@ -60,7 +62,7 @@ class EventLog:
 
     def _write(self, data: bytes, flags: int = 0) -> None:
         """Append to the file as it was made; one that is gone is a loss, and none is made in its place."""
-        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, FILE)
         try:
             size = os.fstat(fd).st_size
             if size and os.pread(fd, 1, size - 1) != b"\n":

@@ -9,6 +9,7 @@ import pytest
 
 from nightproof.evidence.journal import Ledger
 from nightproof.evidence.options import backend_of
+from nightproof.evidence.private import private_folder
 from nightproof.evidence.session import run_id
 from nightproof.evidence.state import RECORDING
 
@@ -18,7 +19,7 @@ def ledger() -> Ledger:
     """Give the ledger in which every resource is written down before it is made."""
     folder = Path(".nightproof") / "adhoc" / run_id()
     path = Path(os.environ.get("NIGHTPROOF_LEDGER", folder / "ledger.jsonl"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     return Ledger(path, run_id(), heard=RECORDING.name)
 
 

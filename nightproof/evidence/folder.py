@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from nightproof.evidence import rerun
 from nightproof.evidence.eventlog import printable
 from nightproof.evidence.exchange import described
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.evidence.state import hex16
 from nightproof.redact import MASK
 from nightproof.redact import Redactor
@@ -58,16 +60,16 @@ class FailedAttempt:
 def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
     """Write the folder of one attempt; each further one adds its own exchanges beside the first."""
     folder = root / f"{hex16(attempt.state.id)}-{attempt.backend}"
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     again = f".{attempt.execution}" if attempt.execution > 1 else ""
     label = f"{attempt.pass_number}{again}"
     name = "exchanges.json" if label == "1" else f"exchanges.{label}.json"
     pairs = [redacted(dict(described(exchange)), redactor) for exchange in list(attempt.state.log)]
-    (folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
+    private_file(folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
     is_secret = partial(_is_secret, redactor)
     shown = [redactor.text(argument) for argument in attempt.arguments]  # a test's id may hold a secret
     text = rerun.script(shown, attempt.folder, os.environ, is_secret)
-    (folder / "rerun.txt").write_text(printable(text), encoding="utf-8")
+    private_file(folder / "rerun.txt").write_text(printable(text), encoding="utf-8")
     return folder
 
 

@@ -31,6 +31,7 @@ from sqlalchemy import text
 from sqlalchemy import update
 
 from nightproof.errors import UsageError
+from nightproof.evidence.private import FILE
 from nightproof.history.address import engine_of
 from nightproof.history.nights import Night
 from nightproof.history.nights import night_of
@@ -87,7 +88,9 @@ class History:
     def __init__(self, url: str) -> None:
         self._engine = engine_of(url)
         if self._engine.dialect.name == "sqlite" and self._engine.url.database:
-            Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            file = Path(self._engine.url.database)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(FILE)  # as it was made, where one is there: a file elsewhere may be shared
         META.create_all(self._engine)
         _add_columns(self._engine)
 

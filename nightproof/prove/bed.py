@@ -18,6 +18,7 @@ from nightproof.environment import cell_environment
 from nightproof.errors import Interrupted
 from nightproof.errors import NightproofError
 from nightproof.errors import UsageError
+from nightproof.evidence.private import private_folder
 from nightproof.night import clean_context
 from nightproof.redact import Redactor
 from nightproof.runner.cell import CellPlan
@@ -194,7 +195,7 @@ def _remove(place: Path) -> None:
 def _copy(source: Path, place: Path) -> None:
     """Copy a file, or a folder with its objects as hard links: the storage replaces files whole, never in place."""
     _remove(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(place.parent)
     if source.is_dir():
         objects = source / "s3"
         shutil.copytree(source, place, ignore=lambda folder, _: ["s3"] if Path(folder) == source else [])

@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as record
 
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.prove.plan import Ask  # noqa: TC001 - pydantic resolves annotations at run time
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Results:
 
     def __init__(self, path: Path, *, fresh: bool) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         if fresh:
             path.unlink(missing_ok=True)
         self.found: dict[Ask, Result] = {}
@@ -69,7 +71,7 @@ class Results:
     def add(self, result: Result) -> None:
         """Keep one result, in one write."""
         self.found[result.ask] = result
-        with self._path.open("ab") as file:
+        with private_file(self._path).open("ab") as file:
             file.write(LINE.dump_json(result) + b"\n")
 
 
@@ -109,8 +111,8 @@ class Summary:
 
 def write(summary: Summary, folder: Path) -> None:
     """Write the summary as JSON and as a table in Markdown."""
-    (folder / "prove.json").write_text(json.dumps(summary.as_data(), indent=2) + "\n", encoding="utf-8")
-    (folder / "prove.md").write_text(markdown(summary), encoding="utf-8")
+    private_file(folder / "prove.json").write_text(json.dumps(summary.as_data(), indent=2) + "\n", encoding="utf-8")
+    private_file(folder / "prove.md").write_text(markdown(summary), encoding="utf-8")
 
 
 def markdown(summary: Summary) -> str:

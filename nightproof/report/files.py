@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from nightproof.errors import UsageError
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.records import REPORT
 from nightproof.records import RunReport
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write beside the file, then rename over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write beside the file, for its owner alone, then rename over it."""
+    private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        private_file(temporary).write_text(text, encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

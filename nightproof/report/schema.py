@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from nightproof.records import REPORT
-from nightproof.report.files import write_atomic
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
@@ -23,7 +22,7 @@ def update(path: Path = PATH) -> bool:
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     if old == schema_text():
         return False
-    write_atomic(path, schema_text())
+    path.write_text(schema_text(), encoding="utf-8")
     return True
 
 

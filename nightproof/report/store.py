@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import shutil
 from pathlib import Path
 from typing import Any
+from typing import Final
 
 from nightproof.errors import UsageError
+
+FOLDER_FOR_ALL: Final = 0o755
+FILE_FOR_ALL: Final = 0o644
 
 
 def copy_run(run_dir: Path, store: str, base_url: str = "", s3_client: Any = None) -> str:
     """Copy every file below `run_dir` to `<store>/<run id>/`; give the link of report.html, if there is one.
 
-    Safe to repeat: files are overwritten. `s3_client` is a boto3 S3 client, required for an s3:// store.
+    Safe to repeat: files are overwritten, and in a directory everybody may read them, as a web server must.
+    `s3_client` is a boto3 S3 client, required for an s3:// store.
     """
     if not store:
         return link(run_dir, "", base_url)
     if store.startswith("s3://"):
         _to_bucket(run_dir, store, s3_client)
     else:
-        shutil.copytree(run_dir, Path(store) / run_dir.name, dirs_exist_ok=True)
+        _open_to_readers(Path(shutil.copytree(run_dir, Path(store) / run_dir.name, dirs_exist_ok=True)))
     return link(run_dir, store, base_url)
 
 
@@ -31,6 +37,15 @@ def link(run_dir: Path, store: str, base_url: str) -> str:
     if store:
         return f"{store.rstrip('/')}/{run_dir.name}/report.html"
     return str(run_dir / "report.html")
+
+
+def _open_to_readers(copy: Path) -> None:
+    """Let everybody read a copied run: a store is there to be served, while run directories are their owner's alone."""
+    for folder, _, names in os.walk(copy):
+        Path(folder).chmod(FOLDER_FOR_ALL)
+        for file in (Path(folder, name) for name in names):
+            if not file.is_symlink():
+                file.chmod(FILE_FOR_ALL)
 
 
 def _to_bucket(run_dir: Path, store: str, s3_client: Any) -> None:

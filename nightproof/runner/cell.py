@@ -18,6 +18,8 @@ from nightproof.evidence import rerun
 from nightproof.evidence.eventlog import EXIT_LOG_LOST
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
+from nightproof.evidence.private import private_file
+from nightproof.evidence.private import private_folder
 from nightproof.evidence.strays import EVENT_LOG
 from nightproof.evidence.strays import end_strays
 from nightproof.evidence.suite import GIVEN
@@ -105,7 +107,7 @@ class _Process:
         self._number = number
         self._process = process
         self.log_path = plan.cell_dir / ("events.jsonl" if number == 1 else f"events.{number}.jsonl")
-        plan.cell_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(plan.cell_dir)
         self._offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.was_late = False
         self._complaint = ""
@@ -190,7 +192,7 @@ class _Process:
     def _environment(self, ids: Collection[str]) -> dict[str, str]:
         plan = self._plan
         select = plan.cell_dir / _selection(self._number, self._process)
-        select.write_text(json.dumps(sorted(ids)), encoding="utf-8")
+        private_file(select).write_text(json.dumps(sorted(ids)), encoding="utf-8")
         own = {
             "NIGHTPROOF_PASS": str(self._number),
             rerun.NAMES: ",".join(sorted(plan.env)),
@@ -223,7 +225,7 @@ def _home(cell_dir: Path, number: int) -> dict[str, str]:
         "XDG_CONFIG_HOME": home / ".config",
     }
     for folder in folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     return {name: str(folder) for name, folder in folders.items()}
 
 

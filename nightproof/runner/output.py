@@ -9,6 +9,7 @@ from typing import IO
 from typing import TYPE_CHECKING
 from typing import Final
 
+from nightproof.evidence.private import private_file
 from nightproof.redact import KEY_BEGIN
 from nightproof.redact import KEY_END
 
@@ -33,7 +34,7 @@ class OutputStream:
     ) -> None:
         self._fd = source.fileno()
         os.set_blocking(self._fd, False)
-        self._log = log.open("a", encoding="utf-8")
+        self._log = private_file(log).open("a", encoding="utf-8")
         self._redact = redact
         self._on_lines = on_lines
         self._rest = bytearray()

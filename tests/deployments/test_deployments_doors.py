@@ -14,6 +14,7 @@ from deployments.state import auth_path
 from tests.deployments.conftest import LOOPBACK
 from tests.deployments.conftest import listening
 from tests.deployments.conftest import processes
+from tests.nightproof.foreign import open_to_others
 
 if TYPE_CHECKING:
     from tests.deployments.conftest import Up
@@ -111,3 +112,10 @@ def test_the_login_is_its_owners_alone(up: Up) -> None:
     said = (up.foreign.folder / "up.log").read_text()
     assert str(path) in said
     assert up.login[1] not in said
+
+
+def test_the_state_directory_is_its_owners_alone(up: Up) -> None:
+    """Prefect's database with all that it logs, the login and the logs lie where nobody else reads."""
+    state = up.foreign.state
+    assert {"prefect.db", "login", "server.log"} <= {path.name for path in (state / "prefect").iterdir()}
+    assert open_to_others(state) == []

@@ -26,9 +26,9 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> list[int]:
     """Start other code where the server would be started; give the list that its process id comes into."""
     started: list[int] = []
 
-    def kept(_module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> Kept:
+    def kept(_module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path, *, umask: int) -> Kept:
         (log.parent / "stub.py").write_text(code)
-        child = keep(["stub"], {**env, "PYTHONPATH": str(log.parent)}, log, cwd)
+        child = keep(["stub"], {**env, "PYTHONPATH": str(log.parent)}, log, cwd, umask=umask)
         started.append(child.process.pid)
         return child
 

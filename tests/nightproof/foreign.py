@@ -80,6 +80,13 @@ class Foreign:
         return load(str(self.profile_path)).model_copy(update=changes)
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """Return what a group or everybody else may read, write or enter; pytest's own cache does not count."""
+    found = (folder, *(path for path in folder.rglob("*") if not path.is_symlink()))
+    ours = (path for path in found if not any(part.startswith("cache.") for part in path.parts))
+    return sorted(str(path) for path in ours if path.stat().st_mode & 0o077)
+
+
 def no_secrets(**given: str) -> Secrets:
     """Give secrets of a night without looking at the environment of the developer."""
     return Secrets.model_validate(dict.fromkeys(Secrets.model_fields) | given)

@@ -75,10 +75,10 @@ def test_a_person_is_told_each_step(shared: Running) -> None:
 
 
 def test_the_description_is_private_and_names_living_processes(shared: Running) -> None:
-    """testbed.json is readable by its owner only and each process id in it is one that runs."""
-    mode = stat.S_IMODE((shared.state / "testbed.json").stat().st_mode)
-    assert mode == 0o600
-    assert stat.S_IMODE((shared.state / "secrets.json").stat().st_mode) == 0o600
+    """Every file is readable by its owner only, and each process id in testbed.json is one that runs."""
+    made = list(shared.state.rglob("*"))
+    assert {"testbed.json", "secrets.json", "keys.json", "aws.log"} <= {path.name for path in made}
+    assert [path for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
     assert shared.facts["pid"] == shared.process.pid
     assert all(is_alive(pid) for pid in shared.pids())
     assert set(shared.facts["credentials"]) == {"ci-runner", "ci-seeder"}
