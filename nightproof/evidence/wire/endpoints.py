@@ -120,10 +120,11 @@ class Endpoints:
 
 
 def _look_up(host: str) -> frozenset[str]:
+    own = frozenset(LOCAL if host == "localhost" else ())  # both, whatever the machine's table of hosts says
     try:
-        return frozenset(plain_host(str(entry[4][0])) for entry in _resolve(host, None))
+        return own | {plain_host(str(entry[4][0])) for entry in _resolve(host, None)}
     except (OSError, UnicodeError):
-        return frozenset()  # a name that leads nowhere covers nothing
+        return own  # a name that leads nowhere covers nothing
 
 
 @lru_cache(maxsize=4)

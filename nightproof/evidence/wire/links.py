@@ -32,6 +32,8 @@ H2: Final = b"PRI * HTTP/2.0"
 REQUEST: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 UPGRADE: Final = re.compile(rb"(?i)\r\nupgrade: *websocket")
 SWITCHED: Final = re.compile(rb"HTTP/1\.1 101")
+OPCODE: Final = 0x0F  # of a frame of RFC 6455, in its first byte
+FIRST_CONTROL: Final = 0x08
 STATUS_BYTES: Final = 12
 DNS_PORT: Final = 53
 Held = tuple[bool, int, Asker, bool]
@@ -63,6 +65,8 @@ class Link:
         if not is_inside_tls and (self.is_tls or head.startswith(HELLO)):
             self._shake_hands(head)
             return held
+        if self.is_websocket and head and head[0] & OPCODE >= FIRST_CONTROL:
+            return held  # closing, or a sign of life: no message
         self.asker, self.asked_at, self.is_waiting = asker(), next(TICKS), True
         if head.startswith(H2):
             self.is_h2 = True
