@@ -65,6 +65,22 @@ def run(
     raise typer.Exit(report.exit_code)
 
 
+@app.command(epilog="Example: nightproof init tests --url https://staging.example.com")
+def init(
+    path: Annotated[Path, typer.Argument(help="The folder of a pytest suite, or its repository.")],
+    url: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="Where the system answers; NAME=URL for the variable NAME; may be repeated."),
+    ] = None,
+    python: Annotated[Path | None, typer.Option(help="The suite's interpreter, or its virtual environment.")] = None,
+    profile: Annotated[Path | None, typer.Option(help="The profile to write; default: nightproof.toml.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Set a suite up for its first night: write its profile, suite.toml and lock, and say what was found."""
+    typer.echo(commands.init(path, tuple(url or ()), python, profile, as_json=as_json))
+
+
 @app.command(epilog="Example: nightproof doctor --profile embedded --json")
 def doctor(profile: Profile = "embedded", *, as_json: Json = False) -> None:
     """Say what a night would need here and what can run, changing nothing."""

@@ -21,6 +21,8 @@ from nightproof.environment import cell_environment
 from nightproof.errors import UsageError
 from nightproof.housekeeping import clean_earlier
 from nightproof.housekeeping import opened
+from nightproof.onboarding import words
+from nightproof.onboarding.init import set_up
 from nightproof.plan import RUN_ID
 from nightproof.plan import Choice
 from nightproof.plan import make_plan
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Hashable
     from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nightproof.prove.plan import Selection
@@ -121,6 +124,12 @@ def _runs_dir(profile_given: str) -> Path:
     state_dir = load_profile(profile_given).state_dir
     require_state_dir(state_dir)
     return state_dir / "runs"
+
+
+def init(path: Path, urls: Sequence[str], python: Path | None, profile: Path | None, *, as_json: bool) -> str:
+    """Set a suite up for its first night; give what was found and what comes next."""
+    setup = set_up(path, urls, python, profile)
+    return json.dumps(words.as_data(setup), indent=2) if as_json else words.render(setup)
 
 
 def catalogue(

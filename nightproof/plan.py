@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import secrets
 import shlex
@@ -143,7 +144,7 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
         choice=choice,
         started=datetime.now(UTC),
         cells=cells,
-        suite_hash=hash_files(path for folder in _sources(chosen) for path in sorted(folder.rglob("*"))),
+        suite_hash=hash_files(path for folder in _sources(chosen) for path in source_files(folder)),
         seed_hash=hash_files(sorted(SEEDS.glob("*.json"))),
         rerun=_rerun(profile_given or profile.name, choice),
         profile_given=profile_given or profile.name,
@@ -276,6 +277,18 @@ def _require_own_folders(cells: Iterable[CellSpec]) -> None:
 def _sources(chosen: Iterable[Suite]) -> list[Path]:
     """Give the folders a suite's verdicts depend on: its own, and what the suites of its parent share."""
     return list(dict.fromkeys(f for s in chosen for f in (s.path, s.path.parent / "_support") if f.is_dir()))
+
+
+def source_files(folder: Path) -> list[Path]:
+    """Return the files below a folder in their order, without hidden folders and virtual environments.
+
+    State, caches and installed packages change without the suite, and would take long to read.
+    """
+    found: list[Path] = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and not Path(here, name, "pyvenv.cfg").is_file()]
+        found += [Path(here, name) for name in names]
+    return sorted(found)
 
 
 def hash_files(paths: Iterable[Path]) -> str:

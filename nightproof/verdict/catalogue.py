@@ -30,6 +30,8 @@ from nightproof.runner.world import World
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nightproof.evidence.suite import SuiteConfig
+
 SCHEMA: Final = 1
 LOCK_NAME: Final = "catalogue.lock.json"
 COLLECT_TIMEOUT_S: Final = 120
@@ -95,11 +97,19 @@ def lock_path(suite_path: Path) -> Path:
     return (suite_path.parent if suite_path.parent.name == "suites" else suite_path) / LOCK_NAME
 
 
-def collect(suite_path: Path, env: Mapping[str, str] | None = None, world: World | None = None) -> SuiteCatalogue:
-    """Collect a suite in a child process; raise UsageError with pytest's own words when that fails."""
+def collect(
+    suite_path: Path,
+    env: Mapping[str, str] | None = None,
+    world: World | None = None,
+    config: SuiteConfig | None = None,
+) -> SuiteCatalogue:
+    """Collect a suite in a child process; raise UsageError with pytest's own words when that fails.
+
+    `config` stands for a suite.toml that is not written yet.
+    """
     suite_path, world = suite_path.absolute(), world or World()
     world.versions()
-    config = load_suite(suite_path)
+    config = config or load_suite(suite_path)
     with tempfile.TemporaryDirectory(prefix="nightproof-collect-") as folder:
         out = Path(folder) / "tests.json"
         given = dict(env or {})
@@ -163,6 +173,12 @@ def earlier_lock(suite_path: Path) -> SuiteCatalogue | None:
     path = lock_path(suite_path)
     known = path.exists() and load_suite(suite_path.absolute()).name in _read(path)["suites"]
     return read_lock(suite_path) if known else None
+
+
+def declared_suites(suite_path: Path) -> tuple[str, ...]:
+    """Return the names of the suites that a suite's lock declares; none where there is no lock yet."""
+    path = lock_path(suite_path)
+    return tuple(sorted(_read(path)["suites"])) if path.exists() else ()
 
 
 def write_lock(suite_path: Path, catalogue: SuiteCatalogue) -> Path:

@@ -30,7 +30,8 @@ COMMANDS = sorted(str(found.name or getattr(found.callback, "__name__", "")) for
 def test_there_are_as_many_commands_as_promised() -> None:
     """A command that disappears, or appears without a promise, is seen."""
     assert COMMANDS == [
-        "catalogue", "cleanup", "doctor", "down", "history", "prove", "prune", "report", "run", "seed", "testbed", "up",
+        "catalogue", "cleanup", "doctor", "down", "history", "init", "prove", "prune", "report", "run", "seed",
+        "testbed", "up",
     ]  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def test_every_command_helps_with_an_example(call: Call, command: str) -> None:
     assert f"Example: nightproof {command}" in " ".join(out.split())
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "down"] + ["down"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "init"])
 def test_an_unknown_profile_is_wrong_usage(call: Call, command: str) -> None:
     """Whatever reads a profile says the same sentence and exits 3."""
     code, out, told = call(command, "--profile", "no-such")

@@ -18,6 +18,7 @@ from nightproof.plan import catalogued
 from nightproof.plan import hash_files
 from nightproof.plan import make_plan
 from nightproof.plan import new_run_id
+from nightproof.plan import source_files
 from nightproof.profile import Suite
 from nightproof.redact import Redactor
 from nightproof.verdict.catalogue import CatalogueTest
@@ -217,3 +218,14 @@ def test_a_suite_that_cannot_be_imported_is_announced_without_its_secrets(
     catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor(["planted-of-tonight"]))
 
     assert "RuntimeError: [redacted] and [redacted]" in news[0]
+
+
+def test_state_and_environments_are_no_part_of_a_suite(foreign: Foreign) -> None:
+    """A state directory, a cache or a virtual environment in the suite's folder leaves its hash as it was."""
+    before = source_files(foreign.suite)
+    for name in (".nightproof/runs/log", ".pytest_cache/x", "env/pyvenv.cfg", "env/lib/module.py"):
+        path = foreign.suite / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    assert source_files(foreign.suite) == before
+    assert [path.name for path in before] == ["catalogue.lock.json", "suite.toml", "test_it.py"]

@@ -1,0 +1,1 @@
+"""From a folder of pytest tests to its first night: look, write, and say what was found and what comes next."""
