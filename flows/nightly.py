@@ -26,6 +26,7 @@ from tasks.cleanup import sweep
 from tasks.concluding import conclude
 from tasks.concluding import final_state
 from tasks.concluding import halt
+from tasks.masking import MASK
 from tasks.provisioning import provision
 from tasks.provisioning import start
 from tasks.seeding import seed
@@ -69,6 +70,7 @@ def begin(environment: str, choice: Choice) -> Night:
     name = flow_run.name or ""
     run_id = name if RUN_ID.fullmatch(name) else new_run_id()
     night = open_night(str(environment), choice, run_id)
+    MASK.use(night.redactor)
     # Only the server of a deployment is still there when somebody follows the link.
     night.run_link = (flow_run.ui_url or "") if deployment.id else ""
     return night

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from nightproof import conclusion
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from nightproof.night import Night
 
 
-@task(name="sweep", cache_policy=NO_CACHE)
+@task("sweep")
 def sweep(night: Night) -> None:
     """Delete what earlier runs left behind."""
     with night.stage("sweep"):
         conclusion.sweep(night)
 
 
-@task(name="clean up", cache_policy=NO_CACHE)
+@task("clean up")
 def clean_up(night: Night) -> None:
     """Delete what tonight made, and prove by a listing that it is gone."""
     with night.stage("cleanup"):

@@ -19,6 +19,7 @@ from nightproof.server_loss import server_loss
 from tasks.cleanup import clean_up
 from tasks.interruption import interruption
 from tasks.interruption import unhurried
+from tasks.masking import MASK
 from tasks.notifying import notify
 from tasks.reporting import finish
 from tasks.reporting import leave_artifacts
@@ -34,6 +35,8 @@ ORDER: Final = (clean_up, publish, notify, finish)
 
 def halt(night: Night, error: BaseException) -> None:
     """Note what ended the night early; process groups are dead when this returns."""
+    if isinstance(error, Exception):
+        MASK.error(error)  # it goes on to Prefect
     how, lost = interruption(error), server_loss()
     if isinstance(error, UsageError) and night.void():
         return

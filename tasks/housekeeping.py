@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 from prefect.states import Failed
 
 from nightproof.config.loader import load
 from nightproof.housekeeping import CleanupResult
 from nightproof.housekeeping import clean_earlier
+from nightproof.redact import Redactor
+from tasks.masking import MASK
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 LISTED: Final = 40
 
 
-@task(name="clean earlier runs", cache_policy=NO_CACHE)
+@task("clean earlier runs")
 def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry_run: bool) -> CleanupResult:
     """Plan, and unless it is a dry run delete; show the plan."""
     told = load(environment, for_tests=False)
+    MASK.use(Redactor(told.secrets.values()))
     result = clean_earlier(
         told.profile,
         told.secrets,
@@ -34,13 +36,15 @@ def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry
         min_age=timedelta(hours=min_age_hours),
         dry_run=dry_run,
     )
-    create_markdown_artifact(_page(result), key="cleanup", description=result.sentence)
+    shown = MASK.redactor.text
+    create_markdown_artifact(shown(_page(result)), key="cleanup", description=shown(result.sentence))
     return result
 
 
 def cleanup_state(result: CleanupResult) -> State[Any]:
     """Fail when something that should be gone is still there."""
-    return Failed(message=result.sentence) if result.leaked else Completed(message=result.sentence)
+    message = MASK.redactor.text(result.sentence)
+    return Failed(message=message) if result.leaked else Completed(message=message)
 
 
 def _page(result: CleanupResult) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from nightproof import conclusion
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from nightproof.night import Night
 
 
-@task(name="notify", cache_policy=NO_CACHE)
+@task("notify")
 def notify(night: Night) -> None:
     """Send the night's message where the run asks for it."""
     if night.plan.choice.notify:

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from nightproof.errors import Blocked
 from nightproof.night import start_target
 from nightproof.progress import announce
@@ -17,6 +14,7 @@ from nightproof.provisioning import CheckFailed
 from nightproof.provisioning import failed
 from nightproof.provisioning import title
 from nightproof.provisioning import verify_strictly
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from nightproof.night import Night
@@ -27,7 +25,7 @@ RETRIES: Final = 2
 RETRY_DELAYS_S: Final = [0.5, 2.0]
 
 
-@task(name="start", cache_policy=NO_CACHE)
+@task("start")
 def start(night: Night) -> None:
     """Start the testbed, or find the live systems."""
     with night.stage("start"):
@@ -54,7 +52,7 @@ def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
 
 @task(
     name="check", task_run_name="check {label}", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=_is_transient, cache_policy=NO_CACHE,
+    retry_condition_fn=_is_transient,
 )  # fmt: skip
 def ask(night: Night, check: Check, label: str) -> CheckResult:
     """Ask once; Prefect asks again while the finding is transient."""

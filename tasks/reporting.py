@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Final
 
-from prefect import task
 from prefect.artifacts import create_link_artifact
 from prefect.artifacts import create_markdown_artifact
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from nightproof import conclusion
 from nightproof.records import Verdict
 from nightproof.report import store
 from nightproof.report import words
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,7 +27,7 @@ PAGE_LENGTH: Final = 200_000  # characters; the whole page stands in the run dir
 LOGGED_TESTS: Final = 50
 
 
-@task(name="publish", cache_policy=NO_CACHE)
+@task("publish")
 def publish(night: Night) -> None:
     """Render, write, read back, reconcile."""
     with night.stage("verdict"):
@@ -37,7 +36,7 @@ def publish(night: Night) -> None:
         conclusion.publish_night(night)
 
 
-@task(name="artifacts", cache_policy=NO_CACHE)
+@task("artifacts")
 def leave_artifacts(night: Night) -> None:
     """Leave report, matrix and link under stable keys, so that the UI shows a timeline of nights; log what failed."""
     if night.report is None:
@@ -49,7 +48,7 @@ def leave_artifacts(night: Night) -> None:
     description = night.redactor.text(f"{night.plan.run_id}: {night.report.cause or 'GREEN'}")
     create_markdown_artifact(page, key="nightly-report", description=description)
     create_table_artifact(_matrix(night.report), key="nightly-matrix", description=description)
-    link = store.link(night.run_dir, profile.artifact_store, profile.report_base_url)
+    link = night.redactor.text(store.link(night.run_dir, profile.artifact_store, profile.report_base_url))
     create_link_artifact(link, link_text=night.plan.run_id, key="nightly-link", description=description)
 
 
@@ -72,7 +71,7 @@ def _matrix(report: RunReport) -> list[dict[str, Any]]:
     ]
 
 
-@task(name="finish", cache_policy=NO_CACHE)
+@task("finish")
 def finish(night: Night) -> None:
     """Stop the target and patch delivery and late stages into the report."""
     with night.stage("stop"):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from nightproof.errors import Blocked
 from nightproof.progress import announce
 from nightproof.seeds import seed_jobs
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from nightproof.night import Night
@@ -29,7 +27,7 @@ def seed(night: Night) -> None:
             night.seeds.append(found)
 
 
-@task(name="seed", task_run_name="seed {label}", retries=1, retry_delay_seconds=1, cache_policy=NO_CACHE)
+@task("seed", task_run_name="seed {label}", retries=1, retry_delay_seconds=1)
 def plant(job: SeedJob, label: str) -> SeedResult:
     """Put one seed in place; content-addressed, so that a repetition uploads what is missing and nothing else."""
     del label  # names the task run

@@ -9,10 +9,8 @@ from typing import Any
 from typing import Final
 from uuid import UUID
 
-from prefect import task
 from prefect.artifacts import create_progress_artifact
 from prefect.artifacts import update_progress_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from nightproof.cells import ended_with_systems
@@ -21,6 +19,7 @@ from nightproof.cells import repeat
 from nightproof.conclusion import cell_dir
 from nightproof.progress import announce
 from nightproof.runner.events import share_dir
+from tasks.masking import task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +83,7 @@ def _titled(task: Task[..., Any], cell: CellSpec, *, serial: bool, worker: int =
     return task.with_options(task_run_name=f"{task.name} {cell.key}{', serial tests' if serial else more}")
 
 
-@task(name="cell", cache_policy=NO_CACHE)
+@task("cell")
 def run_cell(night: Night, cell: CellSpec, *, serial: bool, share: int) -> None:
     """Run one worker's share of one suite on one backend."""
     feed = Feed(night, cell, has_artifact=share == 0)
@@ -92,7 +91,7 @@ def run_cell(night: Night, cell: CellSpec, *, serial: bool, share: int) -> None:
     feed.flush()
 
 
-@task(name="second pass", cache_policy=NO_CACHE)
+@task("second pass")
 def repeat_cell(night: Night, cell: CellSpec, *, serial: bool) -> int:
     """Run one cell's unpassed tests again: the serial ones, or all others."""
     feed = Feed(night, cell, counts=False)
