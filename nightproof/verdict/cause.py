@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 ONE_CAUSE: Final = 0.6
 NAMED_TESTS: Final = 3
 BUILDS_LIMIT: Final = 60
+HOLLOW_REMEDIES: Final = {
+    "no assertion was executed": "declare its `helpers`, or call checked()",
+    "no answer from the system under test": "name its address in [endpoints.urls] or `hosts`",
+}
 HARNESS: Final = "The harness failed: "
 
 
@@ -119,19 +123,20 @@ def _failures(facts: CauseFacts, failures: list[TestVerdict]) -> list[str]:
     if deaths:
         return [f"The {deaths} died during the night: {counted}{since}.", f"The {deaths} died: {counted}."]
     if len(failures) <= NAMED_TESTS:
-        return _named(failures, counted, brief(largest) if len(largest.tests) == len(failures) else "", since)
+        return _named(failures, counted, _whys(largest) if len(largest.tests) == len(failures) else [], since)
     if len(largest.tests) / len(failures) >= ONE_CAUSE:
         one = f"{counted}, one cause explains {_all(len(largest.tests), len(failures))}: "
         cut = shorten(brief(largest), CAUSE_LIMIT - len(f"{one}{short}."))
-        return [f"{one}{brief(largest)}{since}.", f"{one}{brief(largest)}{short}.", f"{one}{cut}{short}."]
+        told = [f"{one}{why}{news}." for why in _whys(largest) for news in (since, short)]
+        return [*told, f"{one}{cut}{short}."]
     spread = f"{counted}, {_spread(facts.tests, failures)}"
     return [f"{spread}{since}.", f"{spread}{short}.", f"{spread}."]
 
 
-def _named(failures: list[TestVerdict], counted: str, why: str, since: str) -> list[str]:
+def _named(failures: list[TestVerdict], counted: str, whys: list[str], since: str) -> list[str]:
     names = [short_name(test) for test in failures]
     full = ", ".join(names)
-    told = [f"{counted}: {full}: {why}{since}."] if why else []
+    told = [f"{counted}: {full}: {why}{since}." for why in whys]
     room = CAUSE_LIMIT - len(f"{counted}: .")
     return [*told, f"{counted}: {full}{since}.", f"{counted}: {full}.", f"{counted}: {listed(names, room)}."]
 
@@ -145,6 +150,13 @@ def brief(cluster: Cluster) -> str:
         return "no end within the time limit"
     text = cluster.message.partition(":")[0] if kinds == {Verdict.HOLLOW} else cluster.message
     return text.rstrip(".")
+
+
+def _whys(cluster: Cluster) -> list[str]:
+    """Return the cause of a cluster, first with what mends it where that is known."""
+    why = brief(cluster)
+    remedy = HOLLOW_REMEDIES.get(why, "") if cluster.tests[0].verdict is Verdict.HOLLOW else ""
+    return [f"{why}; {remedy}", why] if remedy else [why]
 
 
 def _all(number: int, of: int) -> str:

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nightproof.records import Outcome
 from nightproof.report import html
 from nightproof.report import markdown
@@ -20,6 +22,7 @@ from tests.golden import samples
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nightproof.records import Proof
     from nightproof.records import RunReport
     from nightproof.records import TestVerdict
 
@@ -108,3 +111,18 @@ def test_page_links_to_the_evidence_that_is_there(tmp_path: Path) -> None:
         f"evidence/{folder.name}/exchanges.json",
         f"evidence/{folder.name}/rerun.txt",
     ]
+
+
+@pytest.mark.parametrize("proof", ["call", "fixture", "relay", "vouched"])
+def test_row_says_how_a_test_is_proven(proof: Proof) -> None:
+    """Each row names its proof, and what a test vouches for stands there with its reason."""
+    facts = samples.foreign()
+    (cell,) = facts.cells
+    assert cell.events
+    test, (attempt, *_) = next((test, found) for test, found in cell.events.attempts.items() if found)
+    why = "the till prints on paper" if proof == "vouched" else ""
+    events = replace(cell.events, attempts={test: (replace(attempt, proof=proof, vouched=why),)})
+    report = build_report(replace(facts, cells=(replace(cell, events=events),)))
+    shown = visible(row(html.render(report), next(found for found in report.tests if found.id == test)))
+    assert proof in shown
+    assert (f"vouched: {why}" in shown) == (proof == "vouched")

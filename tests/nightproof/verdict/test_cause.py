@@ -114,7 +114,11 @@ def test_first_night_calls_nothing_new(number: int) -> None:
 @pytest.mark.parametrize(
     ("verdict", "reason", "told"),
     [
-        (Verdict.HOLLOW, "no assertion was executed", "no assertion was executed"),
+        (
+            Verdict.HOLLOW,
+            "no assertion was executed",
+            "no assertion was executed; declare its `helpers`, or call checked()",
+        ),
         (Verdict.HOLLOW, "client and server counted differently: 4 answered", "client and server counted differently"),
         (Verdict.NOT_RUN, "declared, and no event in any cell log", "no event in any cell log"),
         (Verdict.TIMEOUT, "Failed: Timeout (>60.0s) from pytest-timeout.", "no end within the time limit"),
@@ -252,3 +256,20 @@ def test_real_words_of_a_failure_are_told() -> None:
     """Numbers and tickets of a message stand in the sentence as they came."""
     told = red([*failed(4, ["RuntimeError: BUG-77: 3 teas cost 12"]), *passed(4)])
     assert told == "4 of 8 tests failed, one cause explains all 4: RuntimeError: BUG-77: 3 teas cost 12, none new."
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            "no answer from the system under test: 0 subject exchanges in the call phase",
+            "no answer from the system under test; name its address in [endpoints.urls] or `hosts`.",
+        ),
+        ("no assertion was executed", "no assertion was executed; declare its `helpers`, or call checked()."),
+    ],
+)
+@pytest.mark.parametrize("number", [2, 9])
+def test_hollow_suite_is_one_cause_with_its_remedy(reason: str, told: str, number: int) -> None:
+    """When a whole suite is hollow for one reason, the first line says what to change, once."""
+    tests = failed(number, [reason], verdict=Verdict.HOLLOW)
+    assert red(tests, first=True).endswith(told)
