@@ -42,6 +42,8 @@ def _tell(profile_given: str, error: NightproofError) -> None:
         found = load(profile_given, for_tests=False)
     except NightproofError:
         return  # what cannot be read names nobody who could be told
+    if isinstance(error, UsageError) and not found.profile.state_dir.exists():
+        return  # no night was ever here: a wrong word on the command line leaves nothing behind
     sentence = f"No night of `{found.profile.name}` could begin or end as it should: {error}"
     delivery = tell(found.profile, found.secrets, f"unstarted-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", sentence)
     if delivery.trouble:

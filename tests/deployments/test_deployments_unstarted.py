@@ -39,6 +39,7 @@ def test_it_is_told_with_its_cause(
         raise error
 
     monkeypatch.setattr(running, "run_night", refuse)
+    foreign.state.mkdir()
     profile = ("--profile", str(foreign.profile_path))
     assert call("run", *profile, "--no-notify") == (code, "", f"{error}\n")
     assert not list(foreign.state.glob("alerts/*"))
