@@ -11,7 +11,6 @@ import importlib
 import sys
 import unittest
 from contextvars import ContextVar
-from functools import lru_cache
 from functools import wraps
 from typing import TYPE_CHECKING
 from typing import Any
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MARK: Final = "__nightproof__"
-EXPRESSIONS: Final = 10_000  # source texts of assertions whose judgement is remembered
 
 _is_inside: ContextVar[bool] = ContextVar("nightproof_assertion", default=False)
 
@@ -121,18 +119,10 @@ def counting_where(is_ours: Callable[[Any], bool]) -> Callable[[Any], Any]:
     return wrapper
 
 
-@lru_cache(EXPRESSIONS)
-def is_constant(source: str) -> bool:
+def always_holds(node: ast.expr) -> bool:
     """Return whether an assertion holds whatever the system does: `assert True`, a tuple, `… or True`."""
-    try:
-        return _is_constant(ast.parse(source.strip(), mode="eval").body)
-    except SyntaxError:
-        return False  # pytest cut the text in a way that is no expression; it was one when it ran
-
-
-def _is_constant(node: ast.expr) -> bool:
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-        return any(_is_constant(value) for value in node.values)
+        return any(always_holds(value) for value in node.values)
     if isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
         return True  # a display that is true has elements, whatever they are
     variable = (ast.Name, ast.Attribute, ast.Call, ast.Await)

@@ -19,6 +19,7 @@ from _pytest.assertion import rewrite
 from nightproof.evidence import assertions
 from nightproof.evidence import folder
 from nightproof.evidence import options
+from nightproof.evidence import passing
 from nightproof.evidence import recorders
 from nightproof.evidence import rerun
 from nightproof.evidence.children import Children
@@ -99,6 +100,7 @@ def start(config: pytest.Config) -> EvidenceSession:
         raise pytest.UsageError("Assertions cannot be counted with `--assert=plain`: leave that option out.")
     recorders.install()
     assertions.install()
+    passing.install()
     config.pluginmanager.register(FixtureCounts((session := EvidenceSession(config)).collect_children))
     return session
 
@@ -298,11 +300,6 @@ class EvidenceSession:
         if state is not None and self._children:
             self._children.collect()
             self.server = self._calls.count(state.prefix, sum(state.exchanges.values()) - state.unrecorded)
-
-    def pytest_assertion_pass(self, orig: str) -> None:
-        """Count an assertion that held and could have failed."""
-        if not assertions.is_constant(orig):
-            RECORDING.count_assertion()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
