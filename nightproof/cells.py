@@ -17,6 +17,7 @@ from nightproof.errors import SuiteError
 from nightproof.evidence import rerun
 from nightproof.evidence.fixture_counts import EVIDENCE
 from nightproof.evidence.folder import NAMED_SECRETS
+from nightproof.evidence.relay.client import VARIABLE as RELAY
 from nightproof.evidence.wire.endpoints import VARIABLE as ENDPOINTS
 from nightproof.night import STOP_GRACE_S
 from nightproof.progress import announce
@@ -113,9 +114,16 @@ def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) 
         | night.secrets.of_suite(cell.secrets)
         | {"NIGHTPROOF_RUN_ID": night.plan.run_id, NAMED_SECRETS: ",".join(cell.secrets)}
         | _testbed_command(night)
-        | {ENDPOINTS: " ".join((*endpoints(night.systems), *cell.hosts)), EVIDENCE: cell.evidence},
+        | _evidence(cell, (*endpoints(night.systems), *cell.hosts)),
         timeout_s=cell.timeout_s,
         test_ids=tests,
         redact=night.redactor.text,
         world=cell.world,
     )
+
+
+def _evidence(cell: CellSpec, declared: tuple[str, ...]) -> dict[str, str]:
+    """Return what the cell's plugin is told about evidence: whose answers count, and which of them a relay counts."""
+    relayed = declared if cell.relay is True else cell.relay or ()
+    found = {ENDPOINTS: " ".join(declared), EVIDENCE: cell.evidence}
+    return found | ({RELAY: " ".join(relayed)} if relayed else {})

@@ -67,6 +67,7 @@ class CellSpec:
     blocked: str = ""
     hosts: tuple[str, ...] = ()
     evidence: str = "fixture"
+    relay: bool | tuple[str, ...] = False
 
     @property
     def key(self) -> str:
@@ -249,6 +250,7 @@ def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
             world=suite.world,
             hosts=(*suite.hosts, *config.hosts),
             evidence=evidence,
+            relay=suite.relay,
         )
         for name in backends
     ]

@@ -126,12 +126,23 @@ class Suite(_Section):
     evidence: Literal["fixture", "call"] = Field(
         default="fixture", description="`call`: a test passes only if its own body was answered, not a fixture alone"
     )
+    relay: grammar.Flag | tuple[str, ...] = Field(
+        default=False, description="`true`, or endpoints: count by a relay on loopback what leaves Python for them"
+    )
 
     @field_validator("hosts")
     @classmethod
     def _are_endpoints(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         check_endpoints(hosts)
         return hosts
+
+    @field_validator("relay", mode="before")
+    @classmethod
+    def _is_relay(cls, given: object) -> object:
+        if not isinstance(given, (bool, list, tuple)) or given in ([], ()):
+            raise ValueError("it is neither `true` nor `false` nor a list of endpoints")
+        check_endpoints(given if not isinstance(given, bool) else ())
+        return given
 
     @field_validator("env")
     @classmethod

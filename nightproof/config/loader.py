@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nightproof.config import profiles
 from nightproof.config.places import require_places
+from nightproof.config.relays import require_relay
 from nightproof.config.secrets import load_secrets
 from nightproof.datasets.plan import require_known as require_known_datasets
 from nightproof.errors import UsageError
@@ -60,6 +61,7 @@ def require_suites(profile: Profile) -> None:
         _require_folder(suite.path)
         config = load_suite(suite.path)
         require_known_datasets(config.datasets)
+        require_relay(suite, config.hosts, profile)
         read_quarantine(suite.path / "quarantine.toml")
         other = owners.setdefault(config.name.casefold(), suite.path)
         if other is not suite.path:

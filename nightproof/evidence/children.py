@@ -1,4 +1,4 @@
-"""Let child processes of a test inherit its id and recorders, and add what they counted."""
+"""Let child processes of a test inherit its id and recorders, and add what they and the relay counted."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Final
 from nightproof.evidence.counting import CHILD_COUNTS
 from nightproof.evidence.counting import CHILD_ID
 from nightproof.evidence.counting import CHILD_PHASE
+from nightproof.evidence.counting import NOBODY
+from nightproof.evidence.counting import asker
+from nightproof.evidence.relay import client as relay
 from nightproof.evidence.state import CHILD_CHANNEL
 from nightproof.evidence.state import RECORDING
 from nightproof.evidence.wire.owners import ROOT
@@ -40,14 +43,16 @@ class Children:
 
     @staticmethod
     def enter(phase: str) -> None:
-        """Tell processes started from now on which phase they belong to."""
+        """Tell processes started from now on which phase they belong to, and the relay for all of them."""
         os.environ[CHILD_PHASE] = phase
+        _tell_relay()
 
     def collect(self) -> None:
-        """Add what the children of this test counted since the last time; one of an earlier test is not its evidence.
+        """Add what was counted for this test since the last time; what an earlier one asked is not its evidence.
 
         Children may append meanwhile, so nothing is taken from the file, and a line without its end waits.
         """
+        self._collect_relayed()
         try:
             with self._counts.open("rb") as file:
                 file.seek(self._read)
@@ -59,12 +64,30 @@ class Children:
             if line.pop("prefix") == self._prefix:
                 RECORDING.count(**line)
 
+    def _collect_relayed(self) -> None:
+        running = relay.running()
+        for line in running.collect() if running else ():
+            if line.pop("prefix") == self._prefix:
+                RECORDING.count_relayed(**line)
+
     def end(self) -> None:
         """Add what is left to add, and take the offer back."""
         self.collect()
         for name in (CHILD_ID, CHILD_COUNTS, CHILD_CHANNEL, CHILD_PHASE, ROOT):
             os.environ.pop(name, None)
+        running = relay.running()
+        if running:
+            running.enter(NOBODY)
 
     def close(self) -> None:
         """Remove the file of counts."""
         self._counts.unlink(missing_ok=True)
+
+
+def _tell_relay() -> None:
+    running = relay.running()
+    if running:
+        running.enter(asker())
+
+
+RECORDING.moved = _tell_relay

@@ -24,6 +24,9 @@ class Asker(NamedTuple):
     prefix: str
 
 
+NOBODY: Final = Asker("subject", "", "")
+
+
 def asker() -> Asker:
     """Return who asks here and now: the running test, or the one that started this process."""
     test = RECORDING.test

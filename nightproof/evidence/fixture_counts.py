@@ -52,9 +52,9 @@ class FixtureCounts:
 
 
 def proof_of(state: TestState, evidence: str) -> str:
-    """Return how a test is proven: by its own call, by a fixture, by a person who vouches, or not at all."""
-    if any(state.exchanges.values()):
-        return "call"
+    """Return how a test is proven: by its own call, the relay, a fixture, a person who vouches, or not at all."""
+    if seen := sum(state.exchanges.values()):
+        return "call" if seen > sum(state.relayed.values()) else "relay"
     is_strict = STRICT in {evidence, os.environ.get(EVIDENCE)}  # the suite's word, or the profile's
     if state.fixture_exchanges and not is_strict:
         return "fixture"
@@ -71,6 +71,7 @@ def fields_of(state: TestState, server: Seen) -> dict[str, Any]:
         "server_ms": server.worst_ms,
         "unanswered": state.unanswered,
         "unrecorded": state.unrecorded,
+        "relayed": state.relayed,
         "proof": state.proof,
         "vouched": state.vouched,
         "observations": state.observations,

@@ -17,6 +17,7 @@ from nightproof.evidence.eventlog import printable
 from nightproof.evidence.exchange import described
 from nightproof.evidence.private import private_file
 from nightproof.evidence.private import private_folder
+from nightproof.evidence.relay.client import given_environment
 from nightproof.evidence.state import hex16
 from nightproof.redact import MASK
 from nightproof.redact import Redactor
@@ -68,7 +69,7 @@ def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
     private_file(folder / name).write_text(json.dumps(pairs, indent=1) + "\n", encoding="utf-8")
     is_secret = partial(_is_secret, redactor)
     shown = [redactor.text(argument) for argument in attempt.arguments]  # a test's id may hold a secret
-    text = rerun.script(shown, attempt.folder, os.environ, is_secret)
+    text = rerun.script(shown, attempt.folder, given_environment(), is_secret)
     private_file(folder / "rerun.txt").write_text(printable(text), encoding="utf-8")
     return folder
 

@@ -13,6 +13,7 @@ import pytest
 
 from nightproof.evidence.eventlog import EventLog
 from nightproof.evidence.eventlog import utc_now
+from nightproof.evidence.relay import client as relay
 from nightproof.evidence.strays import EVENT_LOG
 from nightproof.evidence.strays import LIFELINE
 from nightproof.evidence.strays import end_strays
@@ -43,7 +44,9 @@ def main() -> int:
     if fd:
         os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's signature
         threading.Thread(target=watch_parent, args=(int(fd),), name="lifeline", daemon=True).start()
+    relay.start()
     code = int(pytest.main(sys.argv[1:]))
+    relay.close()
     if path := os.environ.get(EVENT_LOG):
         EventLog(Path(path)).write("PytestEnd", exit=code, time=utc_now())
     _end_soon(code)

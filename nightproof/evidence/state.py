@@ -20,6 +20,7 @@ from typing import Final
 from typing import Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from collections.abc import Mapping
 
@@ -58,6 +59,7 @@ class TestState:
     unanswered: int = 0
     unrecorded: int = 0
     fixture_exchanges: int = 0
+    relayed: dict[str, int] = field(default_factory=dict)  # by endpoint
     vouched: str = ""
     proof: str = ""
     exchanges: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROTOCOLS, 0))
@@ -77,6 +79,7 @@ class Recording:
         self.test: TestState | None = None
         self.channel: Channel = "subject"
         self.has_exact_inventory = True
+        self.moved: Callable[[], None] = lambda: None  # called when the default channel is another
         self._fixtures: list[list[int]] = []
 
     def forget(self) -> None:
@@ -131,6 +134,14 @@ class Recording:
             else:
                 self.test.unanswered += 1
 
+    def count_relayed(self, channel: str, phase: str, protocol: str, endpoint: str, number: int) -> None:
+        """Count what the relay saw; Python's own clients that came there have none of it in their counts."""
+        for _ in range(number):
+            self.count(channel, phase, protocol, answered=True, recorded=False)
+        with self.lock:
+            if self.test is not None and (channel, phase) == ("subject", "call"):
+                self.test.relayed[endpoint] = self.test.relayed.get(endpoint, 0) + number
+
 
 RECORDING: Final = Recording()
 os.register_at_fork(after_in_child=RECORDING.forget)
@@ -164,3 +175,4 @@ def _move_default(name: Channel) -> None:
     """Move threads without a channel of their own, and child processes started from now on."""
     RECORDING.channel = name
     os.environ[CHILD_CHANNEL] = name
+    RECORDING.moved()

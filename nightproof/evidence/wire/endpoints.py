@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VARIABLE: Final = "NIGHTPROOF_ENDPOINTS"
+RELAYS: Final = "NIGHTPROOF_RELAY_PORTS"  # on loopback; what comes from there, the relay has counted
 UNIX: Final = "unix:"
 ANY: Final = "*."
 PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -135,3 +136,9 @@ def _parsed(text: str) -> Endpoints:
 def declared() -> Endpoints:
     """Return what this process was told."""
     return _parsed(os.environ.get(VARIABLE, ""))
+
+
+def is_relay(address: Address) -> bool:
+    """Return whether our own relay is at an address: what it forwards, it counts itself."""
+    host, port = address
+    return host in LOCAL and str(port) in os.environ.get(RELAYS, "").split()

@@ -20,6 +20,7 @@ from nightproof.evidence.wire.endpoints import UNIX
 from nightproof.evidence.wire.endpoints import Address
 from nightproof.evidence.wire.endpoints import declared
 from nightproof.evidence.wire.endpoints import endpoint_of
+from nightproof.evidence.wire.endpoints import is_relay
 from nightproof.evidence.wire.endpoints import parse_endpoint
 from nightproof.evidence.wire.endpoints import plain_host
 from nightproof.evidence.wire.opened import OPEN
@@ -130,7 +131,7 @@ class Link:
         return self._judged[self.target]
 
     def _judge(self) -> bool:
-        if self.is_server or self.peer is None or is_own(self.peer, self.local):
+        if self.is_server or self.peer is None or is_relay(self.peer) or is_own(self.peer, self.local):
             return False
         endpoints = declared()
         if not endpoints.entries:

@@ -77,6 +77,17 @@ def suite_lines() -> list[Bad]:
         "timeout_s": ("nan", "inf", "-1", "0", '"9"', "1e12", "false"),
         "backends": ('["quilt9"]', '["default", "default"]', '["../x"]', '"default"', "[1]"),
         "secrets": ('["A-B"]', '["9A"]', '[""]', '["HOME", "HOME"]', '["NO_SUCH_SECRET_HERE"]', "[1]"),
+        "relay": (
+            '"yes"',
+            "1",
+            "[]",
+            "[1]",
+            '[""]',
+            '["a b"]',
+            '["http://x"]',
+            '["nobody.example:443"]',
+            '["x:99999"]',
+        ),
         "tiemout_s": ("1",),
     }
     return [

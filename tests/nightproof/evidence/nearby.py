@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import select
 import socket
 import threading
 from contextlib import contextmanager
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.nightproof.evidence.test_plugin import run_pytest
 from tests.nightproof.evidence.test_plugin import write_suite
@@ -92,3 +100,28 @@ def forward(connection: socket.socket) -> None:
                 if not data:
                     return
                 (onward if end is connection else connection).sendall(data)
+
+
+def make_certificate(folder: Path) -> Path:
+    """Make a certificate for this machine that signs itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nearby")])
+    now = dt.datetime.now(dt.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1")), x509.IPAddress(ip_address("::1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "nearby.pem"
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import ssl
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.nightproof.evidence.nearby import answer_http
 from tests.nightproof.evidence.nearby import counts
 from tests.nightproof.evidence.nearby import evidence_of_each
 from tests.nightproof.evidence.nearby import forward
 from tests.nightproof.evidence.nearby import listening
+from tests.nightproof.evidence.nearby import make_certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,27 +84,7 @@ NOTHING: dict[str, dict[str, int]] = {name: {} for name in ASKED}
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a certificate for this machine that signs itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nearby")])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1")), x509.IPAddress(ip_address("::1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("authority") / "nearby.pem"
-    pkcs8 = serialization.PrivateFormat.PKCS8
-    private = key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
+    return make_certificate(tmp_path_factory.mktemp("authority"))
 
 
 def _trust(path: Path) -> dict[str, str]:

@@ -1,0 +1,148 @@
+"""Questions and answers are told apart in the open and within TLS, however the bytes are cut."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightproof.evidence.counting import Asker
+from nightproof.evidence.relay.tally import Meter
+from nightproof.evidence.relay.tally import Tally
+from tests.nightproof.evidence.nearby import make_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Side = tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]
+FIRST, SECOND = Asker("subject", "call", "first"), Asker("subject", "call", "second")
+
+
+def answers(tally: Tally) -> list[tuple[str, int]]:
+    """Return who was answered how often."""
+    return [(line["prefix"], line["number"]) for line in tally.take()]
+
+
+@pytest.fixture
+def tally() -> Tally:
+    """Return a tally for which the first test asks."""
+    found = Tally()
+    found.asker = FIRST
+    return found
+
+
+class Tunnel:
+    """A client and a server of TLS whose bytes pass a meter in pieces of a size."""
+
+    def __init__(self, tally: Tally, certificate: Path, version: ssl.TLSVersion, size: int) -> None:
+        self.meter = Meter(tally, "tcp", "shop:443")
+        self._size = size
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(certificate)
+        client = ssl.create_default_context(cafile=str(certificate))
+        client.maximum_version = client.minimum_version = version
+        self.client = self._side(client, server_hostname="localhost")
+        self.server = self._side(server, server_side=True)
+
+    def _side(self, context: ssl.SSLContext, **given: object) -> Side:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        return context.wrap_bio(incoming, outgoing, **given), incoming, outgoing  # type: ignore[arg-type]  # as given
+
+    def pass_on(self) -> None:
+        """Carry what both sides have written."""
+        for source, target, notice in (
+            (self.client, self.server, self.meter.asks),
+            (self.server, self.client, self.meter.answers),
+        ):
+            data = source[2].read()
+            for start in range(0, len(data), self._size):
+                notice(data[start : start + self._size])
+            target[1].write(data)
+
+    def shake_hands(self) -> None:
+        """Carry the handshake to its end, tickets included."""
+        for _ in range(4):
+            for side, _, _ in (self.client, self.server):
+                with suppress(ssl.SSLWantReadError):
+                    side.do_handshake()
+                self.pass_on()
+
+    def say(self, side: Side, data: bytes) -> None:
+        """Have a side write."""
+        side[0].write(data)
+        self.pass_on()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate."""
+    return make_certificate(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(params=[(version, size) for version in ("TLSv1_2", "TLSv1_3") for size in (7, 65536)], ids=str)
+def tunnel(request: pytest.FixtureRequest, tally: Tally, certificate: Path) -> Tunnel:
+    """Return a tunnel after its handshake."""
+    version, size = request.param
+    opened = Tunnel(tally, certificate, ssl.TLSVersion[version], size)
+    opened.shake_hands()
+    assert opened.client[0].version() == version.replace("_", ".")
+    return opened
+
+
+def test_a_handshake_and_a_farewell_are_no_exchange(tunnel: Tunnel, tally: Tally) -> None:
+    """Nobody asked for anything."""
+    with pytest.raises(ssl.SSLWantReadError):
+        tunnel.client[0].unwrap()
+    tunnel.pass_on()
+    tunnel.server[0].unwrap()
+    tunnel.pass_on()
+    tunnel.client[0].unwrap()
+    assert answers(tally) == []
+
+
+def test_within_tls_each_answer_counts_once_for_its_asker(tunnel: Tunnel, tally: Tally) -> None:
+    """An answer in two pieces is one; an answer after the next test began is that of the test that asked."""
+    tunnel.say(tunnel.client, b"GET / HTTP/1.1\r\n\r\n")
+    tunnel.say(tunnel.server, b"HTTP/1.1 200 OK\r\n")
+    tunnel.say(tunnel.server, b"\r\n")
+    assert answers(tally) == [("first", 1)]
+    tunnel.say(tunnel.client, b"GET /again HTTP/1.1\r\n\r\n")
+    tally.asker = SECOND
+    tunnel.say(tunnel.server, b"HTTP/1.1 200 OK\r\n\r\n")
+    assert answers(tally) == [("first", 1)]
+
+
+@pytest.mark.parametrize(
+    ("turns", "number"),
+    [
+        ("a", 0),  # the server speaks first
+        ("q", 0),
+        ("aq", 0),
+        ("qa", 1),
+        ("qqaa", 1),
+        ("qaqaqa", 3),
+    ],
+)
+def test_in_the_open_an_answer_follows_a_question(tally: Tally, turns: str, number: int) -> None:
+    """What one side says in several pieces is one turn."""
+    meter = Meter(tally, "tcp", "shop:80")
+    notice: dict[str, Callable[[bytes], None]] = {"q": meter.asks, "a": meter.answers}
+    for turn in turns:
+        notice[turn](b"\x16 any bytes")
+    assert sum(count for _, count in answers(tally)) == number
+
+
+def test_tls_after_words_in_the_open_is_told_apart(tally: Tally, certificate: Path) -> None:
+    """A driver that asks for TLS first, as those of databases do, is answered once until it asks within it."""
+    opened = Tunnel(tally, certificate, ssl.TLSVersion.TLSv1_3, 65536)
+    meter = opened.meter
+    meter.asks(b"STARTTLS")
+    meter.answers(b"S")
+    opened.shake_hands()
+    assert answers(tally) == [("first", 1)]
+    opened.say(opened.client, b"select 1")
+    opened.say(opened.server, b"1")
+    assert answers(tally) == [("first", 1)]
