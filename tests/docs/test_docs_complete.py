@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import get_args
 
 import pytest
 import typer
@@ -18,6 +19,7 @@ from nightproof.evidence.observations import IGNORED_CONTEXT
 from nightproof.provisioning.checks import KINDS
 from nightproof.quilt.recorder import NOT_COMPARED
 from nightproof.records import Colour
+from nightproof.records import Proof
 from nightproof.records import Verdict
 from nightproof.side_by_side import Support
 
@@ -87,8 +89,9 @@ def test_every_need_and_check_is_documented() -> None:
 
 
 def test_every_verdict_and_colour_is_explained() -> None:
-    """The verdict table has exactly the ten verdicts, and the colour table every colour."""
-    assert set(rows("verdicts.md")) == {verdict.value for verdict in Verdict}
+    """The tables have exactly the ten verdicts and the ways in which a test is proven, and every colour is told."""
+    proofs = {"proof", *get_args(Proof)} - {""}
+    assert set(rows("verdicts.md")) == {verdict.value for verdict in Verdict} | proofs
     text = (DOCS / "verdicts.md").read_text(encoding="utf-8")
     assert [colour.value for colour in Colour if colour.value not in text] == []
 
