@@ -14,9 +14,10 @@ from nightproof.target import PASSED_ON
 if TYPE_CHECKING:
     from nightproof.target import Target
 
+HOME: Final = Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.home` raises for a user without one
 AWS_FILES: Final = {
-    "AWS_CONFIG_FILE": Path.home() / ".aws" / "config",
-    "AWS_SHARED_CREDENTIALS_FILE": Path.home() / ".aws" / "credentials",
+    "AWS_CONFIG_FILE": HOME / ".aws" / "config",
+    "AWS_SHARED_CREDENTIALS_FILE": HOME / ".aws" / "credentials",
 }
 REAL_AWS: Final = ("*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws")
 
