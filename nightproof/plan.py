@@ -178,7 +178,7 @@ def catalogued(plan: RunPlan, redactor: Redactor, profile_given: str = "") -> Ru
 
 def _drift(path: Path, names: tuple[str, ...], profile_given: str) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three names fit a sentence
-    command = shlex.join(["nightproof", "catalogue", "--profile", profile_given, "--update", str(path)])
+    command = catalogue.update_command(path, profile_given)
     return (
         f"The catalogue of `{path.name}` lacks {', '.join(f'`{name}`' for name in names[:3])}{more}: "
         f"run `{command}` and commit the lock."
@@ -200,7 +200,9 @@ def _uncatalogued(plan: RunPlan, path: Path, world: World, redactor: Redactor) -
 def choices(profile: Profile) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the suites and of the backends to which a night of the profile can be narrowed."""
     suites = {_suite_name(suite): suite for suite in profile.suite}
-    backends = [name for suite in profile.suite for name in _backends(suite, catalogue.read_lock(suite.path))]
+    backends = [
+        name for suite in profile.suite for name in _backends(suite, catalogue.read_lock(suite.path, suite.given))
+    ]
     return tuple(suites), tuple(dict.fromkeys(backends))
 
 
@@ -215,11 +217,13 @@ def _chosen_suites(profile: Profile, choice: Choice) -> list[Suite]:
 def _suite_name(suite: Suite) -> str:
     if not suite.path.is_dir():
         raise UsageError(f"There is no suite folder `{suite.path}`: correct [[suite]] path in the profile.")
-    return catalogue.read_lock(suite.path).suite
+    return catalogue.read_lock(suite.path, suite.given).suite
 
 
 def _require_known_backends(suites: Sequence[Suite], choice: Choice) -> None:
-    known = {backend: None for suite in suites for backend in _backends(suite, catalogue.read_lock(suite.path))}
+    known = {
+        backend: None for suite in suites for backend in _backends(suite, catalogue.read_lock(suite.path, suite.given))
+    }
     for wanted in choice.backends:
         if wanted not in known:
             raise UsageError(_unknown("backend", wanted, known, ", ".join(suite.path.name for suite in suites)))
@@ -232,7 +236,7 @@ def _unknown(kind: str, wanted: str, known: Iterable[str], where: str) -> str:
 
 
 def _cells(suite: Suite, choice: Choice) -> list[CellSpec]:
-    locked = catalogue.read_lock(suite.path)
+    locked = catalogue.read_lock(suite.path, suite.given)
     tests = {name: test for name, test in locked.tests.items() if re.search(suite.select, name)}
     backends = [name for name in _backends(suite, locked) if not choice.backends or name in choice.backends]
     config, path = load_suite(suite.path), suite.path.absolute()

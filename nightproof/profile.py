@@ -102,6 +102,7 @@ class Suite(_Section):
     """One suite of the night."""
 
     path: Path
+    _given: str = PrivateAttr(default="")  # how the profile was named, so that a remedy can be pasted
     backends: grammar.Names = Field(default=(), description="empty: all that its suite.toml declares")
     select: grammar.Pattern = Field(default="", description="regular expression on test ids; empty: all")
     timeout_s: grammar.Seconds = 900
@@ -129,6 +130,17 @@ class Suite(_Section):
     relay: grammar.Flag | tuple[str, ...] = Field(
         default=False, description="`true`, or endpoints: count by a relay on loopback what leaves Python for them"
     )
+
+    @property
+    def given(self) -> str:
+        """How the profile was named that this suite comes from; empty where it was made otherwise."""
+        return self._given
+
+    def named(self, given: str) -> Suite:
+        """Return the suite of a profile that was named so."""
+        own = self.model_copy()
+        own._given = given  # noqa: SLF001 - it is ours
+        return own
 
     @field_validator("hosts")
     @classmethod

@@ -17,6 +17,7 @@ from nightproof.datasets.plan import require_known as require_known_datasets
 from nightproof.errors import UsageError
 from nightproof.evidence.suite import load_suite
 from nightproof.provisioning import require_known as require_known_checks
+from nightproof.verdict.catalogue import update_command
 from nightproof.verdict.quarantine import read_quarantine
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def require_suites(profile: Profile) -> None:
             raise UsageError(
                 f"The suites `{other}` and `{suite.path}` are both called `{config.name}`: give one of them another "
                 f'name, as `name = "{suite.path.parent.name}-{config.name}"` in `{suite.path / "suite.toml"}`, and run '
-                f"`nightproof catalogue --update {suite.path}`."
+                f"`{update_command(suite.path, suite.given)}`."
             )
 
 

@@ -30,7 +30,8 @@ REMEDIES: Final = {"target": " as `embedded` or `live`", "path": " as the folder
 def load(name_or_path: str) -> Profile:
     """Read a profile by name (deployments/profiles) or path; raise UsageError with the remedy."""
     path = find(name_or_path)
-    return parse(read_toml(path, "The profile"), path)
+    profile = parse(read_toml(path, "The profile"), path)
+    return profile.model_copy(update={"suite": tuple(suite.named(name_or_path) for suite in profile.suite)})
 
 
 def parse(data: dict[str, Any], path: Path) -> Profile:

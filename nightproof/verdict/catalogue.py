@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 from dataclasses import asdict
@@ -36,6 +37,7 @@ SCHEMA: Final = 1
 LOCK_NAME: Final = "catalogue.lock.json"
 COLLECT_TIMEOUT_S: Final = 120
 SHOWN_LINES: Final = 15
+UPDATE: Final = "nightproof catalogue --update"
 REGISTERED: Final = ("skip", "xfail", "until", "learnt")
 
 
@@ -146,13 +148,23 @@ def _run(command: list[str], env: dict[str, str], suite_path: Path) -> None:
         )
 
 
-def read_lock(suite_path: Path) -> SuiteCatalogue:
-    """Read a suite's part of its lock; raise UsageError when it is missing or damaged."""
+def update_command(suite_path: Path | None = None, profile_given: str = "") -> str:
+    """Return the command that writes the lock of a suite, or of a profile's suites, as it can be pasted."""
+    profile = ["--profile", profile_given] if profile_given else []
+    return shlex.join(["nightproof", "catalogue", *profile, "--update", *([str(suite_path)] if suite_path else [])])
+
+
+def read_lock(suite_path: Path, profile_given: str = "") -> SuiteCatalogue:
+    """Read a suite's part of its lock; raise UsageError when it is missing or damaged.
+
+    `profile_given` is how the profile was named, for the remedy.
+    """
+    command = update_command(suite_path, profile_given)
     path = lock_path(suite_path)
     name = load_suite(suite_path.absolute()).name
-    suites = _read(path)["suites"]
+    suites = _read(path, command)["suites"]
     if name not in suites:
-        raise UsageError(f"`{path}` lacks the suite `{name}`: run `nightproof catalogue --update {suite_path}`.")
+        raise UsageError(f"`{path}` lacks the suite `{name}`: run `{command}`.")
     try:
         part = suites[name]
         tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(part["tests"].items())}
@@ -163,9 +175,9 @@ def read_lock(suite_path: Path) -> SuiteCatalogue:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise _damaged(path, f"the suite `{name}` has a wrong `{where}` ({first['msg']})") from error
+        raise _damaged(path, f"the suite `{name}` has a wrong `{where}` ({first['msg']})", command) from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _damaged(path, f"the suite `{name}` is incomplete ({error})") from error
+        raise _damaged(path, f"the suite `{name}` is incomplete ({error})", command) from error
 
 
 def earlier_lock(suite_path: Path) -> SuiteCatalogue | None:
@@ -217,34 +229,31 @@ def check_catalogue(suite_path: Path, env: Mapping[str, str] | None = None, worl
     drift = compare(read_lock(suite_path), collect(suite_path, env, world))
     if drift.added:
         names = ", ".join(f"`{name}`" for name in drift.added)
-        raise UsageError(f"The catalogue lacks {names}: run `nightproof catalogue --update {suite_path}`.")
+        raise UsageError(f"The catalogue lacks {names}: run `{update_command(suite_path)}`.")
     return drift
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, command: str = UPDATE) -> dict[str, Any]:
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(
-            f"There is no `{path}`: write it with `nightproof catalogue --update`, and commit it."
-        ) from error
+        raise UsageError(f"There is no `{path}`: write it with `{command}`, and commit it.") from error
     except OSError as error:
         raise UsageError(
             f"The catalogue `{path}` cannot be read ({error.strerror}): correct its permissions."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"it is not JSON ({error})") from error
+        raise _damaged(path, f"it is not JSON ({error})", command) from error
     if not isinstance(lock, dict) or not isinstance(lock.get("suites"), dict):
-        raise _damaged(path, "it holds no `suites`")
+        raise _damaged(path, "it holds no `suites`", command)
     if lock.get("schema") != SCHEMA:
-        raise _damaged(path, f"its schema is {lock.get('schema')!r}, not {SCHEMA}")
+        raise _damaged(path, f"its schema is {lock.get('schema')!r}, not {SCHEMA}", command)
     return lock
 
 
-def _damaged(path: Path, why: str) -> UsageError:
+def _damaged(path: Path, why: str, command: str) -> UsageError:
     return UsageError(
-        f"The catalogue `{path}` is damaged: {why}. Restore it from version control, or delete it and run "
-        "`nightproof catalogue --update`."
+        f"The catalogue `{path}` is damaged: {why}. Restore it from version control, or delete it and run `{command}`."
     )
 
 

@@ -21,6 +21,7 @@ from nightproof.plan import new_run_id
 from nightproof.plan import source_files
 from nightproof.profile import Suite
 from nightproof.redact import Redactor
+from nightproof.verdict.catalogue import LOCK_NAME
 from nightproof.verdict.catalogue import CatalogueTest
 
 if TYPE_CHECKING:
@@ -229,3 +230,16 @@ def test_state_and_environments_are_no_part_of_a_suite(foreign: Foreign) -> None
         path.write_text("x")
     assert source_files(foreign.suite) == before
     assert [path.name for path in before] == ["catalogue.lock.json", "suite.toml", "test_it.py"]
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"schema": 1, "suites": {}}', '{"schema": 1, "suites": {"shop": {}}}'])
+def test_the_remedy_for_a_lock_can_be_pasted(foreign: Foreign, content: str | None) -> None:
+    """The command names the profile, without which it would collect the suite in another world."""
+    lock = foreign.suite / LOCK_NAME
+    lock.unlink()
+    if content:
+        lock.write_text(content)
+    with pytest.raises(UsageError) as refusal:
+        make_plan(foreign.profile(), Choice(), RUN)
+    command = f"nightproof catalogue --profile {foreign.profile_path} --update {foreign.suite}"
+    assert f"`{command}`" in str(refusal.value)
