@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from nightproof.config import grammar
 from nightproof.errors import UsageError
+from nightproof.onboarding.place import NAMELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nightproof.onboarding.survey import Variable
 
 OURS: Final = "NIGHTPROOF_URL_"
-NAMELESS: Final = frozenset({"tests", "test", "suite", "e2e", "integration"})  # the project's name says more
 UNNAMED_PEER: Final = "until then an answer of any peer counts as the system's"
 LONGEST_NAME: Final = 64
 

@@ -14,6 +14,7 @@ from typing import Any
 from typing import Final
 
 from nightproof.errors import UsageError
+from nightproof.runner.command import ROOT_FILES
 from nightproof.runner.command import project_root
 from nightproof.runner.world import interpreter_at
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ENVIRONMENTS: Final = (".venv", "venv")
+NAMELESS: Final = frozenset({"tests", "test"})  # what is around such a folder says more
 MODULES: Final = ("test_*.py", "*_test.py")
 # Where pytest looks for its settings, in its order: the file, and the sections that make it pytest's.
 SETTINGS: Final = (
@@ -60,7 +62,7 @@ def find_place(path: Path, python: Path | None = None) -> Place:
     if not path.is_dir():
         raise UsageError(f"`{path}` is no folder: give the folder of the suite, as `{path.parent}`.")
     suite = _suite_of(path)
-    root = project_root(suite)
+    root = _root_of(suite)
     own = interpreter_at(Path(os.path.normpath(python.absolute()))) if python else _interpreter(suite, root)
     return Place(suite, root, own, _nearest_settings(suite, root))
 
@@ -87,6 +89,14 @@ def _suite_of(path: Path) -> Path:
         return Path(os.path.normpath(folders[0]))
     has_modules = any(True for pattern in MODULES for _ in path.glob(pattern))
     return path / "tests" if (path / "tests").is_dir() and not has_modules else path
+
+
+def _root_of(suite: Path) -> Path:
+    """Return the project's folder: pytest's, or, where nothing marks one, that around `tests` or beside `.venv`."""
+    root = project_root(suite)
+    is_marked = any((root / name).exists() for name in ROOT_FILES)
+    has_environment = any((suite.parent / name / "pyvenv.cfg").is_file() for name in ENVIRONMENTS)
+    return suite.parent if not is_marked and (suite.name in NAMELESS or has_environment) else root
 
 
 def _interpreter(suite: Path, root: Path) -> Path | None:

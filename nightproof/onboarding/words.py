@@ -98,7 +98,7 @@ def _review(setup: Setup) -> Iterator[str]:
     marks = [test for test in setup.catalogue.tests.values() if test.skip or test.xfail]
     if marks:
         number = plural(len(marks), "skip or xfail", "skips and xfails")
-        yield f"{number} in the lock with their reasons: others are failed until they are registered"
+        yield f"{number} in the lock by reason: one with another reason is failed until it is registered"
     if found.skips_in_bodies:
         number = plural(found.skips_in_bodies, "place skips", "places skip")
         yield f"{number} in a body: register those after the first night with `{_registering(setup)}`"

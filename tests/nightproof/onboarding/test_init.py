@@ -132,6 +132,20 @@ def test_a_suites_own_interpreter_is_found_and_runs_it(
     assert "7.4." in json.dumps(report.versions)
 
 
+@pytest.mark.parametrize(("suite", "name"), [("tests", "shop"), ("checks", "checks")])
+def test_a_project_that_nothing_marks_is_around_its_suite(
+    project: Callable[..., Path], world: Callable[[str], Path], suite: str, name: str
+) -> None:
+    """Without any file of pytest's or git's, the folder with `tests` or `.venv` is the project."""
+    folder = project(**{f"{suite}__test_a": "def test_a(): assert 1 + 1 == 2\n"})
+    (folder / "pytest.ini").unlink()
+    if suite != "tests":
+        (folder / "venv").symlink_to(world("oldest").parents[1])
+    setup = set_up(folder / suite)
+    assert (setup.profile, setup.draft.name) == (folder / "nightproof.toml", name)
+    assert ("python" in setup.profile.read_text()) == (suite != "tests")
+
+
 def test_our_own_environment_is_no_suites(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the project's environment is that of nightproof itself, the profile names no interpreter."""
     folder = project(tests__test_a="def test_a(): assert 1 + 1 == 2\n")
