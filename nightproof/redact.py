@@ -82,6 +82,9 @@ SHAPES: Final = tuple(
     )
 )
 
+REMEMBERED: Final = 200  # characters
+MOST_KNOWN: Final = 10_000
+
 
 class Redactor:
     """Masks registered values, however they are spelled, and whatever has the shape of a credential."""
@@ -92,6 +95,7 @@ class Redactor:
         self._spellings: tuple[str, ...] = ()
         self._cores: tuple[str, ...] = ()
         self._ends: re.Pattern[str] | None = None
+        self._known: dict[str, str] = {}
         self.register(*secrets)
 
     def register(self, *secrets: str) -> None:
@@ -112,9 +116,20 @@ class Redactor:
         }
         ends = sorted({end for secret in self._cuttable for end in (secret[:PART], secret[-PART:])})
         self._ends = re.compile(f"(?=({'|'.join(map(re.escape, ends))}))")
+        self._known = {}  # last, and a new one: who masks by the values of before does not write into it
 
     def text(self, text: str) -> str:
-        """Give the text with every secret masked."""
+        """Give the text with every secret masked; the short ones, which event lines repeat, are masked once."""
+        if len(text) > REMEMBERED:
+            return self._masked(text)
+        known = self._known
+        if text not in known:
+            if len(known) >= MOST_KNOWN:
+                self._known = known = {}
+            known[text] = self._masked(text)
+        return known[text]
+
+    def _masked(self, text: str) -> str:
         if self._spellings and self._may_hold(text):
             text = self._without_secrets(text)
         if self._ends and any(dots in text for dots in DOTS):

@@ -135,3 +135,11 @@ def test_a_secret_is_masked_in_a_python_literal() -> None:
 def test_what_is_left_of_a_shortened_secret_is_masked(text: str, shown: str) -> None:
     """Pytest cuts long values to the width of a line; half a secret is still worth hiding."""
     assert Redactor(["correct-horse-battery-staple", "another-secret"]).text(text) == shown
+
+
+def test_a_secret_that_is_registered_later_is_masked_in_a_text_seen_before() -> None:
+    """What was masked once is not remembered beyond the values that it was masked by."""
+    redactor = Redactor(["first-secret"])
+    assert redactor.text("second-secret of first-secret") == "second-secret of [redacted]"
+    redactor.register("second-secret")
+    assert redactor.text("second-secret of first-secret") == "[redacted] of [redacted]"
