@@ -8,10 +8,12 @@ Example, with the unpacked source archive of a library and an environment that h
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,15 +113,31 @@ def run_plain(suite: Suite, folder: Path, *, peers: bool = False) -> PlainRun:
     env |= {"PYTHONPATH": str(folder), "PLAIN_LOG": str(log), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}"}
     env |= {"PLAIN_PEERS": "1"} if peers else {}
     begun = Clock()
-    with (folder / "output.log").open("w") as output:
-        subprocess.run(
-            [*command, *SHARED, "-p", "no:cacheprovider", str(suite.path)], cwd=project_root(suite.path), env=env,
-            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, timeout=suite.timeout_s,
-        )  # fmt: skip
+    whole = [*command, *SHARED, "-p", "no:cacheprovider", str(suite.path)]
+    _wait(whole, env, suite, folder / "output.log")
     took = begun.took()
     if not log.exists():
         raise SystemExit(f"Plain pytest did not start on `{suite.path}`: read {folder / 'output.log'}.")
     return _read_plain(suite, [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()], took)
+
+
+def _wait(command: Sequence[str], env: Mapping[str, str], suite: Suite, output: Path) -> None:
+    """Run pytest in a session of its own and let nothing of it live on; one that takes too long ends the command."""
+    with output.open("w") as file, subprocess.Popen(
+        command, cwd=project_root(suite.path), env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            process.wait(suite.timeout_s)
+        except subprocess.TimeoutExpired as error:
+            last = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise SystemExit(
+                f"Plain pytest took over {suite.timeout_s:.0f} s on `{suite.path}`, at {last}: raise `--timeout`, "
+                "or leave that file out with `--only`."
+            ) from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read_plain(suite: Suite, lines: Sequence[dict[str, Any]], took: Took) -> PlainRun:
