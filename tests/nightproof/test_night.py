@@ -99,6 +99,7 @@ def test_wrong_usage_leaves_neither_run_nor_lock(foreign: Foreign, wrong: str) -
     """Exit 3 means that nothing was started and nothing was written."""
     given = str(foreign.profile_path)
     if wrong == "uncatalogued":
+        foreign.write(more="strict_catalogue = true")
         foreign.lock("test_other")
     elif wrong == "check":
         foreign.write(more='checks = [{kind = "bucket"}]')
