@@ -43,7 +43,10 @@ def test_a_request_reaches_its_server_without_a_word_of_the_proxy(proxy: int) ->
     heard: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
-        heard.append(connection.recv(65536))
+        data = connection.recv(65536)
+        while b"Content-Length: 2" in data and not data.endswith(b"hi"):  # the body may come on its own
+            data += connection.recv(65536)
+        heard.append(data)
         connection.sendall(OK)
 
     with listening(serve) as port:
