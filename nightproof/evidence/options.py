@@ -38,8 +38,8 @@ def backend_of(config: pytest.Config) -> str:
 
 
 def neutralise(config: pytest.Config) -> None:
-    """Switch off, at night, what the suite's own configuration asks of a person's pytest."""
-    if "NIGHTPROOF_EVENT_LOG" in os.environ:
+    """Switch off, at night and for the catalogue, what the suite's own configuration asks of a person's pytest."""
+    if "NIGHTPROOF_EVENT_LOG" in os.environ or "NIGHTPROOF_CATALOGUE_OUT" in os.environ:
         for name, value in AT_NIGHT.items():
             if hasattr(config.option, name):
                 setattr(config.option, name, value)

@@ -128,3 +128,10 @@ def test_unregistered_reason_is_refused(suite: Path) -> None:
     (suite / "deep" / "test_it.py").write_text(SOURCE.replace("by-design", "by-mood"))
     with pytest.raises(UsageError, match="by-mood"):
         catalogue.collect(suite)
+
+
+@pytest.mark.parametrize("addopts", ["-n 2 -x", "--sw", "--dist=loadfile --numprocesses=auto"])
+def test_options_for_a_persons_pytest_hinder_no_catalogue(suite: Path, addopts: str) -> None:
+    """A suite that spreads its tests over workers is collected whole, in one process, as it runs at night."""
+    (suite / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\n")
+    assert len(catalogue.collect(suite).tests) == 4
