@@ -22,6 +22,7 @@ def update(path: Path = PATH) -> bool:
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     if old == schema_text():
         return False
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(schema_text(), encoding="utf-8")
     return True
 

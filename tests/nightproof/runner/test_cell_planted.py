@@ -53,7 +53,7 @@ PLANTED = """
 """
 EXPECTED = {
     "test_no_assertion": "no assertion was executed",
-    "test_only_fixture": "0 subject exchanges",
+    "test_only_fixture": "",
     "test_only_observer": "0 subject exchanges",
     "test_refused": "0 subject exchanges",
     "test_thread": "",
@@ -72,7 +72,10 @@ def test_planted_hollow_tests_are_told_from_honest_ones(make_cell: Callable[...,
         assert attempt.outcome is Outcome.PASSED, attempt.message
         reason = hollow_reason(CatalogueTest(name), attempt)
         assert words in reason if words else not reason
+    (arranged,) = events.attempts["shop/test_it::test_only_fixture"]
+    assert (arranged.proof, arranged.exchanges.total) == ("fixture", 0)
     (honest,) = events.attempts["shop/test_it::test_honest"]
+    assert honest.proof == "call"
     assert (honest.assertions, honest.exchanges.http, honest.exchanges.graphql) == (2, 1, 1)
     assert (honest.server_exchanges, honest.unanswered) == (2, 0)
     assert (events.suite, events.backend, events.exit, events.torn_lines) == ("shop", "default", 0, 0)
