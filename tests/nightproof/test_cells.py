@@ -34,7 +34,7 @@ SIGNING = "planted-signing-secret-0123456789"
 MIXED = """
 import os, pathlib, requests
 URL = os.environ["NIGHTPROOF_URL_SHOP"]
-MARK = pathlib.Path(os.environ["HOME"]) / "mark"
+MARK = pathlib.Path(__file__).with_name("mark")
 def test_good(): assert requests.get(URL).status_code == 200
 def test_bad(): assert requests.get(URL).status_code == 404
 def test_once():
