@@ -85,7 +85,7 @@ def sweep(night: Night) -> None:
 
 def _drop_homes(night: Night, run_dir: Path) -> None:
     """Delete the cells' homes: clients keep sign-in sessions there, and run directories are copied and shown."""
-    for home in run_dir.glob("cells/*/home"):
+    for home in (*run_dir.glob("cells/*/home"), *run_dir.glob("cells/*/home.[0-9]*")):  # one of each pass
         try:
             shutil.rmtree(home)
         except OSError as error:

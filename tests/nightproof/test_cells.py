@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 REFRESH = "planted+refresh/token=of.tonight'7"
 SIGNING = "planted-signing-secret-0123456789"
-MIXED = """
+GOOD = """
 import os, pathlib, requests
 URL = os.environ["NIGHTPROOF_URL_SHOP"]
 MARK = pathlib.Path(__file__).with_name("mark")
 def test_good(): assert requests.get(URL).status_code == 200
-def test_bad(): assert requests.get(URL).status_code == 404
-def test_once():
+"""
+PAIR = f"""{GOOD}def test_bad(): assert requests.get(URL).status_code == 404
+"""
+MIXED = f"""{PAIR}def test_once():
     answer, was_there = requests.get(URL), MARK.exists()
     MARK.touch()
     assert answer.status_code == 200 and was_there
@@ -127,7 +129,7 @@ def test_a_suite_runs_and_what_did_not_pass_runs_once_more(night_of: Callable[..
 
 def test_nothing_is_repeated_when_all_passed(night_of: Callable[..., Night]) -> None:
     """No second process is started for nothing."""
-    night = night_of(MIXED, "test_good")
+    night = night_of(GOOD, "test_good")
     (cell,) = night.plan.cells
     assert to_repeat(night, cell) == ()  # nothing ran yet
 
@@ -139,7 +141,7 @@ def test_nothing_is_repeated_when_all_passed(night_of: Callable[..., Night]) -> 
 
 def test_a_test_that_started_and_left_no_outcome_runs_again(night_of: Callable[..., Night]) -> None:
     """A log that is cut in mid-line loses one line, counts it, and the test that it was about is asked again."""
-    night = night_of(MIXED, "test_good", "test_bad")
+    night = night_of(PAIR, "test_good", "test_bad")
     (cell,) = night.plan.cells
     first_pass(night, cell, silent, serial=False, share=0)
     log = cell_dir(night, cell) / "events.jsonl"

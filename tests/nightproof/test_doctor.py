@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deployments.commands import doctor
 from nightproof.doctor import diagnose
 from nightproof.doctor import render
 from nightproof.errors import UsageError
@@ -86,8 +87,9 @@ def test_a_check_that_is_not_required_leaves_it_well(foreign: Foreign) -> None:
 
 def test_an_unknown_check_is_wrong_usage_before_anything_starts(foreign: Foreign) -> None:
     """The sentence suggests the nearest kind, and no state directory is made."""
+    foreign.write(more='checks = [{kind = "htp"}]')
     with pytest.raises(UsageError, match="Did you mean `http`"):
-        diagnosis_of(foreign, Check(kind="htp"))
+        doctor(str(foreign.profile_path), as_json=False)
     assert not foreign.state.exists()
 
 

@@ -76,7 +76,7 @@ def test_the_seeding_child_gets_no_token_and_no_control(embedded: Target) -> Non
 def test_a_foreign_suite_gets_its_urls_and_no_quilt(tmp_path: Path, bare: pytest.MonkeyPatch) -> None:
     """Without a catalog there is neither token nor address of one, and no name is left empty."""
     del bare
-    urls = {"shop": "http://shop.test", "pay-ments v2": "http://pay.test"}
+    urls = {"shop": "http://shop.test", "pay-ments.v2": "http://pay.test"}
     secrets = no_secrets(refresh_token="a-refresh-token", jwt_secret="a-jwt-secret", slack_token="a-slack-token")
 
     env = cell_environment(live(tmp_path, secrets, endpoints={"urls": urls}, time_factor=0.5))
