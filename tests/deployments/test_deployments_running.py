@@ -78,7 +78,9 @@ def test_a_night_uses_the_supervisors_server(foreign: Foreign, monkeypatch: pyte
         monkeypatch.setenv(name, "")  # is undone afterwards
     stopped: list[str] = []
     own = SimpleNamespace(api="http://own/api", auth="own:secret", stop=lambda: stopped.append("own"))
-    monkeypatch.setattr(server, "start", lambda _state_dir, *, with_services: own if not with_services else None)
+    patience = plan.profile.server_start_s
+    starts = {(False, patience): own}
+    monkeypatch.setattr(server, "start", lambda _dir, *, with_services, patience_s: starts[with_services, patience_s])
     monkeypatch.setattr(running, "_drain", lambda: stopped.append("drained"))
     with pytest.raises(KeyError, match="http://own/api own:secret"), running.prefect_api(plan):
         raise KeyError(f"{os.environ[API]} {os.environ[LOGIN]}")
@@ -143,6 +145,7 @@ def test_a_dead_server_ends_the_supervisor(
     supervisor = Supervisor(foreign.profile(), load_secrets(), Server("http://127.0.0.1:9", foreign.folder, child))
     with pytest.raises(NightproofError, match=r"The Prefect server ended by itself\. Read `.*server\.log`"):
         supervisor.look()
-    assert "The Prefect server ended by itself" in messenger.got[0]
     supervisor.stop()
+    supervisor.alerts.stop()  # what `up` does last
+    assert "The Prefect server ended by itself" in messenger.got[0]
     child.stop(0)

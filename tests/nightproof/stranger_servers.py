@@ -46,7 +46,8 @@ async def _http() -> int:
     app = web.Application()
     app.add_routes([web.get("/get", _get), web.get("/redirect", _redirect), web.get("/events", _events)])
     app.add_routes([web.get("/ws", _socket)])
-    sio = socketio.AsyncServer(async_mode="aiohttp")
+    # A client that polls leaves only when its last poll is answered, which is at the next ping.
+    sio = socketio.AsyncServer(async_mode="aiohttp", ping_interval=1)
     sio.on("ask", lambda _sid, data: {"echo": data})
     sio.attach(app)
     runner = web.AppRunner(app)
