@@ -18,6 +18,7 @@ from nightproof.evidence.counting import asker
 from nightproof.evidence.counting import count
 from nightproof.evidence.state import RECORDING
 from nightproof.evidence.wire.links import H2_LINKS
+from nightproof.evidence.wire.opened import LATEST
 from nightproof.evidence.wire.opened import OPEN
 from nightproof.evidence.wire.opened import OUTER
 from nightproof.evidence.wire.opened import TICKS
@@ -60,8 +61,12 @@ class Exchange:
         self.ms = 0.0
         self.link: Link | None = None
         self.asked_at = next(TICKS)
+        self._free = [
+            True
+        ]  # whose `pop` is atomic: threads that send the same request each take an exchange of their own
         self._is_over = False
         OPEN.append(self)
+        LATEST.set(self)
         if RECORDING.test is not None and len(RECORDING.test.log) < KEPT_EXCHANGES:
             RECORDING.test.log.append(self)
 
@@ -91,6 +96,14 @@ class Exchange:
     def fits(self, target: str) -> bool:
         """Return whether a request line with this target may be that of this exchange."""
         return _path(self.url) == _path(target)
+
+    def take(self) -> bool:
+        """Give the exchange to the connection that asks first; return whether that was the caller's."""
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
 
     def _end(self, *, answered: bool) -> None:
         """Count once; what an answer was made up for without a socket is no answer, and no question either."""

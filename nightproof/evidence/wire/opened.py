@@ -24,16 +24,30 @@ class Opened(Protocol):
     def fits(self, target: str) -> bool:
         """Return whether a request line with this target may be that of this exchange."""
 
+    def take(self) -> bool:
+        """Give the exchange to whoever asks first; return whether that was the caller."""
+
 
 OPEN: Final[deque[Opened]] = deque(maxlen=MOST_OPEN)
 OUTER: Final[ContextVar[Opened | None]] = ContextVar("nightproof_exchange", default=None)
+LATEST: Final[ContextVar[Opened | None]] = ContextVar("nightproof_latest_exchange", default=None)
 TICKS: Final = itertools.count(1)  # orders what happens on all connections
 
 
 def claim(link: Link, target: str) -> bool:
-    """Give a request that is about to be sent to its exchange; return whether it has one."""
-    outer = OUTER.get()
-    found = outer or next((one for one in list(OPEN) if one.link is None and one.fits(target)), None)
+    """Give a request that is about to be sent to its exchange; return whether it has one.
+
+    Of exchanges that read the same, the one that this thread or task began is its own. A request that a full socket
+    refused is sent again over the same connection, and is the same exchange.
+    """
+    found = OUTER.get()
+    if found is None:
+        fitting = [one for one in OPEN.copy() if one.fits(target)]
+        latest = LATEST.get()
+        fitting.sort(key=lambda one: (one.link is not link, one is not latest))
+        found = next((one for one in fitting if one.link is link or one.take()), None)
+    else:
+        found.take()
     if found is not None:
         found.link, found.asked_at = link, link.asked_at
     return found is not None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextvars
 import http.client
+import itertools
 import json
 import os
+import socket
 import threading
 import xmlrpc.client
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -17,8 +21,11 @@ import pytest
 import requests
 
 from nightproof.evidence import children
+from nightproof.evidence.exchange import Exchange
 from nightproof.evidence.state import TestState
 from nightproof.evidence.state import channel
+from nightproof.evidence.wire import opened
+from nightproof.evidence.wire.links import Link
 from tests.nightproof.evidence.test_plugin import run_pytest
 from tests.nightproof.evidence.test_plugin import write_suite
 from tests.nightproof.evidence.test_recorders import CLIENTS
@@ -160,6 +167,52 @@ def test_worker_threads_count_and_carry_the_header(
             thread.join()
     assert state.exchanges[protocol] == 3
     assert [seen["X-Test-Id"] for seen in server.headers_seen] == [f"{PREFIX}:subject:call"] * 3
+
+
+def test_two_threads_at_once_each_take_an_exchange_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both look before either takes, and both requests read the same."""
+    monkeypatch.setattr(opened, "OPEN", deque())
+    both, fits = threading.Barrier(2), Exchange.fits
+    asked = itertools.count()
+
+    def looked(exchange: Exchange, target: str) -> bool:
+        if next(asked) < 2:
+            both.wait(5)
+        return fits(exchange, target)
+
+    monkeypatch.setattr(Exchange, "fits", looked)
+    exchanges = [Exchange("GET", "http://shop.test/a", "http") for _ in range(2)]
+    opened.OPEN.extend(exchanges)
+    with socket.socket() as one, socket.socket() as other:
+        links = [Link(one), Link(other)]
+        threads = [threading.Thread(target=opened.claim, args=(link, "/a")) for link in links]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {exchange.link for exchange in exchanges} == set(links)
+
+
+def test_a_task_takes_the_exchange_that_it_began() -> None:
+    """The answer of another request that reads the same says nothing of this one."""
+    tasks = [contextvars.copy_context() for _ in range(2)]
+    first, second = (task.run(Exchange, "GET", "http://shop.test/same", "http") for task in tasks)
+    with socket.socket() as one, socket.socket() as other:
+        links = [Link(one), Link(other)]
+        assert tasks[1].run(opened.claim, links[1], "/same")
+        assert tasks[0].run(opened.claim, links[0], "/same")
+    assert [first.link, second.link] == links
+
+
+def test_a_request_that_is_sent_again_over_its_connection_is_one_exchange() -> None:
+    """A socket whose buffer is full refuses; what is sent then is the same request, not one more."""
+    exchange = Exchange("GET", "http://shop.test/again", "http")
+    with socket.socket() as sock:
+        link = Link(sock)
+        link.takes_back(link.asks(b"GET /again HTTP/1.1\r\n\r\n"))
+        link.asks(b"GET /again HTTP/1.1\r\n\r\n")
+    assert link.is_named
+    assert exchange.link is link
 
 
 def test_a_streamed_answer_counts_once_when_it_begins(server: Server, state: TestState) -> None:

@@ -304,4 +304,4 @@ def test_the_testbed_has_no_archive(catalog: Calling) -> None:
     restore += " ... on OperationError { name } ... on InvalidInput { errors { path } } } }"
     assert catalog.data(restore, {"b": WORK, "d": 1})["restoreObject"] == {"name": "NotSupported"}
     assert catalog.data(restore, {"b": WORK, "d": 0})["restoreObject"] == {"errors": [{"path": "days"}]}
-    assert catalog.post(restore, {"b": DATA}).status_code == 403
+    assert catalog.post(restore, {"b": DATA, "d": 1}).status_code == 403

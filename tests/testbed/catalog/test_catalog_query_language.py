@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.testbed.catalog.calling import Calling
 
 OBJECTS = {"lang-obj/small.csv": 10, "lang-obj/large.csv": 2_000, "lang-obj/note.TXT": 0, "lang-obj/none": 5}
-ENTRIES = ("in/a.csv", "b.txt", "c.csv")
+ENTRIES = ("lang-in/a.csv", "lang-b.txt", "lang-c.csv")
 SEARCH = (
     "query S($b: [String!], $t: String) { searchPackages(buckets: $b, searchString: $t) { __typename"
     " ... on InvalidInput { errors { path name message } } ... on PackagesSearchResultSet { total"
@@ -30,8 +30,8 @@ def stored(catalog: Calling) -> list[str]:
     for key, size in OBJECTS.items():
         catalog.put_object(key, b"x" * size)
     names = ["language/one", "language/two"]
-    catalog.package(names[0], {"in/a.csv": b"1"}, message="zebra", userMeta={"tags": ["striped"]})
-    catalog.package(names[1], {"b.txt": b"22", "c.csv": b"333"}, message="lion")
+    catalog.package(names[0], {"lang-in/a.csv": b"1"}, message="zebra", userMeta={"tags": ["striped"]})
+    catalog.package(names[1], {"lang-b.txt": b"22", "lang-c.csv": b"333"}, message="lion")
     return names
 
 
@@ -97,9 +97,9 @@ def test_objects_are_found_as_documented(catalog: Calling, stored: list[str], qu
         ("handle:language/* AND _exists_:tags", ["one"]),
         ("handle:language/* AND NOT _exists_:tags", ["two"]),
         ("language AND workflow.id:x", []),
-        ("entry_lk:in/*csv", ["in/a.csv"]),
-        ("entry_lk:*csv AND entry_size:3", ["c.csv"]),
-        ("entry_lk:b.txt", ["b.txt"]),
+        ("entry_lk:lang-in/*csv", ["lang-in/a.csv"]),
+        ("entry_lk:*csv AND entry_size:3", ["lang-c.csv"]),
+        ("entry_lk:lang-b.txt", ["lang-b.txt"]),
     ],
 )
 def test_packages_and_entries_are_found_as_documented(
