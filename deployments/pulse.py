@@ -25,6 +25,8 @@ class Pulse:
 
     def __init__(self, api: str, silent_s: float = SILENT_S) -> None:
         self._url = f"{api}/health"
+        # One client for all rounds: making one costs more than the question. A new connection each time is the point.
+        self._client = httpx.Client(timeout=CALL_S, limits=httpx.Limits(max_keepalive_connections=0))
         self._silent_s = silent_s
         self._since = 0.0
         self.is_there = True
@@ -32,7 +34,7 @@ class Pulse:
     def check(self) -> Trouble | None:
         """Ask once, for a few seconds; return a trouble once the silence lasts too long."""
         try:
-            self.is_there = httpx.get(self._url, timeout=CALL_S).status_code == httpx.codes.OK
+            self.is_there = self._client.get(self._url).status_code == httpx.codes.OK
         except httpx.HTTPError:
             self.is_there = False
         if self.is_there:

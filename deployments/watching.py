@@ -39,6 +39,7 @@ from nightproof.verdict.sentences import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
     from nightproof.profile import Profile
@@ -53,10 +54,10 @@ def troubles(profile: Profile, since: datetime) -> list[Trouble]:
     """Return the runs that were missed, hang, or ended badly and untold after `since`; asks the API, within bounds."""
     now = datetime.now(UTC)
     limit = timedelta(seconds=2 * profile.gates.wall_s) if profile.gates.wall_s else LONGEST
-    with bounded_calls():
-        missed = [_missed(run) for run in _scheduled(now - MISSED) if now - max(_due(run), since) > MISSED]
-        stuck = [_stuck(run) for run in _running(now - limit)]
-        ended = [_ended(run, profile) for run in _badly_ended(since) if not _was_told(run, profile)]
+    with bounded_calls(), get_client(sync_client=True) as api:
+        missed = [_missed(run) for run in _scheduled(api, now - MISSED) if now - max(_due(run), since) > MISSED]
+        stuck = [_stuck(run) for run in _running(api, now - limit)]
+        ended = [_ended(run, profile) for run in _badly_ended(api, since) if not _was_told(run, profile)]
     return [*missed, *stuck, *ended]
 
 
@@ -67,37 +68,39 @@ def bounded_calls(tries: int = 1) -> Iterator[None]:
         yield
 
 
-def _scheduled(due_before: datetime) -> list[FlowRun]:
+def _scheduled(api: SyncPrefectClient, due_before: datetime) -> list[FlowRun]:
     return _find(
+        api,
         FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
             expected_start_time=FlowRunFilterExpectedStartTime(before_=due_before),
-        )
+        ),
     )
 
 
-def _running(started_before: datetime) -> list[FlowRun]:
+def _running(api: SyncPrefectClient, started_before: datetime) -> list[FlowRun]:
     return _find(
+        api,
         FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
             start_time=FlowRunFilterStartTime(before_=started_before),
-        )
+        ),
     )
 
 
-def _badly_ended(since: datetime) -> list[FlowRun]:
+def _badly_ended(api: SyncPrefectClient, since: datetime) -> list[FlowRun]:
     return _find(
+        api,
         FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.FAILED, StateType.CRASHED])),
             end_time=FlowRunFilterEndTime(after_=since),
-        )
+        ),
     )
 
 
-def _find(wanted: FlowRunFilter) -> list[FlowRun]:
+def _find(api: SyncPrefectClient, wanted: FlowRunFilter) -> list[FlowRun]:
     """Return the newest of the runs; the limits in time keep them far below the page of the API."""
-    with get_client(sync_client=True) as client:
-        return client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
+    return api.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
 
 
 def _due(run: FlowRun) -> datetime:
