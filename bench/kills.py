@@ -2,6 +2,8 @@
 
 Each round runs a night on a state directory of its own, draws a process and a moment (or takes those that are named),
 sends SIGKILL, and looks: how long the command stays, what still runs after 30 s, whether a report says what happened.
+With `--next` the state directory has another night, whose end and stored objects are compared with a night that nobody
+disturbed.
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from nightproof.config.loader import load
 from nightproof.lifeline import is_alive
+from nightproof.target import open_target
 
 LIMIT_S: Final = 30.0
 START_S: Final = 600.0
@@ -46,27 +52,76 @@ def processes(state: Path) -> dict[int, str]:
     return found
 
 
-def start(folder: Path, suite: Path) -> subprocess.Popen[bytes]:
-    """Start a night over one suite on a testbed of its own; return once its tests run."""
-    profile = folder / "kills.toml"
-    profile.write_text(f'target = "embedded"\nstate_dir = "{folder}/state"\n[[suite]]\npath = "{suite}"\n')
-    command = [sys.executable, "-m", "deployments.cli", "run", "--no-notify", "--profile", str(profile)]
-    with (folder / "out").open("wb") as out:
-        night = subprocess.Popen(command, stdout=out, stderr=out)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What every night of a series runs."""
+
+    suite: Path
+    backend: str  # empty for all
+
+    def start(self, folder: Path) -> subprocess.Popen[bytes]:
+        """Start a night over the suite on a testbed of its own."""
+        profile = folder / "kills.toml"
+        profile.write_text(f'target = "embedded"\nstate_dir = "{folder}/state"\n[[suite]]\npath = "{self.suite}"\n')
+        command = [sys.executable, "-m", "deployments.cli", "run", "--no-notify", "--profile", str(profile)]
+        command += ["--backend", self.backend] if self.backend else []
+        with (folder / "out").open("ab") as out:
+            return subprocess.Popen(command, stdout=out, stderr=out)
+
+
+def stored(folder: Path) -> Counter[str]:
+    """Return how many versions and delete markers each key of each bucket has, asked of a testbed started for it."""
+    found = load(str(folder / "kills.toml"), for_tests=False)
+    target = open_target(found.profile, found.secrets)
+    try:
+        s3, counts = target.seeder_s3(), Counter[str]()
+        for bucket in s3.list_buckets()["Buckets"]:
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket["Name"]):
+                for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                    counts[f"{bucket['Name']}/{one['Key']}"] += 1
+        return counts
+    finally:
+        target.stop()
+
+
+def undisturbed(subject: Subject) -> Counter[str]:
+    """Return what is stored after two nights that nobody disturbed; raise SystemExit unless both are green."""
+    with tempfile.TemporaryDirectory(prefix="np-kills-") as name:
+        for number in ("first", "second"):
+            if code := subject.start(Path(name)).wait():
+                raise SystemExit(f"The {number} undisturbed night ended with {code}: {tail(Path(name))}")
+        return stored(Path(name))
+
+
+def tail(folder: Path) -> str:
+    """Return the end of what the nights of a folder printed."""
+    return (folder / "out").read_text()[-500:]
+
+
+def next_night(folder: Path, subject: Subject, expected: Counter[str]) -> str:
+    """Run another night on the state directory of a killed one; return its exit code and what is stored differently."""
+    code, now = subject.start(folder).wait(), stored(folder)
+    differing = sorted((now - expected) | (expected - now))
+    return f"{code} | {len(differing)} of {len(expected)} {' '.join(differing[:3])}".rstrip()
+
+
+def start(folder: Path, subject: Subject) -> subprocess.Popen[bytes]:
+    """Start a night; return once its tests run."""
+    night = subject.start(folder)
     deadline = time.monotonic() + START_S
     while not any(KINDS["launcher"] in command for command in processes(folder).values()):
         if night.poll() is not None or time.monotonic() > deadline:
             night.kill()
-            raise SystemExit(f"The night did not reach its tests: {(folder / 'out').read_text()[-500:]}")
+            raise SystemExit(f"The night did not reach its tests: {tail(folder)}")
         time.sleep(POLL_S)
     return night
 
 
-def kill_once(kind: str, delay_s: float, suite: Path) -> str:
-    """Run one round; return its line of the table."""
+def kill_once(kind: str, delay_s: float, subject: Subject, expected: Counter[str] | None) -> str:
+    """Run one round; return its line of the table. `expected` is what the next night must leave, None without one."""
     with tempfile.TemporaryDirectory(prefix="np-kills-") as name:
         folder = Path(name)
-        night = start(folder, suite)
+        night = start(folder, subject)
         time.sleep(delay_s)
         victims = [pid for pid, command in processes(folder).items() if KINDS[kind] in command]
         for victim in victims[:1]:
@@ -80,7 +135,7 @@ def kill_once(kind: str, delay_s: float, suite: Path) -> str:
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         night.wait()
-        return line
+        return line if expected is None else f"{line} {next_night(folder, subject, expected)} |"
 
 
 def main() -> None:
@@ -90,13 +145,19 @@ def main() -> None:
     parser.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this process; may be repeated")
     parser.add_argument("--random", type=int, default=0, help="rounds with a drawn process beside those by kind")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same processes and moments")
+    parser.add_argument("--backend", default="", help="only this one")
+    parser.add_argument("--next", action="store_true", help="look at the next night and at what is stored then, too")
     parser.add_argument("--latest", type=float, default=20.0, help="seconds after the first test, at most")
     given = parser.parse_args()
     draw = random.Random(given.seed)  # noqa: S311 - a draw that can be repeated
     kinds = (given.kind or sorted(KINDS)) + [draw.choice(sorted(KINDS)) for _ in range(given.random)]
-    print("| killed | after, s | hit | exit | gone after, s | left | report |\n|---|---|---|---|---|---|---|")  # noqa: T201
+    subject = Subject(given.suite.absolute(), given.backend)
+    expected = undisturbed(subject) if given.next else None
+    columns = ["killed", "after, s", "hit", "exit", "gone after, s", "left", "report"]
+    columns += ["next exit", "keys stored differently"] if given.next else []
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")  # noqa: T201
     for kind in kinds:
-        print(kill_once(kind, draw.uniform(0, given.latest), given.suite.absolute()), flush=True)  # noqa: T201
+        print(kill_once(kind, draw.uniform(0, given.latest), subject, expected), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
