@@ -166,7 +166,9 @@ def _place(difference: Difference) -> str:
 def _noted(report: RunReport) -> list[str]:
     lines: list[str] = []
     if report.findings:
-        found = [(it.kind, escape(it.test), escape(it.backend), escape(it.detail)) for it in report.findings]
+        found = [
+            (it.kind, escape(it.test or it.suite), escape(it.backend), escape(it.detail)) for it in report.findings
+        ]
         lines += ["## Findings", "", *_table(("finding", "test", "backend", "what"), found)]
     if report.measures:
         rows = [

@@ -58,7 +58,8 @@ class ProcessEnd:
 class CellEvents:
     """What the logs of a cell say; `reported` are the tests that started, `torn_lines` counts unreadable lines.
 
-    `observations` and `properties` are those of a test's last attempt.
+    `observations` and `properties` are those of a test's last attempt. `takes_any_peer` says that no endpoint was
+    declared to a process, so that whatever answered its tests counted.
     """
 
     suite: str
@@ -76,6 +77,7 @@ class CellEvents:
     properties: dict[str, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
     ends: tuple[ProcessEnd, ...] = ()
     not_started: dict[str, str] = field(default_factory=dict)
+    takes_any_peer: bool = False
 
     def shown(self, show: Callable[[str], str]) -> CellEvents:
         """Give the same events under the ids by which people are told of the tests."""
@@ -151,6 +153,7 @@ class _Reader:
     ends: list[ProcessEnd] = field(default_factory=list)
     has_collect_errors: bool = False
     not_started: dict[str, str] = field(default_factory=dict)
+    takes_any_peer: bool = False
 
     def read(self, path: Path, number: int) -> None:
         """Read the log that one worker wrote in one pass; a cell ends as the worst of its workers does."""
@@ -183,6 +186,7 @@ class _Reader:
         self.suite, self.backend, self.end = line["suite"], line["backend"], None
         started = datetime.fromisoformat(line["time"])
         self.started = min(self.started or started, started)
+        self.takes_any_peer = self.takes_any_peer or line.get("endpoints") == []
 
     def on_Collected(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Note what was collected and asked for."""
@@ -311,6 +315,7 @@ class _Reader:
             properties=self.properties,
             ends=tuple(self.ends),
             not_started=self.not_started,
+            takes_any_peer=self.takes_any_peer,
         )
 
 

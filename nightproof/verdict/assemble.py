@@ -59,6 +59,11 @@ if TYPE_CHECKING:
     from nightproof.verdict.findings import Noted
 
 DETAILED_TESTS: Final = 500  # failing tests whose traceback and output the report holds; the event logs hold all
+ANY_PEER: Final = "any_peer"
+TAKES_ANY_PEER: Final = (
+    "No endpoint is declared, so an answer of any peer outside the tests' own processes counted: name the system in"
+    " [endpoints.urls] or `hosts`."
+)
 COUNTS = tuple(f.name for f in fields(Totals))
 
 
@@ -155,7 +160,7 @@ def build_report(facts: RunFacts) -> RunReport:
         not_green_nights=_not_green(colour, facts.nights),
         support=support(tests),
         consistency=compared,
-        findings=(*facts.findings, *findings(_noted(facts)), *_unexpected_passes(facts), *ends),
+        findings=(*facts.findings, *findings(_noted(facts)), *_unexpected_passes(facts), *_any_peers(facts), *ends),
         measures=measures(_noted(facts)),
         reasons={reason: text for cell in facts.cells for reason, text in cell.reasons.items()},
     )
@@ -266,6 +271,14 @@ def _unexpected_passes(facts: RunFacts) -> list[Finding]:
         for cell in facts.cells
         for test, reason in sorted((cell.events.skips if cell.events else {}).items())
         if reason.startswith(registry.XPASS)
+    ]
+
+
+def _any_peers(facts: RunFacts) -> list[Finding]:
+    return [
+        Finding(ANY_PEER, cell.suite, cell.backend, "", TAKES_ANY_PEER)
+        for cell in facts.cells
+        if cell.events and cell.events.takes_any_peer
     ]
 
 

@@ -110,6 +110,16 @@ def test_declared_gives_the_ids_of_every_cell() -> None:
     assert given == dict.fromkeys((("quilt_ops", "quilt3"), ("quilt_ops", "platform")), frozenset(samples.declared()))
 
 
+def test_report_says_that_any_peer_was_evidence() -> None:
+    """Without a declared endpoint green means less, so the report says it, once for each cell."""
+    cell = samples.cell("quilt3")
+    assert cell.events
+    loose = replace(cell, events=replace(cell.events, takes_any_peer=True))
+    (found,) = build_report(replace(samples.green(), cells=(loose, samples.cell("platform")))).findings
+    assert (found.kind, found.suite, found.backend, found.test) == ("any_peer", "quilt_ops", "quilt3", "")
+    assert "[endpoints.urls]" in found.detail
+
+
 def test_violation_makes_a_green_night_red() -> None:
     """A report that does not add up is RED with exit code 1, and its first violation is the cause."""
     red = violate(build_report(samples.green()), ["The cells hold 1.", "Another."])
