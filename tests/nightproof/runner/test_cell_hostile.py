@@ -32,7 +32,7 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
         """import os, pathlib
     def test_a(tmp_path):
         os.closerange(3, 400)
-        for n in range(40): os.open(tmp_path / str(n), os.O_WRONLY | os.O_CREAT)
+        for n in range(40): os.open(tmp_path / str(n), os.O_RDWR | os.O_CREAT)
         assert True""",
         {"test_a": "passed"},
     ),
