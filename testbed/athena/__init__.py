@@ -1,1 +1,1 @@
-"""Athena of the embedded account: real SQL on DuckDB over S3 and Glue, with the caller's rights."""
+"""Athena of the embedded account: SQL on DuckDB over S3 and Glue, with the rights of the caller."""

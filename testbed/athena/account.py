@@ -1,4 +1,4 @@
-"""What a query does in the account, with the keys of its caller: Glue, S3 and prepared statements."""
+"""The S3, Glue and prepared-statement calls of a query, signed with the credentials of its caller."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Keys:
     secret_access_key: str
     session_token: str = ""
     region: str = "us-east-1"
-    is_lent: bool = False  # by the catalog, to one of its users
-    user: str = ""  # whose they are: an IAM user, or the one whom they were lent to
+    is_lent: bool = False  # issued by the catalog to one of its users
+    user: str = ""  # the IAM user, or the catalog user to whom they were issued
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where queries run: S3 and Glue at `url`, Tabulator's tables as `held`, and `bend` for what is to go wrong."""
+    """The world of a query: `url` serves S3 and Glue, `held` Tabulator's tables, `bend` applies active defects."""
 
     url: str
     held: Callable[[], Held] = Held
@@ -50,14 +50,17 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object of a table."""
+    """One object of a table; its size is in bytes."""
 
     path: str
     size: int
 
 
 def place_of(location: str) -> tuple[str, str]:
-    """Split an S3 location into bucket and key."""
+    """Split an S3 location into bucket and key.
+
+    Raise QueryFailedError if it is not an S3 location.
+    """
     parts = urlsplit(location, allow_fragments=False)
     if parts.scheme != "s3" or not parts.netloc or parts.query:
         raise QueryFailedError(f"INVALID_LOCATION: `{location}` is no S3 location such as s3://bucket/folder/.")
@@ -65,7 +68,10 @@ def place_of(location: str) -> tuple[str, str]:
 
 
 class Account:
-    """The account as one caller sees it; what the caller may not do ends the query with that reason."""
+    """The account with the permissions of one caller.
+
+    An operation that the caller may not do raises QueryFailedError with that reason.
+    """
 
     def __init__(self, surroundings: Surroundings, keys: Keys) -> None:
         self.url = url = surroundings.url
@@ -79,7 +85,7 @@ class Account:
         self._athena = session.client("athena", endpoint_url=url, config=config)
 
     def glue(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
-        """Ask Glue; nothing means that there is no such entity."""
+        """Call a Glue operation; return its response, or None if the entity does not exist."""
         try:
             answer: dict[str, Any] = getattr(self._glue, operation)(**parameters)
         except ClientError as error:
@@ -91,7 +97,10 @@ class Account:
         return answer
 
     def table(self, database: str, name: str) -> dict[str, Any]:
-        """Give a Glue table or view."""
+        """Return a Glue table or view.
+
+        Raise QueryFailedError if there is none of this name.
+        """
         answer = self.glue("get_table", DatabaseName=database, Name=name)
         if answer is None:
             raise QueryFailedError(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
@@ -99,7 +108,7 @@ class Account:
         return table
 
     def pages(self, operation: str, member: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Give all pages of a Glue listing; none of a database that does not exist."""
+        """Return the entries of all pages of a Glue listing; an empty list if the database does not exist."""
         found: list[dict[str, Any]] = []
         token: dict[str, str] = {}
         while True:
@@ -110,7 +119,10 @@ class Account:
             token = {"NextToken": answer["NextToken"]}
 
     def objects(self, location: str) -> list[StoredObject]:
-        """List what a table holds under its location, hidden names left out as Hive does."""
+        """Return the objects under a table's location.
+
+        Empty objects and hidden names (`_…`, `.…`) are left out, as Hive leaves them out.
+        """
         bucket, prefix = place_of(location)
         prefix = f"{prefix.rstrip('/')}/" if prefix else ""
         try:
@@ -127,7 +139,7 @@ class Account:
         ]
 
     def read(self, bucket: str, key: str, version: str | None = None) -> bytes | None:
-        """Read an object; nothing means that there is none, or not in that version."""
+        """Return the bytes of an object, or None if the object or this version of it does not exist."""
         which: Any = {"VersionId": version} if version else {}
         try:
             return self._s3.get_object(Bucket=bucket, Key=key, **which)["Body"].read()
@@ -153,7 +165,7 @@ class Account:
             raise QueryFailedError(f"GENERIC_INTERNAL_ERROR: {location}: {error}") from error
 
     def prepared(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Ask Athena itself about a prepared statement."""
+        """Call an operation of Athena on prepared statements; return its response."""
         try:
             answer: dict[str, Any] = getattr(self._athena, operation)(**parameters)
         except ClientError as error:
@@ -163,7 +175,10 @@ class Account:
 
 @lru_cache(maxsize=16)
 def account_of(surroundings: Surroundings, keys: Keys) -> Account:
-    """Give the account as a caller sees it; kept for the next query, because clients are slow to make."""
+    """Return the account for these credentials.
+
+    It is cached for the next queries, because boto3 clients are slow to create.
+    """
     return Account(surroundings, keys)
 
 

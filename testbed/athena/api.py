@@ -1,6 +1,6 @@
-"""Athena's operations on queries (JSON 1.1), put in the place of ministack's; all others stay ministack's.
+"""Athena's operations on queries (JSON 1.1), which replace ministack's; ministack keeps all other operations.
 
-ministack has checked signature and permissions when it calls a service, so nobody is served here whom IAM refuses.
+ministack checks signature and permissions before it calls a service. A request that IAM refuses never arrives here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST_IDS: Final = 50
 
 
 class Athena:
-    """Answers the operations on queries and passes the others on."""
+    """Athena's endpoint: answers the operations on queries and passes the others to ministack."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Athena:
     async def handle(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Reply:
-        """Answer one request whose signature and permissions hold."""
+        """Answer one request; ministack has already checked its signature and permissions."""
         name = headers.get("x-amz-target", "").rpartition(".")[2]
         try:
             if name == "StartQueryExecution":
@@ -77,7 +77,7 @@ class Athena:
     async def _metadata(
         self, name: str, asked: dict[str, Any], method: str, path: str, headers: dict[str, str], query: dict[str, Any]
     ) -> Reply:
-        """Answer from Tabulator's catalog, or have ministack answer from Glue."""
+        """Answer from Tabulator's catalog, or pass the request to ministack for an answer from Glue."""
         account = account_of(self._executions.surroundings, self._keys_of(headers))
         if metadata.is_about_tabulator(asked):
             return _reply(200, await run_in_threadpool(metadata.answer, account, name, asked))
@@ -88,7 +88,7 @@ class Athena:
     async def _catalogs(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Reply:
-        """List ministack's data catalogs and ours."""
+        """List ministack's data catalogs, then ours."""
         status, _, answer = await self._others(method, path, headers, body, query)
         found = json.loads(answer)
         ours = [{"CatalogName": name, "Type": kind} for name, kind in metadata.KINDS.items()]
@@ -96,7 +96,11 @@ class Athena:
         return _reply(status, found)
 
     async def _workgroup(self, name: str, headers: dict[str, str]) -> dict[str, Any]:
-        """Read a workgroup's configuration as the service itself, which needs no permission of the caller."""
+        """Return a workgroup's configuration.
+
+        The service itself reads it, so the caller needs no permission for it. Raise InvalidRequestError if the
+        workgroup is unknown or disabled.
+        """
         target = headers | {"x-amz-target": "AmazonAthena.GetWorkGroup"}
         status, _, body = await self._others("POST", "/", target, json.dumps({"WorkGroup": name}).encode(), {})
         found = json.loads(body).get("WorkGroup") if status == 200 else None  # noqa: PLR2004 - HTTP's own number
@@ -175,7 +179,10 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def _output(asked: dict[str, Any], workgroup: dict[str, Any]) -> tuple[str, bool]:
-    """Tell where results go, and whether the workgroup says so whatever the caller asks for."""
+    """Return the output location, and whether the workgroup enforces it.
+
+    An enforced location replaces the one of the request. Raise InvalidRequestError if there is no valid location.
+    """
     own = workgroup.get("ResultConfiguration", {}).get("OutputLocation", "")
     is_enforced = bool(own) and bool(workgroup.get("EnforceWorkGroupConfiguration"))
     chosen = own if is_enforced else asked.get("ResultConfiguration", {}).get("OutputLocation", "") or own
@@ -192,7 +199,7 @@ def _output(asked: dict[str, Any], workgroup: dict[str, Any]) -> tuple[str, bool
 
 
 def _page(found: list[Any], asked: dict[str, Any], most: int) -> tuple[list[Any], dict[str, str]]:
-    """Cut one page; the token is the place of the next."""
+    """Return one page and its NextToken, which is the index of the first entry of the next page."""
     token, size = asked.get("NextToken") or "0", asked.get("MaxResults") or most
     if not str(token).isdecimal() or int(token) > len(found):
         raise InvalidRequestError("The NextToken is none that was given out.")

@@ -18,23 +18,30 @@ if TYPE_CHECKING:
 
 GLUE: Final = "awsdatacatalog"
 GLUE_ALIAS: Final = "quilt_test_catalog"
-TABULATOR: Final = "quilt-nightproof-tabulator"  # what clients make of the `analyticsBucket` in config.json
+TABULATOR: Final = "quilt-nightproof-tabulator"  # clients derive it from `analyticsBucket` in config.json
 SCHEMA_START: Final = f"{TABULATOR}."
 INFORMATION: Final = "information_schema"
-GLUE_INFORMATION: Final = f"{GLUE}.{INFORMATION}"  # DuckDB has one of its own under the bare name
+GLUE_INFORMATION: Final = f"{GLUE}.{INFORMATION}"  # the bare name is DuckDB's own schema
 TIMEOUT_S: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the catalog server holds at this moment: whether open query is on, and configurations by bucket, table."""
+    """The catalog server's current state.
+
+    `is_open` is the open-query setting; `buckets` holds table configurations by bucket and table name.
+    """
 
     is_open: bool = False
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def schema_of(catalog: str, database: str, home: str) -> str:
-    """Name a schema across the catalogs: a Glue database by its name, a bucket behind Tabulator's."""
+    """Return the schema name that is unique across all catalogs.
+
+    A Glue database keeps its name; a bucket gets Tabulator's prefix. Without a database the schema is `home`. Raise
+    QueryFailedError for an unknown catalog.
+    """
     if not database:
         return home
     named = catalog.lower() or (TABULATOR if home.startswith(SCHEMA_START) else GLUE)
@@ -46,17 +53,21 @@ def schema_of(catalog: str, database: str, home: str) -> str:
 
 
 def bucket_of(schema: str) -> str:
-    """Give the bucket that a schema of Tabulator stands for; nothing for a Glue database."""
+    """Return the bucket of a Tabulator schema, or an empty string for a Glue database."""
     return schema.removeprefix(SCHEMA_START) if schema.startswith(SCHEMA_START) else ""
 
 
 def is_information(schema: str) -> bool:
-    """Return whether a schema is the one that describes all others of its catalog."""
+    """Return whether a schema is the `information_schema` of its catalog."""
     return schema in {GLUE_INFORMATION, f"{SCHEMA_START}{INFORMATION}"}
 
 
 def held(state: Path) -> Held:
-    """Ask the catalog server, whose address the testbed keeps in its state directory, so that it may move."""
+    """Return the catalog server's current state.
+
+    Its address is read from the state directory each time, because the server may restart on another port. Raise
+    QueryFailedError if it does not answer.
+    """
     try:
         facts = json.loads((state / "testbed.json").read_text(encoding="utf-8"))
         found = _asked(facts["services"]["catalog"]["url"], facts["control_token"])

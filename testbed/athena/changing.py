@@ -1,4 +1,4 @@
-"""The statements that change Glue: tables on existing objects, tables made of a query, views, and their end."""
+"""The statements that change Glue: CREATE EXTERNAL TABLE, CREATE TABLE AS, CREATE VIEW and DROP."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LAZY: Final = f"{HADOOP}hive.serde2.lazy.LazySimpleSerDe"
 JSON: Final = f"{HADOOP}hive.serde2.JsonSerDe"
 MADE: Final[
     dict[str, tuple[str, dict[str, Any]]]
-] = {  # format of CREATE TABLE AS: how DuckDB writes it, and how Glue describes it
+] = {  # by format of CREATE TABLE AS: options of DuckDB's COPY, and Glue's storage descriptor
     "PARQUET": ("FORMAT parquet", PARQUET),
     "JSON": ("FORMAT json", TEXT | {"SerdeInfo": {"SerializationLibrary": JSON}}),
     "TEXTFILE": (
@@ -58,7 +58,7 @@ NARROWED: Final = {"HUGEINT": "BIGINT", "UBIGINT": "BIGINT", "TIMESTAMP WITH TIM
 
 
 class Changing:
-    """Changes of one caller, in a database unless they name another."""
+    """The Glue changes of one caller, in `database` unless a statement names another."""
 
     def __init__(self, account: Account, guard: Guard, database: str) -> None:
         self._account = account
@@ -82,7 +82,7 @@ class Changing:
             raise QueryFailedError(f"SCHEMA_NOT_FOUND: Database {place[0]} does not exist")
 
     def create_table(self, statement: CreateTable) -> None:
-        """Describe existing objects as a table."""
+        """Create a table over existing objects."""
         tree = statement.tree
         place = self._place(tree.this)
         if self._found(place):
@@ -94,7 +94,7 @@ class Changing:
         self._make(place, table)
 
     def create_table_as(self, statement: CreateTableAs, default: str, *, is_enforced: bool) -> tuple[int, int]:
-        """Write a query's rows as a table; give the number of rows and the bytes read."""
+        """Write the rows of a query as a new table; return the number of rows and the bytes read."""
         tree = statement.tree
         place, (kind, location) = self._place(tree.this), _asked(tree)
         if location and is_enforced:
@@ -130,7 +130,7 @@ class Changing:
         return count, [{"Name": name.lower(), "Type": hive_type(kind)} for name, kind in columns]
 
     def create_view(self, statement: CreateView) -> None:
-        """Keep a query under a name; it must be able to run now."""
+        """Store a query as a view; raise QueryFailedError if the query cannot run now."""
         place = self._place(statement.tree.this)
         found = self._found(place)
         if found and (found.get("TableType") != VIEW or not statement.tree.args.get("replace")):
@@ -152,7 +152,7 @@ class Changing:
             self._make(place, view)
 
     def drop(self, statement: Drop) -> None:
-        """Forget a table or view; objects stay."""
+        """Delete a table or view from Glue; its objects stay."""
         tree = statement.tree
         place = self._place(tree.args["tables"][0])
         found = self._found(place)
@@ -166,7 +166,10 @@ class Changing:
 
 
 def _asked(tree: exp.Create) -> tuple[str, str]:
-    """Read the format and the location of CREATE TABLE AS; a property that would be ignored is refused."""
+    """Return format and location of a CREATE TABLE AS.
+
+    Raise QueryFailedError for a property that would otherwise be ignored.
+    """
     kind, location = "PARQUET", ""
     properties = tree.args.get("properties")
     for given in properties.expressions if properties else ():
@@ -184,7 +187,7 @@ def _asked(tree: exp.Create) -> tuple[str, str]:
 
 
 def table_input(tree: exp.Create) -> dict[str, Any]:
-    """Give Glue's description of a CREATE EXTERNAL TABLE."""
+    """Return the Glue TableInput of a CREATE EXTERNAL TABLE."""
     storage: dict[str, Any] = {"SerdeInfo": {}}
     table: dict[str, Any] = {"Parameters": {"EXTERNAL": "TRUE"}, "StorageDescriptor": storage}
     for given in tree.args["properties"].expressions:

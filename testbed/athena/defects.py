@@ -1,6 +1,6 @@
-"""Named defects of Athena: each makes it lie in one way, for the proof that the suites notice.
+"""Named defects of Athena; each makes one kind of answer wrong, to prove that the suites notice.
 
-The code asks at named points whether a value is to be bent; with no defect active every value stays as it is.
+The code passes values through `bend` at named points. With no active defect a value stays as it is.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ def _without_where(tree: exp.Expression, _: Any) -> exp.Expression:
 
 
 def _before_latest(top_hash: str, facts: Any) -> str:
-    """Take the newest other revision: a write by copy leaves two pointers to one."""
+    """Return the newest revision with another hash.
+
+    A package copy writes two pointers to one revision, so the second newest pointer may be the same revision.
+    """
     others = [revision for revision in facts["revisions"]() if revision != top_hash]
     return str(others[-1]) if others else top_hash
 
 
-# By name: the point it bends, what it does, and the function from value and facts to the bent value.
+# By name: the point, a sentence for the catalogue of defects, and a function (value, facts) -> changed value.
 DEFECTS: Final[dict[str, tuple[str, str, Callable[[Any, Any], Any]]]] = {
     "athena-drops-last-row": ("rows", "the last row of a result is missing", lambda rows, _: rows[:-1]),
     "athena-stale-tabulator": ("latest", "Tabulator reads the revision before the latest", _before_latest),
@@ -46,13 +49,16 @@ SENTENCES: Final = {name: sentence for name, (_, sentence, _) in DEFECTS.items()
 
 
 class Defects:
-    """Applies the active defects."""
+    """The active defects, applied to values."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
     def bend(self, point: str, value: Any, **facts: Any) -> Any:
-        """Give a value as the active defects of a point leave it, one that names a user for that user only."""
+        """Return the value after all active defects of this point.
+
+        A defect that names a user applies to that user only.
+        """
         for name in self._faults.active_defects():
             if name in DEFECTS and DEFECTS[name][0] == point and self._faults.of(name, facts["user"]) is not None:
                 value = DEFECTS[name][2](value, facts)
@@ -60,5 +66,5 @@ class Defects:
 
 
 def unbent(_point: str, value: Any, **_facts: Any) -> Any:
-    """Give a value as it is, where no defects are."""
+    """Return the value as it is; stands in for `Defects.bend` where there are no defects."""
     return value

@@ -1,4 +1,4 @@
-"""From Athena's dialect to DuckDB's, refusing every function and source that is not Athena's own."""
+"""Translate Athena's dialect to DuckDB's; refuse functions and sources that Athena does not have."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PATH: Final = "$path"
-# Functions that the parser does not know and that mean the same in both; any other is refused, known to DuckDB or not.
+# Functions unknown to sqlglot that mean the same in both. Others are refused, even if DuckDB has them: Athena may not.
 SAME: Final = frozenset(
     {"bit_count", "ceiling", "cbrt", "degrees", "json_array_length", "map_entries", "radians", "reverse"}
 )
-# What would change data, reach another source or leave the query, at any depth of a query.
+# These would change data, read another source or change the session; they are refused at any depth of a query.
 FORBIDDEN: Final = (
     exp.DML, exp.DDL, exp.Command, exp.Copy, exp.Into, exp.Lock, exp.ReadCSV, exp.ReadParquet, exp.Set, exp.Pragma,
     exp.Attach, exp.Drop, exp.CurrentUser, exp.MatchRecognize, exp.Parameter, exp.SessionParameter,
@@ -32,7 +32,7 @@ FORBIDDEN: Final = (
 
 
 def vet(tree: exp.Expression) -> None:
-    """Raise QueryFailedError for a query that holds anything but reading of tables with known functions."""
+    """Raise QueryFailedError unless a query only reads tables and calls known functions."""
     for node in tree.walk():
         check_node(node)
         if isinstance(node, FORBIDDEN):
@@ -54,7 +54,7 @@ def _is_plain(node: exp.Expression) -> bool:
 
 
 def tables_of(tree: exp.Expression, home: str) -> set[tuple[str, str]]:
-    """Qualify every table that is no common table expression; give the (schema, table) pairs."""
+    """Qualify every table except common table expressions; return the (schema, table) pairs."""
     found = set()
     for table in list(tree.find_all(exp.Table)):
         if not table.db and table.name.lower() in _expressions_seen_from(table):
@@ -73,7 +73,10 @@ def tables_of(tree: exp.Expression, home: str) -> set[tuple[str, str]]:
 
 
 def _schema_of(column: exp.Column, home: str) -> str:
-    """Name the schema that a column seems to name; what seems one may be an alias, with members of a row behind it."""
+    """Return the schema that a column seems to name, or an empty string if there is no such catalog.
+
+    The seeming schema may be a table alias, followed by members of a row.
+    """
     try:
         return schema_of(column.catalog, column.db, home)
     except QueryFailedError:
@@ -81,7 +84,10 @@ def _schema_of(column: exp.Column, home: str) -> str:
 
 
 def _expressions_seen_from(table: exp.Expression) -> set[str]:
-    """Name the common table expressions in scope: of a WITH clause itself only the earlier ones, unless recursive."""
+    """Return the names of the common table expressions in scope.
+
+    Inside a WITH clause these are only the earlier ones, unless the clause is recursive.
+    """
     names: set[str] = set()
     child: exp.Expr = table
     parent = table.parent
@@ -97,12 +103,15 @@ def _expressions_seen_from(table: exp.Expression) -> set[str]:
 
 
 def asks_path(tree: exp.Expression) -> bool:
-    """Say whether the hidden column `$path` is named."""
+    """Return whether a query names the hidden column `$path`."""
     return any(identifier.name.lower() == PATH for identifier in tree.find_all(exp.Identifier))
 
 
 def bind(text: str, values: Sequence[exp.Expression]) -> str:
-    """Put literals in the place of a statement's question marks."""
+    """Replace the question marks of a statement by literals.
+
+    Raise QueryFailedError if their numbers differ.
+    """
     try:
         marks = [token for token in sqlglot.tokenize(text, read="athena") if token.token_type is TokenType.PLACEHOLDER]
     except SqlglotError as error:
@@ -117,7 +126,7 @@ def bind(text: str, values: Sequence[exp.Expression]) -> str:
 
 
 def to_duckdb(tree: exp.Expression, *, has_path: bool) -> str:
-    """Write a vetted query in DuckDB's dialect; with `has_path` its tables have the hidden column."""
+    """Return a vetted query in DuckDB's dialect; with `has_path` its tables have the hidden column `$path`."""
     tree = tree.copy()
     for node in reversed(list(tree.dfs())):
         if (meant := meanings.meant(node)) is not node:
@@ -132,7 +141,7 @@ def to_duckdb(tree: exp.Expression, *, has_path: bool) -> str:
 
 
 def _hide_path(select: exp.Select) -> None:
-    """Keep the hidden column out of `*`."""
+    """Exclude the hidden column `$path` from `*`."""
     clause = select.args.get("from_")
     sources = [clause.this] if clause else []
     sources += [join.this for join in select.args.get("joins") or []]
@@ -144,7 +153,7 @@ def _hide_path(select: exp.Select) -> None:
 
 
 def name_columns(tree: exp.Expression) -> None:
-    """Give the unnamed columns of a result the names that Athena gives."""
+    """Label the unnamed result columns `_col0`, `_col1` … by position, as Athena does."""
     while isinstance(tree, exp.SetOperation | exp.Subquery):
         tree = tree.this
     if isinstance(tree, exp.Select):

@@ -1,4 +1,4 @@
-"""DuckDB, confined: it reaches the named objects and nothing else, in bounded memory and time."""
+"""DuckDB in a sandbox: it reads the allowed objects only, with limited memory and time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS: Final = 0.05
 PAGE_ROWS: Final = 2000
-REASONS: Final = {  # what DuckDB says, as Athena says it; the first that is found
+REASONS: Final = {  # pattern of DuckDB's message -> Athena's reason; the first match counts
     f"'{NO_DIVISOR}'": "DIVISION_BY_ZERO: Division by zero; the embedded Athena divides no doubles by it either",
     f"'{NO_ELEMENT}'": "INVALID_FUNCTION_ARGUMENT: An array has no such place, or a map no such key",
     r'Referenced column "([^"]+)" (?:not found|was not)': "COLUMN_NOT_FOUND: Column '{}' cannot be resolved",
@@ -44,17 +44,17 @@ REASONS: Final = {  # what DuckDB says, as Athena says it; the first that is fou
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one query may use."""
+    """The limits of one query."""
 
     seconds: float = 60.0
     memory: str = "512MB"
     threads: int = 2
-    result_bytes: int = 32_000_000  # of printed values, held in memory until their execution is forgotten
+    result_bytes: int = 32_000_000  # of printed values, held in memory as long as their execution
     file_bytes: int = 512_000_000  # of a table that CREATE TABLE AS writes
 
 
 class Guard:
-    """Ends a query from outside: when it is cancelled, when its time is over, when its file is too large."""
+    """Ends a query from another thread: on cancellation, after its time limit, or if its file is too large."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -63,11 +63,11 @@ class Guard:
         self._deadline = float("inf")
 
     def start(self) -> None:
-        """Begin to count the time; waiting for a turn is not counted."""
+        """Start the time limit; the wait in the queue does not count."""
         self._deadline = time.monotonic() + self.limits.seconds
 
     def check(self, file: Path | None = None) -> None:
-        """Raise QueryFailedError once the query must end; for the steps between DuckDB's."""
+        """Raise QueryFailedError if the query must end; called between calls of DuckDB."""
         if self.cancelled.is_set():
             self.reason = "Query cancelled by user"
         elif time.monotonic() > self._deadline:
@@ -79,7 +79,10 @@ class Guard:
 
     @contextlib.contextmanager
     def watching(self, connection: duckdb.DuckDBPyConnection, file: Path | None = None) -> Iterator[None]:
-        """Interrupt the connection's query when it must end; repeated, for it may not have begun yet."""
+        """Interrupt the connection while the query must end.
+
+        The interrupt repeats every 50 ms, because DuckDB ignores one that arrives before its query starts.
+        """
         done = threading.Event()
 
         def watch() -> None:
@@ -99,7 +102,7 @@ class Guard:
 
 
 class Session:
-    """A database in memory for one query; nothing can be configured once it is made."""
+    """An in-memory DuckDB for one query; its configuration is locked from the start."""
 
     def __init__(self, url: str, keys: Keys, allowed: Sequence[str], guard: Guard) -> None:
         self._guard = guard
@@ -128,36 +131,36 @@ class Session:
             self._run(f"SET {setting}")
 
     def close(self) -> None:
-        """Forget the database."""
+        """Close the connection; the database is gone."""
         self._connection.close()
 
     def _run(self, sql: str) -> None:
         self._connection.execute(sql)
 
     def columns(self, sql: str, file: Path | None = None) -> list[tuple[str, str]]:
-        """Give name and type of what a query would give."""
+        """Return name and DuckDB type of each column in a query's result."""
         with self._reporting(file):
             return [(row[0], row[1]) for row in self._connection.execute(f"DESCRIBE {sql}").fetchall()]
 
     def define(self, database: str, name: str, sql: str) -> None:
-        """Make a view; both names are quoted already."""
+        """Create a view; both names must already be quoted."""
         with self._reporting():
             self._run(f"CREATE SCHEMA IF NOT EXISTS {database}")
             self._run(f"CREATE VIEW {database}.{name} AS {sql}")
 
     def read_through(self, sql: str) -> None:
-        """Read every value of a query's rows, to see whether they can be."""
+        """Read every value of a query; raise QueryFailedError if one cannot be read."""
         with self._reporting():
             self._connection.execute(f"SELECT bit_xor(hash(r)) FROM ({sql}) r").fetchall()  # noqa: S608 - our own
 
     def copy(self, sql: str, file: Path, options: str) -> int:
-        """Write a query's rows to an allowed local file; give their number."""
+        """Write a query's rows to an allowed local file; return their number."""
         with self._reporting(file):
             row = self._connection.execute(f"COPY ({sql}) TO {string(str(file))} ({options})").fetchone()
         return int(row[0]) if row else 0
 
     def pages(self, sql: str) -> Iterator[list[tuple[Any, ...]]]:
-        """Give a query's rows in pages."""
+        """Yield a query's rows in pages of at most 2,000."""
         with self._reporting():
             self._connection.execute(sql)
             while page := self._connection.fetchmany(PAGE_ROWS):
@@ -182,7 +185,7 @@ def _reason(message: str) -> str:
 
 
 def extension() -> str:
-    """Find the S3 extension that was installed with this very version of DuckDB; nothing is downloaded."""
+    """Return the path of the installed S3 extension for this version of DuckDB; download nothing."""
     spec = find_spec("duckdb_extension_httpfs")
     origin = spec.origin if spec else None
     if origin is None:

@@ -1,4 +1,4 @@
-"""Query executions: each in a thread of its own, a few at a time, remembered with its result for a while."""
+"""Query executions: one thread each, two at a time, kept with their results up to a number and a size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEPT: Final = 1000
 KEPT_BYTES: Final = 128_000_000
 ENGINE: Final = "Athena engine version 3"
 FINAL: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-KINDS: Final = {  # the statement's first words, its type, its subtype
+KINDS: Final = {  # first words of a statement -> its type and subtype
     "CREATE TABLE": ("DDL", "CREATE_TABLE_AS_SELECT"),
     "CREATE EXTERNAL": ("DDL", "CREATE_TABLE"),
     "CREATE OR": ("DDL", "CREATE_VIEW"),
@@ -50,7 +50,7 @@ LOG: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Execution:
-    """One query, from its submission to its end."""
+    """One query execution, from submission to end; times are seconds since the epoch."""
 
     asked: Asked
     guard: Guard
@@ -67,18 +67,21 @@ class Execution:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """Tell type and subtype of the statement."""
+        """Return type and subtype of the statement."""
         words = " ".join(bare(self.asked.text).split(None, 2)[:2]).upper()
         return next((kind for start, kind in KINDS.items() if words.startswith(start)), ("DML", "SELECT"))
 
     @property
     def location(self) -> str:
-        """Say where the result lies: a CSV of a query, plain text of anything else."""
+        """Return the S3 location of the result.
+
+        The suffix is `.csv` for a query and `.txt` for other statements; a CREATE TABLE AS has none.
+        """
         is_made = self.kind[1] == "CREATE_TABLE_AS_SELECT"
         return f"{self.asked.output}{self.id}{'' if is_made else '.csv' if self.kind[0] == 'DML' else '.txt'}"
 
     def described(self) -> dict[str, Any]:
-        """Describe it as GetQueryExecution does."""
+        """Return the description that GetQueryExecution sends."""
         status: dict[str, Any] = {"State": self.state, "SubmissionDateTime": self.submitted}
         if self.reason:
             status["StateChangeReason"] = self.reason
@@ -119,7 +122,7 @@ class Execution:
 
 
 class Executions:
-    """All executions of the account."""
+    """All query executions of the account."""
 
     def __init__(self, surroundings: Surroundings, limits: Limits | None = None) -> None:
         self.surroundings = surroundings
@@ -129,7 +132,11 @@ class Executions:
         self._turns = threading.BoundedSemaphore(RUNNING_AT_ONCE)
 
     def start(self, asked: Asked, keys: Keys, token: str = "") -> Execution:
-        """Submit a query; one that was submitted with this token already is given again."""
+        """Submit a query and return its execution.
+
+        A ClientRequestToken that was used before returns the earlier execution. Raise InvalidRequestError if the
+        earlier query differs or the queue is full.
+        """
         execution = Execution(asked, Guard(self.limits), token, keys.user)
         with self._lock:
             for known in self._known.values():
@@ -144,19 +151,19 @@ class Executions:
         return execution
 
     def get(self, query_id: str) -> Execution:
-        """Give an execution by its id."""
+        """Return an execution by its id; raise InvalidRequestError if there is none."""
         with self._lock:
             if query_id not in self._known:
                 raise InvalidRequestError(f"QueryExecution {query_id} was not found")
             return self._known[query_id]
 
     def newest_first(self, workgroup: str) -> list[str]:
-        """Give the ids of a workgroup's executions."""
+        """Return the ids of a workgroup's executions, newest first."""
         with self._lock:
             return [known.id for known in reversed(self._known.values()) if known.asked.workgroup == workgroup]
 
     def stop(self, query_id: str) -> None:
-        """Cancel an execution; one that ended already stays as it is."""
+        """Cancel an execution; one that has ended stays as it is."""
         execution = self.get(query_id)
         execution.guard.cancelled.set()
         self._end(execution, "CANCELLED", "Query cancelled by user")
@@ -174,7 +181,7 @@ class Executions:
                 facts = {"reason": str(failure), "user": execution.user}
                 is_failed = self.surroundings.bend("ends in failure", value=True, **facts)
                 self._end(execution, "FAILED" if is_failed else "SUCCEEDED", str(failure) * is_failed)
-            except Exception as error:  # whatever else a statement provokes must end it, not leave it running for ever
+            except Exception as error:  # an unexpected error must end the query: a client would wait for ever
                 LOG.exception("query %s", execution.id)
                 self._end(execution, "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}")
             else:
@@ -189,7 +196,7 @@ class Executions:
         return outcome
 
     def _end(self, execution: Execution, state: str, reason: str, outcome: Outcome | None = None) -> None:
-        """Note the end, unless there is one already."""
+        """Record the end of an execution, unless it has ended already."""
         if state != "CANCELLED" and not self.surroundings.bend("ends", value=True, user=execution.user):
             return
         with self._lock:
@@ -201,7 +208,7 @@ class Executions:
             self._forget()
 
     def _forget(self) -> None:
-        """Drop the oldest that ended, by number, and the oldest results, by size."""
+        """Drop the oldest ended executions above KEPT, and the oldest results above KEPT_BYTES."""
         ended = [known for known in self._known.values() if known.state in FINAL]
         for old in ended[: max(0, len(self._known) - KEPT)]:
             del self._known[old.id]
@@ -213,7 +220,10 @@ class Executions:
 
 
 def written(outcome: Outcome) -> bytes:
-    """Write a result as Athena does: quoted CSV with a header for a query, tab-separated lines for anything else."""
+    """Return a result file as Athena writes it.
+
+    A query gives quoted CSV with a header; any other statement gives tab-separated lines.
+    """
     if not outcome.has_header:
         return "".join("\t".join(value or "" for value in row) + "\n" for row in outcome.rows).encode()
     header: list[str | None] = [column["Name"] for column in outcome.columns]
@@ -221,5 +231,5 @@ def written(outcome: Outcome) -> bytes:
 
 
 def _cell(value: str | None) -> str:
-    """Write one value: nothing at all for NULL, so that it differs from an empty string."""
+    """Return one CSV value; NULL is empty and unquoted, so that it differs from an empty string."""
     return "" if value is None else '"' + value.replace('"', '""') + '"'

@@ -1,6 +1,6 @@
-"""How a query ends other than well.
+"""How a query fails.
 
-QueryFailedError      the query ran into something: it ends FAILED, with the reason
+QueryFailedError      the query exists and failed: its state is FAILED, with the reason
 InvalidRequestError   the request itself is refused: HTTP 400, no query exists
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class QueryFailedError(Exception):
-    """A query cannot give its result; the message is the reason that the caller reads."""
+    """A query that cannot return its result; the message is the reason that the caller reads."""
 
 
 class InvalidRequestError(Exception):
@@ -20,5 +20,5 @@ class InvalidRequestError(Exception):
 
 
 def unsupported(what: str) -> QueryFailedError:
-    """Give the failure of something that Athena does and this engine does not."""
+    """Return the error for something that Athena supports and this engine does not."""
     return QueryFailedError(f"NOT_SUPPORTED: {what} is not supported by the embedded Athena.")

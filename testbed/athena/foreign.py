@@ -1,4 +1,4 @@
-"""Forms that the parser or DuckDB takes and Athena does not: each is refused by its name, before anything runs."""
+"""SQL that sqlglot or DuckDB accept and Athena does not; each form is refused by name before anything runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ KINDS: Final = frozenset({"", "INNER", "OUTER", "CROSS"})
 
 
 def check_tokens(tokens: Iterable[Token]) -> None:
-    """Raise QueryFailedError for marks that Athena does not know, and for FROM without SELECT."""
+    """Raise QueryFailedError for tokens that Athena does not know, and for FROM without SELECT."""
     before: Token | None = None
     for token in tokens:
         if token.token_type in TOKENS:
@@ -54,14 +54,14 @@ def check_tokens(tokens: Iterable[Token]) -> None:
 
 
 def _ends_value(token: Token | None) -> bool:
-    """Say whether a bracket behind a token takes an element of a value, or follows ARRAY."""
+    """Return whether a bracket after this token is a subscript, or follows ARRAY."""
     if token is None or token.text.upper() in KEYWORDS:
         return False
     return token.token_type in CLOSING or token.text.replace("_", "a").isalnum()
 
 
 def check_node(node: exp.Expr) -> None:
-    """Raise QueryFailedError for a part of a query that Athena has no form for."""
+    """Raise QueryFailedError for a node that Athena's SQL does not have."""
     for kind, name in NODES.items():
         if isinstance(node, kind):
             raise _foreign(name)

@@ -1,4 +1,4 @@
-"""`information_schema`: what databases, tables and columns there are, as the keys of the caller show them."""
+"""`information_schema`: the databases, tables and columns that the caller's credentials may see."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ Row = tuple[str | int | None, ...]
 
 
 def sql_of(account: Account, place: tuple[str, str]) -> str:
-    """Give the query that makes one table of it; what the caller may not see ends the query with that reason."""
+    """Return a query that produces one table of `information_schema`.
+
+    Raise QueryFailedError for an unknown table, or if the caller may not list something.
+    """
     schema, name = place
     if name in ABSENT:
         raise unsupported(f"The table `{INFORMATION}.{name}`")
@@ -63,7 +66,7 @@ def sql_of(account: Account, place: tuple[str, str]) -> str:
 
 
 def databases_of(account: Account, catalog: str) -> list[str]:
-    """List the databases of a catalog: Glue's, or the buckets behind Tabulator's."""
+    """Return the databases of a catalog: those of Glue, or the buckets of Tabulator."""
     if catalog == TABULATOR:
         return list(account.held().buckets)
     return [str(found["Name"]) for found in account.pages("get_databases", "DatabaseList")]
@@ -97,7 +100,7 @@ def _columns(catalog: str, database: str, table: dict[str, Any]) -> Iterator[Row
 
 
 def data_type(hive: str) -> str:
-    """Give the type of a Glue column as Athena's engine names it; what it does not know stays as it is."""
+    """Return the type of a Glue column in Athena's spelling; a type that cannot be parsed stays as it is."""
     try:
         kind = exp.DataType.build(hive, dialect="hive")
     except SqlglotError:

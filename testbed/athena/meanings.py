@@ -1,4 +1,4 @@
-"""Where DuckDB takes the words of Athena for something else: each such part of a query is written as it is meant."""
+"""Rewrite expressions whose meaning differs between Athena and DuckDB."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from testbed.athena.failures import unsupported
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# No numbers: the query ends where one of these is read as one.
+# Not numbers: casting one of these to a number ends the query, and the message contains the text.
 NO_DIVISOR: Final = "division by zero"
 NO_ELEMENT: Final = "no such element"
-DIVISORS: Final = 8  # how many a divisor may hold: each is written twice
-LARGEST: Final = 2000  # nodes of what is written several times
+DIVISORS: Final = 8  # divisions inside one divisor: the divisor is written twice, so nesting doubles the size
+LARGEST: Final = 2000  # nodes of an expression that is written several times
 FRACTIONS: Final = "DOUBLE", "FLOAT"  # DuckDB's names of Athena's double and real
-DAYS: Final = frozenset({"day", "week", "month", "quarter", "year"})  # what added to a date gives a date
+DAYS: Final = frozenset({"day", "week", "month", "quarter", "year"})  # units that keep a date a date
 FIELDS: Final = {
     "DOW": "isodow", "DAY_OF_WEEK": "isodow", "DAY_OF_YEAR": "doy", "DAY_OF_MONTH": "day", "YOW": "isoyear",
 }  # fmt: skip
@@ -29,19 +29,19 @@ GROUPS: Final = re.compile(r"\\(?P<plain>.)|\$(?P<group>\d)|[\\$]", re.DOTALL)  
 
 
 def meant(node: exp.Expr) -> exp.Expr:
-    """Give what a node means, or the node itself where the translation keeps its meaning."""
+    """Return a replacement with Athena's meaning, or the node itself if DuckDB means the same."""
     rewrite = MEANINGS.get(type(node))
     return rewrite(node) if rewrite else node
 
 
 def _date_difference(node: exp.Expr) -> exp.Expr:
-    """Count whole units; DuckDB's date_diff counts the borders between them."""
+    """Count whole units; DuckDB's date_diff counts the unit boundaries between the two dates."""
     unit = exp.Literal.string(str(node.args.get("unit") or "day").strip("'").lower())
     return _call("date_sub", unit, node.expression, node.this)
 
 
 def _quotient(node: exp.Expr) -> exp.Expr:
-    """End the query where a divisor is zero, unless it tries; DuckDB gives NULL."""
+    """End the query if a divisor is zero, except inside TRY; DuckDB returns NULL."""
     divisor = node.expression
     is_safe = isinstance(divisor, exp.Literal) and not divisor.is_string and float(divisor.name) != 0
     if is_safe or node.find_ancestor(exp.Try):
@@ -60,12 +60,15 @@ def _require_small(node: exp.Expr) -> None:
 
 
 def _end(reason: str) -> exp.Expr:
-    """Give what ends the query where it is evaluated."""
+    """Return an expression that ends the query with this reason when it is evaluated."""
     return exp.cast(exp.Literal.string(reason), exp.DType.TINYINT)
 
 
 def _element(node: exp.Expr) -> exp.Expr:
-    """End the query where an array has no such place or a map no such key, unless it tries; DuckDB gives NULL."""
+    """End the query if an array index or a map key does not exist, except inside TRY.
+
+    DuckDB returns NULL. The types are unknown here, so the expression tests the value's type at run time.
+    """
     if node.args.get("safe") or node.find_ancestor(exp.Try):
         return node
     _require_small(node)
@@ -84,7 +87,7 @@ def _element(node: exp.Expr) -> exp.Expr:
 
 
 def _whole(node: exp.Expr) -> exp.Expr:
-    """Round halves away from zero where a fraction becomes a whole number; DuckDB rounds doubles to the even one."""
+    """Round halves away from zero when a fraction is cast to an integer; DuckDB rounds doubles half to even."""
     if not node.args["to"].is_type(*exp.DataType.INTEGER_TYPES) or node.this.is_string:
         return node
     _require_small(node)
@@ -104,7 +107,10 @@ def _sum(node: exp.Expr) -> exp.Expr:
 
 
 def _reckoned(node: exp.Expr, step: exp.Expr) -> exp.Expr:
-    """Have what is reckoned from a date be a date, where the words tell that it is one; DuckDB makes a time of it."""
+    """Cast a date plus or minus whole days to a date; DuckDB returns a timestamp.
+
+    Applies only where the query itself shows that the operand is a date. Raise QueryFailedError for a unit below a day.
+    """
     if not _is_date(node.this):
         return node
     name = str(step.args.get("unit") or "day").strip("'").lower()
@@ -120,12 +126,12 @@ def _is_date(node: exp.Expr) -> bool:
 
 
 def _type_name(node: exp.Expr) -> exp.Expr:
-    """Name types in lower case, and no type for sums alone."""
+    """Return type names in lower case; HUGEINT, which DuckDB uses for sums, becomes bigint."""
     return _call("replace", exp.Lower(this=node.copy()), *map(exp.Literal.string, ("hugeint", "bigint")))
 
 
 def _row(node: exp.Expr) -> exp.Expr:
-    """Number the members that have no names; a cast names them itself."""
+    """Label the unnamed members of a row `field0`, `field1` …; inside a cast the cast names them."""
     if node.find_ancestor(exp.Cast):
         return node
     members = [
@@ -138,20 +144,20 @@ def _row(node: exp.Expr) -> exp.Expr:
 
 
 def _field_of_date(node: exp.Expr) -> exp.Expr:
-    """Count days of the week from Monday, whatever name they go by."""
+    """Number the days of the week from Monday as 1, under every name of the field."""
     field = FIELDS.get(node.name.upper())
     return exp.Extract(this=exp.var(field), expression=node.expression.copy()) if field else node
 
 
 def _zoned(node: exp.Expr) -> exp.Expr:
-    """Take a time without zone for one of UTC; DuckDB takes it for one of the zone that is named."""
+    """Read a time without zone as UTC; DuckDB reads it in the named zone."""
     if node.args["zone"].name.upper() != "UTC":
         raise unsupported("AT TIME ZONE with another zone than UTC")
     return exp.cast(node.this.copy(), exp.DType.TIMESTAMPTZ)
 
 
 def _substring(node: exp.Expr) -> exp.Expr:
-    """Take nothing from position zero and from before the beginning."""
+    """Return an empty string for position zero and for positions before the start."""
     start = node.args["start"]
     if isinstance(start, exp.Literal) and start.name.isdigit() and int(start.name) > 0:
         return node
@@ -162,7 +168,7 @@ def _substring(node: exp.Expr) -> exp.Expr:
 
 
 def _replacement(node: exp.Expr) -> exp.Expr:
-    """Write `$1` as DuckDB does, and what it would take for a mark as it stands there."""
+    """Write Java's `$1` as DuckDB's group reference and escape the rest of the replacement."""
     given = node.args["replacement"]
     if not isinstance(given, exp.Literal):
         raise unsupported("A replacement that is no literal")
@@ -180,24 +186,24 @@ def _mark(found: re.Match[str]) -> str:
 
 
 def _extract(node: exp.Expr) -> exp.Expr:
-    """Give NULL where nothing matches, not an empty string."""
+    """Return NULL if nothing matches; DuckDB returns an empty string."""
     return exp.Case().when(_call("regexp_matches", node.this, node.expression), node.copy())
 
 
 def _part(node: exp.Expr) -> exp.Expr:
-    """Give NULL for a part that is not there, not an empty string."""
+    """Return NULL for a part that does not exist; DuckDB returns an empty string."""
     return _call("list_extract", _call("str_split", node.this, node.args["delimiter"]), node.args["part_index"])
 
 
 def _cardinality(node: exp.Expr) -> exp.Expr:
-    """Count the elements of a map too; the types are not known here."""
+    """Count the elements of an array or a map; the types are unknown here, so JSON tells them apart."""
     value = _call("to_json", node.this)
     is_map = exp.EQ(this=_call("json_type", value), expression=exp.Literal.string("OBJECT"))
     return exp.Case().when(is_map, _call("len", _call("json_keys", value))).else_(_call("json_array_length", value))
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
-    """Call a function of DuckDB's by that very name."""
+    """Return a call of a DuckDB function by its exact name."""
     return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
 
 

@@ -1,4 +1,4 @@
-"""Athena's operations on data catalogs, for the two that ministack does not know: Tabulator, and Glue's other name."""
+"""Athena's operations on data catalogs, for the two that ministack does not know: Tabulator and Glue's second name."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ KINDS: Final = {GLUE_ALIAS: "GLUE", TABULATOR: "LAMBDA"}
 
 
 def spelt(asked: dict[str, Any]) -> dict[str, Any]:
-    """Give a request with Glue's catalog by the name that ministack knows."""
+    """Return a request with Glue's second name replaced by the name that ministack knows."""
     return asked | {"CatalogName": GLUE} if str(asked.get("CatalogName", "")).lower() == GLUE_ALIAS else asked
 
 
 def is_about_tabulator(asked: dict[str, Any]) -> bool:
-    """Say whether a request names Tabulator's catalog."""
+    """Return whether a request names Tabulator's catalog."""
     return str(asked.get("CatalogName", "")).lower() == TABULATOR
 
 
 def answer(account: Account, name: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Answer a request on Tabulator's catalog; lists are whole."""
+    """Answer a request on Tabulator's catalog; lists have a single page."""
     bucket, table = str(asked.get("DatabaseName", "")).lower(), str(asked.get("TableName", "")).lower()
     try:
         if name == "ListDatabases":
@@ -49,7 +49,7 @@ def answer(account: Account, name: str, asked: dict[str, Any]) -> dict[str, Any]
 
 
 def require_table(account: Account, asked: dict[str, Any]) -> None:
-    """Raise InvalidRequestError for a Glue table that is not there, for which ministack would make one up."""
+    """Raise InvalidRequestError if a Glue table does not exist; ministack would invent one."""
     try:
         account.table(str(asked.get("DatabaseName", "")).lower(), str(asked.get("TableName", "")).lower())
     except QueryFailedError as error:

@@ -1,4 +1,4 @@
-"""Put our Athena in the place of ministack's, behind its checks of signature and permissions."""
+"""Replace ministack's Athena by ours, behind ministack's checks of signature and permissions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CATALOG_USER: Final = "catalog-service"
 
 
 def mount_athena(url: str, state: Path, faults: Faults) -> None:
-    """Serve queries from now on; they read S3 and Glue at `url` with the keys of whoever asked."""
+    """Install our Athena; it reads S3 and Glue at `url` with the credentials of each caller."""
     handlers = ministack.SERVICE_HANDLERS
     surroundings = Surroundings(url, partial(held, state), Defects(faults).bend)
     handlers["athena"] = Athena(handlers["athena"], Executions(surroundings), keys_of).handle
 
 
 def keys_of(headers: Mapping[str, str]) -> Keys:
-    """Give the credentials of a caller whose signature was checked with them before."""
+    """Return the credentials of a caller; ministack has already checked the signature made with them."""
     found = resolve_credential(extract_access_key_id(headers))
     region, is_lent = extract_region(headers), bool(found.session_token) and _is_lent(found)
     token, user = found.session_token or "", found.principal_arn.rpartition("/")[2]
@@ -44,6 +44,9 @@ def keys_of(headers: Mapping[str, str]) -> Keys:
 
 
 def _is_lent(found: ResolvedCredential) -> bool:
-    """Say whether the catalog asked for these keys of a role: whoever else may take a role counts as anybody."""
+    """Return whether the catalog service assumed the role of these credentials.
+
+    Credentials of a role that anyone else assumed count as the caller's own.
+    """
     source = resolve_credential(found.source_access_key_id or "")
     return isinstance(source, ResolvedCredential) and source.principal_name == CATALOG_USER

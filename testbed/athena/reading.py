@@ -1,4 +1,4 @@
-"""A query with all it reads: tables and views found in Glue, their objects in S3, opened in a session of its own."""
+"""The inputs of a query: its tables and views from Glue, their S3 objects, and a DuckDB session over them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MOST_NESTED: Final = 16
 
 @dataclass(slots=True)
 class Part:
-    """The files of a table, or of one of its partitions with that one's values by column."""
+    """The files of a table, or of one partition; `values` holds value and DuckDB type per partition column."""
 
     files: list[str]
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Source:
 
 
 class Reading:
-    """What one query reads; gathered with the caller's rights before anything runs."""
+    """The sources of one query; they are collected with the caller's rights before anything runs."""
 
     def __init__(self, account: Account, guard: Guard, tree: exp.Expression, home: str) -> None:
         self._account = account
@@ -79,7 +79,7 @@ class Reading:
             raise unsupported('"$path" in a query of a Tabulator table, which has "$physical_key",')
 
     def _gather(self, tree: exp.Expression, home: str, depth: int) -> None:
-        """Find the sources of a query, those of its views before the views themselves."""
+        """Collect the sources of a query; the sources of a view come before the view."""
         vet(tree)
         if depth > MOST_NESTED:
             raise QueryFailedError("INVALID_VIEW: Views are nested too deeply or contain themselves.")
@@ -129,7 +129,7 @@ class Reading:
 
     @contextlib.contextmanager
     def opened(self, *writable: Path) -> Iterator[tuple[Session, str]]:
-        """Give a session with every source in place, and the query to run in it."""
+        """Yield a session that has every source as a view, and the query to run in it."""
         with tempfile.TemporaryDirectory(prefix="tabulator-") as folder:
             fetched = [
                 path
@@ -176,7 +176,10 @@ class Reading:
 
 
 def view_of(table: dict[str, Any]) -> dict[str, Any]:
-    """Read the definition of a view, which Athena keeps encoded in Glue."""
+    """Return the definition of a view, which Athena stores in Glue as base64 of JSON.
+
+    Raise QueryFailedError if it cannot be read.
+    """
     head, tail = VIEW_TEXT.split("{}")
     kept = (table.get("ViewOriginalText") or "").removeprefix(head).removesuffix(tail)
     try:
@@ -188,6 +191,6 @@ def view_of(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def view_text(query: str, database: str, columns: list[dict[str, str]]) -> str:
-    """Encode the definition of a view for Glue."""
+    """Return the definition of a view as Glue stores it."""
     said = {"originalSql": query, "catalog": "awsdatacatalog", "schema": database, "columns": columns}
     return VIEW_TEXT.format(base64.b64encode(json.dumps(said).encode()).decode())

@@ -1,4 +1,4 @@
-"""How the files of a Tabulator table become rows: CSV by position, Parquet by name, each value of its declared type."""
+"""The rows of a Tabulator table's files: CSV columns by position, Parquet columns by name, cast to declared types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from testbed.athena.tabulator import File
 
 ENCODING: Final = "utf-8-sig"
-DEFAULTS: Final = {  # of columns that take no null, in the row of a file that cannot be read
+DEFAULTS: Final = {  # of NOT NULL columns, in the row that stands for an unreadable file
     "string": "''",
     "binary": "''",
     "boolean": "false",
@@ -38,19 +38,25 @@ DEFAULTS: Final = {  # of columns that take no null, in the row of a file that c
 
 
 class BrokenError(Exception):
-    """A file that cannot be read as its table says; the message is the reason."""
+    """A file that does not match its table's definition; the message is the reason."""
 
 
 @dataclass(slots=True)
 class Tabulated:
-    """A table with its files; `paths` is where their bytes lie once they are fetched, nothing where there are none."""
+    """A table with its files.
+
+    `paths` holds the local copy of each fetched file, or None where the object does not exist.
+    """
 
     table: Definition
     files: list[File]
     paths: list[Path | None] = field(default_factory=list)
 
     def fetch(self, account: Account, guard: Guard, folder: Path) -> list[str]:
-        """Copy the very versions that the packages name; give the paths."""
+        """Download the exact versions that the packages name; return the local paths.
+
+        Raise QueryFailedError above the limit for files.
+        """
         left, own = guard.limits.file_bytes, Path(tempfile.mkdtemp(dir=folder))
         for file in self.files:
             guard.check()
@@ -67,7 +73,11 @@ class Tabulated:
         return [str(path) for path in self.paths if path]
 
     def sql(self, session: Session) -> str:
-        """Give the query of all rows."""
+        """Return the query over all rows.
+
+        A file that cannot be read fails the query. With `continue_on_error` it becomes one row with the reason in
+        `$issue`.
+        """
         parts = [_select(self.table, {}, "NULL", {}, "WHERE FALSE")]
         for file, path in zip(self.files, self.paths, strict=True):
             try:
@@ -81,13 +91,16 @@ class Tabulated:
 
 
 def tabulated(account: Account, guard: Guard, place: tuple[str, str]) -> Tabulated:
-    """Find a table and its files."""
+    """Return a table with the files that it reads."""
     table = table_of(account, *place)
     return Tabulated(table, list(files_of(account, guard, bucket_of(place[0]), table)))
 
 
 def _rows(session: Session, table: Definition, file: File, path: Path | None) -> str:
-    """Give the query of one file's rows; one that must not stop the others is read to its end first."""
+    """Return the query over one file's rows.
+
+    With `continue_on_error` the file is read to its end first, so that an unreadable one raises here.
+    """
     if path is None:
         raise BrokenError("there is no such object, or not in this version")
     source, present = _csv(table, path) if table.delimiter else _parquet(session, path)
@@ -104,7 +117,7 @@ def _rows(session: Session, table: Definition, file: File, path: Path | None) ->
 
 
 def _select(table: Definition, present: dict[str, str], issue: str, values: dict[str, str | None], rest: str) -> str:
-    """Select all columns of a table; without any present each has its default."""
+    """Return a SELECT of all columns of a table; if none is present, each column has its default."""
     parts = [_value(column, present) for column in table.columns]
     for name in (*table.groups, *ADDED):
         value = values.get(name)
@@ -123,7 +136,7 @@ def _value(column: Column, present: dict[str, str]) -> str:
 
 
 def _csv(table: Definition, path: Path) -> tuple[str, dict[str, str]]:
-    """Give the reading call, and the field of each column that the first line has one for."""
+    """Return the reading call, and the CSV field of each column that the first line covers."""
     with path.open(newline="", encoding=ENCODING, errors="replace") as lines:
         count = len(next(csv.reader(lines, delimiter=table.delimiter), []))
     fields = ", ".join(f"'f{place}': 'VARCHAR'" for place in range(count))
@@ -141,7 +154,7 @@ def _csv(table: Definition, path: Path) -> tuple[str, dict[str, str]]:
 
 
 def _parquet(session: Session, path: Path) -> tuple[str, dict[str, str]]:
-    """Give the reading call, and the columns of the file by their names in lower case."""
+    """Return the reading call, and the quoted columns of the file by their lower-case names."""
     source = f"read_parquet({string(str(path))})"
     found = session.columns(f"SELECT * FROM {source}")  # noqa: S608 - quoted parts
     return source, {name.lower(): quoted(name) for name, _ in found}

@@ -1,4 +1,4 @@
-"""Run one statement for one caller and give its outcome."""
+"""Run one statement for one caller and return its outcome."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from testbed.athena.engine import Guard
 
 Row = list[str | None]
-CELL_BYTES: Final = 64  # what a value costs in memory besides its text
+CELL_BYTES: Final = 64  # memory of a value besides its text
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a statement gave; `has_header` says that its rows come with the names, as those of a query do."""
+    """The result of a statement; `has_header` is true for queries, whose first result row holds the column names."""
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -50,13 +50,16 @@ class Outcome:
 
     @property
     def cost(self) -> int:
-        """Estimate the memory that the rows take, in bytes."""
+        """Return the estimated memory of the rows, in bytes."""
         return sum(CELL_BYTES + len(value or "") for row in self.rows for value in row)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One statement as it was sent, and the folder of its results and of tables that name no other."""
+    """One statement as it was sent.
+
+    `output` is the folder for its results, and for a new table without a location.
+    """
 
     text: str
     values: tuple[str, ...]
@@ -68,12 +71,12 @@ class Asked:
 
     @property
     def home(self) -> str:
-        """Name the schema of tables that name none."""
+        """Return the schema for tables that name none."""
         return schema_of(self.catalog, self.database, "")
 
 
 class Run:
-    """One statement's run."""
+    """One run of one statement."""
 
     def __init__(self, account: Account, guard: Guard, asked: Asked, query_id: str) -> None:
         self._account = account
@@ -83,7 +86,7 @@ class Run:
         self._changing = Changing(account, guard, asked.home)
 
     def outcome(self) -> Outcome:
-        """Run it; raise QueryFailedError with the reason when it cannot be."""
+        """Run the statement; raise QueryFailedError with the reason if it fails."""
         statement = self._resolved()
         self._guard.check()
         match statement:
@@ -106,7 +109,10 @@ class Run:
         return Outcome()
 
     def _resolved(self) -> statements.Statement:
-        """Parse the statement with its parameters in place, that of EXECUTE instead of EXECUTE itself."""
+        """Return the parsed statement with its parameters bound.
+
+        EXECUTE is replaced by the prepared statement that it names.
+        """
         statement, given = parse(self._asked.text), self._asked.values
         if isinstance(statement, statements.Prepare):
             return statement
@@ -144,7 +150,7 @@ class Run:
         return outcome
 
     def _look(self, statement: statements.Statement) -> Outcome:
-        """Answer SHOW and DESCRIBE from Glue."""
+        """Answer SHOW and DESCRIBE from Glue or Tabulator."""
         match statement:
             case statements.ShowTables():
                 return _listing("tab_name", self._tables(statement), statement.pattern)
@@ -169,7 +175,7 @@ class Run:
         return [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
 
     def _databases(self, catalog: str) -> list[dict[str, Any]]:
-        # Any name of a database tells which catalog is meant, or that there is no such one.
+        # Any database name will do: `schema_of` needs one to resolve the catalog, or to refuse an unknown one.
         schema = schema_of(catalog, "any", self._asked.home) if catalog else self._asked.home
         names = databases_of(self._account, TABULATOR if bucket_of(schema) else GLUE)
         return [{"Name": name} for name in names]
@@ -193,7 +199,7 @@ def _bound(text: str, values: Sequence[str]) -> statements.Statement:
 
 
 def _named(name: str) -> str:
-    """Name a column of VALUES as Athena does; names are in lower case."""
+    """Return a result column's name: in lower case, and `_col0` for DuckDB's `col0` of VALUES."""
     return f"_{name}" if name.startswith("col") and name[3:].isdigit() else name.lower()
 
 
@@ -202,7 +208,7 @@ def _string(name: str) -> dict[str, Any]:
 
 
 def _listing(title: str, found: Sequence[dict[str, Any]], pattern: str, *, is_sorted: bool = True) -> Outcome:
-    """List names; a pattern is Hive's, with `*` for anything and `|` between alternatives."""
+    """Return names as an outcome; a pattern is Hive's, with `*` for anything and `|` between alternatives."""
     names = [str(entry["Name"]) for entry in found]
     if pattern:
         names = [name for name in names if any(fnmatch.fnmatchcase(name, one) for one in pattern.lower().split("|"))]

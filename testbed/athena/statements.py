@@ -1,4 +1,4 @@
-"""What may be asked: one statement of a kind on this list, parsed as Athena's dialect; everything else is refused."""
+"""The kinds of statements that can run. Each is parsed as Athena's dialect; all other statements are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testbed.athena.failures import unsupported
 from testbed.athena.foreign import check_tokens
 
 MOST_NESTED: Final = 8
-MOST_TOKENS: Final = 20_000  # the parser keeps every other thread of the server waiting while it reads
+MOST_TOKENS: Final = 20_000  # sqlglot holds the GIL while it parses, so every other request waits
 COMMENTS: Final = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 NAME: Final = r"[`\"]?([A-Za-z0-9_\-]+)[`\"]?"
 PLACE: Final = rf"(?:{NAME}\.)?{NAME}"
@@ -38,13 +38,13 @@ DEALLOCATE: Final = re.compile(rf"DEALLOCATE\s+PREPARE\s+{NAME}", re.IGNORECASE)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# sqlglot warns of what it takes as an opaque command; we refuse those, so the warning tells nobody anything.
+# sqlglot warns of statements that it parses as opaque commands; we refuse those, so the warning is noise.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement that gives rows."""
+    """A statement that returns rows."""
 
     tree: exp.Expression
 
@@ -65,7 +65,7 @@ class CreateTableAs:
 
 @dataclass(frozen=True, slots=True)
 class CreateView:
-    """CREATE [OR REPLACE] VIEW; the text of its query is kept as written."""
+    """CREATE [OR REPLACE] VIEW; the text of its query is stored as written."""
 
     tree: exp.Create
     query: str
@@ -80,7 +80,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """DESCRIBE, or SHOW COLUMNS, which gives the names alone."""
+    """DESCRIBE, or SHOW COLUMNS, which returns only the names."""
 
     database: str
     table: str
@@ -158,7 +158,10 @@ PLAIN: Final[dict[re.Pattern[str], Callable[[re.Match[str]], Statement]]] = {
 
 
 def parse(text: str) -> Statement:
-    """Read one statement; raise QueryFailedError for what is no SQL, more than one, or of no known kind."""
+    """Parse one statement.
+
+    Raise QueryFailedError if the text is not SQL, holds several statements, or is of an unsupported kind.
+    """
     text = bare(text)
     if spoken := _plain(text):
         return spoken
@@ -173,12 +176,12 @@ def parse(text: str) -> Statement:
 
 
 def bare(text: str) -> str:
-    """Give a statement without the comments before it and the semicolon behind it."""
+    """Return a statement without leading comments and without its final semicolon."""
     return COMMENTS.sub("", text).strip().removesuffix(";").strip()
 
 
 def tree_of(text: str) -> exp.Expression:
-    """Parse one statement of Athena's dialect."""
+    """Parse one statement of Athena's dialect; raise QueryFailedError if there is not exactly one."""
     try:
         _check_form(text)
         trees = sqlglot.parse(text, read="athena")
@@ -194,7 +197,7 @@ def tree_of(text: str) -> exp.Expression:
 
 
 def _check_form(text: str) -> None:
-    """Refuse foreign marks, and deep arrays and rows: each level takes the parser twice the time."""
+    """Refuse foreign tokens and deeply nested arrays and rows; each level doubles the parser's time."""
     opened, before = [], ""
     tokens = sqlglot.tokenize(text, read="athena")
     if len(tokens) > MOST_TOKENS:
@@ -211,12 +214,12 @@ def _check_form(text: str) -> None:
 
 
 def _plainly(message: str) -> str:
-    """Take the terminal's underlining out of the parser's message and keep its first line."""
+    """Return the first line of the parser's message without terminal escapes."""
     return re.sub(r"\x1b\[\d*m", "", message).splitlines()[0].strip()
 
 
 def _plain(text: str) -> Statement | None:
-    """Read the statements that the parser leaves as commands."""
+    """Return a statement that sqlglot parses only as an opaque command, or None if it is not one."""
     for pattern, made in PLAIN.items():
         if found := pattern.fullmatch(text):
             return made(found)
@@ -224,7 +227,7 @@ def _plain(text: str) -> Statement | None:
 
 
 def _values(text: str) -> tuple[str, ...]:
-    """Split the values of USING as the parser sees them."""
+    """Return the values of USING, split by the parser."""
     tree = tree_of(f"SELECT {text}")
     return tuple(value.sql("athena") for value in tree.expressions)
 
@@ -248,7 +251,7 @@ def _create(tree: exp.Create, text: str) -> Statement:
 
 
 def literal(text: str) -> exp.Expression:
-    """Parse one execution parameter, which must be a literal value."""
+    """Parse one execution parameter; raise QueryFailedError if it is not a literal value."""
     tree = tree_of(f"SELECT {text}")
     if isinstance(tree, exp.Select) and len(tree.expressions) == 1 and set(_given(tree)) <= {"expressions", "kind"}:
         value = tree.expressions[0]
@@ -262,7 +265,7 @@ def _given(tree: exp.Expression) -> list[str]:
 
 
 def _is_literal(value: exp.Expression) -> bool:
-    """Say whether a value is a literal, a signed one, or a DATE or TIMESTAMP literal."""
+    """Return whether a value is a literal, a signed literal, or a DATE or TIMESTAMP literal."""
     if isinstance(value, exp.Neg | exp.Paren | exp.Cast):
         return isinstance(value.this, exp.Expression) and _is_literal(value.this)
     return isinstance(value, exp.Literal | exp.Boolean | exp.Null)

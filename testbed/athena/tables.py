@@ -1,4 +1,4 @@
-"""A Glue table as a relation of DuckDB: its format, its partitions and its columns with their declared types."""
+"""A Glue table as a DuckDB query: its format, its partitions, and its columns with their declared types."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence
 
-UNREADABLE: Final = frozenset("*?[")  # DuckDB takes these in a path for patterns, and has no way to escape them
+UNREADABLE: Final = frozenset("*?[")  # DuckDB reads these in a path as a glob and has no escape for them
 HIVE_DELIMITER: Final = "\x01"
 Columns = dict[str, str]
 
 
 def quoted(name: str) -> str:
-    """Quote an identifier."""
+    """Return a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def string(value: str) -> str:
-    """Quote a string."""
+    """Return a quoted SQL string."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def columns_of(given: Sequence[dict[str, str]]) -> Columns:
-    """Give DuckDB's types of Glue's columns, by name."""
+    """Return DuckDB's types of Glue's columns by lower-case name."""
     return {column["Name"].lower(): duckdb_type(column.get("Type", "string")) for column in given}
 
 
 def duckdb_type(hive: str) -> str:
-    """Give the DuckDB type of a Hive type."""
+    """Return the DuckDB type of a Hive type; raise QueryFailedError if it cannot be parsed."""
     try:
         kind = exp.DataType.build("decimal(10,0)" if hive.lower() == "decimal" else hive, dialect="hive")
     except SqlglotError as error:
@@ -46,7 +46,10 @@ def duckdb_type(hive: str) -> str:
 
 
 def relation(table: dict[str, Any], files: Sequence[str], describe: Callable[[str], set[str]], *, path: bool) -> str:
-    """Give the query that reads a table's or partition's files; `describe` names the columns that a source has."""
+    """Return the query that reads the files of a table or partition.
+
+    `describe` returns the column names that a reading call finds. Without files the query has all columns and no rows.
+    """
     storage = table.get("StorageDescriptor", {})
     columns = columns_of(storage.get("Columns", []))
     if not columns:
@@ -70,7 +73,7 @@ def relation(table: dict[str, Any], files: Sequence[str], describe: Callable[[st
 def _source(
     table: dict[str, Any], storage: dict[str, Any], columns: Columns, files: str, describe: Callable[[str], set[str]]
 ) -> tuple[str, str, set[str]]:
-    """Give the reading call, how its columns are cast, and the names of those it has."""
+    """Return the reading call, the cast for its columns, and the names of the columns that exist."""
     serde = storage.get("SerdeInfo", {})
     kind = format_of(table)
     if kind == "parquet":
@@ -85,7 +88,10 @@ def _source(
 
 
 def format_of(table: dict[str, Any]) -> str:
-    """Tell a table's format: parquet, json, csv (quoted) or text (delimited, unquoted)."""
+    """Return a table's format: parquet, json, csv (quoted) or text (delimited, unquoted).
+
+    Raise QueryFailedError for any other.
+    """
     storage = table.get("StorageDescriptor", {})
     library = storage.get("SerdeInfo", {}).get("SerializationLibrary", "").lower()
     said = f"{library} {storage.get('InputFormat', '').lower()}"

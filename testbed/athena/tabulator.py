@@ -1,4 +1,4 @@
-"""A Tabulator table: what its configuration means, and the entries of the latest revisions that it reads."""
+"""A Tabulator table: its parsed configuration, and the matching entries of the latest package revisions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ISSUE: Final = "$issue"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the schema; its type as Hive names it."""
+    """A column of the schema; `hive` is its type in Hive's spelling."""
 
     name: str
     hive: str
@@ -43,36 +43,36 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """Give DuckDB's type."""
+        """Return the DuckDB type."""
         return duckdb_type(self.hive)
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A configuration, read."""
+    """A parsed table configuration."""
 
     columns: tuple[Column, ...]
     package_name: re.Pattern[str]
     logical_key: re.Pattern[str]
-    delimiter: str  # of CSV; nothing for Parquet
+    delimiter: str  # of CSV; empty for Parquet
     has_header: bool
     continues: bool
 
     @property
     def groups(self) -> list[str]:
-        """Name the columns that come from named groups."""
+        """Return the columns that come from named groups of the two patterns."""
         return list({**self.package_name.groupindex, **self.logical_key.groupindex})
 
     @property
     def described(self) -> list[dict[str, str]]:
-        """List all columns as Glue does."""
+        """Return all columns as Glue describes them."""
         own = [{"Name": column.name, "Type": column.hive} for column in self.columns]
         return own + [{"Name": name, "Type": "string"} for name in (*self.groups, *ADDED, ISSUE)]
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One entry of a package: where its bytes lie, and the values that are the same in all its rows."""
+    """One package entry: its object's location and size, and the values that all its rows share."""
 
     bucket: str
     key: str
@@ -82,7 +82,7 @@ class File:
 
 
 def definition_of(text: str) -> Definition:
-    """Read a configuration; one that the catalog should have refused fails the query."""
+    """Parse a configuration; an invalid one, which the catalog should have refused, raises QueryFailedError."""
     try:
         check_config(text)
     except InputError as error:
@@ -100,7 +100,10 @@ def definition_of(text: str) -> Definition:
 
 
 def table_of(account: Account, schema: str, name: str) -> Definition:
-    """Find a table; open query allows keys that the catalog did not lend."""
+    """Return the definition of a table; `name` is in lower case.
+
+    Raise QueryFailedError if it does not exist, or if several names differ only in case.
+    """
     bucket = bucket_of(schema)
     found = [config for known, config in tables_in(account, bucket).items() if known.lower() == name]
     if len(found) > 1:
@@ -111,7 +114,10 @@ def table_of(account: Account, schema: str, name: str) -> Definition:
 
 
 def tables_in(account: Account, bucket: str) -> dict[str, str]:
-    """Give the configurations of a bucket's tables by name."""
+    """Return the configurations of a bucket's tables by name.
+
+    Only credentials that the catalog issued are served, unless open query is enabled. Raise QueryFailedError otherwise.
+    """
     held = account.held()
     if account.bend("is refused", not (held.is_open or account.keys.is_lent)):
         raise QueryFailedError(
@@ -124,7 +130,7 @@ def tables_in(account: Account, bucket: str) -> dict[str, str]:
 
 
 def files_of(account: Account, guard: Guard, bucket: str, table: Definition) -> Iterator[File]:
-    """List the entries that a table reads, by package and logical key, as the caller may see them."""
+    """Yield the matching entries of the latest revisions, by package, with the caller's rights."""
     for package, tags in sorted(_packages(account, bucket).items()):
         matched = table.package_name.search(package)
         if not matched or "latest" not in tags:
@@ -135,7 +141,7 @@ def files_of(account: Account, guard: Guard, bucket: str, table: Definition) -> 
 
 
 def _packages(account: Account, bucket: str) -> dict[str, list[str]]:
-    """Give the pointers of every package."""
+    """Return the pointers of every package: `latest` and timestamps."""
     found: dict[str, list[str]] = defaultdict(list)
     start = f"s3://{bucket}/{POINTERS}"
     for pointer in account.objects(start):
@@ -145,7 +151,7 @@ def _packages(account: Account, bucket: str) -> dict[str, list[str]]:
 
 
 def _latest(account: Account, bucket: str, package: str, tags: list[str]) -> str:
-    """Give the latest revision's hash; nothing when the package was deleted meanwhile."""
+    """Return the hash of the latest revision, or an empty string if the package was deleted meanwhile."""
 
     def pointed(tag: str) -> str:
         return (account.read(bucket, f"{POINTERS}{package}/{tag}") or b"").decode().strip()

@@ -1,4 +1,4 @@
-"""DuckDB's types and values as Athena names and prints them."""
+"""Athena's names for DuckDB's types, and Athena's text for DuckDB's values."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ PRECISIONS: Final = {
     "timestamp with time zone": 3, "time": 3, "varchar": 2147483647,
 }  # fmt: skip
 HIVE: Final = {"integer": "int", "varchar": "string", "varbinary": "binary", "json": "string", "time": "string"}
-PLAIN_FROM: Final = 1e-3  # Java, which prints Athena's doubles, writes what is smaller or larger in scientific form
+PLAIN_FROM: Final = 1e-3  # Athena prints doubles as Java does: in scientific form outside these bounds
 PLAIN_BELOW: Final = 1e7
 
 
 def type_name(duckdb_type: str) -> str:
-    """Name a DuckDB type as a result column of Athena does, without its parameters."""
+    """Return Athena's name of a DuckDB type for a result column, without parameters."""
     if duckdb_type.endswith("]"):
         return "array"
     kind = duckdb_type.partition("(")[0]
@@ -57,7 +57,7 @@ def type_name(duckdb_type: str) -> str:
 
 
 def column_info(name: str, duckdb_type: str) -> dict[str, Any]:
-    """Describe one result column as GetQueryResults does."""
+    """Return the ColumnInfo of a result column, as GetQueryResults sends it."""
     kind = type_name(duckdb_type)
     found = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", duckdb_type)
     precision, scale = (int(found[1]), int(found[2])) if found else (PRECISIONS.get(kind, 0), 0)
@@ -76,7 +76,7 @@ def column_info(name: str, duckdb_type: str) -> dict[str, Any]:
 
 
 def hive_type(duckdb_type: str) -> str:
-    """Name a DuckDB type as a Glue column does."""
+    """Return the Hive type of a DuckDB type, as a Glue column names it."""
     if duckdb_type.endswith("[]"):
         return f"array<{hive_type(duckdb_type[:-2])}>"
     if duckdb_type.startswith("DECIMAL"):
@@ -86,7 +86,7 @@ def hive_type(duckdb_type: str) -> str:
 
 
 def text(value: Any) -> str | None:
-    """Print a value; nothing stands for NULL."""
+    """Return the text of a value, or None for NULL."""
     return None if value is None else _nested(value)
 
 
@@ -98,13 +98,13 @@ def _nested(value: Any) -> str:
 
 
 def moment(value: datetime) -> str:
-    """Print a timestamp with three decimals, and its zone if it has one."""
+    """Return the text of a timestamp with three decimals, and ` UTC` if it has a zone."""
     zone = " UTC" if value.tzinfo else ""
     return f"{value.replace(tzinfo=None).isoformat(' ', 'milliseconds')}{zone}"
 
 
 def duration(value: timedelta) -> str:
-    """Print an interval as days and a time of day with three decimals."""
+    """Return the text of an interval: days and a time of day with three decimals."""
     sign, value = ("-", -value) if value < timedelta() else ("", value)
     seconds, milliseconds = divmod(value // timedelta(milliseconds=1), 1000)
     minutes, seconds = divmod(seconds, 60)
@@ -113,7 +113,7 @@ def duration(value: timedelta) -> str:
 
 
 def double(value: float) -> str:
-    """Print a double as Java does."""
+    """Return the text of a double as Java prints it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -125,11 +125,11 @@ def double(value: float) -> str:
 
 
 def _scientific(value: float) -> str:
-    """Give the shortest scientific form that reads back as the same number."""
+    """Return the shortest scientific form that parses back to the same number."""
     return next(form for digits in range(18) if float(form := f"{value:.{digits}e}") == value)
 
 
-PRINTING: Final[dict[type, Callable[[Any], str]]] = {  # the first that fits: a bool is an int, a datetime is a date
+PRINTING: Final[dict[type, Callable[[Any], str]]] = {  # the first match counts: a bool is an int, a datetime is a date
     type(None): lambda _: "null",
     bool: lambda value: str(value).lower(),
     float: double,
