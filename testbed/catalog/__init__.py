@@ -1,1 +1,1 @@
-"""A Quilt catalog for the testbed: GraphQL and REST registry over packages in the real S3 layout."""
+"""A Quilt catalog for the testbed: GraphQL and REST over packages in the real S3 layout."""

@@ -1,4 +1,4 @@
-"""Serve the catalog: `python -m testbed.catalog`, configured by the supervisor through the environment."""
+"""Serve the catalog: `python -m testbed.catalog`, configured by the supervisor's environment variables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from testbed.serving import serve
 
 
 def main() -> None:
-    """Put the parts together and serve them."""
+    """Create the catalog's parts, serve until stopped and exit with the server's status."""
     state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
     faults = Faults(KNOBS, SENTENCES, state / "kept-switches.json")
     defects = Defects(faults)

@@ -1,4 +1,4 @@
-"""The fields for admins that say who may do what: roles and policies."""
+"""The admin fields for roles and policies."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Access:
         return list(bend_of(info)("roles", roles_of(_admins(info))))
 
     def role(self, info: Any, id: str) -> Answer | None:
-        """Give one role, or nothing."""
+        """Return one role, or None."""
         return next(iter(roles_of(_admins(info), db.roles.c.id == id)), None)
 
     def defaultRole(self, info: Any) -> Answer | None:
-        """Give the default role, or nothing."""
+        """Return the default role, or None."""
         return role_changes.default(_admins(info))
 
     def policies(self, info: Any) -> list[Answer]:
@@ -40,67 +40,67 @@ class Access:
         return policies_of(_admins(info))
 
     def policy(self, info: Any, id: str) -> Answer | None:
-        """Give one policy, or nothing."""
+        """Return one policy, or None."""
         return next(iter(policies_of(_admins(info), db.policies.c.id == id)), None)
 
     def roleCreateManaged(self, info: Any, input: Answer) -> Answer:
-        """Add a role of policies."""
+        """Create a managed role: its rights come from policies."""
         engine = _admins(info)
         return marked(info, lambda: role_changes.create(engine, input["name"], "", input["policies"]))
 
     def roleCreateUnmanaged(self, info: Any, input: Answer) -> Answer:
-        """Add a role that is an IAM role."""
+        """Create an unmanaged role: its rights come from an IAM role."""
         engine = _admins(info)
         return marked(info, lambda: role_changes.create(engine, input["name"], input["arn"], None))
 
     def roleUpdateManaged(self, info: Any, id: str, input: Answer) -> Answer:
-        """Replace name and policies of a role."""
+        """Replace name and policies of a managed role."""
         engine = _admins(info)
         return marked(info, lambda: role_changes.update(engine, id, input["name"], "", input["policies"]))
 
     def roleUpdateUnmanaged(self, info: Any, id: str, input: Answer) -> Answer:
-        """Replace name and IAM role of a role."""
+        """Replace name and IAM role of an unmanaged role."""
         engine = _admins(info)
         return marked(info, lambda: role_changes.update(engine, id, input["name"], input["arn"], None))
 
     def roleDelete(self, info: Any, id: str) -> Answer:
-        """Remove a role."""
+        """Delete a role."""
         engine = _admins(info)
         return marked(info, lambda: role_changes.delete(engine, id))
 
     def roleSetDefault(self, info: Any, id: str) -> Answer:
-        """Make a role the default one."""
+        """Set the default role."""
         engine = _admins(info)
         return marked(info, lambda: role_changes.set_default(engine, id, info.context.who.name))
 
     def policyCreateManaged(self, info: Any, input: Answer) -> Answer:
-        """Add a policy of permissions on buckets."""
+        """Create a managed policy: permissions on buckets."""
         engine = _admins(info)
         return armed(info, lambda: policies.create(engine, input))
 
     def policyCreateUnmanaged(self, info: Any, input: Answer) -> Answer:
-        """Add a policy that is a policy of AWS."""
+        """Create an unmanaged policy: the ARN of an AWS policy."""
         engine = _admins(info)
         return armed(info, lambda: policies.create(engine, input))
 
     def policyUpdateManaged(self, info: Any, id: str, input: Answer) -> Answer:
-        """Replace title, permissions and roles of a policy."""
+        """Replace title, permissions and roles of a managed policy."""
         engine = _admins(info)
         return armed(info, lambda: policies.update(engine, id, input))
 
     def policyUpdateUnmanaged(self, info: Any, id: str, input: Answer) -> Answer:
-        """Replace title, ARN and roles of a policy."""
+        """Replace title, ARN and roles of an unmanaged policy."""
         engine = _admins(info)
         return armed(info, lambda: policies.update(engine, id, input))
 
     def policyDelete(self, info: Any, id: str) -> Answer:
-        """Remove a policy."""
+        """Delete a policy."""
         engine = _admins(info)
         return armed(info, lambda: policies.delete(engine, id))
 
 
 def _admins(info: Any) -> Engine:
-    """Give the database to an admin; raise ForbiddenError for others."""
+    """Return the database if the caller is an admin; raise ForbiddenError otherwise."""
     info.context.who.require_admin()
     engine: Engine = info.context.engine
     return engine

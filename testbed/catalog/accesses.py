@@ -1,6 +1,6 @@
-"""How often objects and packages were fetched: a count per day of the downloads that the catalog redirected.
+"""Download counts of objects and packages, per day; only downloads that the catalog redirected count.
 
-What clients read from S3 by themselves the catalog does not see; a stack on AWS learns it from CloudTrail.
+The catalog does not see what clients read directly from S3. A stack on AWS takes these from CloudTrail.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 LONGEST_DAYS: Final = 365
-REST: Final = "*"  # the extension of what is collapsed
+REST: Final = "*"  # stands for all extensions beyond the first groups
 T: Final = db.accesses
 
 
 def note(engine: Engine, *, bucket: str, key: str, registry: str, package: str, top_hash: str) -> None:
-    """Count one download of an object as a file of a package's revision."""
+    """Count one download of an object as a file of a package revision."""
     place = {"bucket": bucket, "key": key, "registry": registry, "package": package, "hash": top_hash}
     row = place | {"day": datetime.now(UTC).date().isoformat()}
     same = sa.and_(*(T.c[name] == value for name, value in row.items()))
@@ -38,12 +38,12 @@ def note(engine: Engine, *, bucket: str, key: str, registry: str, package: str, 
 
 
 def counts(engine: Engine, window: int, **place: str) -> dict[str, Any]:
-    """Give the downloads of a place over so many days up to today, a figure for each day."""
+    """Return the downloads of a place per day, for the last `window` days including today."""
     return _series(_rows(engine, window, place), window)
 
 
 def of_bucket(engine: Engine, bucket: str, window: int) -> dict[str, Any]:
-    """Give the downloads of a bucket's objects, by extension and together."""
+    """Return the downloads of a bucket's objects per day, by extension and in total."""
     rows = _rows(engine, window, {"bucket": bucket})
     sums: Counter[str] = Counter()
     for row in rows:

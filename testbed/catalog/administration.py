@@ -1,4 +1,4 @@
-"""What admins may ask and do."""
+"""The fields below `admin`, and the admin mutations at the root."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ EVENT_RULE: Final = "event-rule:"
 
 
 class Administration:
-    """The fields for admins; queries and mutations open the same objects."""
+    """The root fields for admins; queries and mutations share the same objects."""
 
     def admin(self, info: Any) -> Admin:
-        """Open the admin's queries and mutations."""
+        """Return the object below `admin`; raise ForbiddenError unless the caller is an admin."""
         info.context.who.require_admin()
         return Admin(info.context.engine)
 
     def bucketSetTabulatorTable(
         self, info: Any, bucketName: str, tableName: str, config: str | None = None
     ) -> dict[str, Any]:
-        """Create, replace or remove a table; the admin's objects hold the same field."""
+        """Create, replace or delete a table; the same field exists below `admin`."""
         info.context.who.require_admin()
         return Admin(info.context.engine).bucketSetTabulatorTable(info, bucketName, tableName, config)
 
     def bucketRenameTabulatorTable(
         self, info: Any, bucketName: str, tableName: str, newTableName: str
     ) -> dict[str, Any]:
-        """Rename a table; the admin's objects hold the same field."""
+        """Rename a table; the same field exists below `admin`."""
         info.context.who.require_admin()
         return Admin(info.context.engine).bucketRenameTabulatorTable(info, bucketName, tableName, newTableName)
 
 
 class Admin:
-    """What stands below `admin`, in queries and in mutations."""
+    """The object below `admin`, for queries and mutations."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -59,7 +59,7 @@ class Admin:
         self.packager = Packager(engine)
 
     def ssoConfig(self, info: Any) -> dict[str, Any] | None:
-        """Give the configuration of single sign-on, or nothing."""
+        """Return the configuration of single sign-on, or None."""
         found = setting(self._engine, sso.NAME)
         if found is None:
             return None
@@ -68,7 +68,7 @@ class Admin:
         return {"__typename": "SsoConfig", "text": found.value, "timestamp": time, "uploader": uploader}
 
     def setSsoConfig(self, info: Any, config: str | None = None) -> dict[str, Any] | None:
-        """Replace the configuration of single sign-on, or remove it; nothing is left of a removed one."""
+        """Replace the configuration of single sign-on; None deletes it and returns None."""
 
         def put() -> dict[str, Any]:
             bend, before = bend_of(info), setting(self._engine, sso.NAME)
@@ -80,22 +80,22 @@ class Admin:
         return armed(info, put) or None
 
     def isDefaultRoleSettingDisabled(self, _info: Any) -> bool:
-        """Say whether single sign-on names the default role."""
+        """Return whether single sign-on decides the default role."""
         return setting(self._engine, sso.NAME) is not None
 
     def tabulatorOpenQuery(self, info: Any) -> bool:
-        """Say whether tables may be queried with keys of one's own."""
+        """Return whether tables may be queried with credentials that the catalog did not issue."""
         return bool(info.context.registry.defects.bend("open query", tabulator.is_open(self._engine)))
 
     def setTabulatorOpenQuery(self, info: Any, enabled: bool) -> Admin:  # noqa: FBT001 - the field's argument
-        """Allow or forbid queries with keys of one's own; the answer reads the flag back."""
+        """Enable or disable open query; the returned object reads the stored flag."""
         tabulator.set_open(self._engine, info.context.who.name, info.context.registry.defects.bend, enabled=enabled)
         return self
 
     def bucketSetTabulatorTable(
         self, info: Any, bucketName: str, tableName: str, config: str | None = None
     ) -> dict[str, Any]:
-        """Create or replace a table, or remove it with a null configuration."""
+        """Create or replace a table; a null configuration deletes it."""
 
         def put() -> dict[str, Any]:
             tabulator.put_table(self._engine, bucketName, tableName, config, info.context.registry.defects.bend)
@@ -118,7 +118,7 @@ class Admin:
 
 
 class Packager:
-    """The rules by which events become packages; admins switch them, but there is no event bus to follow them."""
+    """The event rules that create packages; admins can toggle them, but no event bus acts on them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -128,7 +128,7 @@ class Packager:
         return [self.eventRule(info, name) for name in EVENT_RULES]
 
     def eventRule(self, _info: Any, name: str) -> dict[str, Any] | None:
-        """Give one rule, or nothing."""
+        """Return one rule, or None."""
         if name not in EVENT_RULES:
             return None
         found = setting(self._engine, EVENT_RULE + name)
@@ -136,7 +136,7 @@ class Packager:
         return {"__typename": "PackagerEventRule", "name": name, "enabled": enabled}
 
     def toggleEventRule(self, info: Any, name: str, enabled: bool) -> dict[str, Any]:  # noqa: FBT001 - the argument
-        """Switch a rule on or off; the answer reads it back."""
+        """Enable or disable a rule; return it as stored."""
         if name not in EVENT_RULES:
             return invalid("name", "EventRuleNotFound", f"There is no rule `{name}`: use {', '.join(EVENT_RULES)}.")
         put_setting(self._engine, EVENT_RULE + name, "on" if enabled else "off", info.context.who.name)
@@ -144,8 +144,8 @@ class Packager:
 
 
 class AllApiKeys(ApiKeys):
-    """The keys of all users; the mutation answers with the arm of its error."""
+    """The API keys of all users; a mutation returns the arm of its error."""
 
     def revoke(self, info: Any, id: str) -> dict[str, Any]:  # type: ignore[override]  # a field has other arguments
-        """End a key of any user."""
+        """Revoke an API key of any user."""
         return armed(info, lambda: ApiKeys.revoke(self, id))

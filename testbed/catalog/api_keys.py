@@ -1,4 +1,4 @@
-"""API keys: long-lived bearers that users make for themselves; only a hash of each is kept."""
+"""API keys: long-lived bearer tokens that users create; only a SHA-256 hash of each is stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OK: Final = {"__typename": "Ok"}
 
 
 class ApiKeys:
-    """The keys of one user, or of all for an admin."""
+    """The API keys of one user; of all users for an admin."""
 
     def __init__(self, engine: Engine, owner: str | None) -> None:
         self._engine = engine
@@ -43,17 +43,17 @@ class ApiKeys:
         status: str | None = None,
         email: str | None = None,
     ) -> Keys:
-        """List keys, the oldest first; each filter that is given must fit whole."""
+        """Return keys, oldest first; every given filter must equal the key's value."""
         wanted = {"name": name, "fingerprint": fingerprint, "status": status, "userEmail": email}
         asked = {field: value for field, value in wanted.items() if value is not None}
         return [key for key in self._found(sa.true()) if asked.items() <= key.items()]
 
     def get(self, _info: Any, id: str) -> dict[str, Any] | None:
-        """Give one key, or nothing."""
+        """Return one key, or None."""
         return next(iter(self._found(db.api_keys.c.id == id)), None)
 
     def create(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Make a key and give its secret, this once."""
+        """Create a key and return it with its secret; the secret cannot be read again."""
         name, days = given["name"], given["expiresInDays"]
         if not name.strip() or len(name) > LONGEST_NAME:
             raise InputError("input.name", "InvalidName", f"A key's name has 1 to {LONGEST_NAME} characters.")
@@ -67,7 +67,7 @@ class ApiKeys:
         return {"__typename": "APIKeyCreated", "apiKey": self.get(None, row["id"] or ""), "secret": secret}
 
     def revoke(self, id: str | None, secret: str | None = None) -> dict[str, Any]:
-        """End a key named by its id or by its secret."""
+        """Revoke a key, given either its id or its secret."""
         if (id is None) == (secret is None):
             raise InputError("id", "OneOfIdAndSecret", "Name the key by its id or by its secret.")
         same = db.api_keys.c.id == id if secret is None else db.api_keys.c.hash == hash_of(secret)
@@ -88,7 +88,7 @@ class ApiKeys:
 
 
 def used(engine: Engine, secret: str) -> Any:
-    """Give a key by its secret and note its use; nothing when there is no such key."""
+    """Return the key of a secret and record its use; None if there is no such key."""
     same = db.api_keys.c.hash == hash_of(secret)
     with engine.begin() as connection:
         connection.execute(db.api_keys.update().where(same).values(used=time.time()))
@@ -96,19 +96,19 @@ def used(engine: Engine, secret: str) -> Any:
 
 
 def is_revoked(engine: Engine, secret: str) -> bool:
-    """Say whether a key was there and was revoked."""
+    """Return whether this secret belonged to a key that was revoked."""
     same = db.revoked_api_keys.c.hash == hash_of(secret)
     with engine.connect() as connection:
         return connection.execute(sa.select(db.revoked_api_keys).where(same)).first() is not None
 
 
 def hash_of(secret: str) -> str:
-    """Give what is kept of a secret."""
+    """Return the hash under which a secret is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def moment(seconds: float) -> str:
-    """Write a time in ISO."""
+    """Return a time, in seconds since the epoch, as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""The catalog's ASGI app: routes, and around each request its token, its faults and its line in the call log."""
+"""The catalog's ASGI app: its routes, each with authentication, injected faults and an entry in the call log."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ JSON: Final = frozenset({"application/json", "application/graphql+json"})
 
 
 class Catalog:
-    """Everything the routes need, and the routes."""
+    """The parts that the routes need, and the routes."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Catalog:
         self._turn = asyncio.Lock()
 
     def app(self, control_token: str) -> Starlette:
-        """Build the app."""
+        """Return the ASGI app."""
         routes = [
             Route("/config.json", self._logged("config.json", self._config)),
             Route("/registry/api/token", self._logged("token", self._token), methods=["POST"]),
@@ -130,7 +130,7 @@ class Catalog:
         return Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
 
     async def _unknown(self, request: Request, error: Exception) -> Response:
-        """Answer an unknown path or method in the shape that clients read."""
+        """Answer an unknown path or method with a JSON `message`, as all errors are."""
         status = error.status_code if isinstance(error, HTTPException) else 500
 
         async def refused(_request: Request) -> Response:
@@ -141,7 +141,7 @@ class Catalog:
     def _logged(
         self, name: str, answer: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Answer with the status rules of the wire, and note the request before its answer leaves."""
+        """Wrap a route: map exceptions to statuses, and log the request before its answer is sent."""
 
         async def route(request: Request) -> Response:
             started = time.time()
@@ -163,7 +163,7 @@ class Catalog:
                 response = JSONResponse({"message": self._text(error)}, 410)
             except ValueError as error:
                 response = JSONResponse({"message": f"The request cannot be read: {error}"}, 400)
-            except Exception:  # noqa: BLE001 - whatever a route meets, the client gets its `message` and the log its line
+            except Exception:  # noqa: BLE001 - any other error becomes a 500 with a `message`, and is logged
                 traceback.print_exc()
                 response = JSONResponse({"message": "Internal Server Error"}, 500)
             if self.faults.is_on("field-order"):
@@ -179,7 +179,10 @@ class Catalog:
         return str(self._bend("message", str(error)))
 
     async def _faulty(self, request: Request) -> Response | None:
-        """Apply the latency and error knobs that name this request, and this user where they name one."""
+        """Apply the latency and error faults for this request and user.
+
+        Return the injected error response, or None.
+        """
         user, labels = request.state.user, request.state.labels
         latencies = self._meant("latency", user, labels)
         delay = float(sum(latency["seconds"] for latency in latencies))
@@ -254,7 +257,7 @@ class Catalog:
     async def _graphql(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() not in JSON:
-            # A page of another origin may send any other type without being asked for leave.
+            # A browser sends the other types across origins without a CORS preflight.
             raise RefusedError(415, f"The content type `{kind}` is not supported: send application/json.")
         body = await _body(request)
         asked = graphql_route.Asked(body)
@@ -266,7 +269,7 @@ class Catalog:
         return await run_in_threadpool(graphql_route.answer, asked, self._context(request, caller))
 
     async def _tabulator(self, _request: Request) -> dict[str, Any]:
-        """Give Athena, the other service of the testbed, what tables there are."""
+        """Return open query's flag and all tables; Athena, in another process, reads them here."""
         return await run_in_threadpool(held, self.engine, self._bend)
 
     async def _issue(self, request: Request) -> dict[str, Any]:
@@ -306,7 +309,7 @@ def _keys(name: str, rights: Rights, life_s: float) -> dict[str, Any]:
 
 
 async def _body(request: Request) -> bytes:
-    """Read a body, but never more than is allowed."""
+    """Return the request's body; raise RefusedError (413) above MAX_BODY."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

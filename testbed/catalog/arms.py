@@ -1,4 +1,4 @@
-"""The error arms that mutations answer with."""
+"""The error arms (members of a result union) that mutations return."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FORBIDDEN: Final = 403
 
 
 def bend_of(info: Any) -> Callable[..., Any]:
-    """Give the function that leaves a value to the active defects."""
+    """Return the function that applies the active defects to a value."""
     bend: Callable[..., Any] = info.context.registry.defects.bend
     return bend
 
 
 def armed(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do something and give its result, or the arm of the error it met."""
+    """Return the result of `act`, or the error arm for the exception that it raised."""
     bend = bend_of(info)
     try:
         return act()
@@ -49,17 +49,17 @@ def _told(error: ClientError) -> dict[str, Any]:
 
 
 def failed(name: str, message: str, context: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Write an OperationError arm."""
+    """Return an OperationError arm."""
     return {"__typename": "OperationError", "name": name, "message": message, "context": context or {}}
 
 
 def invalid(path: str, name: str, message: str) -> dict[str, Any]:
-    """Write an InvalidInput arm of one error."""
+    """Return an InvalidInput arm with one error."""
     return {"__typename": "InvalidInput", "errors": [{"path": path, "name": name, "message": message, "context": {}}]}
 
 
 class MarkedError(Exception):
-    """An operation ends in an arm that has a type of its own."""
+    """An error that has a GraphQL type of its own, named `arm`."""
 
     def __init__(self, arm: str, message: str = "") -> None:
         super().__init__(message)
@@ -67,7 +67,10 @@ class MarkedError(Exception):
 
 
 def marked(info: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do something and give its result, or the arm that it met; bad input without an arm fails the request."""
+    """Return the result of `act`, or the arm that MarkedError names.
+
+    An InputError has no arm here and fails the request.
+    """
     try:
         return act()
     except MarkedError as error:

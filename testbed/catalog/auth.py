@@ -1,4 +1,4 @@
-"""Tokens: who asks, and whether the token still counts."""
+"""Tokens: which caller a request has, and whether its token is valid."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 LIFE_S: Final = 3600
 REFRESH_LIFE_S: Final = 90 * 86400
-# exp only: any other claim is ignored, whatever it says
+# Only `exp` is checked; PyJWT would also check `iat`, `nbf`, `aud` and more by default.
 CHECKED: Final[Any] = {"require": ["exp"]} | dict.fromkeys(
     ("verify_iat", "verify_nbf", "verify_aud", "verify_iss", "verify_sub", "verify_jti"), False
 )
-ROTATION_GRACE_S: Final = 60  # an answer with the new refresh token may get lost
+ROTATION_GRACE_S: Final = 60  # the answer with the new refresh token may get lost, so the old one still works
 
 
 class AuthError(Exception):
-    """The request carries no token that counts; `code` is one of the wire's codes."""
+    """The request has no valid token; `code` is one of the API's error codes."""
 
     def __init__(self, code: str, message: str, expires_at: str = "") -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class AuthError(Exception):
 
 
 class ForbiddenError(Exception):
-    """The caller may not do this; says what would be required and what the caller has."""
+    """The caller may not do this; `extensions` hold the required permission and the caller's level."""
 
     def __init__(self, required: str, role: str, level: str) -> None:
         super().__init__(f"The role `{role}` lacks {required}.")
@@ -58,24 +58,24 @@ class ForbiddenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A signed-in user with the rights of its role."""
+    """A signed-in user with the rights of the active role."""
 
     name: str
     email: str
     role: str
     is_admin: bool
     extra_roles: tuple[str, ...]
-    rights: Rights  # what is checked, and the flag that opens admin fields:
-    administers: bool  # the caller's own, unless a defect is active
+    rights: Rights  # rights that are checked; the next flag opens admin fields:
+    administers: bool  # both are the caller's own, unless a defect is active
     catalog: frozenset[str]  # the catalog's buckets, readable or not
 
     @property
     def readable(self) -> frozenset[str]:
-        """Buckets the role may read."""
+        """Return the buckets that the role may read."""
         return self.rights.reads
 
     def level(self, bucket: str) -> str:
-        """Give `none`, `read` or `read_write`."""
+        """Return `none`, `read` or `read_write`."""
         return "read_write" if bucket in self.rights.writes else "read" if bucket in self.rights.reads else "none"
 
     def require(self, bucket: str, action: str) -> None:
@@ -101,7 +101,10 @@ class Tokens:
         self._bend = defects.bend
 
     def register_seeds(self, tokens: Mapping[str, str]) -> None:
-        """Make the testbed's own refresh tokens valid: like any other, and no second time after their exchange."""
+        """Store the testbed's own refresh tokens.
+
+        A token that is stored already keeps its end, so one that was exchanged does not become valid again.
+        """
         with self._engine.connect() as connection:
             known = {row.hash for row in connection.execute(sa.select(db.refresh_tokens.c.hash))}
         for user, token in tokens.items():
@@ -109,18 +112,21 @@ class Tokens:
                 self._store(token, user, time.time() + REFRESH_LIFE_S)
 
     def issue(self, user: str) -> str:
-        """Give a user a refresh token, as a sign-in with a password would; raise AuthError for who cannot sign in."""
+        """Return a new refresh token, as a password sign-in would.
+
+        Raise AuthError for a user who cannot sign in.
+        """
         token = secrets.token_urlsafe(32)
         self._store(token, self._user(user).name, time.time() + REFRESH_LIFE_S)
         return token
 
     def exchange(self, refresh_token: str) -> dict[str, Any]:
-        """Give new tokens for a refresh token, always a new one; raise AuthError when it does not count."""
+        """Return an access token and a new refresh token; raise AuthError for an invalid refresh token."""
         with self._engine.begin() as connection:
             row = connection.execute(
                 sa.select(db.refresh_tokens).where(db.refresh_tokens.c.hash == _hash(refresh_token))
             ).first()
-        if row is None or (row.ends or 0) < time.time():  # one that an older testbed let never end is over
+        if row is None or (row.ends or 0) < time.time():  # an older testbed stored tokens without an end
             raise AuthError("token_invalid", "The refresh token is unknown. Sign in again.")
         user = self._user(row.user)
         fresh = str(self._bend("fresh token", secrets.token_urlsafe(32), given=refresh_token))
@@ -142,7 +148,7 @@ class Tokens:
         return float((self._faults.of(knob, user) or {}).get("seconds", usual))
 
     def caller(self, authorization: str) -> Caller | None:
-        """Give who asks, None without any token; raise AuthError for a token that does not count."""
+        """Return the caller, or None without a token; raise AuthError for an invalid token."""
         scheme, _, token = authorization.partition(" ")
         if not token:
             return None
@@ -161,7 +167,7 @@ class Tokens:
         return cast("Caller", self._bend("caller", caller, rights_of=self.rights_of))
 
     def rights_of(self, role: str) -> Rights:
-        """Give the rights of a role as they are now."""
+        """Return the current rights of a role."""
         with self._engine.connect() as connection:
             return roles.rights_of(connection, roles.role_named(connection, role))
 
@@ -215,7 +221,10 @@ class Tokens:
 
 
 def _moment_of_end(token: str) -> str:
-    """Give an expired token's end in ISO; a second that no calendar has makes the token invalid."""
+    """Return the end of an expired token as ISO 8601.
+
+    Raise AuthError if `exp` is no representable time.
+    """
     unchecked = jwt.decode(token, options={"verify_signature": False})
     try:
         return datetime.fromtimestamp(int(unchecked["exp"]), UTC).isoformat()

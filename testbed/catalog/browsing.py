@@ -1,4 +1,4 @@
-"""Browsing sessions: a user's right to read the files of one revision for a while."""
+"""Browsing sessions: a user's right to read the files of one revision, for a limited time."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class GoneError(Exception):
 
 
 class ForeignError(GoneError):
-    """The session is another user's: for whoever would change it, there is none."""
+    """The session belongs to another user; a mutation answers as if it had ended."""
 
 
 class Browsing:
-    """Creates, extends, ends and uses sessions."""
+    """Creates, extends, ends and uses browsing sessions."""
 
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self._engine = engine
@@ -53,7 +53,7 @@ class Browsing:
         self._signers: dict[str, S3Client] = {}
 
     def create(self, caller: Caller, scope: str, ttl: int) -> dict[str, Any]:
-        """Open a session on one revision."""
+        """Create a session on one revision; `ttl` is in seconds."""
         found = SCOPE.fullmatch(scope)
         if found is None:
             raise InputError("scope", "InvalidScope", f"`{scope}` is not s3://<bucket>#package=<name>&hash=<hash>.")
@@ -67,7 +67,7 @@ class Browsing:
         return _answer(session, expires)
 
     def refresh(self, caller: Caller, session: str, ttl: int) -> dict[str, Any]:
-        """Extend a session."""
+        """Extend a session to `ttl` seconds from now."""
         self._session(caller, session)
         expires = self._expiry(ttl)
         with self._engine.begin() as connection:
@@ -82,7 +82,10 @@ class Browsing:
         return {"__typename": "Ok"}
 
     def url(self, caller: Caller, session: str, path: str, expires_in: int) -> str | None:
-        """Presign the file a path names, or give nothing when the revision has no such file."""
+        """Return a presigned URL of a file, or None if the revision has no such file.
+
+        `expires_in` is in seconds and clamped to 1..3600. Raise GoneError or ForbiddenError.
+        """
         try:
             row = self._session(caller, session)
         except ForeignError as error:
@@ -104,7 +107,10 @@ class Browsing:
         return str(self._signer(bucket).generate_presigned_url("get_object", Params=target, ExpiresIn=life))
 
     def _signer(self, bucket: str) -> S3Client:
-        """Give a client of the bucket's region: a URL of another one would be refused. An outage moves no bucket."""
+        """Return an S3 client of the bucket's region; S3 refuses a URL signed for another one.
+
+        If the region cannot be read, the last known one is used.
+        """
         s3 = self._registry.s3
         with contextlib.suppress(ClientError):
             located: str | None = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint")

@@ -1,4 +1,4 @@
-"""How admins add, change and remove the catalog's buckets, each with an arm of its own; the storage stays as it is."""
+"""The mutations that add, update and remove the catalog's buckets; objects in S3 are not touched."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Buckets:
     """The mutations of buckets; graphql-core calls them with the request's info."""
 
     def bucketAdd(self, info: Any, input: Answer) -> Answer:
-        """Take a bucket into the catalog; roles get it by policies."""
+        """Add a bucket to the catalog; policies grant it to roles."""
         info.context.who.require_admin()
         return marked(info, lambda: _add(info.context, input))
 
     def bucketUpdate(self, info: Any, name: str, input: Answer) -> Answer:
-        """Replace what the catalog says of a bucket."""
+        """Replace the configuration of a bucket."""
         info.context.who.require_admin()
         return marked(info, lambda: _update(info.context, name, input))
 
     def bucketRemove(self, info: Any, name: str) -> Answer:
-        """Take a bucket out of the catalog, with its tables and with what policies allow on it."""
+        """Remove a bucket from the catalog, with its tables, permissions, sessions and index rows."""
         info.context.who.require_admin()
         return marked(info, lambda: _remove(info.context, name))
 
@@ -91,7 +91,10 @@ def _remove(context: Context, name: str) -> Answer:
 
 
 def _checked(given: Answer) -> Answer:
-    """Give what is kept of the input; what is null has its default."""
+    """Return the bucket configuration to store; null members get their defaults.
+
+    Raise InputError or MarkedError for an invalid member.
+    """
     config: Answer = {**BUCKET_DEFAULTS} | {field: value for field, value in given.items() if value is not None}
     config.pop("name", None)
     config.pop("delayScan", None)
@@ -106,7 +109,7 @@ def _checked(given: Answer) -> Answer:
 
 
 def _check_topic(arn: str) -> None:
-    """Refuse a topic: the testbed's account has none, and one of another account cannot be configured."""
+    """Raise MarkedError for any SNS topic: the account has none, and another account's cannot be configured."""
     if arn == NO_TOPIC:
         return
     found = TOPIC.fullmatch(arn)
@@ -116,11 +119,11 @@ def _check_topic(arn: str) -> None:
 
 
 def _probe(registry: Registry, name: str, prefixes: list[str]) -> None:
-    """Ask the storage whether the catalog may read a bucket."""
+    """Raise MarkedError unless the catalog can list the bucket under every prefix."""
     if not NAME.fullmatch(name):
         raise MarkedError("BucketDoesNotExist")
     try:
-        registry.s3.head_bucket(Bucket=name)  # tells a missing bucket from a closed one
+        registry.s3.head_bucket(Bucket=name)  # 404 for a missing bucket, 403 for a forbidden one
         for prefix in prefixes or [""]:
             registry.s3.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Who works with a bucket: users whose managed role has it, and those whose IAM role nobody here looks into."""
+"""The collaborators of a bucket: users whose managed role has it, and potential ones with an unmanaged role."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Listed = list[dict[str, Any]]
 
 
 def collaborators(engine: Engine, bucket: str) -> Listed:
-    """List the active users whose managed role has a bucket, with its level."""
+    """Return the active users whose managed role has a bucket, with the permission level."""
     with engine.connect() as connection:
         rows = _active(connection, is_managed=True)
         levels = {row.role_id: levels_of(connection, row.role_id).get(bucket) for row in rows}
@@ -30,7 +30,7 @@ def collaborators(engine: Engine, bucket: str) -> Listed:
 
 
 def potential_collaborators(engine: Engine) -> Listed:
-    """List the active users whose role is not managed: what they may do is AWS's to say."""
+    """Return the active users with an unmanaged role; only AWS knows what its IAM role allows."""
     with engine.connect() as connection:
         return [_collaborator(row) for row in _active(connection, is_managed=False)]
 

@@ -1,4 +1,4 @@
-"""packageConstruct and packagePromote: what a quilt3 push by reference or by copy would have written."""
+"""packageConstruct and packagePromote; they write what quilt3's push would write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from testbed.catalog.locks import Locks
     from testbed.catalog.registry import Registry
 
-LONGEST_RECORD: Final = 1_000_000  # of a manifest, in bytes of JSON: the limit of quilt3
+LONGEST_RECORD: Final = 1_000_000  # bytes of one manifest line, quilt3's limit
 ABSENT: Final = frozenset({400, 404, 405})  # 400: no object can have that key or version; 405: a delete marker
 
 
@@ -37,7 +37,10 @@ def construct(
     entries: list[dict[str, Any]],
     headers: dict[str, str],
 ) -> tuple[str, Manifest]:
-    """Resolve every entry, write the revision, return its hash; raise InputError or OperationError, writing nothing."""
+    """Resolve every entry and write a revision; return its hash and manifest.
+
+    Raise InputError or OperationError before anything is written.
+    """
     bucket, name = params["bucket"], params["name"]
     require_known(caller, bucket)
     caller.require(bucket, "write")
@@ -69,7 +72,7 @@ def promote(
     source: dict[str, Any],
     prefix: str | None,
 ) -> tuple[str, Manifest]:
-    """Copy a revision's objects into the destination registry and write it there under an unchanged hash."""
+    """Copy a revision's objects to the destination and write the revision there; entry hashes stay the same."""
     bucket, name = params["bucket"], params["name"]
     require_known(caller, bucket)
     require_known(caller, source["bucket"], "src.bucket")
@@ -113,7 +116,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_records(manifest: Manifest, keys: list[str]) -> None:
-    """Refuse a record that readers of manifests do not take, as the client refuses to write it."""
+    """Raise InputError for a manifest line that is too long for quilt3 to read."""
     for record in manifests.records(manifest):
         size = len(json.dumps(record, ensure_ascii=False, allow_nan=False).encode())
         if size > LONGEST_RECORD:
@@ -124,7 +127,7 @@ def _check_records(manifest: Manifest, keys: list[str]) -> None:
 
 
 def _check_keys(keys: list[str]) -> None:
-    """Refuse what is no path, comes twice, or is file and directory at once."""
+    """Raise InputError for a logical key that is not a path, a duplicate, or both file and directory."""
     seen: set[str] = set()
     directories: set[str] = set()
     for position, key in enumerate(keys):
@@ -140,7 +143,7 @@ def _check_keys(keys: list[str]) -> None:
 
 
 def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str, Any]) -> dict[str, Any]:
-    """Pin an entry's version and take its size and hash from the object."""
+    """Return a manifest entry with its object's version pinned, its size and its hash."""
     where = f"src.entries.{position}.physicalKey"
     try:
         bucket, key, version = manifests.split_physical_key(entry["physicalKey"])
@@ -174,9 +177,9 @@ def _resolve(registry: Registry, caller: Caller, position: int, entry: dict[str,
 
 
 def _given(where: str, entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Give size and hash of an entry that names both: they are kept, and the storage is not asked.
+    """Return size and hash of an entry that declares both; S3 is then not asked.
 
-    One of them alone counts for nothing, as in a push by the package service of a stack.
+    Return None if only one is declared, as the package service of a stack ignores it.
     """
     given, size = entry.get("hash"), entry.get("size")
     if given is not None and given["type"] not in manifests.HASH_TYPES:
@@ -188,7 +191,7 @@ def _given(where: str, entry: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _hash(registry: Registry, target: dict[str, Any], checksum: str, size: int) -> str:
-    """Take the hash from a stored checksum of the same part layout, else from the bytes."""
+    """Return the hash from a stored checksum with the same part layout, or from the object's bytes."""
     value = manifests.stored_hash(checksum, size) if size else manifests.chunked_hash(b"")
     if value is None and "-" in checksum:
         parts = registry.s3.get_object_attributes(
@@ -200,7 +203,7 @@ def _hash(registry: Registry, target: dict[str, Any], checksum: str, size: int) 
 
 
 def require_known(caller: Caller, bucket: str, path: str = "params.bucket") -> None:
-    """Refuse a bucket that is not in the catalog."""
+    """Raise InputError for a bucket that is not in the catalog."""
     if bucket not in caller.catalog:
         raise InputError(path, "BucketNotFound", f"The catalog has no bucket `{bucket}`.")
 

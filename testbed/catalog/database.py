@@ -1,4 +1,4 @@
-"""The catalog's SQL database: people, tokens, sessions, locks and the search index. Packages live in S3 only."""
+"""The catalog's SQL tables: users, tokens, sessions, locks and the search index. Packages live in S3 only."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 SEEDED: Final = "seeded"
-THREADS: Final = 40  # as many as serve requests
-WRITERS: Final = 20_180_920  # any number, the same in all processes
-# Listings are in the order of code points, whatever the server's locale says.
+THREADS: Final = 40  # AnyIO's default limit of worker threads: each may hold a connection
+WRITERS: Final = 20_180_920  # key of the advisory lock: arbitrary, the same in all processes
+# Sort by code point: PostgreSQL would sort by the server's locale.
 TEXT: Final = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 METADATA: Final = sa.MetaData()
 users = sa.Table(
@@ -60,7 +60,7 @@ policies = sa.Table(
     METADATA,
     sa.Column("id", TEXT, primary_key=True),
     sa.Column("title", TEXT, unique=True),
-    sa.Column("arn", TEXT, nullable=True, unique=True),  # nothing: managed
+    sa.Column("arn", TEXT, nullable=True, unique=True),  # NULL: managed
 )
 permissions = sa.Table(
     "policy_permissions",
@@ -163,26 +163,32 @@ locks = sa.Table(
 
 
 def extra_roles_of(connection: sa.Connection, user: str) -> tuple[str, ...]:
-    """Give the roles a user has beside the active one, by name."""
+    """Return a user's roles besides the active one, in order of name."""
     query = sa.select(extra_roles.c.role).where(extra_roles.c.user == user).order_by(extra_roles.c.role)
     return tuple(connection.scalars(query))
 
 
 def hold(connection: sa.Connection) -> None:
-    """Keep other writers out until the transaction ends, so that what is read now is still so when it is written."""
+    """Take the database's write lock until the transaction ends.
+
+    Rows that are read in the transaction cannot change before it writes.
+    """
     if connection.dialect.name == "sqlite":
-        connection.execute(users.update().where(sa.false()).values(name=""))  # a write, if of nothing, takes its lock
+        connection.execute(users.update().where(sa.false()).values(name=""))  # takes the write lock, even without a row
     else:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS)))
 
 
 def open_database(where: Path | str) -> Engine:
-    """Open or create a database, a SQLite file or a URL, and put the declared people into it; what is there stays."""
+    """Open or create a database, given a SQLite path or a URL.
+
+    The first start inserts the declared users, buckets and roles. Later starts insert nothing.
+    """
     engine = _engine_of(where)
     METADATA.create_all(engine)
     with engine.begin() as connection:
         hold(connection)
-        # once: what an admin deleted stays deleted
+        # Only once: otherwise a restart would restore what an admin deleted.
         if connection.execute(sa.select(settings.c.name).where(settings.c.name == SEEDED)).first() is None:
             _seed(connection)
             connection.execute(settings.insert().values(name=SEEDED, value="", author="", time=time.time()))
@@ -200,13 +206,13 @@ def _engine_of(where: Path | str) -> Engine:
     @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a kill
+        connection.execute("PRAGMA synchronous=FULL")  # an acknowledged write survives a kill
 
     return engine
 
 
 def _seed(connection: sa.Connection) -> None:
-    """Put in what is declared, beside what an earlier start put in."""
+    """Insert the declared users, buckets, roles and policies; users of an older database stay."""
     known = set(connection.scalars(sa.select(users.c.name)))
     for name, (email, role, is_admin, is_service) in people.USERS.items():
         if name not in known:

@@ -1,6 +1,6 @@
-"""Named defects of the catalog: each makes it lie in one way, for the proof that the suites notice.
+"""Named defects of the catalog; each makes one kind of answer wrong, to prove that the suites notice.
 
-The code asks at named points whether a value is to be bent; with no defect active every value stays as it is.
+The code passes values through `bend` at named points. With no active defect a value stays as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from testbed.catalog import defects_of_writing
 if TYPE_CHECKING:
     from testbed.faults.control import Faults
 
-# By name: the point or points that it bends, what it does, and the function from value and facts to the bent value.
+# By name: the point or points, a sentence for the catalogue of defects, and a function (value, facts) -> changed value.
 DEFECTS: Final = (
     defects_of_answers.DEFECTS
     | defects_of_people.DEFECTS
@@ -32,13 +32,16 @@ SENTENCES: Final = {name: sentence for name, (_, sentence, _) in DEFECTS.items()
 
 
 class Defects:
-    """Applies the active defects."""
+    """The active defects, applied to values."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
     def bend(self, point: str, value: Any, **facts: Any) -> Any:
-        """Give a value as the active defects of a point leave it, one that names a user for that user only."""
+        """Return the value after all active defects of this point.
+
+        A defect that names a user applies to that user only.
+        """
         for name in self._faults.active_defects():
             bent, _, change = DEFECTS[name]
             meant = self._faults.of(name, facts["user"]) if "user" in facts else self._faults.get(name)
@@ -47,5 +50,5 @@ class Defects:
         return value
 
     def lag(self) -> float:
-        """Say how many seconds the search index is late."""
+        """Return the delay of the search index, in seconds."""
         return float(self.bend("lag", (self._faults.get("index-lag") or {}).get("seconds", 0)))

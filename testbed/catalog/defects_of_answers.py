@@ -1,4 +1,4 @@
-"""Defects of signing in, of configuration, and of how requests are answered as a whole."""
+"""Defects of sign-in, configuration, and whole responses."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Found = dict[str, Any]
 CONCURRENT_S: Final = 2.0
-FIRST_RIGHTS: Final[dict[str, Rights]] = {}  # by user, for as long as the process lives
+FIRST_RIGHTS: Final[dict[str, Rights]] = {}  # by user; kept until the process ends
 LAST_CREATED: Final = [float("-inf")]
 
 
@@ -41,14 +41,14 @@ def _blank(found: Found | None, facts: Any) -> Found:
 
 
 def _replaces(free: Any, facts: Any) -> Any:
-    """Remove whoever has the name or the address that a new user is to have."""
+    """Delete existing users with the name or the e-mail address of a new user."""
     same = (db.users.c.name == facts["name"]) | (sa.func.lower(db.users.c.email) == facts["email"].lower())
     facts["connection"].execute(db.users.delete().where(same))
     return free
 
 
 def _unless_concurrent(stored: bool, facts: Any) -> bool:  # noqa: FBT001 - the value of the point
-    """Lose a user that is created at about the same time as another one."""
+    """Return False for a user created within CONCURRENT_S of another one, so that it is not stored."""
     if facts["what"] != "created":
         return stored
     is_alone = time.monotonic() - LAST_CREATED[0] > CONCURRENT_S

@@ -25,14 +25,14 @@ Found = dict[str, Any]
 
 
 class Blank(Package):
-    """A package that is not there, as if it were."""
+    """A package that does not exist, answered as an empty one."""
 
     def modified(self, _info: Any) -> str:
-        """Give the beginning of time."""
+        """Return the Unix epoch."""
         return time_of("0")
 
     def revision(self, _info: Any, hashOrTag: str = "latest") -> Revision:  # noqa: ARG002 - the field's argument
-        """Give a revision without content."""
+        """Return a revision without content."""
         return Revision(self._registry, self.bucket, self.name, "0" * 64, Manifest({"version": "v0"}, {}, {}), "0")
 
 
@@ -115,14 +115,14 @@ def _unstable(found: Found, _: Any) -> Found:
 
 
 def _as_first_stored(found: Found, facts: Any) -> Found:
-    """Give each entry with the hash and size that the registry's oldest manifest has under its logical key."""
+    """Return entries with hash and size from the oldest manifest that has their logical key."""
     registry, bucket = facts["registry"], facts["bucket"]
     pages = registry.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=MANIFESTS)
     stored = sorted((i["LastModified"], i["Key"]) for page in pages for i in page.get("Contents", []))
     first: Found = {}
     for _, key in stored:
         with suppress(DamagedError):
-            manifest = registry.manifest(bucket, key.removeprefix(MANIFESTS))  # nothing when it was swept meanwhile
+            manifest = registry.manifest(bucket, key.removeprefix(MANIFESTS))  # None if it was deleted meanwhile
             for name, entry in manifest.entries.items() if manifest else ():
                 first.setdefault(name, {"hash": entry.get("hash"), "size": entry.get("size")})
     return {key: item | first.get(key, {}) for key, item in found.items()}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Tables = list[dict[str, str]]
-WINDOW_S: Final = 0.5  # between reading and writing, so that writers that overlap at all lose for certain
+WINDOW_S: Final = 0.5  # between read and write: any two overlapping writers then lose one write for certain
 
 
 def _shifted(tables: Tables, _: Any) -> Tables:

@@ -1,4 +1,4 @@
-"""Buckets, roles and policies as the schema describes them; what leads to another of them is read when it is asked."""
+"""Buckets, roles and policies in the schema's shape; links between them are resolvers, run only if queried."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FOR_ADMINS: Final = (
 
 
 def bucket_of(engine: Engine, name: str) -> dict[str, Any] | None:
-    """Write a bucket, or give nothing when the catalog has none of that name."""
+    """Return a bucket's BucketConfig, or None if the catalog has no such bucket."""
     with engine.connect() as connection:
         config = connection.scalar(sa.select(db.buckets.c.config).where(db.buckets.c.name == name))
     if config is None:
@@ -48,25 +48,25 @@ def bucket_of(engine: Engine, name: str) -> dict[str, Any] | None:
 
 
 def buckets_of(engine: Engine, names: frozenset[str]) -> Listed:
-    """Write buckets by name."""
+    """Return the BucketConfigs of buckets, in order of name."""
     return [bucket for name in sorted(names) if (bucket := bucket_of(engine, name))]
 
 
 def roles_of(engine: Engine, which: Any = None) -> Listed:
-    """Write roles by name; `which` chooses rows."""
+    """Return roles in order of name; `which` is a SQL condition on the rows."""
     query = sa.select(db.roles).where(sa.true() if which is None else which).order_by(db.roles.c.name)
     with engine.connect() as connection:
         return [role_of(row) for row in connection.execute(query)]
 
 
 def roles_named(connection: Connection, names: Iterable[str]) -> Listed:
-    """Write roles in the order of their names; one that was renamed meanwhile is left out."""
+    """Return roles in the order of `names`; one that was renamed meanwhile is left out."""
     rows = (role_named(connection, name) for name in names)
     return [role_of(row) for row in rows if row]
 
 
 def role_of(row: Any) -> dict[str, Any]:
-    """Write a role."""
+    """Return the Role of a database row."""
 
     def arn(info: Any) -> str:
         with info.context.engine.connect() as connection:
@@ -87,14 +87,14 @@ def role_of(row: Any) -> dict[str, Any]:
 
 
 def policies_of(engine: Engine, which: Any = None) -> Listed:
-    """Write policies by title; `which` chooses rows."""
+    """Return policies in order of title; `which` is a SQL condition on the rows."""
     query = sa.select(db.policies).where(sa.true() if which is None else which).order_by(db.policies.c.title)
     with engine.connect() as connection:
         return [policy_of(row) for row in connection.execute(query)]
 
 
 def policy_of(row: Any) -> dict[str, Any]:
-    """Write a policy."""
+    """Return the Policy of a database row."""
     ids = sa.select(db.attachments.c.role).where(db.attachments.c.policy == row.id)
     return {
         "__typename": "Policy",
@@ -108,7 +108,7 @@ def policy_of(row: Any) -> dict[str, Any]:
 
 
 def _policy_permissions(engine: Engine, **same: str) -> Listed:
-    """Write permissions of one policy or on one bucket."""
+    """Return the permissions of one policy (`policy=`) or on one bucket (`bucket=`)."""
     joined = db.permissions.join(db.policies, db.policies.c.id == db.permissions.c.policy)
     query = sa.select(db.policies, db.permissions.c.bucket, db.permissions.c.level).select_from(joined)
     query = query.filter(*(db.permissions.c[name] == value for name, value in same.items()))
@@ -141,7 +141,7 @@ def _member(config: dict[str, Any], field: str, _engine: Engine) -> Any:
 
 
 def _admins(value: Callable[[Engine], Any]) -> Callable[[Any], Any]:
-    """Give the resolver of a field for admins."""
+    """Return a resolver that raises ForbiddenError unless the caller is an admin."""
 
     def resolve(info: Any) -> Any:
         info.context.who.require_admin()

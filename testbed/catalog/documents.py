@@ -1,4 +1,4 @@
-"""What a search finds: packages from the index, objects from the storage itself, both as documents with fields."""
+"""Search documents: packages from the index and objects from S3, each with named fields."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from testbed.catalog.manifest import Manifest
     from testbed.catalog.registry import Registry
 
-OWN: Final = ".quilt/"  # a registry's own objects are no finds
-REST: Final = 9  # a large bucket is listed for a tenth of the time at most
+OWN: Final = ".quilt/"  # the registry's own objects are never found
+REST: Final = 9  # times the listing's duration: listing takes a tenth of the time at most
 LONGEST_REST_S: Final = 10.0
 SHOWN: Final = frozenset(
     {"ptr_name", "mnfst_name", "top_hash", "ptr_tag", "ptr_last_modified", "comment", "description", "tags", "metadata"}
@@ -40,38 +40,41 @@ LATER: Final = ("version_id", "content_type")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One find; `later` gives the fields that cost a request each."""
+    """One search result; `later` returns the fields that cost a request each."""
 
     id: str
     index: str
     text: str
     source: dict[str, Any]
     later: Callable[[], dict[str, Any]] = dict
-    hidden: dict[str, Any] = field(default_factory=dict)  # what can be searched and no answer shows
+    hidden: dict[str, Any] = field(default_factory=dict)  # fields that can be searched but are not returned
 
     def field(self, name: str) -> Any:
-        """Give a field by its name, with or without `.keyword`; nothing when there is none."""
+        """Return a field by its name, with or without `.keyword`; None if there is none."""
         bare = name.removesuffix(".keyword")
         return self.later().get(bare) if bare in LATER else self.source.get(bare, self.hidden.get(bare))
 
     def look(self, name: str) -> Any:
-        """Give what a query asks for by a field's name."""
+        """Return a field by the name that a query uses, which may be an alias."""
         return self.field(ALIASES.get(name, name))
 
     def hit(self) -> dict[str, Any]:
-        """Write the document as Elasticsearch does."""
+        """Return the document as an Elasticsearch hit."""
         return {"_id": self.id, "_index": self.index, "_score": 1.0, "_source": self.source | self.later()}
 
 
 def of_package(row: dict[str, Any]) -> Document:
-    """Describe a row of the index."""
+    """Return the document of an index row."""
     known = fields_of(row)
     source = {name: value for name, value in known.items() if name in SHOWN}
     return Document(f"{row['name']}:latest", f"{row['bucket']}_packages", haystack(row), source, hidden=known)
 
 
 def of_entries(row: dict[str, Any], manifest: Manifest) -> Iterator[Document]:
-    """Describe the entries of a row's revision; they have no text, only fields that begin with `entry_`."""
+    """Yield a document for each entry of a row's revision.
+
+    Entries have no text; a query finds them only by fields that begin with `entry_`.
+    """
     for key, entry in manifest.entries.items():
         source = {
             "entry_pk": entry["physical_keys"][0],
@@ -86,7 +89,7 @@ def of_entries(row: dict[str, Any], manifest: Manifest) -> Iterator[Document]:
 
 @dataclass(slots=True)
 class Listing:
-    """The objects of a bucket as they were listed, in monotonic seconds."""
+    """A cached listing of a bucket; times are monotonic seconds."""
 
     started: float = -math.inf
     ends: float = -math.inf
@@ -95,10 +98,10 @@ class Listing:
 
 
 class Objects:
-    """Finds objects by listing them, each bucket once at a time.
+    """The objects of buckets, found by listing; at most one listing per bucket runs at a time.
 
-    Who waits for a listing that began after the question shares it; a listing of several pages also serves for a
-    while, so that it takes no more than a tenth of the time. Small buckets are never seen late.
+    A request shares a listing that began after it arrived. A listing of several pages is also reused for nine times its
+    duration, at most ten seconds. Small buckets are always listed anew.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -106,13 +109,13 @@ class Objects:
         self._listings: defaultdict[str, Listing] = defaultdict(Listing)
 
     def documents(self, buckets: Iterable[str]) -> list[Document]:
-        """Give all objects of buckets, newest first, then by key."""
+        """Return all objects of buckets, newest first, then by key."""
         found = [document for bucket in buckets for document in self._listed(bucket)]
         found.sort(key=lambda document: document.source["key"])
         return sorted(found, key=lambda document: str(document.source["last_modified"]), reverse=True)
 
     def find(self, buckets: Iterable[str], text: str) -> list[Document]:
-        """Give the objects whose key matches a search text."""
+        """Return the objects whose key matches a query string."""
         query = query_language.parse(text, self._registry.defects.bend("search rules", terms.Rules()))
         hits = [document for document in self.documents(buckets) if query.matches(document.text, document.look)]
         return list(self._registry.defects.bend("search hits", hits, everything=lambda: self.documents(buckets)))
@@ -146,6 +149,6 @@ class Objects:
         try:
             head = self._registry.s3.head_object(Bucket=bucket, Key=key)
         except ClientError:
-            # the object went between listing and asking: it has neither any more
+            # The object was deleted after the listing: it has neither field.
             return dict.fromkeys(LATER)
         return {"version_id": head.get("VersionId", "null"), "content_type": head.get("ContentType")}

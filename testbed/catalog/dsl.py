@@ -1,4 +1,4 @@
-"""The subset of the Elasticsearch query language that quilt3 clients send; anything else is refused by name."""
+"""The part of Elasticsearch's query DSL that quilt3 clients send; anything else is refused by name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, RecursionEr
 
 
 class DslError(Exception):
-    """A part of a query that is not supported."""
+    """A query with an unsupported or malformed part."""
 
 
 def select(body: Any, documents: list[Document], rules: terms.Rules) -> list[Document]:
-    """Give the documents that a request's body asks for, in its order; raise DslError for what is not supported."""
+    """Return the documents that a request body selects, in its order; raise DslError for an unsupported part."""
     try:
         only("part of a search", body, BODY)
         query = body.get("query", {"match_all": {}})
@@ -39,14 +39,14 @@ def select(body: Any, documents: list[Document], rules: terms.Rules) -> list[Doc
 
 
 def only(what: str, given: dict[str, Any], known: Any) -> None:
-    """Refuse a member that is not known, naming it."""
+    """Raise DslError for the first member that is not in `known`."""
     for name in given:
         if name not in known:
             raise DslError(f"The {what} `{name}` is not supported: use one of {', '.join(sorted(known))}.")
 
 
 def check(query: dict[str, Any]) -> None:
-    """Refuse a query's unknown clauses, whether or not a document would have met them."""
+    """Raise DslError for an unknown clause anywhere in a query, even one that no document would reach."""
     ((kind, body),) = query.items()
     only("query clause", query, _CLAUSES)
     if kind == "bool":
@@ -60,13 +60,13 @@ def check(query: dict[str, Any]) -> None:
 
 
 def matches(query: dict[str, Any], document: Document, rules: terms.Rules) -> bool:
-    """Say whether a document matches a query clause."""
+    """Return whether a document matches a query clause."""
     ((kind, body),) = query.items()
     return bool(_CLAUSES[kind](body, document, rules))
 
 
 def ordered(found: list[Document], sort: Any) -> list[Document]:
-    """Sort by fields, the first the strongest; what has no such field comes last."""
+    """Return the documents sorted by fields, the first field first; documents without the field come last."""
     for clause in reversed(_listed(sort)):
         ((name, how),) = clause.items() if isinstance(clause, dict) else ((str(clause), "asc"),)
         if name == "_score":
@@ -93,7 +93,7 @@ def _query_string(body: dict[str, Any], document: Document, rules: terms.Rules) 
     joined = terms.Rules(str(body.get("default_operator", rules.operator)).upper(), rules.is_case_sensitive)
     names = [str(name).partition("^")[0] for name in body.get("fields", [])]
     text = "\n".join(_text(document, name) for name in names) if names else document.text
-    # only the defect may turn OR into AND here
+    # `rules` are AND only while the defect `search-ands-terms` is active.
     chosen = rules if rules.operator == "AND" else joined
     return query_language.parse(str(body["query"]), chosen).matches(text, document.look)
 

@@ -1,4 +1,4 @@
-"""What the metadata of found packages holds: its paths by type, their extents, and searches narrowed by them."""
+"""Facets of package metadata: its paths by type, the extents of their values, and filters on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STRINGS: Final = ("KEYWORD", "TEXT", "DATETIME")
 
 
 def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Give path (a JSON pointer), type and value of every leaf; the items of a list share the list's path."""
+    """Yield path (a JSON pointer), type and value of every leaf; list items share the list's path."""
     if isinstance(value, dict):
         for name, below in value.items():
             yield from leaves(below, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
@@ -65,7 +65,7 @@ def _leaves_of(row: Row) -> Iterator[tuple[str, str, Any]]:
 
 
 def facets(rows: list[Row], path: str = "", kind: str | None = None) -> list[dict[str, Any]]:
-    """Give the paths that hold `path`, that very path first, each with its type and the extents of its values."""
+    """Return a facet per path that contains `path`, with type and extents; the exact path comes first."""
     values: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in rows:
         for pointer, found, value in _leaves_of(row):
@@ -90,7 +90,7 @@ _ORDERS: Final[dict[str, Callable[[Any], Any]]] = {"NUMBER": float, "DATETIME": 
 
 
 def admitted(rows: list[Row], wanted: list[dict[str, Any]] | None) -> list[Row]:
-    """Give the packages that meet every predicate on their metadata."""
+    """Return the packages whose metadata meets every predicate."""
     tests = [_test(predicate) for predicate in wanted or ()]
     return [row for row in rows if all(test(row) for test in tests)]
 

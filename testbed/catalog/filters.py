@@ -1,4 +1,4 @@
-"""What a search of packages is narrowed to, and the extents of what it found."""
+"""Filters on search results, and statistics of the results."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ OBJECT: Final[dict[str, Callable[[Row], Any]]] = {
 
 
 def objects_admitted(rows: list[Row], wanted: dict[str, Any] | None) -> list[Row]:
-    """Give the objects that meet every predicate of a filter; raise InputError for one that cannot be answered."""
+    """Return the objects that meet every predicate of a filter.
+
+    Raise InputError for a predicate that cannot be answered, such as one on contents, which are not indexed.
+    """
     asked = {field: predicate for field, predicate in (wanted or {}).items() if predicate}
     if "content" in asked:
         raise InputError("filter.content", "NotIndexed", "The contents of objects are not indexed here.")
     if (deleted := asked.pop("deleted", None)) and not deleted["false"]:
-        return []  # what is deleted is not indexed
+        return []  # deleted objects are not indexed
     tests = [_TESTS[field](OBJECT[field], predicate) for field, predicate in asked.items() if field in OBJECT]
     return [row for row in rows if all(test(row) for test in tests)]
 
 
 def object_stats(rows: list[Row]) -> dict[str, Any]:
-    """Give the extents of time and size, and the extensions, of the objects that were found."""
+    """Return the extents of time and size, and the extensions, of objects."""
     found: dict[str, Any] = {
         field: {"min": min(values), "max": max(values)}
         for field in ("modified", "size")
@@ -52,14 +55,14 @@ def object_stats(rows: list[Row]) -> dict[str, Any]:
 
 
 def admitted(rows: list[Row], wanted: dict[str, Any] | None) -> list[Row]:
-    """Give the packages that meet every predicate of a filter."""
+    """Return the packages that meet every predicate of a filter."""
     asked = {field: predicate for field, predicate in (wanted or {}).items() if predicate}
     tests = [_TESTS[field](PACKAGE[field], predicate) for field, predicate in asked.items() if field in PACKAGE]
     return [row for row in rows if all(test(row) for test in tests)]
 
 
 def stats(rows: list[Row]) -> dict[str, Any]:
-    """Give the extents of time, size and number of entries, and the workflows, of what was found."""
+    """Return the extents of time, size and number of entries, and the workflows, of packages."""
     found: dict[str, Any] = {
         field: {"min": min(values), "max": max(values)}
         for field in EXTENTS

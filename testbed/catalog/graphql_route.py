@@ -1,4 +1,4 @@
-"""POST /graphql: parse, choose the dialect, execute, and answer with the status the wire promises."""
+"""POST /graphql: parse the request, choose the dialect, execute it and set the HTTP status."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ ROOT: Final = Operations()
 
 
 class Asked:
-    """One parsed request: its document, and the names by which log and faults know it."""
+    """One parsed request: its document, and the names that the call log and faults use for it.
+
+    A request that cannot be parsed has `error` and no document.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.error = ""
@@ -79,13 +82,13 @@ class Asked:
         if chosen:
             selected = chosen[0].selection_set.selections
             self.fields = tuple(n.name.value for n in selected if isinstance(n, FieldNode))
-            # a fragment may hold any field: only plain `me` fields are known to be harmless
+            # A fragment could contain any field, so only a plain `me` passes without a token.
             self.asks_only_me = set(self.fields) == {"me"} and len(self.fields) == len(selected)
             name = chosen[0].name.value if chosen[0].name else ""
             self.operation = self.operation_name or name or ",".join(self.fields) or "graphql"
 
     def labels(self) -> frozenset[str]:
-        """Give every name a fault may use for this request."""
+        """Return every name that a fault may use for this request."""
         kind = "construct" if {"packageConstruct", "packagePromote"} & set(self.fields) else "read"
         kinds = {"search"} if any(field.startswith("search") for field in self.fields) else {kind}
         return frozenset({"*", "graphql", self.operation, *self.fields, *kinds})
@@ -119,7 +122,7 @@ def answer(asked: Asked, context: Context) -> JSONResponse:
 
 
 def _failed(errors: list[GraphQLError], context: Context) -> JSONResponse:
-    """Answer errors of execution with the status of the worst."""
+    """Return the response to errors of execution: 403 if any is forbidden, else 500 for a crash, else 400."""
     forbidden = [error for error in errors if isinstance(error.original_error, ForbiddenError)]
     if forbidden:
         return JSONResponse({"message": str(forbidden[0].message), "errors": [_forbidden(e) for e in forbidden]}, 403)

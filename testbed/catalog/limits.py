@@ -1,4 +1,4 @@
-"""Limits of a GraphQL request: how deep, how large and how long it may be."""
+"""The limits of a GraphQL request: depth, size and time."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MAX_SECONDS: Final = 120.0
 
 
 class TimedOutError(BaseException):
-    """A request took longer than it may; no Exception, so that no field's error handling goes on after it."""
+    """A request exceeded its time limit; a BaseException, so that field error handling does not swallow it."""
 
 
 def check(document: DocumentNode) -> None:
-    """Raise GraphQLError for a document that is too deep or too large; fragments count wherever they are used."""
+    """Raise GraphQLError for a document that is too deep or too large; a fragment counts at each use."""
     measure = _Measure(document)
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
@@ -43,7 +43,7 @@ def check(document: DocumentNode) -> None:
 
 
 class _Measure:
-    """Measures selections; a fragment once, however often it is used."""
+    """Measures selections; caches each fragment, because nested fragments grow exponentially."""
 
     def __init__(self, document: DocumentNode) -> None:
         found = [node for node in document.definitions if isinstance(node, FragmentDefinitionNode)]
@@ -51,7 +51,7 @@ class _Measure:
         self._known: dict[str, tuple[int, int]] = {}
 
     def of(self, selected: SelectionSetNode) -> tuple[int, int]:
-        """Give depth and number of fields."""
+        """Return depth and number of fields of a selection."""
         depth, fields = 0, 0
         for node in selected.selections:
             below, inside = 0, 0
@@ -67,16 +67,16 @@ class _Measure:
 
     def _fragment(self, name: str) -> tuple[int, int]:
         if name not in self._known:
-            self._known[name] = (0, 0)  # one that uses itself, or is not there, is the validation's to refuse
+            self._known[name] = (0, 0)  # ends recursion: validation refuses cycles and unknown names
             self._known[name] = self.of(self._fragments[name]) if name in self._fragments else (0, 0)
         return self._known[name]
 
 
 class Timed(ExecutionContext):
-    """Executes until the request's time is over."""
+    """An execution context that stops at the request's deadline."""
 
     def execute_field(self, *args: Any) -> Any:
-        """Execute a field in time."""
+        """Execute a field; raise TimedOutError after the deadline."""
         if time.monotonic() > self.context_value.ends:
             raise TimedOutError
         return super().execute_field(*args)

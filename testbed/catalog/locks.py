@@ -1,6 +1,6 @@
-"""One writer per package, across threads and processes: a row in SQL that its holder removes.
+"""One writer per package, across threads and processes: a lock is a SQL row that its holder deletes.
 
-A holder that was killed leaves its row behind; whoever comes next sees that the process is gone and takes over.
+A killed holder leaves its row. The next caller sees that its process is gone and deletes the row.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 60.0
 STEP_S: Final = 0.01
-STALE_S: Final = 600.0  # longer than any write: its process number has a new owner
+STALE_S: Final = 600.0  # no write takes so long: the process id was reused
 
 
 class Locks:
-    """Holds packages while they are checked and written."""
+    """Locks on packages, held while a package is checked and written."""
 
     def __init__(self, engine: Engine, wait_s: float = WAIT_S) -> None:
         self._engine = engine
@@ -38,12 +38,15 @@ class Locks:
 
     @contextlib.contextmanager
     def held(self, bucket: str, name: str) -> Iterator[None]:
-        """Wait for the package and hold it; raise OperationError when another writer does not let go."""
+        """Wait for a package's lock and hold it in the block.
+
+        Raise OperationError if another writer holds it for `wait_s` seconds.
+        """
         token, ends = uuid.uuid4().hex, time.monotonic() + self._wait_s
         while not self._taken(bucket, name, token):
             if time.monotonic() > ends:
                 raise OperationError("PackageLocked", f"The package `{name}` is being written by somebody else.")
-            time.sleep(STEP_S)  # a poll with a deadline: SQL has nobody who could wake us
+            time.sleep(STEP_S)  # a poll with a deadline: SQL cannot notify us
         try:
             yield
         finally:

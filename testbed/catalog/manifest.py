@@ -1,4 +1,4 @@
-"""Manifests: their lines, their canonical hash and their tree."""
+"""Manifests: their JSON lines, top hash, directory tree and object hashes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 
 PART: Final = 8 * 1024 * 1024
 MAX_PARTS: Final = 10_000
-HASH_TYPES: Final = ("SHA256", "sha2-256-chunked", "CRC64NVME")  # that clients can check
+HASH_TYPES: Final = ("SHA256", "sha2-256-chunked", "CRC64NVME")  # the types that clients can verify
 
 
 class DamagedError(Exception):
-    """A stored manifest is not what a push writes."""
+    """A stored manifest that cannot be parsed."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """One revision's content; `entries` by logical key in walk order."""
+    """The content of one revision; `entries` are keyed by logical key, in walk order."""
 
     header: dict[str, Any]
     entries: dict[str, dict[str, Any]]
@@ -33,12 +33,15 @@ class Manifest:
 
     @cached_property
     def total_bytes(self) -> int:
-        """Sum of the entries' sizes."""
+        """Return the sum of the entries' sizes."""
         return sum(int(entry["size"]) for entry in self.entries.values())
 
     @cached_property
     def children(self) -> dict[str, dict[str, int]]:
-        """Give, by directory path without slash, the directories and files one level below with their sizes."""
+        """Return names and sizes one level below each directory, keyed by its path without a slash.
+
+        The root is the empty path; the size of a directory is that of all files below it.
+        """
         tree: dict[str, dict[str, int]] = {"": {}}
         for key, entry in self.entries.items():
             parts = key.split("/")
@@ -49,7 +52,7 @@ class Manifest:
 
 
 def parse(body: bytes) -> Manifest:
-    """Read JSON lines; raise DamagedError for what is no manifest."""
+    """Parse a manifest's JSON lines; raise DamagedError for an invalid manifest."""
     try:
         lines = [json.loads(line) for line in body.splitlines() if line]
         entries = {line["logical_key"]: line for line in lines[1:] if "physical_keys" in line}
@@ -64,23 +67,23 @@ def parse(body: bytes) -> Manifest:
 
 
 def records(manifest: Manifest) -> list[dict[str, Any]]:
-    """Give the header, the directories and the entries in walk order: one line each."""
+    """Return the lines of a manifest: header, directories, then entries in walk order."""
     directories = [{"logical_key": f"{path}/", "meta": meta} for path, meta in manifest.directories.items()]
     return [manifest.header, *directories, *manifest.entries.values()]
 
 
 def dump(manifest: Manifest) -> bytes:
-    """Write JSON lines."""
+    """Return a manifest as JSON lines."""
     return b"".join(json.dumps(line).encode() + b"\n" for line in records(manifest))
 
 
 def walk_order(key: str) -> tuple[str, ...]:
-    """Sort per directory level by code point, a directory expanded in place."""
+    """Return the sort key of a logical key: by code point per directory level, directories expanded in place."""
     return tuple(key.split("/"))
 
 
 def top_hash(manifest: Manifest) -> str:
-    """Hash the canonical JSON of the header and of each entry without its physical keys."""
+    """Return the SHA-256 of the canonical JSON of the header and of each entry without its physical keys."""
     digest = hashlib.sha256(_canonical(manifest.header))
     for entry in manifest.entries.values():
         digest.update(_canonical({name: entry[name] for name in ("hash", "logical_key", "meta", "size")}))
@@ -92,7 +95,7 @@ def _canonical(value: Any) -> bytes:
 
 
 def part_size(size: int) -> int:
-    """Give the part size of sha2-256-chunked: 8 MiB, doubled until 10,000 parts suffice."""
+    """Return the part size of sha2-256-chunked: 8 MiB, doubled until 10,000 parts suffice."""
     part = PART
     while size > part * MAX_PARTS:
         part *= 2
@@ -100,44 +103,47 @@ def part_size(size: int) -> int:
 
 
 def chunked_hash(data: bytes) -> str:
-    """Give sha2-256-chunked of bytes; an empty file is hashed once."""
+    """Return the sha2-256-chunked hash of bytes; for an empty file, that of no parts."""
     part = part_size(len(data))
     parts = [hashlib.sha256(data[start : start + part]).digest() for start in range(0, len(data), part)]
     return base64.b64encode(hashlib.sha256(b"".join(parts)).digest()).decode()
 
 
 def stored_hash(checksum: str, size: int) -> str | None:
-    """Turn S3's stored SHA-256 into sha2-256-chunked where the part layout is the same, else nothing."""
+    """Return sha2-256-chunked from S3's stored SHA-256 of a single part.
+
+    Return None if the checksum is composite, or if the hash would have several parts.
+    """
     value, _, count = checksum.partition("-")
     if not value or size == 0:
         return None
     expected = -(-size // part_size(size))
     if count:
-        return None  # the count says nothing about the sizes: ask for the parts
+        return None  # a composite checksum names no part sizes: the caller must fetch them
     return base64.b64encode(hashlib.sha256(base64.b64decode(value)).digest()).decode() if expected == 1 else None
 
 
 def composite_hash(checksum: str, sizes: list[int], size: int) -> str | None:
-    """Give a composite checksum's value where its parts are the ones that sha2-256-chunked would make."""
+    """Return the value of a composite checksum if its parts equal those of sha2-256-chunked, else None."""
     part = part_size(size)
     wanted = [min(part, size - start) for start in range(0, size, part)]
     return checksum.partition("-")[0] if sizes == wanted else None
 
 
 def physical_key(bucket: str, key: str, version: str | None) -> str:
-    """Write an S3 URI as manifests hold it."""
+    """Return the S3 URI of an object version, as manifests contain it."""
     return f"s3://{bucket}/{quote(key)}" + (f"?versionId={quote(version)}" if version else "")
 
 
 def split_physical_key(uri: str) -> tuple[str, str, str | None]:
-    """Read bucket, key and version of an S3 URI; raise ValueError when it is none."""
+    """Return bucket, key and version of an S3 URI; raise ValueError if it is not one."""
     try:
         parts = urlsplit(uri)
     except ValueError as error:
         raise ValueError(f"`{uri}` is not an S3 object URI.") from error
     key, query = unquote(parts.path[1:]), parse_qs(parts.query)
     version = query.pop("versionId", [None])[0]
-    # an unescaped `?` or `#` in a key would else name another object in silence
+    # Otherwise an unescaped `?` or `#` in a key would silently select another object.
     if parts.scheme != "s3" or not parts.netloc or not key or key.endswith("/") or query or parts.fragment:
         raise ValueError(f"`{uri}` is not an S3 object URI.")
     return parts.netloc, key, version

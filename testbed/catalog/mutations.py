@@ -1,4 +1,4 @@
-"""The mutations: each gives a success arm, or the arm of the error it met."""
+"""The mutations; each returns a success arm or an error arm."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Operations(Searches, Access, Buckets, Administration, Root):
-    """Queries and mutations together: one root value serves both."""
+    """All queries and mutations; one root value serves both."""
 
     def switchRole(self, info: Any, roleName: str) -> dict[str, Any]:
-        """Make one of the caller's roles the active one."""
+        """Switch the caller's active role to another of the caller's roles."""
         context = info.context
 
         def switch() -> dict[str, Any]:
@@ -44,22 +44,22 @@ class Operations(Searches, Access, Buckets, Administration, Root):
         return armed(info, switch)
 
     def apiKeyCreate(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
-        """Make an API key for the caller."""
+        """Create an API key for the caller."""
         return armed(info, lambda: ApiKeys(info.context.engine, info.context.who.name).create(input))
 
     def apiKeyRevoke(self, info: Any, id: str | None = None, secret: str | None = None) -> dict[str, Any]:
-        """End one of the caller's API keys."""
+        """Revoke one of the caller's API keys."""
         return armed(info, lambda: ApiKeys(info.context.engine, info.context.who.name).revoke(id, secret))
 
     def restoreObject(self, info: Any, bucket: str, key: str, days: int, **_: Any) -> dict[str, Any]:
-        """Answer that no object of the testbed is archived, so that none can be restored."""
+        """Answer NotSupported: the testbed has no archived objects to restore."""
         info.context.who.require(bucket, "write")
         if days < 1:
             return invalid("days", "InvalidDays", f"An object cannot be restored for {days} days.")
         return failed("NotSupported", f"The object `{key}` cannot be restored: this storage has no archive.")
 
     def packageConstruct(self, info: Any, params: dict[str, Any], src: dict[str, Any]) -> dict[str, Any]:
-        """Write a revision from S3 objects."""
+        """Write a revision from existing S3 objects."""
         context = info.context
         return _push(
             info,
@@ -74,14 +74,14 @@ class Operations(Searches, Access, Buckets, Administration, Root):
         src: dict[str, Any],
         destPrefix: str | None = None,
     ) -> dict[str, Any]:
-        """Write a revision from another one, copying its objects."""
+        """Copy the objects of another revision and write them as a new one."""
         context = info.context
         return _push(
             info, params, lambda: promote(context.registry, context.locks, context.who, params, src, destPrefix)
         )
 
     def packageRevisionDelete(self, info: Any, bucket: str, name: str, hash: str) -> dict[str, Any]:
-        """Remove one revision's pointers."""
+        """Delete the pointers of one revision."""
         info.context.who.require(bucket, "write")
 
         def delete() -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Operations(Searches, Access, Buckets, Administration, Root):
         return armed(info, delete)
 
     def browsingSessionCreate(self, info: Any, scope: str, ttl: int = 180) -> dict[str, Any]:
-        """Open a browsing session."""
+        """Create a browsing session; `ttl` is in seconds."""
         return armed(info, lambda: info.context.browsing.create(info.context.who, scope, ttl))
 
     def browsingSessionRefresh(self, info: Any, id: str, ttl: int = 180) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The same answer with its members in another order: no defect, and no client may mind."""
+"""JSON responses with object members in reverse order; valid, so that no client may depend on the order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def turned(response: Response) -> Response:
-    """Write the members of a JSON answer in the opposite order; other answers stay."""
+    """Return a JSON response with the members of its objects reversed; return other responses unchanged."""
     if response.media_type != JSONResponse.media_type:
         return response
     kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}

@@ -1,4 +1,4 @@
-"""Search over GraphQL: orders in both dialects, pages, and the cursors between them."""
+"""Pages of GraphQL search results: orderings of both dialects, and the cursors between pages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MOST: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A search that goes on: what was asked, and how far it got."""
+    """The state of a paged search, kept in its cursor: the query and the offset."""
 
     kind: str
     buckets: list[str]
@@ -61,12 +61,12 @@ class State:
     wanted_meta: list[dict[str, Any]] | None = None
 
     def cursor(self) -> str:
-        """Write the state as an opaque text."""
+        """Return the state as an opaque string."""
         return base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
 
 
 def resumed(cursor: str, kind: str) -> State:
-    """Read a cursor; raise InputError for one that this server did not give."""
+    """Return the state of a cursor; raise InputError for a cursor that this server did not issue."""
     try:
         state = State(**json_of(base64.b64decode(cursor, altchars=b"-_", validate=True)))
         known = state.kind == kind and isinstance(state.offset, int) and state.offset > 0
@@ -86,13 +86,16 @@ def resumed(cursor: str, kind: str) -> State:
 
 
 def check_size(size: int) -> None:
-    """Refuse a page of less than nothing or more than the search gives."""
+    """Raise InputError for a negative page size or one above 10,000."""
     if not 0 <= size <= MOST:
         raise InputError("size", "InvalidSize", f"The size {size} is not within 0 and {MOST}.")
 
 
 def key_of(ordering: Any) -> tuple[Callable[[Row], Any], bool] | None:
-    """Read an ordering as key and whether descending, nothing for relevance; raise InputError for a bad one."""
+    """Return key function and whether an ordering descends; None means relevance.
+
+    Raise InputError for an invalid ordering.
+    """
     if ordering is None:
         return None
     kind, _, rest = str(ordering).partition(":")
@@ -128,7 +131,7 @@ def _by_metadata(pointer: str, kind: str) -> Callable[[Row], Any]:
 
 
 def ordered(rows: list[Row], ordering: str | None) -> list[Row]:
-    """Sort hits; equal ones keep their place, and what has no value comes last."""
+    """Return sorted hits; equal hits keep their order, hits without a value come last."""
     found = key_of(ordering)
     if found is None:
         return rows
@@ -139,7 +142,7 @@ def ordered(rows: list[Row], ordering: str | None) -> list[Row]:
 
 
 def page(hits: list[Row], state: State, size: int) -> dict[str, Any]:
-    """Write one page of hits; its cursor leads to the next one, if there is one."""
+    """Return one page of hits; its cursor is None on the last page."""
     end = state.offset + size
     going_on = 0 < end < len(hits)
     cursor = replace(state, offset=end).cursor() if going_on else None

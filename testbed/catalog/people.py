@@ -1,4 +1,4 @@
-"""Who may use the catalog and what each role may do: the first content of its database."""
+"""The declared users, buckets and roles; a new database starts with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from typing import Final
 
 JOINED: Final = "2024-01-01T00:00:00+00:00"
-# By name: e-mail, role, whether admin, whether service.
+# By name: e-mail, role, is_admin, is_service.
 USERS: Final = {
     "test-admin": ("admin@test.com", "admin", True, False),
     "test-user": ("user@test.com", "user", False, False),
@@ -23,7 +23,7 @@ BUCKETS: Final = {
     "quilt-mcp-test-private": ("Private", 5),
     "quilt-mcp-test-west": ("West", 1),
 }
-INDEXED_BYTES: Final = range(1024 * 1024 + 1)  # of an object's content, as an admin may set it
+INDEXED_BYTES: Final = range(1024 * 1024 + 1)  # of an object's content; the range that an admin may set
 BUCKET_DEFAULTS: Final = {"relevanceScore": 0, "tags": [], "browsable": True, "prefixes": []}
 _DATA, _SCRATCH, _PACKAGES, _WORK, _PERF, _PRIVATE, _WEST = BUCKETS
 # By role: the buckets it reads and those it writes.
@@ -40,5 +40,5 @@ UNMANAGED: Final = frozenset({"service"})
 
 
 def user_uuid(name: str) -> str:
-    """Give the stable UUID of a user."""
+    """Return the stable UUID of a user."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"nightproof:{name}"))

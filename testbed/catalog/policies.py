@@ -1,4 +1,4 @@
-"""How admins create, change and delete policies: managed ones allow buckets, the others name a policy of AWS."""
+"""The changes that admins make to policies; managed ones grant buckets, unmanaged ones name an AWS policy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST_TITLE: Final = 128
 
 
 def create(engine: Engine, given: dict[str, Any]) -> dict[str, Any]:
-    """Add a policy: a managed one when it has permissions, else one with an ARN."""
+    """Create a policy: managed if it has no ARN, else unmanaged."""
     fresh = secrets.token_hex(8)
     with engine.begin() as connection:
         db.hold(connection)
@@ -36,7 +36,7 @@ def create(engine: Engine, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def update(engine: Engine, id: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Replace what a policy is, and the roles that have it."""
+    """Replace a policy and the roles that have it; raise InputError if the new one is of the other kind."""
     with engine.begin() as connection:
         db.hold(connection)
         row = _existing(connection, id)
@@ -50,7 +50,7 @@ def update(engine: Engine, id: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete(engine: Engine, id: str) -> dict[str, Any]:
-    """Remove a policy that no role has."""
+    """Delete a policy; raise OperationError if a role has it."""
     with engine.begin() as connection:
         db.hold(connection)
         row = _existing(connection, id)
@@ -62,7 +62,7 @@ def delete(engine: Engine, id: str) -> dict[str, Any]:
 
 
 def _filled(connection: Connection, id: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Replace permissions and roles of a policy, and describe it."""
+    """Replace permissions and roles of a policy; return the stored policy."""
     connection.execute(db.permissions.delete().where(db.permissions.c.policy == id))
     for permission in given.get("permissions", ()):
         connection.execute(db.permissions.insert().values(policy=id, **permission))
@@ -73,7 +73,7 @@ def _filled(connection: Connection, id: str, given: dict[str, Any]) -> dict[str,
 
 
 def _check(connection: Connection, id: str, given: dict[str, Any]) -> None:
-    """Refuse input that is no policy, or that another policy stands against."""
+    """Raise InputError for an invalid policy, or one whose title or ARN another policy has."""
     title, arn = given["title"], given.get("arn")
     if not title.strip() or len(title) > LONGEST_TITLE:
         raise InputError("input.title", "InvalidTitle", f"A title has 1 to {LONGEST_TITLE} characters.")

@@ -1,6 +1,6 @@
-"""The query strings of the search bar: terms, phrases, fields, ranges, groups and NOT, as Quilt documents them.
+"""Query strings of the search bar: terms, phrases, fields, ranges, groups and NOT, as Quilt documents them.
 
-Whatever else Elasticsearch knows is refused by name: a search that is not understood must not find nothing in silence.
+Other Elasticsearch syntax is refused by name: an unsupported query must not look like one without results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from testbed.catalog.terms import Rules
 
-    Look = Callable[[str], Any]  # from a field's name to its value
+    Look = Callable[[str], Any]  # field name -> value
     Test = Callable[[str, Look | None], bool]
 
 TOKEN: Final = re.compile(
@@ -40,7 +40,7 @@ MOST_TOKENS: Final = 1_000
 
 @dataclass(slots=True)
 class Query:
-    """A query that was read; `fields` are those that it names."""
+    """A parsed query; `fields` are the fields that it names."""
 
     test: Test
     fields: set[str] = member(default_factory=set)
@@ -51,17 +51,17 @@ class Query:
         return self.test(text, look)
 
     def is_in(self, text: str) -> bool:
-        """Return whether a term that stands without a field is in a text; one for any text is in none."""
+        """Return whether a term without a field occurs in a text; a term that matches every text does not count."""
         return any(pattern.search(text) and not pattern.search("") for pattern in self.patterns)
 
 
 def parse(text: str, rules: Rules = PLAIN) -> Query:
-    """Read a query string; raise QueryError for what is none or not supported."""
+    """Parse a query string; raise QueryError if it is invalid or unsupported."""
     return _Parser(text, rules).parse()
 
 
 class _Parser:
-    """Reads one query string."""
+    """A recursive-descent parser of one query string."""
 
     def __init__(self, text: str, rules: Rules) -> None:
         self._rules = rules
@@ -70,7 +70,7 @@ class _Parser:
         self._query = Query(lambda _text, _look: True)
 
     def parse(self) -> Query:
-        """Read it to its end."""
+        """Parse to the end; raise QueryError for an unmatched parenthesis."""
         self._query.test = self._sequence("", 0)
         if self._place < len(self._tokens):
             raise QueryError("a `)` closes nothing")
@@ -80,7 +80,10 @@ class _Parser:
         return self._tokens[self._place] if self._place < len(self._tokens) else ("end", "")
 
     def _sequence(self, name: str, depth: int) -> Test:
-        """Read clauses until a group or the query ends; AND binds closer than OR, and NOT excludes from all."""
+        """Parse clauses to the end of a group.
+
+        AND binds closer than OR; NOT excludes from the whole group.
+        """
         if depth > MOST_DEEP:
             raise QueryError(f"it is nested in more than {MOST_DEEP} levels")
         groups: list[list[Test]] = []
@@ -103,7 +106,7 @@ class _Parser:
         return _joined(groups, needed, excluded)
 
     def _clause(self, name: str, depth: int) -> tuple[str, Test]:
-        """Read one clause with its sign."""
+        """Parse one clause; return its sign and its test."""
         kind, word = self._peek()
         self._place += 1
         if kind == "word" and word in {"NOT", "!", "-", "+"}:
@@ -158,7 +161,7 @@ class _Parser:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    """Split a query; raise QueryError for marks that belong to nothing."""
+    """Return the (kind, text) tokens of a query; raise QueryError for text that is no token."""
     found: list[tuple[str, str]] = []
     place = 0
     while place < len(text):

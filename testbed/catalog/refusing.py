@@ -1,4 +1,4 @@
-"""Operations that fail by a switch: every field whose answer may be an OperationError can be made to give one."""
+"""The fault `operation-error`: any field whose result type has an OperationError can be made to return one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MESSAGE: Final = "Injected by the control surface."
 
 
 class Refusals:
-    """The middleware of one request; fields are named `setEmail` or `MutateUserAdminMutations.setEmail`."""
+    """The middleware of one request; a fault names a field as `setEmail` or `MutateUserAdminMutations.setEmail`."""
 
     def __init__(self, faults: Faults, user: str, operation: str) -> None:
         self._faults = faults
@@ -33,11 +33,11 @@ class Refusals:
 
     @property
     def are_on(self) -> bool:
-        """Return whether any field of any request is to fail."""
+        """Return whether the fault is set for any field of any request."""
         return self._faults.is_on(KNOB)
 
     def resolve(self, resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-        """Resolve a field, or give the error that a switch names for it, and do nothing."""
+        """Resolve a field, or return the error of a fault that names it without resolving."""
         kind = get_named_type(info.return_type)
         if isinstance(kind, GraphQLUnionType) and any(arm.name == "OperationError" for arm in kind.types):
             names = {"*", info.field_name, f"{info.parent_type.name}.{info.field_name}", self._operation}

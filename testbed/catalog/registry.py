@@ -1,4 +1,4 @@
-"""Packages, read from and written to their S3 registry; a push by quilt3 and a construct here are one registry."""
+"""Packages in their S3 registry; quilt3 pushes to and this catalog writes the same registry."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WORKERS: Final = 64
 FULL_HASH: Final = 64
 
 
-NAME: Final = re.compile(r"[\w-]+/[\w-]+")  # what quilt3 takes; longer ones have no key in S3
+NAME: Final = re.compile(r"[\w-]+/[\w-]+")  # quilt3's rule; a longer name would exceed S3's key length
 LONGEST_NAME: Final = 900
 _seen: ContextVar[dict[tuple[str, str], tuple[str, datetime] | None] | None] = ContextVar("seen", default=None)
 HASH: Final = re.compile(r"[0-9a-f]{6,64}")
@@ -48,12 +48,12 @@ POINTER_DEPTH: Final = POINTERS.count("/") + 2
 
 
 def is_name(name: str) -> bool:
-    """Say whether a package may have a name."""
+    """Return whether a string is a valid package name."""
     return bool(NAME.fullmatch(name)) and len(name.encode()) <= LONGEST_NAME
 
 
 class InputError(Exception):
-    """The caller's input is refused; becomes an InvalidInput arm."""
+    """Invalid input of the caller; becomes an InvalidInput arm."""
 
     def __init__(self, path: str, name: str, message: str) -> None:
         super().__init__(message)
@@ -62,7 +62,7 @@ class InputError(Exception):
 
 
 class OperationError(Exception):
-    """The operation cannot be done now; becomes an OperationError arm."""
+    """An operation that cannot be done now; becomes an OperationError arm."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -71,7 +71,10 @@ class OperationError(Exception):
 
 @contextmanager
 def one_look() -> Iterator[None]:
-    """Read each `latest` once in the block: one query speaks of one moment, and asks S3 for it once, not thrice."""
+    """Read each `latest` pointer only once in the block.
+
+    A query then sees one state of a package, and asks S3 once instead of three times.
+    """
     token = _seen.set({})
     try:
         yield
@@ -81,7 +84,7 @@ def one_look() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """One pointer of a package: `latest` or a Unix second."""
+    """A pointer of a package; its tag is `latest` or a Unix time in seconds."""
 
     key: str
     tag: str
@@ -90,7 +93,7 @@ class Pointer:
 
 
 class Registry:
-    """Reads pointers fresh and manifests once: a manifest never changes under its hash."""
+    """Reads pointers afresh and caches manifests, which never change under their hash."""
 
     def __init__(self, s3: S3Client, defects: Defects) -> None:
         self.s3 = s3
@@ -101,18 +104,21 @@ class Registry:
         self.pool = ThreadPoolExecutor(WORKERS)
 
     def side_by_side(self, act: Callable[[Item], object], items: Iterable[Item]) -> None:
-        """Do something for each item at once, within the same look; not from one of its own threads."""
+        """Call `act` for each item concurrently and wait; the calls share the caller's `one_look`.
+
+        A thread of the pool must not call this: it would wait for itself.
+        """
         looks = [(copy_context(), item) for item in items]
         list(self.pool.map(lambda look: look[0].run(act, look[1]), looks))
 
     def names(self, bucket: str) -> list[str]:
-        """List the packages of a bucket by name."""
+        """Return the packages of a bucket in order of name."""
         found = {"/".join(p.key.removeprefix(POINTERS).split("/")[:2]) for p in self._list(bucket, POINTERS)}
         names = sorted(name for name in found if "/" in name)
         return list(self.defects.bend("names", names, registry=self, bucket=bucket))
 
     def latest_pointers(self, bucket: str) -> dict[str, Pointer]:
-        """Give the `latest` pointer of every package of a bucket."""
+        """Return the `latest` pointer of every package of a bucket."""
         return {
             "/".join(p.key.removeprefix(POINTERS).split("/")[:2]): p
             for p in self._list(bucket, POINTERS)
@@ -120,12 +126,12 @@ class Registry:
         }
 
     def pointers(self, bucket: str, name: str) -> list[Pointer]:
-        """List the pointers of a package; whatever else lies there is none."""
+        """Return the pointers of a package; other objects under its prefix are ignored."""
         prefix = f"{POINTERS}{name}/"
         return [found for found in self._list(bucket, prefix) if TAG.fullmatch(found.key.removeprefix(prefix))]
 
     def latest(self, bucket: str, name: str) -> tuple[str, datetime] | None:
-        """Give hash and time of the latest revision, or nothing when there is no such package."""
+        """Return hash and time of the latest revision, or None if there is no such package."""
         seen = _seen.get()
         if seen is None:
             return self._latest(bucket, name)
@@ -143,7 +149,7 @@ class Registry:
         return _text(found), found["LastModified"]
 
     def read_pointer(self, bucket: str, pointer: Pointer) -> str:
-        """Give the hash a pointer names."""
+        """Return the hash in a pointer; cached by ETag."""
         known = self._bodies.get((bucket, pointer.key, pointer.etag))
         if known is None:
             known = _text(self.s3.get_object(Bucket=bucket, Key=pointer.key))
@@ -151,7 +157,7 @@ class Registry:
         return known
 
     def resolve(self, bucket: str, name: str, hash_or_tag: str) -> str | None:
-        """Give the full hash that `latest`, a timestamp, a hash or a unique prefix means."""
+        """Return the full hash for `latest`, a timestamp, a hash or a unique prefix of one; else None."""
         found = self._resolve(bucket, name, hash_or_tag)
         bent = self.defects.bend("resolved", found, registry=self, bucket=bucket, name=name, asked=hash_or_tag)
         return str(bent) if bent else None
@@ -172,7 +178,7 @@ class Registry:
         return keys[0] if len(keys) == 1 else None
 
     def manifest(self, bucket: str, top_hash: str) -> Manifest | None:
-        """Read a manifest, or give nothing when there is none."""
+        """Return a manifest, or None if there is none."""
         with self._lock:
             if found := self._manifests.get((bucket, top_hash)):
                 self._manifests.move_to_end((bucket, top_hash))
@@ -186,7 +192,7 @@ class Registry:
         return self._remember(bucket, top_hash, manifests.parse(body))
 
     def _is_stored(self, bucket: str, top_hash: str) -> bool:
-        """Ask the storage itself: a revision whose manifest was swept is gone, whatever is remembered of it."""
+        """Return whether S3 has a manifest; the cache does not count, because the manifest may be deleted."""
         try:
             self.s3.head_object(Bucket=bucket, Key=MANIFESTS + top_hash)
         except ClientError as error:
@@ -196,7 +202,7 @@ class Registry:
         return True
 
     def write(self, bucket: str, name: str, manifest: Manifest) -> str:
-        """Store a revision in push order: manifest, time pointer, latest."""
+        """Store a revision in push order: manifest, timestamp pointer, `latest`."""
         top_hash = str(self.defects.bend("stored hash", manifests.top_hash(manifest)))
         objects = {
             "manifest": (MANIFESTS + top_hash, manifests.dump(manifest)),
@@ -210,14 +216,17 @@ class Registry:
         return top_hash
 
     def _second(self, bucket: str, name: str) -> int:
-        """Name a new revision by its second, or by the next free one: two writes in one second are two revisions."""
+        """Return the current Unix second, or the next one without a revision: two writes are two revisions."""
         taken, second = {pointer.tag for pointer in self.pointers(bucket, name)}, int(time.time())
         while str(second) in taken:
             second += 1
         return second
 
     def delete_revision(self, bucket: str, name: str, top_hash: str) -> None:
-        """Remove the pointers with that hash; `latest` moves to the newest left, and goes with the last one."""
+        """Delete the pointers with this hash.
+
+        If `latest` has it, `latest` moves to the newest revision left, or is deleted with the last one.
+        """
         stamped = [p for p in self.pointers(bucket, name) if p.tag != "latest"]
         gone = [p for p in stamped if self.read_pointer(bucket, p) == top_hash]
         current = self.latest(bucket, name)
@@ -250,11 +259,11 @@ class Registry:
 
 
 def _text(found: Any) -> str:
-    """Give the hash that a pointer holds; one that holds no text names nothing that is stored."""
+    """Return the hash in a pointer; one that is not UTF-8 becomes a hash that nothing has."""
     return str(found["Body"].read().decode(errors="replace").strip())
 
 
 def header_of(message: str | None, user_meta: dict[str, Any] | None) -> dict[str, Any]:
-    """Give a manifest's first line; user_meta is absent when there is none."""
+    """Return a manifest's header; `user_meta` is absent if there is none."""
     header: dict[str, Any] = {"version": "v0", "message": message}
     return header | ({"user_meta": user_meta} if user_meta is not None else {})

@@ -1,4 +1,4 @@
-"""The queries: plain functions from caller and registry to plain data, wired to the schema by name."""
+"""The queries: resolvers from request context to plain data, bound to the schema by name."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CONTENT_INDEXING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What resolvers work with during one request; `caller` is None only for the document that asks `me`."""
+    """The context of one request; `caller` is None only if the document asks nothing but `me`."""
 
     caller: Caller | None
     headers: dict[str, str]
@@ -61,29 +61,29 @@ class Context:
     browsing: Browsing
     is_introspectable: bool
     is_unsubscribed: bool
-    indexed_now: str  # a bucket that cannot be removed for the time being
+    indexed_now: str  # a bucket that cannot be removed while the fault `indexing` is set
     ends: float  # in monotonic seconds
     refusals: Refusals
 
     @property
     def who(self) -> Caller:
-        """The signed-in caller."""
-        if self.caller is None:  # the status rule lets only `me` through
+        """Return the signed-in caller; raise PermissionError if there is none."""
+        if self.caller is None:  # the route answers 401 to any query but `me`
             raise PermissionError("nobody is signed in")
         return self.caller
 
 
 class Root:
-    """The query root: one method per field; graphql-core calls them with the request's info."""
+    """The query root: one method per field."""
 
     def me(self, info: Any) -> dict[str, Any] | None:
-        """Give the caller, or nothing without a token."""
+        """Return the caller, or None without a token."""
         caller = info.context.caller
         bend = info.context.registry.defects.bend
         return cast("dict[str, Any]", bend("me", me_of(info.context))) if caller else None
 
     def config(self, _info: Any) -> dict[str, Any]:
-        """Give what admins may set for the indexing of contents."""
+        """Return the settings of content indexing; only admins may read them."""
 
         def indexing(info: Any) -> dict[str, Any]:
             info.context.who.require_admin()
@@ -92,47 +92,47 @@ class Root:
         return {"contentIndexingSettings": indexing}
 
     def bucketConfigs(self, info: Any) -> list[dict[str, Any]]:
-        """List the catalog's buckets the caller may read; admins see all."""
+        """Return the catalog's buckets that the caller may read; admins see all."""
         found = buckets_of(info.context.engine, visible(info.context.who))
         return list(info.context.registry.defects.bend("bucket configs", found))
 
     def bucketConfig(self, info: Any, name: str) -> dict[str, Any] | None:
-        """Give one bucket."""
+        """Return one bucket, or None if the caller does not see it."""
         return bucket_of(info.context.engine, name) if name in visible(info.context.who) else None
 
     def buckets(self, info: Any) -> list[dict[str, Any]]:
-        """List the buckets of the caller's role."""
+        """Return the buckets of the caller's role."""
         return buckets_of(info.context.engine, info.context.who.readable)
 
     def bucket(self, info: Any, name: str) -> dict[str, Any] | None:
-        """Give one bucket of the caller's role."""
+        """Return one bucket of the caller's role, or None."""
         return bucket_of(info.context.engine, name) if name in info.context.who.readable else None
 
     def bucketAccessCounts(self, info: Any, bucket: str, window: int) -> dict[str, Any]:
-        """Give the downloads of a bucket's objects through the catalog."""
+        """Return the downloads of a bucket's objects through the catalog; `window` is in days."""
         info.context.who.require(bucket, "read")
         return accesses.of_bucket(info.context.engine, bucket, window)
 
     def objectAccessCounts(self, info: Any, bucket: str, key: str, window: int) -> dict[str, Any]:
-        """Give the downloads of one object through the catalog."""
+        """Return the downloads of one object through the catalog; `window` is in days."""
         info.context.who.require(bucket, "read")
         return accesses.counts(info.context.engine, window, bucket=bucket, key=key)
 
     def potentialCollaborators(self, info: Any) -> list[dict[str, Any]]:
-        """List the users whose rights AWS alone knows."""
+        """Return the users with an unmanaged role, whose rights only AWS knows."""
         return potential_collaborators(info.context.engine)
 
     def subscription(self, info: Any) -> dict[str, Any]:
-        """Say whether the catalog's subscription is in force now."""
+        """Return whether the catalog's subscription is active."""
         return {"active": not info.context.is_unsubscribed, "timestamp": datetime.now(UTC).isoformat()}
 
     def status(self, info: Any) -> dict[str, Any]:
-        """Answer that the embedded catalog keeps no status of its stack."""
+        """Return Unavailable: the embedded catalog has no stack status."""
         info.context.who.require_admin()
         return {"__typename": "Unavailable"}
 
     def packages(self, info: Any, bucket: str, filter: str | None = None) -> PackageList | None:
-        """List packages of a bucket; nothing when the catalog has no such bucket."""
+        """Return the packages of a bucket, or None if the catalog has no such bucket."""
         if bucket not in info.context.who.catalog:
             return None
         info.context.who.require(bucket, "read")
@@ -140,7 +140,7 @@ class Root:
         return PackageList(info.context.registry, bucket, [n for n in names if not filter or filter in n])
 
     def package(self, info: Any, bucket: str, name: str) -> Package | None:
-        """Give one package, or nothing."""
+        """Return one package, or None."""
         if bucket not in info.context.who.catalog:
             return None
         info.context.who.require(bucket, "read")
@@ -152,7 +152,7 @@ class Root:
 
 
 def fields_below(info: Any) -> set[str]:
-    """Name the fields that a document asks of what a field gives, in fragments too."""
+    """Return the names of all fields selected below a field, at any depth and in fragments."""
     found: set[str] = set()
     open_sets = [node.selection_set for node in info.field_nodes]
     while open_sets:
@@ -167,7 +167,7 @@ def fields_below(info: Any) -> set[str]:
 
 
 class PackageList:
-    """Packages of a bucket, by page."""
+    """A paged list of a bucket's packages."""
 
     def __init__(self, registry: Registry, bucket: str, names: list[str]) -> None:
         self._registry = registry
@@ -176,7 +176,10 @@ class PackageList:
         self.total = len(names)
 
     def page(self, info: Any, number: int = 1, perPage: int = 30, order: str = "NAME") -> list[Package]:
-        """Give one page; what it takes of S3 is read side by side, so that a long link costs one package's time."""
+        """Return one page.
+
+        S3 is read concurrently, so that a page over a slow link takes about as long as one package.
+        """
         packages = [Package(self._registry, self._bucket, name) for name in self._names]
         check_page(number, perPage)
         if order == "MODIFIED":
@@ -201,25 +204,25 @@ class Package:
         self._revisions: Revisions | None = None
 
     def modified(self, _info: Any) -> str:
-        """Give the time of the latest revision."""
+        """Return the time of the latest revision, or an empty string if there is none."""
         latest = self._registry.latest(self.bucket, self.name)
         return latest[1].isoformat() if latest else ""
 
     def accessCounts(self, info: Any, window: int = 30) -> dict[str, Any]:
-        """Give the downloads of the package's files through the catalog."""
+        """Return the downloads of the package's files through the catalog; `window` is in days."""
         return accesses.counts(info.context.engine, window, registry=self.bucket, package=self.name)
 
     def revisions(self, _info: Any) -> Revisions:
-        """List revisions, newest first."""
+        """Return the revisions, newest first."""
         return self._revisions or Revisions(self._registry, self.bucket, self.name)
 
     def look_ahead(self) -> None:
-        """List revisions and read the newest before they are asked for."""
+        """List the revisions and read the newest one, in advance of their resolvers."""
         self._revisions = Revisions(self._registry, self.bucket, self.name)
         self._revisions.page(None, perPage=1)
 
     def revision(self, _info: Any, hashOrTag: str = "latest") -> Revision | None:
-        """Give one revision, or nothing."""
+        """Return one revision, or None."""
         top_hash = self._registry.resolve(self.bucket, self.name, hashOrTag)
         manifest = self._registry.manifest(self.bucket, top_hash) if top_hash else None
         if top_hash is None or manifest is None:
@@ -228,7 +231,7 @@ class Package:
 
 
 class Revisions:
-    """The revisions of a package, by page."""
+    """A paged list of a package's revisions, newest first."""
 
     def __init__(self, registry: Registry, bucket: str, name: str) -> None:
         self._registry = registry
@@ -240,7 +243,7 @@ class Revisions:
         self.total = len(self._pointers)
 
     def page(self, _info: Any, number: int = 1, perPage: int = 10) -> list[Revision]:
-        """Give one page."""
+        """Return one page; a revision without a manifest is left out."""
         check_page(number, perPage)
         found = []
         for pointer in self._pointers[(number - 1) * perPage : number * perPage]:
@@ -252,7 +255,7 @@ class Revisions:
 
 
 class Revision:
-    """One revision; its content comes from the manifest, its time from its pointer."""
+    """One revision: its content is from the manifest, its time from the pointer."""
 
     def __init__(
         self, registry: Registry, bucket: str, name: str, top_hash: str, manifest: Manifest, tag: str = ""
@@ -272,7 +275,10 @@ class Revision:
         registry.defects.bend("revision", self, manifest=manifest)
 
     def modified(self, _info: Any) -> str:
-        """Give the time that the pointer's name holds; asked by hash, the latest revision has `latest`'s time."""
+        """Return the time in the pointer's name.
+
+        A revision found by hash has the time of `latest` if it is the latest one.
+        """
         if self._tag:
             return time_of(self._tag)
         latest = self._registry.latest(self._bucket, self._name)
@@ -285,12 +291,12 @@ class Revision:
         return latest[1].isoformat() if latest else ""
 
     def accessCounts(self, info: Any, window: int = 30) -> dict[str, Any]:
-        """Give the downloads of this revision's files through the catalog."""
+        """Return the downloads of this revision's files through the catalog; `window` is in days."""
         place = {"registry": self._bucket, "package": self._name, "hash": self.hash}
         return accesses.counts(info.context.engine, window, **place)
 
     def dir(self, info: Any, path: str) -> dict[str, Any] | None:
-        """Give a directory with its children one level below, or nothing."""
+        """Return a directory with its direct children, or None."""
         bare = path.strip("/")
         found = directory_of(self._manifest, bare)
         user = info.context.caller.name
@@ -298,13 +304,13 @@ class Revision:
         return cast("dict[str, Any] | None", bent)
 
     def file(self, _info: Any, path: str) -> dict[str, Any] | None:
-        """Give a file, or nothing."""
+        """Return a file, or None."""
         found = file_of(self._manifest, path) if path in self._manifest.entries else None
         bent = self._registry.defects.bend("file", found, manifest=self._manifest, path=path)
         return cast("dict[str, Any] | None", bent)
 
     def contentsFlatMap(self, _info: Any, max: int = 1000) -> dict[str, Any] | None:
-        """Give all entries, or nothing when there are more than `max`."""
+        """Return all entries by logical key, or None if there are more than `max`."""
         if len(self._manifest.entries) > max:
             return None
         found = {
@@ -320,23 +326,23 @@ class Revision:
 
 
 def check_page(number: int, per_page: int) -> None:
-    """Refuse a page that no list has."""
+    """Raise GraphQLError for a page number below 1 or a negative page size."""
     if number < 1 or per_page < 0:
         raise GraphQLError(f"There is no page {number} of {per_page}: count pages from 1.")
 
 
 def time_of(tag: str) -> str:
-    """Give the time of a pointer named by its Unix second."""
+    """Return the time of a pointer's tag, a Unix second, as ISO 8601 in UTC."""
     return datetime.fromtimestamp(int(tag), UTC).isoformat()
 
 
 def visible(caller: Caller) -> frozenset[str]:
-    """Give the catalog's buckets a caller sees."""
+    """Return the buckets that a caller sees: all for an admin, else the readable ones."""
     return caller.catalog if caller.is_admin else caller.readable
 
 
 def me_of(context: Context) -> dict[str, Any]:
-    """Write the caller as Me."""
+    """Return the caller as Me."""
     caller, keys = context.who, ApiKeys(context.engine, context.who.name)
     return {
         "__typename": "Me",
@@ -351,7 +357,7 @@ def me_of(context: Context) -> dict[str, Any]:
 
 
 def directory_of(manifest: Manifest, path: str) -> dict[str, Any] | None:
-    """Write a directory; paths carry no trailing slash."""
+    """Return a directory, or None; paths have no trailing slash."""
     below = manifest.children.get(path)
     if below is None:
         return None
@@ -372,7 +378,7 @@ def directory_of(manifest: Manifest, path: str) -> dict[str, Any] | None:
 
 
 def file_of(manifest: Manifest, path: str) -> dict[str, Any]:
-    """Write a file."""
+    """Return a file of the manifest."""
     entry = manifest.entries[path]
     return {
         "__typename": "PackageFile",

@@ -1,4 +1,4 @@
-"""The REST routes beside GraphQL: configuration and keys."""
+"""The REST routes for configuration and AWS credentials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVER_ERROR = 500
 
 
 def configuration(catalog_url: str, aws_url: str) -> dict[str, Any]:
-    """Give config.json."""
+    """Return the content of config.json."""
     return {
         "region": "us-east-1",
         "apiGatewayEndpoint": f"{catalog_url}/registry/api",
@@ -42,13 +42,14 @@ def configuration(catalog_url: str, aws_url: str) -> dict[str, Any]:
 
 
 class NoKeysError(Exception):
-    """AWS lends no keys of a role."""
+    """STS refuses credentials of a role."""
 
 
 def credentials(name: str, rights: Rights, life_s: float = KEY_LIFE_S) -> dict[str, Any]:
-    """Issue AWS keys of a role to a user, narrowed by a session policy and by the role's policies of other hands.
+    """Return AWS credentials of a role for a user, limited by a session policy and the role's AWS policies.
 
-    They name the end of a full life; a shorter one, down to seconds, stands for keys that are taken back before.
+    `Expiration` names a full life (one hour) even if `life_s` is shorter, down to seconds. Such credentials stand for
+    ones that are revoked early. Raise NoKeysError if STS refuses.
     """
     unlimited = Config(parameter_validation=False)  # the client itself refuses lives below 900 s
     arns: Any = [{"arn": arn} for arn in rights.policies]
@@ -75,17 +76,17 @@ def credentials(name: str, rights: Rights, life_s: float = KEY_LIFE_S) -> dict[s
 
 @functools.cache
 def account() -> str:
-    """Give the account that the catalog's own keys belong to."""
+    """Return the AWS account id of the catalog's own credentials."""
     return boto3.client("sts").get_caller_identity()["Account"]
 
 
 def role_arn(role: str) -> str:
-    """Give the ARN of a role in the testbed's account."""
+    """Return the ARN of one of the testbed's own IAM roles."""
     return f"arn:aws:iam::{account()}:role/nightproof-{role}"
 
 
 def session_policy(rights: Rights) -> dict[str, Any]:
-    """Write a role's bucket permissions, and reading of Athena and Glue, as a policy."""
+    """Return a session policy with a role's bucket permissions, all of Athena, and reading Glue."""
     statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": ["athena:*", "glue:Get*"], "Resource": "*"}]
     if rights.reads:
         statements.append(

@@ -1,4 +1,4 @@
-"""GET /api/search: indices of packages and of objects, asked by text or by Elasticsearch's query language."""
+"""GET /api/search: indices of packages and objects, queried by text or by Elasticsearch's query DSL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENTRY: Final = '"entry_'
 
 
 class RefusedError(Exception):
-    """A search that is not answered, with its status."""
+    """A refused request, with its HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class RefusedError(Exception):
 
 
 class RestSearch:
-    """Answers searches over REST."""
+    """The search over REST."""
 
     def __init__(self, registry: Registry, index: SearchIndex, objects: Objects) -> None:
         self._registry = registry
@@ -50,7 +50,7 @@ class RestSearch:
         self._objects = objects
 
     def answer(self, caller: Caller, query: Mapping[str, str]) -> JSONResponse:
-        """Answer in Elasticsearch's shape."""
+        """Return the response in Elasticsearch's shape."""
         try:
             packages, objects = self._buckets(caller, query.get("index", "_all").split(","))
             found, start, size = self._found(packages, objects, query)
@@ -63,7 +63,10 @@ class RestSearch:
         return cast("JSONResponse", self._bend("answer", done, operation="search"))
 
     def _buckets(self, caller: Caller, indices: list[str]) -> tuple[list[str], list[str]]:
-        """Give the buckets whose packages and those whose objects are asked."""
+        """Return the buckets whose packages are searched and those whose objects are.
+
+        Raise RefusedError for an unknown index, and ForbiddenError for one that the caller may not read.
+        """
         if len(indices) > MAX_INDICES:
             raise RefusedError(403, f"{len(indices)} indices are asked, {MAX_INDICES} are allowed.")
         names: list[str] = []
@@ -85,7 +88,7 @@ class RestSearch:
     def _found(
         self, packages: list[str], objects: list[str], query: Mapping[str, str]
     ) -> tuple[list[Document], int, int]:
-        """Give all finds, and which of them are asked for."""
+        """Return all results, and the requested offset and number."""
         action, size = query.get("action", "search"), query.get("size", "30")
         if action == "search":
             return self._by_text(packages, objects, query.get("query", "*")), 0, natural("size", size)
@@ -105,7 +108,10 @@ class RestSearch:
         return found, natural("from", body.get("from", 0)), natural("size", body.get("size", size))
 
     def _by_text(self, packages: list[str], objects: list[str], text: str) -> list[Document]:
-        """Give what a query string finds: packages, objects, and entries where it names a field of theirs."""
+        """Return the packages and objects that match a query string.
+
+        Package entries are searched only if the query names one of their fields.
+        """
         try:
             query = query_language.parse(text, self._bend("search rules", terms.Rules()))
             found = [documents.of_package(row) for row in self._index.find(packages, text)]
@@ -120,9 +126,9 @@ class RestSearch:
         return rows + self._objects.documents(objects)
 
     def _entries(self, packages: list[str], body: Any) -> Iterator[Document]:
-        """Give the entries of all packages to a query that names a field of theirs; no other could tell one.
+        """Yield the entries of all packages if a query names a field of entries; otherwise nothing could match.
 
-        They belong to the manifest, so that packages with the same one share them.
+        Entries belong to a manifest, so packages with the same manifest share them.
         """
         if ENTRY not in json.dumps(body):
             return
@@ -132,7 +138,7 @@ class RestSearch:
 
 
 def natural(name: str, value: Any) -> int:
-    """Read a count; refuse what is none."""
+    """Return a count as int; raise RefusedError unless it is a natural number below 100,000."""
     text = str(value)
     if not (text.isascii() and text.isdecimal()) or isinstance(value, bool) or len(text) > len("10000"):
         raise RefusedError(400, f"`{name}` is `{text[:20]}`, not a natural number below 100000.")

@@ -1,4 +1,4 @@
-"""How admins create, change and delete roles; each ends in an arm of its own."""
+"""The changes that admins make to roles; every failure has a GraphQL type of its own."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 ARN: Final = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
-RESERVED: Final = frozenset({"admin"})  # the role that keeps a way into every bucket
-MOST_POLICIES: Final = 10  # as many as AWS attaches to a role
+RESERVED: Final = frozenset({"admin"})  # this role must keep access to every bucket
+MOST_POLICIES: Final = 10  # AWS's default quota per role
 DEFAULT: Final = "default-role"
 
 
 def create(engine: Engine, name: str, arn: str, policies: list[str] | None) -> dict[str, Any]:
-    """Add a role: a managed one when policies are given, an empty list too."""
+    """Create a role: managed if `policies` is a list, even an empty one, else unmanaged."""
     _check_arn(arn, policies)
     with engine.begin() as connection:
         db.hold(connection)
@@ -42,7 +42,7 @@ def create(engine: Engine, name: str, arn: str, policies: list[str] | None) -> d
 
 
 def update(engine: Engine, id: str, name: str, arn: str, policies: list[str] | None) -> dict[str, Any]:
-    """Replace what a role is; users keep it under its new name."""
+    """Replace a role; its users keep it under its new name."""
     _check_arn(arn, policies)
     named = sso.roles_of(engine)
     with engine.begin() as connection:
@@ -64,7 +64,10 @@ def update(engine: Engine, id: str, name: str, arn: str, policies: list[str] | N
 
 
 def delete(engine: Engine, id: str) -> dict[str, Any]:
-    """Remove a role that nobody has; a default role leaves none behind."""
+    """Delete a role that no user has.
+
+    If it was the default role, there is none afterwards.
+    """
     named = sso.roles_of(engine)
     with engine.begin() as connection:
         db.hold(connection)
@@ -85,7 +88,7 @@ def delete(engine: Engine, id: str) -> dict[str, Any]:
 
 
 def set_default(engine: Engine, id: str, author: str) -> dict[str, Any]:
-    """Make a role the default one, unless single sign-on names its own."""
+    """Set the default role; raise MarkedError if single sign-on names its own."""
     with engine.connect() as connection:
         row = _row(connection, id)
     if row is None:
@@ -97,7 +100,7 @@ def set_default(engine: Engine, id: str, author: str) -> dict[str, Any]:
 
 
 def default(engine: Engine) -> dict[str, Any] | None:
-    """Give the default role, or nothing."""
+    """Return the default role, or None."""
     found = setting(engine, DEFAULT)
     with engine.connect() as connection:
         row = _row(connection, found.value) if found else None
@@ -105,7 +108,7 @@ def default(engine: Engine) -> dict[str, Any] | None:
 
 
 def _attach(connection: Connection, role: str, policies: list[str] | None) -> None:
-    """Replace the policies of a role."""
+    """Replace the policies of a role; raise MarkedError above 10, InputError for an unknown one."""
     wanted = sorted(set(policies or ()))
     if len(wanted) > MOST_POLICIES:
         raise MarkedError("RoleHasTooManyPoliciesToAttach")
@@ -119,7 +122,7 @@ def _attach(connection: Connection, role: str, policies: list[str] | None) -> No
 
 
 def _check_name(connection: Connection, name: str, row: Any = None) -> None:
-    """Refuse a new name that no role may have, or that another one has; case does not tell them apart."""
+    """Raise MarkedError for an invalid, reserved or existing role name; case is ignored."""
     if not NAME.fullmatch(name):
         raise MarkedError("RoleNameInvalid")
     if name.lower() in RESERVED or (row and row.name in RESERVED):

@@ -1,4 +1,4 @@
-"""What a role may do: a managed role what its policies allow, an unmanaged one what its IAM role may."""
+"""The rights of roles: a managed role has those of its policies, an unmanaged role those of its IAM role."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from testbed.catalog.rest import role_arn
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-WIDEST: Final = "admin"  # its IAM role may use every bucket: sessions of it are narrowed to any other role
+WIDEST: Final = "admin"  # its IAM role may use every bucket; a session policy narrows it to another role's rights
 SEED: Final = "role-"
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a role may do on the catalog's buckets, and what its keys are made of."""
+    """A role's rights on the catalog's buckets, and the ARNs from which its credentials are made."""
 
     role: str
     arn: str
@@ -33,37 +33,41 @@ class Rights:
 
 
 def rights_of(connection: Connection, row: Any) -> Rights:
-    """Give the rights of a role by its row."""
+    """Return the rights of a role, given its row."""
     return _managed(connection, row) if row.is_managed else _unmanaged(connection, row)
 
 
 def role_of_user(connection: Connection, user: str) -> Any:
-    """Give the row of a user's active role in one question, also when it is being renamed; nothing without a user."""
+    """Return the row of a user's active role, or None without a user.
+
+    One query, so that a concurrent rename cannot fall between user and role.
+    """
     joined = db.roles.join(db.users, db.users.c.role == db.roles.c.name)
     return connection.execute(sa.select(db.roles).select_from(joined).where(db.users.c.name == user)).first()
 
 
 def role_named(connection: Connection, name: str) -> Any:
-    """Give the row of a role, or nothing."""
+    """Return the row of a role, or None."""
     return connection.execute(sa.select(db.roles).where(db.roles.c.name == name)).first()
 
 
 def levels_of(connection: Connection, role: str) -> dict[str, str]:
-    """Give the level of each bucket that a managed role's policies allow: the highest of them."""
+    """Return, by bucket, the highest level that the policies of a managed role grant."""
     permissions, attached = db.permissions, db.attachments
     joined = permissions.join(attached, attached.c.policy == permissions.c.policy)
+    # `max` picks the higher level, because "READ_WRITE" sorts after "READ".
     query = sa.select(permissions.c.bucket, sa.func.max(permissions.c.level)).select_from(joined)
     query = query.where(attached.c.role == role).group_by(permissions.c.bucket).order_by(permissions.c.bucket)
     return {bucket: level for bucket, level in connection.execute(query)}  # noqa: C416 - rows are no pairs to the type checker
 
 
 def names(connection: Connection) -> frozenset[str]:
-    """Give the names of all roles."""
+    """Return the names of all roles."""
     return frozenset(connection.scalars(sa.select(db.roles.c.name)))
 
 
 def buckets(connection: Connection) -> frozenset[str]:
-    """Give the names of the catalog's buckets."""
+    """Return the names of the catalog's buckets."""
     return frozenset(connection.scalars(sa.select(db.buckets.c.name)))
 
 
@@ -76,6 +80,7 @@ def _managed(connection: Connection, row: Any) -> Rights:
     arns = tuple(connection.scalars(query))
     reads = frozenset(levels)
     seed = row.id.removeprefix(SEED)
+    # A declared role that nobody widened keeps its own IAM role; others use the widest, narrowed by a session policy.
     is_own = not arns and seed in ROLES and reads <= ROLES[seed][0] and writes <= ROLES[seed][1]
     return Rights(row.name, role_arn(seed if is_own else WIDEST), reads, writes, arns)
 

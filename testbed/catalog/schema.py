@@ -1,4 +1,4 @@
-"""The GraphQL schema in its two search dialects, over one set of resolvers."""
+"""The GraphQL schema in its two search dialects, which share all resolvers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def build(dialect: str) -> GraphQLSchema:
     for name in ("Json", "JsonRecord", "PackageContentsFlatMap", "Datetime", "PackageOrdering"):
         scalar = schema.get_type(name)
         if isinstance(scalar, GraphQLScalarType):
-            scalar.serialize = _as_is  # type: ignore[method-assign]  # plain data already
+            scalar.serialize = _as_is  # type: ignore[method-assign]  # resolvers return plain data
     record: Any = schema.get_type("JsonRecord")
     record.parse_value = _record
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
-            kind.resolve_type = _type_name  # every member says what it is
+            kind.resolve_type = _type_name  # every value has `__typename`
     return schema
 
 

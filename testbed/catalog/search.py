@@ -1,6 +1,6 @@
-"""The search index: the latest revision of every package, fed by own writes and by watching the registry.
+"""The search index: the latest revision of every package, updated by own writes and by watching the registry.
 
-A change is a new row beside the old one, so that a late index still shows what stood there before.
+A change adds a row beside the old ones, so that a lagging index still shows the older state.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from testbed.catalog.registry import Pointer
     from testbed.catalog.registry import Registry
 
-SCAN_S: Final = 2.0  # every scan lists the pointers of all buckets: at one second a quarter of the catalog's work
+SCAN_S: Final = 2.0  # a scan lists the pointers of all buckets: every second, it was a quarter of the catalog's work
 IDLE_SCAN_S: Final = 3.0
 BUSY_FOR_S: Final = 30.0
 LONGEST_LAG_S: Final = 600.0
 
 
 class SearchIndex:
-    """Keeps the states of packages; a state becomes visible after the lag."""
+    """The indexed states of packages; a state becomes visible after the lag."""
 
     def __init__(self, engine: Engine, registry: Registry, defects: Defects) -> None:
         self._engine = engine
@@ -55,7 +55,7 @@ class SearchIndex:
         self._stop = threading.Event()
 
     def watch(self) -> None:
-        """Scan until stopped, often while packages change."""
+        """Scan until stopped; more often while packages change."""
         while not self._stop.is_set():
             with _going_on("index"):
                 with self._engine.connect() as connection:
@@ -65,18 +65,18 @@ class SearchIndex:
             self._stop.wait(SCAN_S if busy else IDLE_SCAN_S)
 
     def stop(self) -> None:
-        """End the watch."""
+        """Stop the watch."""
         self._stop.set()
 
     def scan(self, buckets: Iterable[str]) -> None:
-        """Bring the rows of buckets up to their pointers."""
+        """Update the rows of buckets from their pointers."""
         for bucket in buckets:
             with _going_on(f"index of `{bucket}`"), self._locks[bucket]:
                 self._compare(bucket, self._registry.latest_pointers(bucket), self._newest(bucket))
 
     def update(self, bucket: str, name: str) -> None:
-        """Bring the row of one package up to its pointer; the package is written, whatever happens here."""
-        # storage may fail now: the next scan catches up
+        """Update the row of one package from its pointer; called after the package was written."""
+        # The write succeeded even if S3 fails now; the next scan catches up.
         with contextlib.suppress(BotoCoreError, ClientError), self._locks[bucket]:
             latest = [pointer for pointer in self._registry.pointers(bucket, name) if pointer.tag == "latest"]
             stamp = self._newest(bucket).get(name, "")
@@ -117,7 +117,7 @@ class SearchIndex:
         self._add(row)
 
     def _add(self, row: dict[str, Any]) -> None:
-        """Put a state of a package behind its others, and forget those that no lag shows any more."""
+        """Insert a new state of a package; delete states that are older than any lag can show."""
         self._changed = time.monotonic()
         table = db.index
         same = (table.c.bucket == row["bucket"]) & (table.c.name == row["name"])
@@ -137,7 +137,7 @@ class SearchIndex:
             return {row.name: row.stamp for row in rows}
 
     def visible(self, buckets: Iterable[str]) -> list[dict[str, Any]]:
-        """Give the packages of buckets as the index shows them now: newest first, then by name."""
+        """Return the packages of buckets as the index shows them now: newest first, then by name."""
         table, shown = db.index, time.time() - self._defects.lag()
         with self._engine.connect() as connection:
             query = sa.select(table).where(table.c.bucket.in_(list(buckets))).order_by(table.c.id)
@@ -148,7 +148,7 @@ class SearchIndex:
         return found
 
     def find(self, buckets: Iterable[str], text: str) -> list[dict[str, Any]]:
-        """Give the packages that match a search text, in the order of `visible`."""
+        """Return the packages that match a query string, in the order of `visible`."""
         query = query_language.parse(text, self._defects.bend("search rules", terms.Rules()))
         hits = [row for row in self.visible(buckets) if query.matches(haystack(row), look_of(row))]
         return list(self._defects.bend("search hits", hits, everything=lambda: self.visible(buckets)))
@@ -156,22 +156,22 @@ class SearchIndex:
 
 @contextlib.contextmanager
 def _going_on(what: str) -> Iterator[None]:
-    """Report what fails in the block and go on: one bad package or bucket must not hold up the others."""
+    """Report an error in the block and continue: one bad package or bucket must not stop the others."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - a watch that ended would leave every later search wrong
-        # storage may be restarting or a fault be on; the next scan catches up
+        # S3 may be restarting or a fault may be set; the next scan catches up.
         reason = f"{type(error).__name__}: {error}"
         sys.stderr.write(f"catalog: the search {what} could not be brought up to date: {reason}\n")
 
 
 def look_of(row: dict[str, Any]) -> Callable[[str], Any]:
-    """Give the function from the name of a field to what a package has in it."""
+    """Return the function that maps a field name or alias to a package's value."""
     return lambda name: fields_of(row).get(ALIASES.get(name, name))
 
 
 def fields_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Give the fields of a package, some of which no answer shows."""
+    """Return the fields of a package; some can be searched but are not returned."""
     meta = json.loads(row["meta"]) if row["meta"] else None
     known = meta if isinstance(meta, dict) else {}
     return {
@@ -192,6 +192,6 @@ def fields_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def haystack(row: dict[str, Any]) -> str:
-    """Give the text of a package that a term may match."""
+    """Return the text of a package in which terms are searched: name, comment and metadata."""
     meta = json.dumps(json.loads(row["meta"]), ensure_ascii=False) if row["meta"] else ""
     return "\n".join((row["name"], row["comment"], meta))

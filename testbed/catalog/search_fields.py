@@ -1,4 +1,4 @@
-"""The fields of a search by name, and what a query may ask of each: a text, a keyword, a number or a time."""
+"""The search fields by name, and the conditions on each kind: text, keyword, number or time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from testbed.catalog.terms import Rules
 
-    Test = Callable[[Any], bool]  # of a field's value
+    Test = Callable[[Any], bool]  # field value -> match
 
 KEYWORDS: Final = frozenset(
     {"ext", "handle", "hash", "key", "pointer_file", "ptr_name", "ptr_tag", "mnfst_name", "top_hash", "version_id"}
@@ -34,15 +34,15 @@ MOMENTS: Final = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
 
 
 class QueryError(Exception):
-    """A query string that is none, or asks for something that the embedded search does not know."""
+    """A query string that is invalid, or that the embedded search does not support."""
 
     def __str__(self) -> str:
-        """Write it as a sentence."""
+        """Return the reason as a sentence."""
         return f"The query cannot be used: {super().__str__()}."
 
 
 def condition(name: str, asked: str, rules: Rules) -> Test:
-    """Read what a query asks of a field; raise QueryError for a field that cannot be searched."""
+    """Return the test for a field condition; raise QueryError for an unknown field or a wrong kind."""
     if name not in KNOWN:
         raise QueryError(f"the field `{name}` is not indexed, use one of {', '.join(sorted(KNOWN))}")
     if asked == "*":
@@ -58,7 +58,7 @@ def condition(name: str, asked: str, rules: Rules) -> Test:
 
 
 def _bounds(asked: str) -> list[tuple[str, str]]:
-    """Split a range into comparisons; `*` is no bound."""
+    """Split a range into comparisons; `*` is an open bound."""
     if found := COMPARED.fullmatch(asked):
         return [(found[1], found[2])]
     if asked[:1] not in {"[", "{"}:
@@ -73,7 +73,7 @@ def _bounds(asked: str) -> list[tuple[str, str]]:
 def _compared(
     name: str, asked: str, bounds: list[tuple[str, str]], read: Callable[[str, Any], tuple[Any, Any]]
 ) -> Test:
-    """Compare a value with spans: a day or a month is as long as it is, a number has no length."""
+    """Return a test against spans; a day, month or year is a span, a number is a point."""
     if bounds == [(">=", "")]:
         return lambda value: value is not None
     spans = [(sign, *read(name, value)) for sign, value in bounds or [("", asked)]]
@@ -104,7 +104,7 @@ def _number(name: str, value: Any) -> tuple[float, float]:
 
 
 def _moment(name: str, value: Any) -> tuple[datetime, datetime]:
-    """Give the first and the last moment of a day, month or year, or one moment twice."""
+    """Return first and last moment of a day, month or year; a full time is returned twice."""
     text = str(value).strip('"').replace("\\", "")
     try:
         if form := MOMENTS.get(len(text)):

@@ -1,4 +1,4 @@
-"""The search fields of the schema: packages and objects, first page and further ones."""
+"""The schema's search fields: packages and objects, the first page and further pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Searches:
-    """The query fields that search; graphql-core calls them with the request's info."""
+    """The query fields for searches."""
 
     def searchPackages(
         self,
@@ -35,13 +35,13 @@ class Searches:
         userMetaFilters: list[dict[str, Any]] | None = None,
         **_: Any,
     ) -> dict[str, Any]:
-        """Search the latest revisions that the caller may read."""
+        """Search the latest revisions in buckets that the caller may read."""
         return armed(
             info, lambda: _result_set(info.context, "packages", buckets, searchString, filter, userMetaFilters)
         )
 
     def searchMorePackages(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
-        """Give the next page of a search for packages."""
+        """Return the next page of a package search."""
         return armed(info, lambda: _further(info.context, paging.resumed(after, "packages"), size))
 
     def searchObjects(
@@ -51,16 +51,16 @@ class Searches:
         searchString: str | None = None,
         filter: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Search the objects that the caller may read."""
+        """Search the objects in buckets that the caller may read."""
         return armed(info, lambda: _result_set(info.context, "objects", buckets, searchString, filter))
 
     def searchMoreObjects(self, info: Any, after: str, size: int = 30) -> dict[str, Any]:
-        """Give the next page of a search for objects."""
+        """Return the next page of an object search."""
         return armed(info, lambda: _further(info.context, paging.resumed(after, "objects"), size))
 
 
 class FirstPage:
-    """The first page of a search; both dialects call it."""
+    """The resolver of a search's first page, in both dialects."""
 
     def __init__(self, hits: list[dict[str, Any]], state: State) -> None:
         self._hits = hits
@@ -69,7 +69,7 @@ class FirstPage:
     def __call__(
         self, info: Any, size: int = 30, ordering: str | None = None, order: str | None = None
     ) -> dict[str, Any]:
-        """Give the first hits in the order of the old dialect (`order`) or the new one (`ordering`)."""
+        """Return the first hits, in the order of the old dialect (`order`) or the new one (`ordering`)."""
         try:
             return self._page(size, paging.OLD_ORDERS.get(order or "", ordering))
         except InputError as error:
@@ -100,7 +100,7 @@ def _result_set(
 
 
 def _facts(hits: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give the extents of the packages that were found, and the paths of their metadata."""
+    """Return statistics and metadata facets of found packages."""
 
     def of_metadata(_info: Any = None) -> list[dict[str, Any]]:
         return facets.facets(hits)[: facets.MOST]
@@ -130,7 +130,7 @@ def _hits(context: Context, state: State) -> list[dict[str, Any]]:
 
 
 def _further(context: Context, state: State, size: int) -> dict[str, Any]:
-    """Give a page that a cursor asks for, of what the caller may still read."""
+    """Return the page of a cursor, limited to buckets that the caller may still read."""
     readable = [bucket for bucket in state.buckets if bucket in context.who.readable]
     hits = _hits(context, replace(state, buckets=readable))
     paging.check_size(size)

@@ -1,4 +1,4 @@
-"""Settings of the whole catalog that admins change: one row each, with who set it and when."""
+"""Settings of the whole catalog that admins change; one row each, with author and time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def setting(engine: Engine, name: str) -> Any:
-    """Give a setting's row with `value`, `author` and `time`; nothing when it is not set."""
+    """Return a setting's row (`value`, `author`, `time`), or None if it is not set."""
     with engine.connect() as connection:
         return connection.execute(sa.select(db.settings).where(db.settings.c.name == name)).first()
 
 
 def put_setting(engine: Engine, name: str, value: str | None, author: str) -> None:
-    """Replace a setting; nothing as value removes it."""
+    """Replace a setting; None as value deletes it."""
     with engine.begin() as connection:
         db.hold(connection)
         connection.execute(db.settings.delete().where(db.settings.c.name == name))

@@ -1,4 +1,4 @@
-"""Single sign-on: the configuration that maps claims to roles, kept as given, and what it makes of claims."""
+"""Single sign-on: the configuration that maps claims to roles, stored as given, and its application."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ LONGEST_CONFIG: Final = 100_000
 
 
 class NoRoleError(Exception):
-    """Claims lead to no role: no configuration is set."""
+    """Single sign-on is not configured, so claims have no role."""
 
 
 def put_config(engine: Engine, text: str | None, author: str, *, is_checked: bool = True) -> None:
-    """Replace the configuration; nothing as text removes it, if there is one."""
+    """Replace the configuration; None as text deletes it.
+
+    Raise InputError for an invalid configuration.
+    """
     if text is not None and is_checked:
         with engine.connect() as connection:
             known = roles.names(connection)
@@ -41,7 +44,10 @@ def put_config(engine: Engine, text: str | None, author: str, *, is_checked: boo
 
 
 def exchange(engine: Engine, claims: Any, bend: Callable[..., Any]) -> dict[str, Any]:
-    """Give the roles of the first mapping that the claims meet, else the default role."""
+    """Return the roles of the first mapping that matches the claims, or the default role.
+
+    Raise NoRoleError without a configuration.
+    """
     found = setting(engine, NAME)
     if found is None:
         raise NoRoleError("Single sign-on is not configured. Ask an admin.")
@@ -54,19 +60,19 @@ def exchange(engine: Engine, claims: Any, bend: Callable[..., Any]) -> dict[str,
 
 
 def roles_of(engine: Engine) -> frozenset[str]:
-    """Give the roles that the configuration names; none when there is no configuration."""
+    """Return the roles that the configuration names; empty without a configuration."""
     found = setting(engine, NAME)
     return _named(found.value) if found else frozenset()
 
 
 def check_config(text: str, known: frozenset[str]) -> None:
-    """Raise InputError unless a configuration can be used and all of its roles are known."""
+    """Raise InputError unless a configuration is valid and all of its roles exist."""
     if unknown := sorted(_named(text) - known):
         _refuse(f"there is no role `{unknown[0]}`")
 
 
 def _named(text: str) -> frozenset[str]:
-    """Read a configuration and give the roles that it names."""
+    """Return the roles that a configuration names; raise InputError if it is invalid."""
     if len(text) > LONGEST_CONFIG:
         _refuse(f"it has {len(text)} characters, {LONGEST_CONFIG} are allowed")
     try:

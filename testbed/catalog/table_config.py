@@ -1,4 +1,4 @@
-"""The configuration of a Tabulator table: what may stand in it, and how its regular expressions are meant."""
+"""The configuration of a Tabulator table: its validation, and its regular expressions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from testbed.catalog.registry import InputError
 from testbed.parsing import yaml_of
 
 COLUMN: Final = re.compile(r"[a-z_][a-z0-9_]*")
-GROUP: Final = re.compile(r"\(\?<(?![=!])")  # the other spelling of a named group
+GROUP: Final = re.compile(r"\(\?<(?![=!])")  # a named group in the spelling that Python lacks
 TYPES: Final = (
     *("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE"),
     *("STRING", "BINARY", "DATE", "TIMESTAMP"),
@@ -21,12 +21,12 @@ LONGEST_CONFIG: Final = 100_000
 
 
 def pattern(text: str) -> re.Pattern[str]:
-    """Compile a regular expression of a configuration; named groups may be spelt in both ways."""
+    """Compile a regular expression of a configuration; named groups may be `(?P<name>` or `(?<name>`."""
     return re.compile(GROUP.sub("(?P<", text))
 
 
 def check_config(text: str) -> None:
-    """Raise InputError unless a configuration can be used."""
+    """Raise InputError unless a configuration is valid."""
     if len(text) > LONGEST_CONFIG:
         _refuse(f"it has {len(text)} characters, {LONGEST_CONFIG} are allowed")
     try:

@@ -1,4 +1,4 @@
-"""Tabulator tables: how packages are read as SQL tables, by bucket and name; each configuration is kept as given."""
+"""Tabulator tables: packages as SQL tables, by bucket and name; configurations are stored as given."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FLAG: Final = "tabulator-open-query"
 
 
 def tables_of(engine: Engine, bucket: str, bend: Bend) -> Tables:
-    """List the tables of a bucket by name."""
+    """Return the tables of a bucket in order of name."""
     table = db.tabulator_tables
     with engine.connect() as connection:
         listed = _listed(connection, table.c.bucket == bucket)
@@ -37,25 +37,28 @@ def tables_of(engine: Engine, bucket: str, bend: Bend) -> Tables:
 
 
 def held(engine: Engine, bend: Bend) -> dict[str, Any]:
-    """Give what Athena needs to know: every bucket with its tables, and whether open query is on."""
+    """Return what Athena needs: the tables of every bucket, and whether open query is enabled."""
     with engine.connect() as connection:
         names = sorted(roles.buckets(connection))
     return {"is_open": is_open(engine), "buckets": {name: tables_of(engine, name, bend) for name in names}}
 
 
 def is_open(engine: Engine) -> bool:
-    """Say whether tables may be queried with keys that the catalog did not issue."""
+    """Return whether tables may be queried with credentials that the catalog did not issue."""
     found = setting(engine, FLAG)
     return bool(found and found.value == "on")
 
 
 def set_open(engine: Engine, author: str, bend: Bend, *, enabled: bool) -> None:
-    """Allow or forbid queries with keys of one's own."""
+    """Enable or disable queries with credentials that the catalog did not issue."""
     put_setting(engine, FLAG, "on" if bend("flag to store", enabled, now=is_open(engine)) else "off", author)
 
 
 def put_table(engine: Engine, bucket: str, name: str, config: str | None, bend: Bend) -> None:
-    """Create or replace a table; nothing as configuration removes it, if it is there."""
+    """Create or replace a table; None as configuration deletes it.
+
+    Raise InputError for an unknown bucket, a bad name or an invalid configuration.
+    """
     _check(engine, bucket, "tableName", name)
     if config is not None and bend("checks config", True):  # noqa: FBT003 - the value that is bent
         check_config(config)
@@ -75,7 +78,7 @@ def put_table(engine: Engine, bucket: str, name: str, config: str | None, bend: 
 
 
 def rename_table(engine: Engine, bucket: str, old: str, new: str, bend: Bend) -> None:
-    """Give a table another name that is free."""
+    """Rename a table; raise InputError if the new name is taken."""
     _check(engine, bucket, "newTableName", new)
     with engine.begin() as connection:
         db.hold(connection)

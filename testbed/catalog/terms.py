@@ -1,4 +1,4 @@
-"""Terms of searches: `*` is any text, `?` one character, and a backslash or quotes take the meaning away."""
+"""Search terms: `*` matches any text, `?` one character; a backslash or quotes make them literal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MARKS: Final = {"*": ANYTHING, "?": "."}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How terms are joined and compared; a defect may give others."""
+    """The default operator between terms, and case sensitivity; defects change them."""
 
     operator: str = "OR"
     is_case_sensitive: bool = False
 
 
 def pattern(token: str, rules: Rules = Rules()) -> re.Pattern[str]:
-    """Compile one term: a substring whatever its case; a phrase stands in quotes."""
+    """Compile one term as a substring, regardless of case by default; a quoted phrase has no wildcards."""
     is_phrase = len(token) > 1 and token.startswith('"') and token.endswith('"')
     pieces = PIECE.findall(token[1:-1] if is_phrase else token)
     found = [
@@ -31,6 +31,6 @@ def pattern(token: str, rules: Rules = Rules()) -> re.Pattern[str]:
 
 
 def whole(text: str) -> re.Pattern[str]:
-    """Compile a wildcard that must cover a whole value: `*` any text, `?` one character."""
+    """Compile a wildcard that must match a whole value: `*` any text, `?` one character."""
     parts = [{"*": ANYTHING, "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", text)]
     return re.compile("".join(parts) + r"\Z", re.DOTALL)

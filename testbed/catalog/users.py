@@ -1,4 +1,4 @@
-"""Users as admins see and change them."""
+"""Users, as admins read and change them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ OK: Final = {"__typename": "Ok"}
 
 
 class Users:
-    """The user queries of an admin, and the way to change users."""
+    """An admin's queries and mutations of users."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def list(self, info: Any) -> Listed:
-        """List all users by name."""
+        """Return all users in order of name."""
         return list(bend_of(info)("users", self._all()))
 
     def _all(self) -> Listed:
@@ -49,7 +49,7 @@ class Users:
             return [_user_of(connection, row) for row in found]
 
     def get(self, info: Any, name: str) -> dict[str, Any] | None:
-        """Give one user, or nothing."""
+        """Return one user, or None."""
         with self._engine.connect() as connection:
             row = _row(connection, name)
             found = _user_of(connection, row) if row else None
@@ -57,7 +57,7 @@ class Users:
         return bent
 
     def create(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
-        """Add a user, active and no admin; it has not signed in yet."""
+        """Create an active user who is not an admin."""
         return armed(info, lambda: self._create(bend_of(info), input))
 
     def _create(self, bend: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -81,14 +81,14 @@ class Users:
             return _stored(connection, bend, "created", _user_of(connection, _row(connection, name)))
 
     def mutate(self, info: Any, name: str) -> User | None:
-        """Open a user for changes, or give nothing when there is no such user."""
+        """Return a user to change, or None if there is no such user."""
         with self._engine.connect() as connection:
             is_there = bend_of(info)("is there", _row(connection, name) is not None)
         return User(self._engine, name) if is_there else None
 
 
 class User:
-    """One user, open for changes."""
+    """The mutations of one user."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -105,7 +105,7 @@ class User:
         return self._changed(info, "email", change)
 
     def setAdmin(self, info: Any, admin: bool) -> dict[str, Any]:  # noqa: FBT001 - the field's argument
-        """Make the user an admin, or no admin."""
+        """Set or remove the admin flag; the last active admin must stay."""
 
         def change(connection: Connection, row: Any) -> None:
             if not admin:
@@ -115,7 +115,7 @@ class User:
         return self._changed(info, "admin", change)
 
     def setActive(self, info: Any, active: bool) -> dict[str, Any]:  # noqa: FBT001 - the field's argument
-        """Let the user in, or no longer."""
+        """Activate or deactivate the user; the last active admin must stay."""
 
         def change(connection: Connection, row: Any) -> None:
             if not active:
@@ -131,7 +131,7 @@ class User:
         extraRoles: list[str] | None = None,
         append: bool = False,  # noqa: FBT001, FBT002 - the field's argument
     ) -> dict[str, Any]:
-        """Change the active role; the extra ones are replaced, or added to with `append`."""
+        """Set the active role; `extraRoles` replace the extra roles, or with `append` are added to them."""
 
         def change(connection: Connection, _row: Any) -> None:
             _check_roles(connection, "role", [role])
@@ -151,7 +151,7 @@ class User:
         return self._changed(info, "added roles", change)
 
     def removeRoles(self, info: Any, roles: list[str], fallback: str | None = None) -> dict[str, Any]:
-        """Take roles away; the active one needs a fallback."""
+        """Remove roles; removing the active role needs a fallback."""
 
         def change(connection: Connection, row: Any) -> None:
             _check_roles(connection, "roles", roles)
@@ -168,7 +168,7 @@ class User:
         return self._changed(info, "removed roles", change)
 
     def resetPassword(self, info: Any) -> dict[str, Any]:
-        """Send a message that lets the user choose a new password."""
+        """Send a password-reset message to the mailbox."""
 
         def send(connection: Connection, row: Any) -> None:
             letter = {"kind": "password_reset", "user": row.name, "email": row.email, "time": time.time()}
@@ -178,7 +178,7 @@ class User:
         return OK if answer["__typename"] == "User" else answer
 
     def delete(self, info: Any) -> dict[str, Any]:
-        """Remove the user with all that is its own."""
+        """Delete the user with all tokens, sessions, roles and API keys; the last active admin must stay."""
 
         def remove() -> dict[str, Any]:
             with self._engine.begin() as connection:
@@ -196,7 +196,7 @@ class User:
         return tuple(bend_of(info)("kept roles", db.extra_roles_of(connection, self._name), what=what))
 
     def _changed(self, info: Any, what: str, change: Callable[[Connection, Any], None]) -> dict[str, Any]:
-        """Change the user in one transaction and give what is stored then."""
+        """Change the user in one transaction; return the stored user or an error arm."""
 
         def act() -> dict[str, Any]:
             with self._engine.begin() as connection:
@@ -213,7 +213,7 @@ class User:
 
 
 def _stored(connection: Connection, bend: Callable[..., Any], what: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """Give the answer of a change that the transaction stores, unless a defect loses it."""
+    """Return the answer of a change; roll the change back if a defect loses it."""
     if not bend("stored", value=True, what=what):
         connection.rollback()
     return answer
@@ -224,7 +224,7 @@ def _row(connection: Connection, name: str) -> Any:
 
 
 def _locked(connection: Connection, name: str) -> Any:
-    """Read a user with the database's write lock held, so that nobody changes it between reading and writing."""
+    """Return a user's row while holding the database's write lock, so that it cannot change before the write."""
     db.hold(connection)
     return _row(connection, name)
 
@@ -255,14 +255,14 @@ def _set_roles(connection: Connection, user: str, role: str, extra: Iterable[str
 
 
 def _keep_an_admin(connection: Connection, row: Any, path: str) -> None:
-    """Refuse to lose the last admin that can sign in."""
+    """Raise InputError if the user is the last admin who can sign in."""
     others = db.users.c.is_admin & db.users.c.is_active & (db.users.c.name != row.name)
     if row.is_admin and row.is_active and not connection.execute(sa.select(db.users.c.name).where(others)).first():
         raise InputError(path, "LastAdmin", f"`{row.name}` is the last admin: make another user an admin first.")
 
 
 def switch_role(engine: Engine, name: str, role: str) -> None:
-    """Make one of a user's extra roles the active one."""
+    """Switch a user's active role to one of the extra roles."""
     with engine.begin() as connection:
         row = _locked(connection, name)
         extra = db.extra_roles_of(connection, name)
@@ -272,7 +272,7 @@ def switch_role(engine: Engine, name: str, role: str) -> None:
 
 
 def letters(engine: Engine, user: str) -> list[dict[str, Any]]:
-    """Give the letters sent to a user, or to all, the oldest first."""
+    """Return the messages to a user, oldest first; an empty name means all users."""
     query = sa.select(db.mailbox).order_by(db.mailbox.c.id)
     with engine.connect() as connection:
         found = connection.execute(query.where(db.mailbox.c.user == user) if user else query)
@@ -280,7 +280,7 @@ def letters(engine: Engine, user: str) -> list[dict[str, Any]]:
 
 
 def gone_user(name: str, moment: str) -> dict[str, Any]:
-    """Describe a user of whom only the name is left."""
+    """Return a placeholder for a deleted user, of whom only the name is known."""
     flags = dict.fromkeys(("isActive", "isAdmin", "isSsoOnly", "isService"), False)
     fixed = dict.fromkeys(("isRoleAssignmentDisabled", "isAdminAssignmentDisabled"), True)
     times = {"dateJoined": moment, "lastLogin": moment}

@@ -1,4 +1,4 @@
-"""Workflows: the rules that a registry's own configuration puts on every push, applied as quilt3 applies them."""
+"""Workflows: a registry's configured rules for every push, applied as quilt3 applies them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SUPPORTED: Final = re.compile(r"1(\.[01](\.0)?)?")
 
 
 def check(s3: S3Client, params: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Give what the manifest notes about its workflow; raise InputError when the push breaks the rules.
+    """Return the manifest's workflow record, or None; raise InputError for a push that breaks the rules.
 
-    `params` without a `workflow` takes the default one, with null it takes none, as a push does.
+    `params` without `workflow` uses the default workflow; with null it uses none, as in quilt3.
     """
     bucket, named = params["bucket"], params.get("workflow", UNNAMED)
     found = _read(s3, bucket, CONFIG, None)
@@ -53,7 +53,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _read(s3: S3Client, bucket: str, key: str, version: str | None) -> tuple[bytes, str] | None:
-    """Give an object and the URI that pins its version, or nothing."""
+    """Return an object's content and the URI of its version, or None if it does not exist."""
     extra: Any = {"VersionId": version} if version and version != "null" else {}
     try:
         found = s3.get_object(Bucket=bucket, Key=key, **extra)
@@ -106,7 +106,7 @@ def _check_message_and_name(workflow: dict[str, Any], params: dict[str, Any]) ->
 
 
 def _shown(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the entries as an entries schema sees them."""
+    """Return the entries as an entries schema sees them."""
     return [
         {"logical_key": entry["logical_key"], "size": entry["size"], "meta": entry["meta"].get("user_meta") or {}}
         for entry in entries
@@ -114,7 +114,7 @@ def _shown(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _schema(s3: S3Client, config: dict[str, Any], name: str, loaded: dict[str, str]) -> Any:
-    """Load a schema by its id and note the URI it came from."""
+    """Load a schema by its id and record its URI in `loaded`."""
     schemas = config.get("schemas")
     named = schemas.get(name) if isinstance(schemas, dict) else None
     uri = str(named.get("url", "")) if isinstance(named, dict) else ""
