@@ -1,1 +1,1 @@
-"""AWS for the testbed: ministack with permission checks on, inside our corrections, log and faults."""
+"""AWS for the testbed: ministack with permission checks, wrapped in our corrections, call log and faults."""

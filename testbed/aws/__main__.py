@@ -1,4 +1,4 @@
-"""Serve the AWS service: `python -m testbed.aws`, configured by the supervisor through the environment."""
+"""Serve the AWS service: `python -m testbed.aws`, configured by the supervisor's environment variables."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def main() -> None:
 
 
 def environment(state: Path, port: int) -> dict[str, str]:
-    """Return the settings of ministack: the services that the testbed has, and no door beside the one port.
+    """Return ministack's settings: only the services of the testbed, all on its one port.
 
-    Its MQTT and SFTP servers listen on every address, and its services beside ours start processes and containers.
-    A start of it removes containers of the machine's Docker that it takes for its own, so it is shown none.
+    Otherwise its MQTT and SFTP servers listen on every address, and its other services start processes and containers.
+    At start it removes Docker containers that it takes for its own; DOCKER_HOST names no socket, so it finds none.
     """
     return {
         "BIND_HOST": "127.0.0.1",
@@ -62,9 +62,9 @@ def environment(state: Path, port: int) -> dict[str, str]:
 
 
 def owner_lookup(path: Path) -> Callable[[str], str]:
-    """Name who an access key belongs to: an IAM user, or the one whom a role lent it to by session name.
+    """Return a function from access key to user: an IAM user, or the session name of an assumed role.
 
-    The file is read again when a key is new.
+    The keys file is read again for an unknown key.
     """
     known: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""What ministack offers beside AWS, such as a reset of everything: for whoever holds the control token."""
+"""ministack's own endpoints, such as a full reset; a caller needs the control token."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from testbed.aws.asgi import Scope
     from testbed.aws.asgi import Send
 
-# ministack takes these paths as its own, behind a bucket's name too, where they would be keys.
+# ministack serves these paths itself, even on the host name of a bucket, where S3 would read them as keys.
 ADMIN: Final = re.compile(r"/+_(?:ministack|localstack|aws)(?:/|$)", re.IGNORECASE)
-NO_BUCKET: Final = re.compile(r"/+_")  # no name of a bucket begins so
+NO_BUCKET: Final = re.compile(r"/+_")  # no bucket name begins with `_`
 BARE: Final = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?", re.IGNORECASE)
 REFUSED: Final = b'{"message": "The control token is missing or wrong."}'
 
 
 class Admin:
-    """An ASGI app that passes on what carries the control token."""
+    """An ASGI app that passes requests with the control token on and answers 401 to others."""
 
     def __init__(self, ministack: App, token: str) -> None:
         self._ministack = ministack
@@ -40,6 +40,6 @@ class Admin:
 
 
 def is_admin(scope: Scope) -> bool:
-    """Return whether a request means ministack itself and no object."""
+    """Return whether a request is for ministack itself and not for an object."""
     path, host = scope["path"], headers_of(scope).get("host", "")
     return bool(ADMIN.match(path) or (NO_BUCKET.match(path) and BARE.fullmatch(host)))

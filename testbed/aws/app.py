@@ -1,4 +1,4 @@
-"""The ASGI app of the AWS service: control surface, then log and faults, then corrections, then ministack."""
+"""The ASGI app of the AWS service: control surface, then call log and faults, then corrections, then ministack."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INJECTED: Final = "Injected by the control surface."
-QUERY_SERVICES: Final = frozenset({"iam", "sts"})  # of those that ministack answers and we use
+QUERY_SERVICES: Final = frozenset({"iam", "sts"})  # the services of ours that use the query protocol, with XML errors
 QUERY_ERROR: Final = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 KNOBS: Final = {
     "latency": "delays an operation: {operation, bucket, prefix, user, seconds}; operation * is every one",
@@ -51,12 +51,12 @@ KNOBS: Final = {
 
 
 def new_faults() -> Faults:
-    """Give the switches of this service, all off."""
+    """Return the switches of this service, all off."""
     return Faults(KNOBS, SENTENCES | SENTENCES_OF_ATHENA)
 
 
 class Layers:
-    """An ASGI app around ministack; `user_of` names the owner of an access key for the log."""
+    """An ASGI app around ministack; `user_of` returns the owner of an access key for the call log."""
 
     def __init__(
         self, ministack: App, token: str, calls: CallLog, faults: Faults, user_of: Callable[[str], str]
@@ -72,7 +72,7 @@ class Layers:
         self._internal = Internal(ministack)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass the life of the server on."""
+        """Route one request; lifespan events go to ministack."""
         if scope["type"] != "http":
             await self._ministack(scope, receive, send)
         elif scope["path"].startswith(f"{PREFIX}/"):
@@ -83,7 +83,7 @@ class Layers:
             await self._noted(scope, receive, send)
 
     async def _noted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Name the request and write it down before its answer leaves."""
+        """Identify the request, answer it, and log it before its answer is sent."""
         started, headers = time.time(), headers_of(scope)
         asked = scope["method"], scope["path"], scope["query_string"].decode(), headers
         operation = identify(*asked)
@@ -95,7 +95,7 @@ class Layers:
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._calls.add(headers.get("x-test-id", ""), operation.name, message["status"], user, started)
-                # The server adds its own: a client that joins repeated headers could not read the time.
+                # uvicorn adds its own `Date`: a client that joins repeated headers could not parse the time.
                 message["headers"] = [header for header in message["headers"] if header[0].lower() != b"date"]
             await send(message)
 
@@ -106,7 +106,7 @@ class Layers:
         await _delay(self._faults, operation, user)
         defects = self._defects.of(operation, user)
         if refused := _refusal(self._faults, operation, user):
-            # A client that was not asked for its body (Expect: 100-continue) would send its next request in its place.
+            # With `Expect: 100-continue`, an unread body would leave the client's next request in its place.
             await read_body(receive)
             await deliver(self._defects.hide(refused, operation), send)
         elif defects:
@@ -126,7 +126,7 @@ class Layers:
 
 
 def _is_meant(fault: dict[str, Any], operation: Operation) -> bool:
-    """Say whether a knob names this operation, and this bucket and beginning of a key if it names such."""
+    """Return whether a fault matches this operation, bucket and key prefix; an absent parameter matches all."""
     if fault.get("operation", "*") not in {"*", operation.name} or not operation.key.startswith(
         fault.get("prefix", "")
     ):

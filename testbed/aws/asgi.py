@@ -1,4 +1,4 @@
-"""The little ASGI vocabulary that the layers around ministack share."""
+"""The ASGI types and helpers that the layers around ministack share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer, held back until it is corrected."""
+    """A complete response, held back until it is corrected."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Answer:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Give the request headers, names in lower case."""
+    """Return the request headers; names are in lower case."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
@@ -41,7 +41,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def replay(body: bytes) -> Receive:
-    """Give a receive that hands out a body once."""
+    """Return a receive function that delivers a body once, then a disconnect."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
@@ -51,7 +51,7 @@ def replay(body: bytes) -> Receive:
 
 
 async def collect(app: App, scope: Scope, receive: Receive) -> Answer:
-    """Run an app and hold back its answer."""
+    """Run an app and return its complete response."""
     answer = Answer()
 
     async def send(message: Message) -> None:
@@ -66,13 +66,13 @@ async def collect(app: App, scope: Scope, receive: Receive) -> Answer:
 
 
 async def deliver(answer: Answer, send: Send) -> None:
-    """Send a held-back answer."""
+    """Send a collected response."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 
 def s3_error(status: int, code: str, message: str) -> Answer:
-    """Give an S3 error answer."""
+    """Return an S3 error response."""
     body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Answer(status, {"content-type": "application/xml", "content-length": str(len(body))}, body.encode())

@@ -1,6 +1,6 @@
-"""What AWS answers and ministack 1.5.33 does not: checksums of put, copy and part copy, and two limits.
+"""Corrections of ministack 1.5.33: checksums of puts and copies, ranges of versions, and two limits.
 
-Each correction runs after ministack allowed and did the caller's own request, so that rights stay the caller's.
+A correction runs after ministack checked and performed the caller's own request, so the caller's rights apply.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MIN_PART: Final = 5 * 1024 * 1024
 MAX_DELETE: Final = 1000
 TRAILER: Final = re.compile(rb"(x-amz-checksum-[a-z0-9]+):([A-Za-z0-9+/=]+)\r\n", re.IGNORECASE)
 RANGE: Final = re.compile(r"bytes=(?!-$)(\d*)-(\d*)")
-TAIL: Final = 1024  # a trailer with its signature is shorter
+TAIL: Final = 1024  # bytes; a trailer with its signature is shorter
 
 
 class Corrections:
-    """Answers the operations that need correcting; the rest pass untouched."""
+    """The operations that need correcting, and their answers."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -53,17 +53,17 @@ class Corrections:
         }
 
     def wants(self, scope: Scope, operation: Operation) -> bool:
-        """Say whether an operation is corrected; of the reads only a range of a named version is."""
+        """Return whether an operation is corrected; GetObject only with both a range and a version."""
         if operation.name == "GetObject":
             return b"versionId=" in scope["query_string"] and "range" in headers_of(scope)
         return operation.name in self._by_name
 
     async def answer(self, scope: Scope, receive: Receive, operation: Operation) -> Answer:
-        """Run one corrected operation."""
+        """Return the response to one corrected operation."""
         return await self._by_name[operation.name](scope, await read_body(receive), operation)
 
     async def _get_range(self, scope: Scope, body: bytes, _operation: Operation) -> Answer:
-        """Cut the range of a named version: ministack answers the whole object."""
+        """Cut the range out of a named version; ministack returns the whole object."""
         answer = await collect(self._app, scope, replay(body))
         asked = headers_of(scope)["range"]
         if answer.status == 200 and (found := RANGE.fullmatch(asked)):  # noqa: PLR2004 - the range was ignored
@@ -88,7 +88,10 @@ class Corrections:
         return answer
 
     async def _copy(self, scope: Scope, body: bytes, operation: Operation) -> Answer:
-        """Have ministack compute the asked algorithm (it listens to the other header only), and answer the value."""
+        """Return the checksum of a copy in the requested algorithm.
+
+        ministack reads only the header `x-amz-sdk-checksum-algorithm`, so the algorithm is passed there too.
+        """
         algorithm = headers_of(scope).get("x-amz-checksum-algorithm", "")
         if algorithm:
             scope = dict(scope) | {
@@ -110,7 +113,7 @@ class Corrections:
         return answer
 
     async def _copy_part(self, scope: Scope, body: bytes, operation: Operation) -> Answer:
-        """Let ministack copy the part as the caller, then store the same bytes again with their checksum."""
+        """Copy the part as the caller, then store the same bytes again to get their checksum."""
         answer = await collect(self._app, scope, replay(body))
         if answer.status != 200:  # noqa: PLR2004 - the one success of UploadPartCopy
             return answer
@@ -118,11 +121,11 @@ class Corrections:
         bucket, key, version = _copy_source(headers["x-amz-copy-source"])
         wanted = {"range": headers["x-amz-copy-source-range"]} if "x-amz-copy-source-range" in headers else {}
         source = await self._internal.ask("GET", bucket, key, version, wanted, region=_region(scope))
-        # With a version named ministack ignores the range, so the bytes are cut here.
+        # ministack ignores the range of a named version, so it is cut here.
         data = source.body if source.status == 206 else _cut(source.body, wanted.get("range", ""))  # noqa: PLR2004
         asked = parse_qs(scope["query_string"].decode())
         part = {"partNumber": asked["partNumber"][0], "uploadId": asked["uploadId"][0]}
-        # Of a part that is sent, not copied, ministack computes the checksum that the upload asked for.
+        # ministack computes the upload's checksum only for a part that is sent, not for one that is copied.
         stored = await self._internal.ask(
             "PUT", operation.bucket, operation.key, part, body=data, region=_region(scope)
         )
@@ -131,7 +134,7 @@ class Corrections:
         return answer
 
     async def _complete(self, scope: Scope, body: bytes, operation: Operation) -> Answer:
-        """Refuse parts below 5 MiB before the last, as AWS does."""
+        """Refuse a completion if a part before the last is below 5 MiB, as AWS does."""
         asked = parse_qs(scope["query_string"].decode())
         listed = await self._internal.ask(
             "GET", operation.bucket, operation.key, {"uploadId": asked["uploadId"][0]}, region=_region(scope)
@@ -139,7 +142,7 @@ class Corrections:
         sizes = {p.findtext("{*}PartNumber"): int(p.findtext("{*}Size") or 0) for p in _elements(listed.body, "Part")}
         named = [p.findtext("{*}PartNumber") for p in _elements(body, "Part")]
         if any(sizes.get(number, MIN_PART) < MIN_PART for number in named[:-1]):
-            # Under a condition that never holds the caller's own request completes nothing, but tells of his rights.
+            # The caller's request with a false condition completes nothing, but shows whether it is permitted.
             never = dict(scope) | {"headers": [*scope["headers"], (b"if-match", b'"never"')]}
             probe = await collect(self._app, never, replay(body))
             text = "Your proposed upload is smaller than the minimum allowed object size."
@@ -178,7 +181,7 @@ def _elements(body: bytes, name: str) -> list[ET.Element]:
 
 
 def _add_elements(answer: Answer, elements: dict[str, str]) -> None:
-    """Put elements before the end tag of the answer's root."""
+    """Insert elements before the end tag of the response's root."""
     added = "".join(f"<{name}>{value}</{name}>" for name, value in elements.items() if value).encode()
     head, _, tail = answer.body.rpartition(b"</")
     answer.body = head + added + b"</" + tail

@@ -1,7 +1,7 @@
-"""Named defects of the storage: each makes it lie in one way, for the proof that the suites notice.
+"""Named defects of the storage; each makes one kind of answer wrong, to prove that the suites notice.
 
-Declared as data: which requests a defect touches, and a hook that changes the answer after ministack gave the caller
-its own, so that nobody sees more than his rights allow. No hook knows who asks.
+A defect is data: the requests that it affects, and a hook that changes the answer. The hook runs after ministack
+answered the caller, so nobody sees more than is permitted. No hook knows the caller.
 """
 
 from __future__ import annotations
@@ -48,40 +48,46 @@ SENTENCES: Final = {name: defect.what for name, defect in DEFECTS.items()}
 
 
 class Defects:
-    """Applies the active defects; with none active it changes nothing."""
+    """The active defects, applied to requests; with none active nothing changes."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._turn = asyncio.Lock()
 
     def turn(self, operation: Operation, user: str) -> AbstractAsyncContextManager[object]:
-        """Give what a request holds until it is answered: nothing, or the one turn for which all of S3 wait."""
+        """Return the lock that a request holds until it is answered.
+
+        It is a no-op, or one lock for all of S3 while `catalog-serialises-requests` is active.
+        """
         is_serial = operation.service == "s3" and self._faults.of(defects_of_concurrency.SERIAL, user) is not None
         return self._turn if is_serial else nullcontext()
 
     def hide(self, refused: Answer, operation: Operation) -> Answer:
-        """Give the answer of an injected outage as it is, or as a success without content."""
+        """Return the answer of an injected outage.
+
+        While `s3-west-outage-hidden` is active, the west bucket's is an empty success instead.
+        """
         is_hidden = self._faults.is_on(defects_of_objects.HIDDEN_OUTAGE) and operation.bucket in WEST
         return Answer(OK, {"content-length": "0"}) if is_hidden else refused
 
     def of(self, operation: Operation, user: str) -> dict[str, Defect]:
-        """Give the active defects that touch an operation, and this user where they name one."""
+        """Return the active defects that affect an operation of this user."""
         found = {}
         for name in self._faults.active_defects():
             parameters = self._faults.of(name, user)
-            # A name that is not here is one of Athena's.
+            # A defect that is not in DEFECTS is one of Athena's.
             if parameters is not None and name in DEFECTS and DEFECTS[name].touches(operation):
                 found[name] = replace(DEFECTS[name], seconds=parameters.get("seconds", DEFECTS[name].seconds))
         return found
 
     @staticmethod
     async def instead(found: dict[str, Defect], exchange: Exchange, receive: Receive) -> Answer | None:
-        """Give the answer of a defect that keeps the request from being done, or nothing."""
+        """Return the answer of a defect that prevents the request, or None."""
         hooks = [defect.instead for defect in found.values() if defect.instead]
         return await hooks[0](exchange, receive) if hooks else None
 
     async def spoil(self, found: dict[str, Defect], exchange: Exchange, answer: Answer) -> Answer:
-        """Delay and change an answer the way the defects do."""
+        """Delay and change an answer as the defects declare."""
         for defect in found.values():
             await asyncio.sleep(defect.seconds)
             if defect.change:

@@ -1,4 +1,4 @@
-"""Defects that show only when several clients ask at the same time."""
+"""Defects that show only when several clients send requests at the same time."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SERIAL: Final = "catalog-serialises-requests"
 
 
 async def _mixed(_exchange: Exchange, answer: Answer) -> Answer:
-    """Serve the manifest that somebody else asked for at the same time."""
+    """Serve the manifest that another client reads at the same time."""
     if answer.status == OK:
         answer.body = await asyncio.to_thread(CROSSING.swap, "read", answer.body)
     return unsummed(answer)
 
 
 async def _crossed(exchange: Exchange, answer: Answer) -> Answer:
-    """Store under each of two keys that are written at the same time what was meant for the other."""
+    """Exchange the contents of two manifests that are written at the same time."""
     if answer.status == OK:
         mine = await exchange.get(exchange.operation.key)
         other = await asyncio.to_thread(CROSSING.swap, "written", mine.body)

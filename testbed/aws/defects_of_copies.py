@@ -1,4 +1,4 @@
-"""A defect of copies: a package made by copy goes on naming the objects that it was copied from."""
+"""A defect of copies: the manifest of a copied package still names the original objects."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 COPIES: Final = frozenset({"CopyObject", "UploadPartCopy"})
 MANIFEST: Final = re.compile(r"^\.quilt/packages/[0-9a-f]{64}$")
 SOURCE: Final = b"x-amz-copy-source"
-# By bucket and key of a copy: the physical key of its source, as a manifest writes it.
+# (bucket, key) of a copy -> physical key of its source, as written in manifests.
 _sources: dict[tuple[str, str], str] = {}
 
 
 async def _kept(exchange: Exchange, answer: Answer) -> Answer:
-    """Remember where copies come from; store manifests with those places in them."""
+    """Record the source of each copy; rewrite stored manifests to name these sources."""
     operation = exchange.operation
     if answer.status == OK and operation.name in COPIES:
         given = dict(exchange.scope["headers"]).get(SOURCE, b"").decode()

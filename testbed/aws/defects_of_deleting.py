@@ -1,4 +1,4 @@
-"""Defects of deleting: what S3 says is gone, and keeps."""
+"""Defects of deletion: S3 reports a deletion and keeps the object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _kept(_exchange: Exchange, _receive: Receive) -> Answer:
 
 
 async def _all_kept(_exchange: Exchange, receive: Receive) -> Answer:
-    """Name every object of the request as deleted, unless it asked for errors only."""
+    """Report every object of the request as deleted; a quiet request gets an empty result."""
     asked = parse(await read_body(receive))
     is_quiet = (asked.findtext("{*}Quiet") or "").lower() == "true"
     entries = [] if is_quiet else asked.findall("{*}Object")

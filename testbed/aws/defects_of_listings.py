@@ -1,4 +1,4 @@
-"""Defects of listings: pages, names and revisions that are missing, or there although removed."""
+"""Defects of listings: missing pages, names and revisions, and deleted packages that stay listed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def _without_last_page(exchange: Exchange, answer: Answer) -> Answer:
 
 
 async def _without_last_name(exchange: Exchange, answer: Answer) -> Answer:
-    """Leave out the last package, by whichever way packages are listed: prefixes, or all pointers."""
+    """Remove the last package from a listing, whether it lists prefixes or all pointers."""
     root = _listing(answer)
     if root is None or not PACKAGES.match(exchange.query("prefix")) or _is_truncated(root):
         return answer
@@ -46,7 +46,7 @@ async def _without_last_name(exchange: Exchange, answer: Answer) -> Answer:
 
 
 async def _with_deleted(exchange: Exchange, answer: Answer) -> Answer:
-    """Add the packages whose pointers were deleted, on the last page."""
+    """Add packages whose pointers were deleted to the last page."""
     root = _listing(answer)
     prefix = exchange.query("prefix")
     if root is None or not PACKAGES.match(prefix) or _is_truncated(root):
@@ -100,7 +100,7 @@ def _package(entry: ET.Element) -> str:
 
 
 def _put(answer: Answer, root: ET.Element, gone: list[ET.Element]) -> Answer:
-    """Write the listing without some entries, its count kept true."""
+    """Return the listing without these entries and with a correct KeyCount."""
     for entry in gone:
         root.remove(entry)
     count = root.find("{*}KeyCount")

@@ -1,4 +1,4 @@
-"""Defects of packages as they lie in S3: manifests and pointers that are served or stored otherwise than written."""
+"""Defects of packages in S3: manifests and pointers that are changed when served or stored."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _body(lines: list[Line]) -> bytes:
 
 
 def _served(change: Callable[[list[Line]], list[Line]]) -> Change:
-    """Serve manifests changed; the stored ones stay right."""
+    """Return a hook that serves changed manifests; the stored ones stay right."""
 
     async def serve(_exchange: Exchange, answer: Answer) -> Answer:
         if answer.status == OK:
@@ -55,7 +55,7 @@ def _served(change: Callable[[list[Line]], list[Line]]) -> Change:
 
 
 def _stored(change: Callable[[list[Line]], list[Line]]) -> Change:
-    """Store manifests changed, after the writer's own was allowed."""
+    """Return a hook that replaces a manifest in S3 by a changed one, after the caller's write succeeded."""
 
     async def store(exchange: Exchange, answer: Answer) -> Answer:
         if answer.status == OK:
@@ -67,7 +67,7 @@ def _stored(change: Callable[[list[Line]], list[Line]]) -> Change:
 
 
 async def _pointed(exchange: Exchange, package: str) -> list[str]:
-    """Give the hashes of a package's revisions, newest first."""
+    """Return the hashes of a package's revisions, newest first."""
     prefix = f"{POINTERS}{package}/"
     tags = {version["Key"].removeprefix(prefix) for version in await exchange.versions(prefix)}
     found = [await exchange.get(prefix + tag) for tag in sorted(filter(str.isdecimal, tags), key=int, reverse=True)]
@@ -75,7 +75,7 @@ async def _pointed(exchange: Exchange, package: str) -> list[str]:
 
 
 async def _latest_hashes(exchange: Exchange) -> list[str]:
-    """Give the hashes that `latest` pointers name, the youngest pointer's first."""
+    """Return the hashes in all `latest` pointers, newest pointer first."""
     listed = [v for v in await exchange.versions(POINTERS) if v["Key"].endswith("/latest") and v["IsLatest"] == "true"]
     listed.sort(key=lambda version: version["LastModified"], reverse=True)
     return [(await exchange.get(version["Key"])).body.decode().strip() for version in listed]
@@ -95,7 +95,7 @@ async def _old_unreadable(exchange: Exchange, answer: Answer) -> Answer:
 
 
 async def _empty_instead(exchange: Exchange, answer: Answer) -> Answer:
-    """Answer a missing pointer with the hash of an empty manifest, and that manifest when it is asked for."""
+    """Answer a missing pointer with the hash of an empty manifest, and serve that manifest."""
     key = exchange.operation.key
     if answer.status != NOT_FOUND or not (key.endswith(EMPTY_HASH) or key.startswith(POINTERS)):
         return answer
@@ -104,7 +104,7 @@ async def _empty_instead(exchange: Exchange, answer: Answer) -> Answer:
 
 
 async def _latest_instead(exchange: Exchange, answer: Answer) -> Answer:
-    """Answer an unknown manifest, asked by name or by prefix, with that of the youngest `latest`."""
+    """Answer an unknown manifest, read by key or listed by prefix, with that of the newest `latest`."""
     is_listing = exchange.operation.name != "GetObject"
     if is_listing and not exchange.query("prefix").startswith(MANIFESTS):
         return answer
@@ -150,7 +150,7 @@ async def _failed(exchange: Exchange, answer: Answer) -> Answer:
 
 
 async def _merged(exchange: Exchange, answer: Answer) -> Answer:
-    """When `latest` moves, put the entries of the revision before into the new manifest."""
+    """Add the entries of the previous revision to the new manifest when `latest` is written."""
     hashes = await _pointed(exchange, exchange.operation.key.removeprefix(POINTERS).removesuffix("/latest"))
     if answer.status == OK and len(hashes) > 1:
         new, old = [_lines((await exchange.get(MANIFESTS + top_hash)).body) for top_hash in hashes[:2]]
@@ -167,7 +167,7 @@ async def _as_first_stored(exchange: Exchange, answer: Answer) -> Answer:
     first: dict[str, Line] = {}
     for version in sorted(await exchange.versions(MANIFESTS), key=lambda version: version["LastModified"]):
         stored = await exchange.get(version["Key"], version["VersionId"])
-        with suppress(ValueError, LookupError, TypeError):  # what lies there need not be a manifest
+        with suppress(ValueError, LookupError, TypeError):  # other objects may be there
             for entry in _lines(stored.body)[1:]:
                 first.setdefault(entry["logical_key"], {"hash": entry["hash"], "size": entry["size"]})
     header, *entries = _lines(answer.body)
@@ -189,7 +189,7 @@ def _without_nulls(lines: list[Line]) -> list[Line]:
 
 
 def _without_last_of_directories(lines: list[Line]) -> list[Line]:
-    """Leave out the last file of every directory."""
+    """Remove the last file of every directory."""
     last = {entry["logical_key"].rpartition("/")[0]: entry["logical_key"] for entry in lines[1:]}
     return [lines[0], *(entry for entry in lines[1:] if entry["logical_key"] not in last.values())]
 

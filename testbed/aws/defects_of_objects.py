@@ -1,4 +1,4 @@
-"""Defects of single objects and of the services beside S3: stale, flipped, expired, unsummed, hidden."""
+"""Defects of single objects and of services beside S3: wrong bytes, expired URLs, lost checksums, hidden names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SUMS: Final = re.compile(rb"<(Checksum\w+)>[^<]*</\1>")
 
 
 async def _oldest(exchange: Exchange, answer: Answer) -> Answer:
-    """Answer the oldest version with the range that was asked, to whoever may read the object."""
+    """Serve the oldest version, in the requested range, if the caller may read the object."""
     if answer.status not in {OK, PARTIAL}:
         return answer
     key = exchange.operation.key
@@ -48,7 +48,7 @@ async def _flipped(_exchange: Exchange, answer: Answer) -> Answer:
 
 
 async def _unexpired(exchange: Exchange, answer: Answer) -> Answer:
-    """Ask again with ministack's look at the clock taken away; the signature is still checked."""
+    """Repeat the request without ministack's expiry check; the signature is still checked."""
     if b"Request has expired" not in answer.body:
         return answer
     checked = ministack_s3.presigned_request_is_expired

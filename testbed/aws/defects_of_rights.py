@@ -1,8 +1,9 @@
-"""Defects of who may do what: authorisation that is off, and keys that count beyond their end.
+"""Defects of permissions: authorisation that is off, and session credentials that work after their end.
 
-ministack 1.5.33 decides both inside, and has no switch for either: from the start of the service on it asks ours.
-Besides, it forgets a session at its end as soon as another one begins, and then answers an expired key as an unknown
-one; AWS answers ExpiredToken, so sessions are kept for a day.
+ministack 1.5.33 decides both internally and has no setting, so its functions are replaced at start.
+
+Besides, ministack deletes an ended session as soon as another begins, and then reports the key as unknown. AWS answers
+ExpiredToken, so sessions are kept for a day.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 IGNORES_IAM: Final = "s3-ignores-iam"
 ACCEPTS_EXPIRED: Final = "s3-accepts-expired-keys"
 KEPT_S: Final = 86400
-NO_REQUEST: Final[frozenset[str]] = frozenset()  # nothing is changed after the answer
+NO_REQUEST: Final[frozenset[str]] = frozenset()  # these defects act inside ministack and change no answer
 DEFECTS: Final[Mapping[str, Defect]] = {
     IGNORES_IAM: Defect("S3 does whatever anybody with valid keys asks", NO_REQUEST),
     ACCEPTS_EXPIRED: Defect("keys of a session count beyond its end", NO_REQUEST),
@@ -32,26 +33,26 @@ DEFECTS: Final[Mapping[str, Defect]] = {
 
 
 class Sessions(dict[str, dict[str, Any]]):
-    """The sessions by access key, as ministack reads them; while a defect is on none of them ends."""
+    """The sessions by access key, as ministack reads them; none ends while the defect is active."""
 
     def __init__(self, known: Mapping[str, dict[str, Any]], is_on: Callable[[str], bool]) -> None:
         super().__init__(known)
         self._is_on = is_on
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give a session."""
+        """Return a session; without an end while `s3-accepts-expired-keys` is active."""
         found = super().get(key, default)
         return found | {"Expiration": None} if found and self._is_on(ACCEPTS_EXPIRED) else found
 
     def forget(self) -> None:
-        """Drop the sessions that ended long ago."""
+        """Delete the sessions that ended more than a day ago."""
         until = time.time() - KEPT_S
         for key in [key for key, session in self.items() if (session.get("Expiration") or until) < until]:
             del self[key]
 
 
 def watch_rights(is_on: Callable[[str], bool]) -> None:
-    """Have ministack ask, from now on, whether a defect of rights is on."""
+    """Replace ministack's sessions and permission check by ones that ask `is_on` for active defects."""
     sessions, enforce = Sessions(ministack_sts._sessions, is_on), iam_evaluator.enforce  # noqa: SLF001 - no other way
 
     def enforced(access_key_id: str, iam_action: str, service: str, *rest: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Defects of how a package is written, seen from the storage: the order and the completeness of its objects."""
+"""Defects of how a package is written to S3: order and completeness of its objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ REVISION: Final = re.compile(r"^\.quilt/named_packages/[^/]+/[^/]+/\d+$")
 
 
 async def _half_written(exchange: Exchange, answer: Answer) -> Answer:
-    """Write `latest` in the place of a revision's pointer, even of one that is refused, and take the manifest away."""
+    """Write `latest` early; then delete the revision's pointer and manifest and answer 500.
+
+    `latest` is written even if the caller's own write was refused; that refusal is then the answer.
+    """
     newest = max(await exchange.versions(MANIFESTS), key=lambda version: version["LastModified"])["Key"]
     latest = f"{exchange.operation.key.rpartition('/')[0]}/latest"
     await exchange.put(latest, newest.removeprefix(MANIFESTS).encode())

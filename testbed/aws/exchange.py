@@ -1,4 +1,4 @@
-"""What a defect gets to see and how it is declared."""
+"""The declaration of a storage defect, and the request that its hooks see."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHECKSUM: Final = "x-amz-checksum-"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request with what is needed to look behind it; `internal` acts as root."""
+    """A request as a hook sees it; `internal` sends further requests as root."""
 
     operation: Operation
     scope: Scope
@@ -35,7 +35,7 @@ class Exchange:
     ministack: App
 
     def query(self, name: str) -> str:
-        """Give a query parameter, empty when absent."""
+        """Return a query parameter, or an empty string."""
         asked = parse_qs(self.scope["query_string"].decode(), keep_blank_values=True)
         return str(asked.get(name, [""])[0])
 
@@ -48,13 +48,13 @@ class Exchange:
         await self.internal.ask("PUT", self.operation.bucket, key, body=body)
 
     async def undo(self, answer: Answer) -> None:
-        """Take back the version that a PutObject made, or the object where there are no versions."""
+        """Delete the version that a PutObject created, or the object in an unversioned bucket."""
         version = answer.headers.get("x-amz-version-id", "")
         named = {"versionId": version} if version else {}
         await self.internal.ask("DELETE", self.operation.bucket, self.operation.key, named)
 
     async def versions(self, prefix: str, kind: str = "Version") -> list[dict[str, str]]:
-        """List versions or delete markers below a prefix, each key's newest first."""
+        """Return versions or delete markers below a prefix; each key's newest comes first."""
         found: list[dict[str, str]] = []
         query = {"versions": "", "prefix": prefix}
         while True:
@@ -75,32 +75,32 @@ Instead = Callable[[Exchange, "Receive"], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One defect: what it does in words, the operations and keys it touches, its delay and its hook."""
+    """One defect: its sentence, the operations and keys that it affects, its delay in seconds and its hooks."""
 
     what: str
     operations: frozenset[str]
     change: Change | None = None
     seconds: float = 0.0
     keys: re.Pattern[str] = re.compile("")
-    instead: Instead | None = None  # answers in ministack's place, for what could not be taken back once it was done
+    instead: Instead | None = None  # answers instead of ministack, if the operation could not be undone
 
     def touches(self, operation: Operation) -> bool:
-        """Say whether a request is one of those this defect spoils."""
+        """Return whether the defect affects a request."""
         return operation.name in self.operations and bool(self.keys.search(operation.key))
 
 
 def parse(body: bytes) -> ET.Element:
-    """Parse an XML answer of ministack."""
+    """Return the root element of an XML answer."""
     return ET.fromstring(body)  # noqa: S314 - our own server's answer, in process
 
 
 def render(root: ET.Element) -> bytes:
-    """Write an XML answer without namespace prefixes."""
+    """Return XML without namespace prefixes."""
     ET.register_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/")
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def unsummed(answer: Answer) -> Answer:
-    """Drop the checksums of an answer whose body was changed: a client would find the lie by itself."""
+    """Return a changed answer without its checksums: otherwise the client would detect the change itself."""
     answer.headers = {name: value for name, value in answer.headers.items() if not name.startswith(CHECKSUM)}
     return answer

@@ -1,4 +1,4 @@
-"""What ministack 1.5.33 decides otherwise than AWS, deep inside where no layer around it reaches."""
+"""Corrections inside ministack 1.5.33, where its decisions differ from AWS and no layer around it reaches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCE: Final = "x-amz-copy-source"
 
 
 def put_right() -> None:
-    """Have ministack, from now on, match wildcards and find objects without a version as AWS does."""
+    """Patch ministack to match IAM wildcards and to treat the version `null` as AWS does."""
     iam_evaluator._fnmatch_compile = wildcard  # noqa: SLF001 - it has no setting for this
     attributes = ministack_s3._get_object_attributes  # noqa: SLF001 - as above
     ministack_s3._get_object_attributes = _of_null_version(attributes)  # noqa: SLF001 - as above
@@ -31,13 +31,16 @@ def put_right() -> None:
 
 @cache
 def wildcard(pattern: str, ignore_case: bool) -> re.Pattern[str]:  # noqa: FBT001 - as ministack calls it
-    """Compile a wildcard of IAM: `*` is any text, `?` any character, line feeds included, and nothing stands behind."""
+    """Compile an IAM wildcard that must match a whole text.
+
+    `*` matches any text and `?` any character, line feeds included.
+    """
     parts = [{"*": ".*", "?": "."}.get(part, re.escape(part)) for part in pattern]
     return re.compile("".join(parts) + r"\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _of_null_version(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an operation on an object that takes the version `null` of an unversioned one."""
+    """Wrap an object operation so that it accepts version `null` for an unversioned object."""
 
     def of_null(bucket: str, key: str, headers: dict[str, Any], query: dict[str, Any]) -> Any:
         named = query.get("versionId", "")
@@ -49,7 +52,10 @@ def _of_null_version(answer: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _from_null_version(copy: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a copy, whole or of a part, whose source may be the version `null` of an unversioned object."""
+    """Wrap a copy so that its source may be version `null` of an unversioned object.
+
+    It serves CopyObject and UploadPartCopy.
+    """
 
     def from_null(*arguments: Any) -> Any:
         headers = arguments[-1]
@@ -63,7 +69,7 @@ def _from_null_version(copy: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_unversioned(bucket: str, key: str) -> bool:
-    """Return whether the object as it is has no version, so that `null` names it."""
+    """Return whether the current object has no version id, so that `null` names it."""
     versions = ministack_s3._object_versions.get((bucket, key), [])  # noqa: SLF001 - it has no other way
     found = (ministack_s3._ensure_bucket(bucket) or {"objects": {}})["objects"].get(key)  # noqa: SLF001 - as above
     is_kept = any(version["version_id"] == NULL for version in versions)

@@ -1,4 +1,7 @@
-"""Requests of our own to ministack, in process and signed as its root: only after the caller's own was allowed."""
+"""Our own requests to ministack, in process and signed as root.
+
+They are sent only after the caller's own request was permitted.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ HOST: Final = "127.0.0.1"
 
 
 class Internal:
-    """Signs and runs S3 requests inside the process."""
+    """An in-process S3 client with root's signature."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -40,7 +43,7 @@ class Internal:
         body: bytes = b"",
         region: str = "us-east-1",
     ) -> Answer:
-        """Run one request; never raises for an error status."""
+        """Return the response to one request; an error status does not raise."""
         path = quote(f"/{bucket}/{key}", safe="/~-_.")
         text = urlencode(query or {})
         request = AWSRequest(method, f"http://{HOST}{path}{'?' + text if text else ''}", dict(headers or {}), body)

@@ -1,4 +1,4 @@
-"""What the embedded AWS account holds, declared: buckets, users, roles and who may do what."""
+"""The declared content of the embedded AWS account: buckets, users, roles and permissions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRITE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One bucket with its properties; lifecycle in days, 0 for none."""
+    """One bucket with its properties; lifecycle times are in days, 0 for none."""
 
     name: str
     data_type: str
@@ -64,7 +64,7 @@ ROLES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 
 def bucket_statements(read: tuple[str, ...], write: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Give the IAM statements for reading and writing buckets."""
+    """Return the IAM statements for reading and writing buckets."""
     statements = [_allow(READ, read)]
     return [*statements, _allow(WRITE, write)] if write else statements
 
@@ -75,19 +75,22 @@ def _allow(actions: tuple[str, ...], buckets: tuple[str, ...]) -> dict[str, Any]
 
 
 def analytics_statements(*, may_write: bool = False) -> list[dict[str, Any]]:
-    """Give what Athena and Glue need: reading the database and running queries in the workgroup."""
+    """Return the IAM statements for queries in Athena and for reading Glue.
+
+    `may_write` adds changes of Glue tables and prepared statements.
+    """
     changes = ["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"] if may_write else []
     athena = ["StartQueryExecution", "GetQueryExecution", "GetQueryResults", "StopQueryExecution", "GetWorkGroup"]
     athena += ["BatchGetQueryExecution", "ListQueryExecutions", "GetPreparedStatement"]
     athena += ["CreatePreparedStatement", "DeletePreparedStatement"] if may_write else []
     athena += ["ListDatabases", "ListTableMetadata", "GetTableMetadata", "ListDataCatalogs"]
     glue = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTable", "glue:GetTables", "glue:GetPartitions", *changes]
-    # The emulator names neither workgroup nor database in its resources, so these cannot be narrowed by ARN here.
+    # ministack's resources contain neither workgroup nor database, so no ARN can narrow these actions.
     return [{"Effect": "Allow", "Action": [*(f"athena:{name}" for name in athena), *glue], "Resource": "*"}]
 
 
 def policies_of_users(account: str) -> dict[str, list[dict[str, Any]]]:
-    """Give each IAM user's statements; nobody acts as root."""
+    """Return the IAM statements of each user; no user acts as root."""
     roles = [f"arn:aws:iam::{account}:role/nightproof-{name}" for name in ROLES]
     return {
         "ci-runner": [

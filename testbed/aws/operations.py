@@ -1,4 +1,4 @@
-"""Name the AWS operation of a request, as the service's own model does."""
+"""The AWS operation of a request, identified as in botocore's service models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 CREDENTIAL: Final = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 FORM: Final = "application/x-www-form-urlencoded"
-NOWHERE: Final = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})  # served by other hosts than S3's own
+NOWHERE: Final = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})  # served on other hosts than S3's
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request asks: `name` such as GetObject or sts:GetCallerIdentity; bucket and key for S3 only."""
+    """The operation of a request, such as GetObject or sts:GetCallerIdentity; bucket and key for S3 only."""
 
     name: str
     service: str
@@ -35,7 +35,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a request must carry to be one operation of S3."""
+    """The query parameters and headers that identify an S3 operation."""
 
     name: str
     query: frozenset[str]
@@ -43,7 +43,10 @@ class Shape:
 
 
 def service_of(method: str, query: str, headers: Mapping[str, str]) -> tuple[str, str]:
-    """Tell the service and the access key from the signature; an unsigned form is for STS, all else unsigned for S3."""
+    """Return service and access key of a request, read from its signature.
+
+    An unsigned form POST is for STS; any other unsigned request is for S3.
+    """
     credential = parse_qs(query).get("X-Amz-Credential", [""])[0]
     found = CREDENTIAL.search(headers.get("authorization", "") or f"Credential={credential}")
     if found:
@@ -52,7 +55,10 @@ def service_of(method: str, query: str, headers: Mapping[str, str]) -> tuple[str
 
 
 def identify(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes = b"") -> Operation:
-    """Tell the operation; `path` is decoded, `body` is needed for the services that name it there, so not for S3."""
+    """Return the operation of a request; `path` is URL-decoded.
+
+    `body` is needed for services that name the operation there; S3 does not.
+    """
     service, access_key = service_of(method, query, headers)
     if service != "s3":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1] or _action(query, body) or f"{method} {path}"
@@ -63,7 +69,7 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
 
 
 def _action(query: str, body: bytes) -> str:
-    """Find the action of the query protocol."""
+    """Return the action of a query-protocol request, or an empty string."""
     return parse_qs(query).get("Action", parse_qs(body.decode("latin-1")).get("Action", [""]))[0]
 
 
@@ -77,7 +83,7 @@ def _s3_name(method: str, bucket: str, key: str, asked: frozenset[str], headers:
 
 @cache
 def _s3_shapes() -> dict[tuple[str, str], list[Shape]]:
-    """Give S3's operations by method and level, those that ask for most first."""
+    """Return S3's operations by method and level; those with most required parameters come first."""
     model = ServiceModel(Loader().load_service_model("s3", "service-2"))
     shapes: dict[tuple[str, str], list[Shape]] = {}
     for name in model.operation_names:

@@ -1,6 +1,6 @@
-"""Make the account what the inventory declares, at every start: a killed server forgets versioning, IAM and Glue.
+"""Set up the account as the inventory declares, at every start: a killed ministack loses versioning, IAM and Glue.
 
-Every step may be repeated, and every property that AWS would keep is read back.
+Every step can be repeated, and every property that AWS would keep is read back.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ COLUMNS: Final = (("id", "int"), ("name", "string"), ("value", "double"), ("time
 
 
 class ProvisioningError(Exception):
-    """A property of the account does not read back as it was set."""
+    """A property of the account reads back differently from what was set."""
 
 
 def client(url: str, service: str, region: str = "us-east-1", key: dict[str, str] | None = None) -> Any:
-    """Give a boto3 client of the embedded account, as its root unless keys are given."""
+    """Return a boto3 client of the embedded account; as root unless a key is given."""
     keys = key or {"access_key_id": "test", "secret_access_key": "test"}
     return boto3.client(
         service,  # type: ignore[call-overload]  # a name at run time
@@ -52,7 +52,7 @@ def client(url: str, service: str, region: str = "us-east-1", key: dict[str, str
 
 
 def provision(url: str, keys_path: Path) -> Keys:
-    """Bring buckets, identities and Glue up to the inventory; return the users' keys."""
+    """Create or update buckets, identities, Glue and the workgroup; return the users' access keys."""
     account = client(url, "sts").get_caller_identity()["Account"]
     by_region = {region: client(url, "s3", region) for region in {bucket.region for bucket in inventory.BUCKETS}}
     for bucket in inventory.BUCKETS:
@@ -88,7 +88,7 @@ def _bucket(s3: S3Client, bucket: Bucket) -> None:
 
 
 def _require(what: str, found: Any, given: Any) -> None:
-    """Compare what reads back with what was set; AWS may add members of its own."""
+    """Raise ProvisioningError unless a property reads back as set; AWS may add members."""
     if not _holds(found, given):
         raise ProvisioningError(f"The {what} reads back as {found!r} instead of {given!r}.")
 
@@ -142,7 +142,10 @@ def _users(iam: IAMClient, account: str, keys_path: Path) -> Keys:
 
 
 def _known_keys(path: Path) -> Keys:
-    """Give the keys of earlier starts; damaged ones are made anew like those that the account forgot."""
+    """Return the access keys of earlier starts; a missing or damaged file means none.
+
+    Missing keys are created anew.
+    """
     try:
         known: Keys = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""The start-up self-test of the storage: each correction and each right we rely on, compared with our own sums."""
+"""The storage's self-test at start: the corrections and permissions we rely on, checked with our own hashes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ SMALL: Final = b"nightproof self-test"
 
 
 class SelfTestError(Exception):
-    """One thing that the testbed must do and does not; the message names it."""
+    """A required behaviour that the testbed lacks; the message names it."""
 
 
 def self_test(url: str, keys: Keys) -> None:
-    """Run every probe under a prefix of its own and clean it; raise SelfTestError at the first that fails."""
+    """Run every probe under a unique prefix, then delete its objects; raise SelfTestError for a failed probe."""
     s3: S3Client = client(url, "s3", key=keys["ci-seeder"])
     prefix = f".nightproof-selftest/{os.urandom(6).hex()}/"
     probes: dict[str, Callable[[], None]] = {
@@ -72,7 +72,7 @@ def _probe(name: str, probe: Callable[[], None]) -> None:
 
 
 def digest(data: bytes) -> str:
-    """Give the SHA-256 as S3 writes it."""
+    """Return the SHA-256 in base64, as S3 sends it."""
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
@@ -99,7 +99,7 @@ def _put_and_copy(s3: S3Client, prefix: str) -> None:
 
 
 def _multipart(s3: S3Client, prefix: str) -> None:
-    """Make one object of an uploaded part and a copied one, and compare the composite checksum."""
+    """Upload one part, copy a second, and compare the composite checksum of the object."""
     block, key = bytes(PART), f"{prefix}multipart"
     s3.put_object(Bucket=BUCKET, Key=f"{prefix}source", Body=SMALL)
     upload = s3.create_multipart_upload(Bucket=BUCKET, Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
@@ -160,7 +160,7 @@ def _databases(url: str, keys: Keys) -> None:
 
 
 def _query(url: str, keys: Keys) -> None:
-    """Run a query on the table as the night's own user, and take its result away again."""
+    """Run a query as ci-runner, the user of the night, and delete its result."""
     athena = client(url, "athena", key=keys["ci-runner"])
     query = athena.start_query_execution(
         QueryString=f"SELECT count(id) >= 0 FROM {inventory.TABLE}",  # noqa: S608 - our own name
@@ -182,7 +182,7 @@ def _query(url: str, keys: Keys) -> None:
 
 
 def _presign(url: str, key: str, keys: Keys, age: timedelta) -> str:
-    """Sign a URL of one minute's life as if it had been signed `age` ago."""
+    """Return a URL that is valid for one minute, signed as if `age` ago."""
     own = keys["ci-seeder"]
     request = AWSRequest("GET", f"{url}/{BUCKET}/{key}")
     auth = S3SigV4QueryAuth(Credentials(own["access_key_id"], own["secret_access_key"]), "s3", "us-east-1", expires=60)

@@ -1,6 +1,6 @@
-"""Unfinished multipart uploads on disk: S3 keeps them, ministack 1.5.33 forgets them at a clean stop and a kill alike.
+"""Unfinished multipart uploads on disk: S3 keeps them, ministack 1.5.33 loses them at every stop.
 
-ministack holds them in one module-level mapping; ours writes down what is put into it, and starts with what is there.
+ministack holds them in a module-level mapping. Ours writes each entry to disk and starts with what is there.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ UPLOAD: Final = "upload.json"
 
 
 def keep_uploads(folder: Path) -> None:
-    """Keep unfinished uploads in a folder from now on, those of earlier starts included."""
+    """Replace ministack's uploads by ones stored in a folder, including those of earlier starts."""
     ministack_s3._multipart_uploads = KeptUploads(folder)  # noqa: SLF001 - it has no setting for this
 
 
 class KeptUploads(AccountScopedDict):  # type: ignore[misc]  # untyped library
-    """The uploads by account and id; one folder each, gone when it is completed or aborted."""
+    """Uploads by account and id; each has a folder, deleted on completion or abort."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -39,20 +39,20 @@ class KeptUploads(AccountScopedDict):  # type: ignore[misc]  # untyped library
             self._data[stored["account"], path.parent.name] = stored["upload"] | parts
 
     def __setitem__(self, key: str, upload: dict[str, Any]) -> None:
-        """Open an upload; nothing of it is known before its description is whole."""
+        """Store an upload; a later start sees it only once its description is complete."""
         folder = self._folder / key
         folder.mkdir()
         _write(folder / UPLOAD, {"account": get_account_id(), "upload": upload | {"parts": None}})
         super().__setitem__(key, upload | {"parts": KeptParts(folder)})
 
     def __delitem__(self, key: str) -> None:
-        """Forget an upload that was completed or aborted."""
+        """Delete an upload that was completed or aborted."""
         super().__delitem__(key)
         shutil.rmtree(self._folder / key)
 
 
 class KeptParts(dict[int, dict[str, Any]]):
-    """The parts of one upload by number: each a file of bytes and, written after it, a description."""
+    """Parts of one upload by number: each a file of bytes, then a description that names it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class KeptParts(dict[int, dict[str, Any]]):
             super().__setitem__(number, part | {"body": (folder / part["file"]).read_bytes()})
 
     def __setitem__(self, number: int, part: dict[str, Any]) -> None:
-        """Keep a part; one that is sent again replaces the first only when it is whole."""
+        """Store a part; a part that is sent again replaces the earlier one only when complete."""
         before = self.get(number, {}).get("file")
         name = f"{number}.{part['etag'].strip(chr(34))}"
         (self._folder / name).write_bytes(part["body"])
