@@ -1,6 +1,6 @@
-"""What both services offer under `/_nightproof/`: what they were asked, and switches that make them misbehave.
+"""The endpoints under `/_nightproof/` of both services: the call log, and switches for faults and defects.
 
-No system decides an answer by the id it logs; the id is written down and nothing else.
+The test id of a request is only logged; no answer depends on it.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PREFIX: Final = "/_nightproof"
-KEPT_CALLS: Final = 100_000  # a night asks about 20,000 times
-KEPT_BYTES: Final = 100_000_000  # a longer file makes room for a new one at the next start
+KEPT_CALLS: Final = 100_000  # a night makes about 20,000 requests
+KEPT_BYTES: Final = 100_000_000  # a larger file is set aside at the next start
 FIELDS: Final = 5
 MOST_SECONDS: Final = 86_400
-CODE: Final = re.compile(r"[A-Za-z0-9._]{1,100}")  # it stands in XML answers too
+CODE: Final = re.compile(r"[A-Za-z0-9._]{1,100}")  # it is also written into XML, unescaped
 
 
 def _is_text(value: Any) -> bool:
@@ -67,14 +67,14 @@ PARAMETERS: Final[dict[str, Callable[[Any], bool]]] = {
 }
 _SECONDS: Final = frozenset({"seconds"})
 REQUIRED: Final = dict.fromkeys(("latency", "key-life", "token-life", "rotation-grace"), _SECONDS)
-# What a switch is meant for: two with another of these are two switches, so that one client's faults are not another's.
+# The aim of a switch. Switches of one name with different aims coexist, so that one client's faults spare the others.
 AIMED: Final = ("user", "token", "operation", "bucket", "prefix")
-KEPT: Final = frozenset({"revoke-token"})  # what was acknowledged outlives a kill of the service
+KEPT: Final = frozenset({"revoke-token"})  # an acknowledged revocation survives a kill of the service
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request a service answered; `time` in epoch seconds, `ms` the time it took."""
+    """One answered request; `time` is in epoch seconds, `ms` is its duration."""
 
     time: float
     test_id: str
@@ -87,7 +87,7 @@ class Call:
 
 
 class CallLog:
-    """Requests in the order they were answered: the youngest in memory, all of them on disk."""
+    """The requests in the order of their answers: the newest in memory, all of them on disk."""
 
     def __init__(self, path: Path, kept: int = KEPT_CALLS, kept_bytes: int = KEPT_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,10 @@ class CallLog:
         self._lock = threading.Lock()
 
     def add(self, test_id: str, operation: str, status: int, user: str, started: float) -> None:
-        """Note one request; call it before the last byte of the answer leaves. `started` is `time.time()`."""
+        """Log one request; call it before the last byte of the answer is sent.
+
+        `started` is from `time.time()`.
+        """
         test, channel, phase = _parts(test_id)
         call = Call(started, test_id, channel, phase, operation, status, user, (time.time() - started) * 1000)
         with self._lock:
@@ -113,7 +116,7 @@ class CallLog:
                 file.write(json.dumps(asdict(call)) + "\n")
 
     def _evict(self) -> None:
-        """Forget the oldest call, which is also the oldest of its test."""
+        """Drop the oldest call from memory; it is also the oldest of its test."""
         oldest = self._calls.popleft()
         self._evicted_until = max(self._evicted_until, oldest.time)
         test = _parts(oldest.test_id)[0]
@@ -122,12 +125,12 @@ class CallLog:
             del self._by_test[test]
 
     def of_test(self, test: str) -> list[Call]:
-        """Give the kept calls of `<run_id>:<attempt>:<16 hex>`."""
+        """Return the calls of `<run_id>:<attempt>:<16 hex>` that are still in memory."""
         with self._lock:
             return list(self._by_test.get(test, ()))
 
     def since(self, moment: float) -> list[Call]:
-        """Give all calls that began at or after a time, from the file when memory no longer holds them all."""
+        """Return all calls that began at or after a time, from the file if memory no longer holds them all."""
         with self._lock:
             known = self._calls if moment > self._evicted_until else self._on_disk()
             return [call for call in known if call.time >= moment]
@@ -139,7 +142,7 @@ class CallLog:
 
 
 def _parts(test_id: str) -> tuple[str, str, str]:
-    """Split a whole test header into test, channel and phase; all empty when it is not one."""
+    """Return test, channel and phase of a test header; all empty if it is malformed."""
     if test_id.count(":") != FIELDS - 1:
         return "", "", ""
     test, channel, phase = test_id.rsplit(":", 2)
@@ -147,7 +150,7 @@ def _parts(test_id: str) -> tuple[str, str, str]:
 
 
 class Faults:
-    """Named switches with parameters; a name that nobody declared is refused."""
+    """Named switches with parameters; an undeclared name is refused."""
 
     def __init__(self, knobs: dict[str, str], defects: dict[str, str], kept: Path | None = None) -> None:
         self.knobs = knobs
@@ -157,41 +160,47 @@ class Faults:
         self._active: dict[str, list[dict[str, Any]]] = json.loads(kept.read_text("utf-8")) if kept and is_there else {}
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """Give the parameters of an active switch, or nothing."""
+        """Return the parameters of the newest active switch of a name, or None."""
         return next(iter(self.each(name)), None)
 
     def each(self, name: str) -> list[dict[str, Any]]:
-        """Give the parameters of every active switch of a name, the youngest first."""
+        """Return the parameters of every active switch of a name, newest first."""
         return self._active.get(name, [])
 
     def is_on(self, name: str) -> bool:
-        """Say whether a switch is active."""
+        """Return whether any switch of a name is active."""
         return name in self._active
 
     def of(self, name: str, user: str) -> dict[str, Any] | None:
-        """Give the parameters of an active switch that is meant for a user, or nothing."""
+        """Return the parameters of the newest active switch of a name for this user, or None."""
         return next(iter(self.all_of(name, user)), None)
 
     def all_of(self, name: str, user: str) -> list[dict[str, Any]]:
-        """Give every active switch of a name that is meant for a user: for all, unless it names another."""
+        """Return every active switch of a name for this user: those that name the user, or no user."""
         return [found for found in self.each(name) if found.get("user", user) == user]
 
     @staticmethod
     def spend(found: dict[str, Any]) -> bool:
-        """Use a switch once; say whether any of its `times` was left. One that names no number never ends."""
+        """Use a switch once; return whether any of its `times` was left.
+
+        A switch without `times` never runs out.
+        """
         left = int(found.get("times", 1))
         if "times" in found:
             found["times"] = left - 1
         return left > 0
 
     def set(self, name: str, parameters: dict[str, Any]) -> None:
-        """Turn a known switch on, in place of one with the same aim."""
+        """Turn a switch on; it replaces one with the same aim."""
         others = [found for found in self.each(name) if _aim(found) != _aim(parameters)]
         self._active[name] = [parameters, *others]
         self._keep(name)
 
     def reset(self, name: str, parameters: dict[str, Any] | None = None) -> None:
-        """Turn all switches of a name off, or the one with the aim of these parameters; off already is fine."""
+        """Turn off the switch with the aim of these parameters, or all of this name without parameters.
+
+        A switch that is off already is no error.
+        """
         left = [found for found in self.each(name) if parameters and _aim(found) != _aim(parameters)]
         self._active.pop(name, None)
         if left:
@@ -205,15 +214,15 @@ class Faults:
             fresh.replace(self._kept)
 
     def active(self) -> dict[str, list[dict[str, Any]]]:
-        """Give every active name with the parameters of its switches."""
+        """Return the active switches: parameters by name."""
         return dict(self._active)
 
     def active_defects(self) -> list[str]:
-        """Name the active defects."""
+        """Return the names of the active defects, sorted."""
         return sorted(self._active.keys() & self.defects.keys())
 
     def known(self) -> dict[str, str]:
-        """Give every switch with what it does."""
+        """Return all switches, with a sentence each."""
         return self.knobs | self.defects
 
 
@@ -230,7 +239,10 @@ class RefusedError(Exception):
 
 
 def _parameters(name: str, body: bytes) -> dict[str, Any]:
-    """Read the parameters of a switch; a misspelt one must not leave a proof without its fault."""
+    """Return the parameters of a switch.
+
+    Raise RefusedError for an unknown or invalid one: a misspelt parameter must not leave a proof without its fault.
+    """
     try:
         given = json_of(body or b"{}")
     except ValueError as error:
@@ -259,12 +271,12 @@ def _moment(text: str) -> float:
 
 
 def is_token(header: str, token: str) -> bool:
-    """Return whether an Authorization header carries the token; how long it takes says nothing of either."""
+    """Return whether an Authorization header has the token; the comparison takes constant time."""
     return hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
 
 
 class Control:
-    """The answers of the control surface."""
+    """The endpoints of the control surface."""
 
     def __init__(self, token: str, calls: CallLog, faults: Faults) -> None:
         self._token = token
@@ -272,7 +284,7 @@ class Control:
         self._faults = faults
 
     def route(self, path: str, answer: Callable[[Request], Awaitable[Any]], method: str = "GET") -> Route:
-        """Give a route that asks for the token and answers in JSON."""
+        """Return a route that requires the token and answers in JSON."""
 
         async def guarded(request: Request) -> Response:
             if not is_token(request.headers.get("authorization", ""), self._token):
@@ -285,22 +297,22 @@ class Control:
         return Route(f"{PREFIX}/{path}", guarded, methods=[method])
 
     async def health(self, _request: Request) -> Any:
-        """Say that the service answers."""
+        """Answer that the service runs."""
         return {"ok": True}
 
     async def get_calls(self, request: Request) -> Any:
-        """Give the calls of one test, or all since a time."""
+        """Return the calls of one test, or all calls since a time."""
         query = request.query_params
         if "test" in query:
             return [asdict(call) for call in self._calls.of_test(query["test"])]
         return [asdict(call) for call in self._calls.since(_moment(query.get("since", "0")))]
 
     async def get_defects(self, _request: Request) -> Any:
-        """Name the active defects."""
+        """Return the names of the active defects."""
         return self._faults.active_defects()
 
     async def get_faults(self, _request: Request) -> Any:
-        """Give the active switches and all there are."""
+        """Return the active switches and all known ones."""
         return {"active": self._faults.active(), "known": self._faults.known()}
 
     async def put_fault(self, request: Request) -> Any:
@@ -310,7 +322,7 @@ class Control:
         return {"active": self._faults.active()}
 
     async def delete_fault(self, request: Request) -> Any:
-        """Turn a switch off: with parameters the one that has their aim, without any all of the name."""
+        """Turn off the switch with the aim of the parameters; without parameters, all of this name."""
         name, body = self._known(request), await request.body()
         self._faults.reset(name, _parameters(name, body) if body else None)
         return {"active": self._faults.active()}
@@ -325,7 +337,7 @@ class Control:
 
 
 def control_routes(token: str, calls: CallLog, faults: Faults) -> list[Route]:
-    """Give the routes of the control surface; every one asks for the token."""
+    """Return the routes of the control surface; each requires the token."""
     control = Control(token, calls, faults)
     return [
         control.route("health", control.health),

@@ -1,4 +1,4 @@
-"""What two requests in flight at the same time mix up, for defects of concurrency."""
+"""An exchange of values between two concurrent requests, for defects of concurrency."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 from typing import Final
 
-MOMENT_S: Final = 1.0  # long enough to meet, on a busy machine too, whoever started with us
+MOMENT_S: Final = 1.0  # long enough for two concurrent requests to meet, even on a busy machine
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """One who waits for a partner, and what is in his hands."""
+    """A caller that waits to be paired, and its value."""
 
     holds: Any
     is_met: bool = False
 
 
 class Crossing:
-    """Exchanges what two callers of one kind bring within a moment; who stays alone keeps his own. For threads."""
+    """Exchanges the values of two threads that call `swap` with the same kind within a moment."""
 
     def __init__(self, moment_s: float = MOMENT_S) -> None:
         self._moment_s = moment_s
@@ -27,7 +27,7 @@ class Crossing:
         self._waiting: dict[str, _Waiting] = {}
 
     def swap(self, kind: str, mine: Any) -> Any:
-        """Give what the partner brought, or one's own when none came."""
+        """Return the partner's value, or `mine` if none came within `moment_s` seconds."""
         with self._turn:
             partner = self._waiting.pop(kind, None)
             if partner is not None:
