@@ -1,1 +1,1 @@
-"""The embedded systems: started as processes, reached over the wire only; shares no code with the harness."""
+"""The embedded systems: started as processes, reached over the wire only; they share no code with the harness."""

@@ -1,4 +1,4 @@
-"""`python -m testbed --state-dir DIR`: start the embedded systems and stay until told to end."""
+"""`python -m testbed --state-dir DIR`: start the embedded systems and run until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--aws-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--catalog-port", type=int, default=0, help="0: any free port")
     given = parser.parse_args()
-    os.umask(0o077)  # objects, tables, keys and logs are for their owner alone
+    os.umask(0o077)  # objects, tables, keys and logs are readable by their owner only
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

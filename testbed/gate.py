@@ -1,7 +1,7 @@
-"""Who may speak to a service: callers that name loopback as its host, and no page of another origin.
+"""The gate of a service: it admits callers that name loopback as host, and no page of another origin.
 
-A page in a browser can send requests to loopback, and a host name of its own can be made to lead there.
-Neither can pretend another Host or Origin than its own.
+A web page can send requests to loopback, and its host name can be made to resolve there (DNS rebinding). It cannot
+forge the Host or Origin header.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# A bucket's name may stand before it, as S3 clients write it; no name of the public DNS ends in either.
+# S3 clients may put a bucket name in front (virtual-hosted style); no public DNS name ends in either.
 LOOPBACK: Final = re.compile(
     r"(?:(?:[a-z0-9_][a-z0-9_.-]*\.)?(?:127\.0\.0\.1|localhost)|\[::1\])(?::\d{1,5})?", re.IGNORECASE
 )
 
 
 class Gate:
-    """An ASGI app that answers 403 in another one's place to whoever comes from elsewhere."""
+    """An ASGI app that answers 403 for the inner app if `refusal` gives a reason."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on, or refuse it unread; the life of the server always passes."""
+        """Pass one request on, or refuse it without reading its body; lifespan events always pass."""
         reason = "" if scope["type"] == "lifespan" else refusal(scope["headers"])
         if not reason:
             await self._app(scope, receive, send)
@@ -46,7 +46,7 @@ class Gate:
 
 
 def refusal(headers: list[tuple[bytes, bytes]]) -> str:
-    """Return why a request with these headers is refused, empty when it is not."""
+    """Return why a request with these headers is refused, or an empty string."""
     hosts = _values(headers, b"host") or [""]
     for host in hosts:
         if not LOOPBACK.fullmatch(host):

@@ -1,4 +1,4 @@
-"""Read JSON and YAML that others wrote, within bounds: what is none, or would fill the memory, raises ValueError."""
+"""Parsers of untrusted JSON and YAML; invalid input, or input that would fill the memory, raises ValueError."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MOST_NODES: Final = 20_000  # aliases count as often as they are used
 
 
 def json_of(text: str | bytes) -> Any:
-    """Return what JSON says; raise ValueError for NaN, infinities, halves of characters and what is too deep."""
+    """Return parsed JSON; raise ValueError for NaN, infinities, lone surrogates and too deep nesting."""
     try:
         found = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("it is nested too deeply.") from error
     if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]  # the one that fits
-        json.dumps(found, ensure_ascii=False).encode()  # half a character is no text
+        json.dumps(found, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
     return found
 
 
 def yaml_of(text: str) -> Any:
-    """Return what YAML says; raise ValueError for what is none, too deep, or too large once aliases are followed."""
+    """Return parsed YAML; raise ValueError if it is invalid, too deep, or too large with its aliases expanded."""
     try:
         _check_events(text)
         node = yaml.compose(text, LOADER)
@@ -40,7 +40,7 @@ def yaml_of(text: str) -> Any:
 
 
 def _check_events(text: str) -> None:
-    """Refuse deep nesting before anything is built: the parser takes the longer for each level."""
+    """Raise ValueError for deep nesting before anything is built: each level slows the parser down."""
     depth = 0
     for event in yaml.parse(text, LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -49,7 +49,10 @@ def _check_events(text: str) -> None:
 
 
 def _measure(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return how many nodes there are below one; each is measured once, however often it is used."""
+    """Return the number of nodes in a tree; a shared node is measured once and counted at each use.
+
+    Raise ValueError above MOST_NODES.
+    """
     if id(node) not in known:
         known[id(node)] = 1 + sum(_measure(below, known) for below in _below(node))
     if known[id(node)] > MOST_NODES:

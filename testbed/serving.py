@@ -1,4 +1,4 @@
-"""How both services are served: uvicorn on loopback, one `ready` line, and no life without their supervisor."""
+"""The server of both services: uvicorn on loopback, which prints one `ready` line and ends with its supervisor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testbed.gate import Gate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A connection that ends in the moment in which its client uses it again looks like a service that is not there.
+# A server that closes an idle connection just as its client reuses it looks like a dead service.
 KEEP_ALIVE_S: Final = 75
 
 
@@ -31,7 +31,7 @@ def serve(app: Any, port: int) -> int:
         access_log=False,
         timeout_graceful_shutdown=2,
         timeout_keep_alive=KEEP_ALIVE_S,
-        ws="none",  # an upgrade would reach what is behind the gate by another door; no service of ours speaks it
+        ws="none",  # a WebSocket would be another way past the gate; no service uses one
     )
     server = uvicorn.Server(config)
     started = server.startup
@@ -48,7 +48,7 @@ def serve(app: Any, port: int) -> int:
 
 
 def watch_lifeline(end: Callable[[], None]) -> None:
-    """Call `end` when the pipe named by NIGHTPROOF_LIFELINE_FD closes: whoever holds the other end is gone."""
+    """Call `end` when the pipe of NIGHTPROOF_LIFELINE_FD closes: the process that held its other end is gone."""
     name = os.environ.get("NIGHTPROOF_LIFELINE_FD", "")
     if not name:
         return

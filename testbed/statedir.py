@@ -1,4 +1,4 @@
-"""A state directory: held by one testbed at a time, with secrets and files that only their owner reads."""
+"""A state directory: locked by one testbed at a time; its secrets and files are readable by their owner only."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class StartError(Exception):
 
 
 class UsageError(StartError):
-    """The testbed was asked for something that cannot be, such as a port or a directory in use."""
+    """A start that cannot work as requested, because a port or a directory is in use, for example."""
 
     exit_code = 3
 
 
 def hold(state: Path, handover_s: float = HANDOVER_S) -> int:
-    """Take the directory and give the descriptor that holds it; children that inherit it hold it too.
+    """Lock the directory and return the descriptor of the lock; children that inherit it hold the lock too.
 
-    A living holder is refused at once; the services of a killed one are given a moment to end.
+    A living holder raises UsageError at once. The services of a killed one get `handover_s` seconds to end.
     """
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,10 @@ def _is_alive(pid: str) -> bool:
 
 
 def kept_secrets(path: Path) -> dict[str, Any]:
-    """Give the state directory's secrets, made at its first start and kept since."""
+    """Return the state directory's secrets, created at its first start.
+
+    Raise UsageError if their file is damaged.
+    """
     if path.is_file():
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -93,12 +96,15 @@ def kept_secrets(path: Path) -> dict[str, Any]:
 
 
 def issued_tokens() -> dict[str, str]:
-    """Give each user a refresh token for one life of the testbed: an exchange ends it, so the next life gets others."""
+    """Return a new refresh token per user, for one life of the testbed.
+
+    An exchange ends a token, so the next life needs new ones.
+    """
     return {user: secrets.token_urlsafe(32) for user in USERS}
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON in one step, readable by its owner only."""
+    """Write JSON atomically, readable by its owner only."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Starts the services, makes them ready and says so in testbed.json; ends them with itself."""
+"""The supervisor of the services: it starts and checks them, describes them in testbed.json and ends them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Service:
 
 
 class Testbed:
-    """The services of one state directory; `start` returns once each has answered and proved itself."""
+    """The services of one state directory; `start` returns once all answer and the self-test has passed."""
 
     __test__ = False
 
@@ -66,7 +66,7 @@ class Testbed:
         return self.state / "testbed.json"
 
     def start(self) -> None:
-        """Start, provision and self-test everything, then describe it in testbed.json."""
+        """Start, provision and self-test everything, then write testbed.json."""
         for name, port in self.ports.items():
             _require_free(name, port)
         lock = hold(self.state)
@@ -94,7 +94,10 @@ class Testbed:
         write_private(self._ready, self._facts | {"services": services})
 
     def wait(self, ended: threading.Event) -> None:
-        """Stay until told to end; a service that dies is reported and written down, the others go on."""
+        """Wait until told to end.
+
+        A service that dies is reported and recorded in testbed.json; the others go on.
+        """
         living = dict(self.services)
         while not ended.wait(0.2):
             for name, service in tuple(living.items()):
@@ -104,7 +107,7 @@ class Testbed:
                     self._describe()
 
     def stop(self) -> None:
-        """End the services, the catalog first: it speaks to the storage until the end."""
+        """Stop the services, the catalog first, because it uses the storage until its end."""
         for service in reversed(self.services.values()):
             service.process.terminate()
             try:
@@ -114,7 +117,7 @@ class Testbed:
                 service.process.wait()
             if service.process.stdout:
                 service.process.stdout.close()
-        if self._open:  # a directory that another testbed holds keeps that one's description
+        if self._open:  # without the lock, testbed.json belongs to another testbed
             self._ready.unlink(missing_ok=True)
         while self._open:
             os.close(self._open.pop())
@@ -138,7 +141,7 @@ class Testbed:
 
 
 def say(line: str) -> None:
-    """Tell a person what happens."""
+    """Write a line to stderr, for a person."""
     sys.stderr.write(f"testbed: {line}\n")
     sys.stderr.flush()
 
@@ -165,7 +168,7 @@ def _require_free(name: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _named(step: str) -> Iterator[None]:
-    """Say which step failed, in one sentence."""
+    """Raise StartError with the name of the failed step."""
     try:
         yield
     except (ProvisioningError, SelfTestError, ClientError, BotoCoreError) as error:
@@ -173,7 +176,10 @@ def _named(step: str) -> Iterator[None]:
 
 
 def _await_ready(service: Service, log: Path) -> None:
-    """Wait for the service's `ready` line; its death or silence is named with the end of its log."""
+    """Wait for the service's `ready` line.
+
+    Raise StartError with the end of its log if it dies, or is silent for START_DEADLINE_S.
+    """
     deadline = threading.Timer(START_DEADLINE_S, service.process.kill)
     deadline.start()
     try:
