@@ -41,7 +41,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The world of a query: `url` serves S3 and Glue, `held` Tabulator's tables, `bend` applies active defects."""
+    """Where queries run: `url` serves S3 and Glue, `held` returns Tabulator's tables, `bend` applies active defects."""
 
     url: str
     held: Callable[[], Held] = Held

@@ -111,12 +111,13 @@ class Session:
             config={
                 "memory_limit": limits.memory,
                 "threads": limits.threads,
-                "temp_directory": "",
+                "temp_directory": "",  # no spilling: a query that needs more memory fails
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "allow_community_extensions": False,
             }
         )
+        # Extension and secret come first: without external access and with a locked configuration neither can be set.
         if any(path.startswith("s3://") for path in allowed):
             self._run(f"LOAD {string(extension())}")
             self._run(_secret(url, keys))

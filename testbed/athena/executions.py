@@ -197,6 +197,7 @@ class Executions:
 
     def _end(self, execution: Execution, state: str, reason: str, outcome: Outcome | None = None) -> None:
         """Record the end of an execution, unless it has ended already."""
+        # Only `athena-never-finishes` keeps a query running; it can still be cancelled.
         if state != "CANCELLED" and not self.surroundings.bend("ends", value=True, user=execution.user):
             return
         with self._lock:

@@ -45,7 +45,7 @@ Row = tuple[str | int | None, ...]
 def sql_of(account: Account, place: tuple[str, str]) -> str:
     """Return a query that produces one table of `information_schema`.
 
-    Raise QueryFailedError for an unknown table, or if the caller may not list something.
+    Raise QueryFailedError for an unknown table, or if the caller lacks a permission to list.
     """
     schema, name = place
     if name in ABSENT:

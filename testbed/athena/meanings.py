@@ -79,9 +79,11 @@ def _element(node: exp.Expr) -> exp.Expr:
     is_place = exp.Between(this=number, low=exp.Literal.number(1), high=length)
     is_key = _call("list_contains", _call("json_keys", content), name)
     absent = exp.Case()
+    # In DuckDB's type names an array ends in `]` and a map begins with `MAP(`.
     for shape, is_there in (("%]", is_place), ("MAP(%", is_key)):
         is_such = exp.Like(this=kind.copy(), expression=exp.Literal.string(shape))
         absent = absent.when(exp.and_(is_such, exp.not_(is_there)), _end(NO_ELEMENT))
+    # Never true: the comparison makes DuckDB evaluate the checks, which end the query, before the element.
     is_absent = exp.EQ(this=exp.paren(absent.else_(exp.Literal.number(0))), expression=exp.Literal.number(1))
     return exp.paren(exp.Case().when(is_absent, exp.Null()).else_(node.copy()))
 
@@ -107,7 +109,7 @@ def _sum(node: exp.Expr) -> exp.Expr:
 
 
 def _reckoned(node: exp.Expr, step: exp.Expr) -> exp.Expr:
-    """Cast a date plus or minus whole days to a date; DuckDB returns a timestamp.
+    """Cast the result of date arithmetic in days or longer units to a date; DuckDB returns a timestamp.
 
     Applies only where the query itself shows that the operand is a date. Raise QueryFailedError for a unit below a day.
     """
@@ -144,13 +146,16 @@ def _row(node: exp.Expr) -> exp.Expr:
 
 
 def _field_of_date(node: exp.Expr) -> exp.Expr:
-    """Number the days of the week from Monday as 1, under every name of the field."""
+    """Replace Athena's field names by DuckDB's; the day of the week counts from Monday as 1."""
     field = FIELDS.get(node.name.upper())
     return exp.Extract(this=exp.var(field), expression=node.expression.copy()) if field else node
 
 
 def _zoned(node: exp.Expr) -> exp.Expr:
-    """Read a time without zone as UTC; DuckDB reads it in the named zone."""
+    """Read a time without zone as UTC; DuckDB reads it in the named zone.
+
+    Raise QueryFailedError for any other zone than UTC.
+    """
     if node.args["zone"].name.upper() != "UTC":
         raise unsupported("AT TIME ZONE with another zone than UTC")
     return exp.cast(node.this.copy(), exp.DType.TIMESTAMPTZ)
@@ -168,7 +173,7 @@ def _substring(node: exp.Expr) -> exp.Expr:
 
 
 def _replacement(node: exp.Expr) -> exp.Expr:
-    """Write Java's `$1` as DuckDB's group reference and escape the rest of the replacement."""
+    """Write Java's `$1` as DuckDB's group reference and keep escaped characters literal."""
     given = node.args["replacement"]
     if not isinstance(given, exp.Literal):
         raise unsupported("A replacement that is no literal")

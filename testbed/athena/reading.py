@@ -87,6 +87,7 @@ class Reading:
         for place in sorted(tables_of(tree, home)):
             self._guard.check()
             if place not in self._sources:
+                # `_source` adds what a view reads first: `_session` defines sources in the order of insertion.
                 source = self._source(place, depth)
                 self._sources[place] = source
 
@@ -119,6 +120,7 @@ class Reading:
                 for key, value in zip(keys, partition["Values"], strict=True)
             }
             yield Part(self._files(partition["StorageDescriptor"]["Location"]), values)
+        # A part without files gives a table without partitions its columns.
         yield Part([], {key["Name"].lower(): ("", duckdb_type(key["Type"])) for key in keys})
 
     def _files(self, location: str) -> list[str]:

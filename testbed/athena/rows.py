@@ -78,6 +78,7 @@ class Tabulated:
         A file that cannot be read fails the query. With `continue_on_error` it becomes one row with the reason in
         `$issue`.
         """
+        # A first part without rows gives a table without files its columns.
         parts = [_select(self.table, {}, "NULL", {}, "WHERE FALSE")]
         for file, path in zip(self.files, self.paths, strict=True):
             try:

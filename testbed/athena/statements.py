@@ -205,6 +205,7 @@ def _check_form(text: str) -> None:
     check_tokens(tokens)
     for token in tokens:
         if token.text in {"(", "["}:
+            # True for an array, a map or a row: only these slow the parser down, plain parentheses do not.
             opened.append(token.text == "[" or before in {"ROW", "ARRAY", "MAP", "STRUCT"})
         elif token.text in {")", "]"} and opened:
             opened.pop()
