@@ -53,6 +53,7 @@ def hold(state: Path, handover_s: float = HANDOVER_S) -> int:
                 "stop that one, or name another --state-dir."
             )
         time.sleep(POLL_S)
+    # A later start reads from this number whether the holder is alive.
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor

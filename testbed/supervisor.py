@@ -52,7 +52,7 @@ class Service:
 class Testbed:
     """The services of one state directory; `start` returns once all answer and the self-test has passed."""
 
-    __test__ = False
+    __test__ = False  # pytest would collect a class of this name
 
     def __init__(self, state: Path, ports: dict[str, int]) -> None:
         self.state = state
@@ -70,6 +70,7 @@ class Testbed:
         for name, port in self.ports.items():
             _require_free(name, port)
         lock = hold(self.state)
+        # The services end when `held` closes, that is, however this process dies.
         lifeline, held = os.pipe()
         self._open = [lock, lifeline, held]
         self._ready.unlink(missing_ok=True)

@@ -88,7 +88,7 @@ class Corrections:
         return answer
 
     async def _copy(self, scope: Scope, body: bytes, operation: Operation) -> Answer:
-        """Return the checksum of a copy in the requested algorithm.
+        """Copy an object and return its checksum in the requested algorithm.
 
         ministack reads only the header `x-amz-sdk-checksum-algorithm`, so the algorithm is passed there too.
         """

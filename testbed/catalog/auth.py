@@ -65,8 +65,8 @@ class Caller:
     role: str
     is_admin: bool
     extra_roles: tuple[str, ...]
-    rights: Rights  # rights that are checked; the next flag opens admin fields:
-    administers: bool  # both are the caller's own, unless a defect is active
+    rights: Rights  # checked for every bucket; the caller's own, unless a defect is active
+    administers: bool  # opens the admin fields; `is_admin`, unless a defect is active
     catalog: frozenset[str]  # the catalog's buckets, readable or not
 
     @property

@@ -120,6 +120,7 @@ def stored_hash(checksum: str, size: int) -> str | None:
     expected = -(-size // part_size(size))
     if count:
         return None  # a composite checksum names no part sizes: the caller must fetch them
+    # sha2-256-chunked hashes the digests of the parts once more, even of a single one.
     return base64.b64encode(hashlib.sha256(base64.b64decode(value)).digest()).decode() if expected == 1 else None
 
 

@@ -77,7 +77,7 @@ def resumed(cursor: str, kind: str) -> State:
             and isinstance(state.wanted_meta, list | None)
             and all(isinstance(name, str) for name in state.buckets)
         )
-        key_of(state.ordering)
+        key_of(state.ordering)  # raises InputError for a forged ordering
     except (ValueError, TypeError, binascii.Error, InputError):
         known = False
     if not known:

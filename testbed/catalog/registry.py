@@ -202,7 +202,10 @@ class Registry:
         return True
 
     def write(self, bucket: str, name: str, manifest: Manifest) -> str:
-        """Store a revision in push order: manifest, timestamp pointer, `latest`."""
+        """Store a revision in push order: manifest, timestamp pointer, `latest`.
+
+        A reader that sees a pointer thus finds its manifest.
+        """
         top_hash = str(self.defects.bend("stored hash", manifests.top_hash(manifest)))
         objects = {
             "manifest": (MANIFESTS + top_hash, manifests.dump(manifest)),

@@ -275,9 +275,9 @@ class Revision:
         registry.defects.bend("revision", self, manifest=manifest)
 
     def modified(self, _info: Any) -> str:
-        """Return the time in the pointer's name.
+        """Return the time in the name of the revision's pointer.
 
-        A revision found by hash has the time of `latest` if it is the latest one.
+        Without a known pointer, the latest revision has the time of `latest`, another one that of its newest pointer.
         """
         if self._tag:
             return time_of(self._tag)

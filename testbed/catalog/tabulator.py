@@ -67,6 +67,7 @@ def put_table(engine: Engine, bucket: str, name: str, config: str | None, bend: 
         db.hold(connection)
         if not bend("stores table", True, config=config, is_there=_is_there(connection, bucket, name)):  # noqa: FBT003
             return
+        # Only `tabulator-loses-concurrent-write` takes a snapshot: tables written since then are lost.
         if snapshot is not None:
             in_bucket = db.tabulator_tables.c.bucket == bucket
             connection.execute(
