@@ -1,7 +1,7 @@
 """Named defects of the storage; each makes one kind of answer wrong, to prove that the suites notice.
 
-A defect is data: the requests that it affects, and a hook that changes the answer. The hook runs after ministack
-answered the caller, so nobody sees more than is permitted. No hook knows the caller.
+A defect is data: the requests that it affects, and hooks. The hook that changes an answer runs after ministack answered
+the caller, so nobody sees more than is permitted. No hook knows the caller.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ def _query(url: str, keys: Keys) -> None:
 
 
 def _presign(url: str, key: str, keys: Keys, age: timedelta) -> str:
-    """Return a URL that is valid for one minute, signed as if `age` ago."""
+    """Return a URL with a life of one minute, signed as if `age` ago."""
     own = keys["ci-seeder"]
     request = AWSRequest("GET", f"{url}/{BUCKET}/{key}")
     auth = S3SigV4QueryAuth(Credentials(own["access_key_id"], own["secret_access_key"]), "s3", "us-east-1", expires=60)

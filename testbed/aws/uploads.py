@@ -1,4 +1,4 @@
-"""Unfinished multipart uploads on disk: S3 keeps them, ministack 1.5.33 loses them at every stop.
+"""Unfinished multipart uploads on disk: S3 keeps them, ministack 1.5.33 loses them at every stop, clean or killed.
 
 ministack holds them in a module-level mapping. Ours writes each entry to disk and starts with what is there.
 """
