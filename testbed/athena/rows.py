@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from testbed.athena.tabulator import File
 
 ENCODING: Final = "utf-8-sig"
-DEFAULTS: Final = {  # of NOT NULL columns, in the row that stands for an unreadable file
+DEFAULTS: Final = {  # of NOT NULL columns, in the row that replaces an unreadable file
     "string": "''",
     "binary": "''",
     "boolean": "false",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 LONGEST_DAYS: Final = 365
-REST: Final = "*"  # stands for all extensions beyond the first groups
+REST: Final = "*"  # groups all extensions beyond the first ones
 T: Final = db.accesses
 
 

@@ -257,7 +257,7 @@ class Catalog:
     async def _graphql(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() not in JSON:
-            # A browser sends the other types across origins without a CORS preflight.
+            # Simple types, such as text/plain, cross origins without a CORS preflight.
             raise RefusedError(415, f"The content type `{kind}` is not supported: send application/json.")
         body = await _body(request)
         asked = graphql_route.Asked(body)

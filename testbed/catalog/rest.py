@@ -48,7 +48,7 @@ class NoKeysError(Exception):
 def credentials(name: str, rights: Rights, life_s: float = KEY_LIFE_S) -> dict[str, Any]:
     """Return AWS credentials of a role for a user, limited by a session policy and the role's AWS policies.
 
-    `Expiration` names a full life (one hour) even if `life_s` is shorter, down to seconds. Such credentials stand for
+    `Expiration` names a full life (one hour) even if `life_s` is shorter, down to seconds. Such credentials simulate
     ones that are revoked early. Raise NoKeysError if STS refuses.
     """
     unlimited = Config(parameter_validation=False)  # the client itself refuses lives below 900 s
