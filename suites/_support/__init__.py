@@ -1,1 +1,1 @@
-"""What the Quilt suites share: target, sessions, independent observer, seeds, work space, faults, call log."""
+"""Shared parts of the Quilt suites: target, sessions, independent observer, seeds, work space, faults, call log."""

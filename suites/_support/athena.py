@@ -1,4 +1,4 @@
-"""SQL over Athena: a statement is submitted, waited for, and read to its last page."""
+"""SQL on Athena: submit a statement, wait for its end, read every page of its result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 @dataclass(frozen=True)
 class Ended:
-    """A statement that ended: Athena's description of it, and its columns and rows if it succeeded."""
+    """A finished statement: Athena's description of its execution, and columns and rows if it succeeded."""
 
     execution: dict[str, Any]
     columns: list[dict[str, Any]] = field(default_factory=list)
@@ -27,22 +27,22 @@ class Ended:
 
     @property
     def state(self) -> str:
-        """Say how it ended."""
+        """Return the final state: `SUCCEEDED`, `FAILED` or `CANCELLED`."""
         return str(self.execution["Status"]["State"])
 
     @property
     def reason(self) -> str:
-        """Say why it failed; nothing when it did not."""
+        """Return Athena's reason for the failure, or an empty string if there is none."""
         return str(self.execution["Status"].get("StateChangeReason", ""))
 
     @property
     def names(self) -> list[str]:
-        """Name the columns."""
+        """Return the column names, in the order of the result."""
         return [column["Name"] for column in self.columns]
 
 
 class Tabulator:
-    """Tables of the catalog, asked by SQL with the keys of one identity."""
+    """SQL on the catalog's Tabulator tables, with the AWS credentials of one identity."""
 
     def __init__(self, client: Any, data_catalog: str, time_factor: float) -> None:
         self._client = client
@@ -50,23 +50,26 @@ class Tabulator:
         self._time_factor = time_factor
 
     def query(self, sql: str) -> Ended:
-        """Run a statement and give how it ended."""
+        """Run a statement to its end and return its execution, columns and rows."""
         return query(self._client, sql, time_factor=self._time_factor)
 
     def place(self, bucket: str, table: str) -> str:
-        """Write a table's full name."""
+        """Return a table's full name in the catalog's data catalog, quoted."""
         return f'"{self._data_catalog}"."{bucket}"."{table}"'
 
     def count(self, bucket: str, table: str) -> Ended:
-        """Count a table's rows."""
-        return self.query(f"SELECT count(*) FROM {self.place(bucket, table)}")  # noqa: S608 - names of the test's own
+        """Run `SELECT count(*)` over a table."""
+        return self.query(f"SELECT count(*) FROM {self.place(bucket, table)}")  # noqa: S608 - the test made the names
 
 
 def query(client: Any, sql: str, *, time_factor: float = 1.0, deadline_s: float = DEADLINE_S, **more: Any) -> Ended:
-    """Run a statement in the target's workgroup and give how it ended; `more` goes into the submission.
+    """Run a statement in the target's workgroup to its end; `more` goes into StartQueryExecution.
 
-    One that does not end in time is stopped, and is a BackendError of kind `timeout` that names it. The header row,
-    which Athena sends before a query's rows, is checked against the columns and left out.
+    A statement that runs longer than `deadline_s` times `time_factor` is stopped. A BackendError of kind `timeout`
+    then names it.
+
+    Athena sends a header row before the rows of a query. The header is checked against the column names and left out;
+    a difference raises ValueError.
     """
     workgroup = os.environ.get("ATHENA_WORKGROUP", "primary")
     started = client.start_query_execution(QueryString=sql, WorkGroup=workgroup, **more)["QueryExecutionId"]

@@ -1,4 +1,4 @@
-"""Attempts at a creation under a fault, told apart as a report must: passed, broken or out of time, and how slow."""
+"""Package creations under a fault, classified as in the report: passed, failed or timed out, and whether slow."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 SLOW_S: Final = 10
 QUICK_S: Final = 10
-# Where a construct happens: the catalog's mutation, or the library's own write of a manifest.
+# The request that creates a revision: the catalog's mutation, or quilt3's own upload of the manifest.
 CONSTRUCT: Final = {"platform": ("catalog", "PackageConstruct"), "quilt3": ("aws", "PutObject")}
 APART_S: Final = 100
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a creation came to: its class, its error's context, and the seconds it took."""
+    """The outcome of one creation: its class, the context of its error, and its duration in seconds."""
 
     name: str
     outcome: str
@@ -43,14 +43,14 @@ class Attempt:
     """When it began, in epoch seconds."""
 
     def verdict(self, factor: float) -> str:
-        """Give the class as the report names it; slowness is a remark, whatever the outcome."""
+        """Return the class for the report; all but a timeout are marked `(slow)` from 10 s times `factor` on."""
         return (
             f"{self.outcome} (slow)" if self.outcome != "timeout" and self.seconds >= SLOW_S * factor else self.outcome
         )
 
 
 class Attempts:
-    """Creates packages of one file, each with a message of its own, so that each has its own hash."""
+    """Creates packages of one file, each with its own message and so with its own top hash."""
 
     def __init__(self, work: Work, observer: Observer, source: str) -> None:
         self._work = work
@@ -58,11 +58,11 @@ class Attempts:
         self._entries = [{"logical_key": "data.csv", "physical_key": source}]
 
     def name(self) -> str:
-        """Give the name of a package to make; not from several threads at once."""
+        """Return a new package name, already in the ledger. Call it from one thread at a time."""
         return self._work.package_name("attempt")
 
     def make(self, ops: quilt.QuiltOps, message: str, name: str = "") -> Attempt:
-        """Create a package; a failure of the system is an outcome, any other error is raised."""
+        """Create a package. A BackendError becomes an outcome; any other error is raised."""
         name, said = name or self.name(), self._work.own_message(message)
         since, began = time.time(), time.monotonic()
         try:
@@ -72,7 +72,10 @@ class Attempts:
         return Attempt(name, "pass", {}, time.monotonic() - began, since)
 
     def make_apart(self, isolated: Isolated, home: Path, message: str, name: str, **construction: Any) -> Attempt:
-        """Create a package in a process of its own: quilt3 lets one user at a time into a process."""
+        """Create a package in a child process, because quilt3 allows one user per process.
+
+        A BackendError becomes an outcome; any other error raises ChildProcessError.
+        """
         asked = {"package": name, "registry": self._work.registry, "entries": self._entries}
         said, since = self._work.own_message(message), time.time()
         done = isolated.run("attempt", home, deadline_s=APART_S, message=said, **asked, **construction)
@@ -84,7 +87,7 @@ class Attempts:
         return Attempt(name, _outcome(done["context"]), done["context"], seconds, since)
 
     def hash_of(self, made: Attempt, message: str) -> str:
-        """Give the hash that a package like one made before has with another message."""
+        """Return the top hash that the package of an earlier attempt has with another message."""
         bucket = self._work.bucket
         manifest = self._observer.manifest(bucket, self._observer.latest(bucket, made.name)[0])
         return top_hash(manifest.header | {"message": self._work.own_message(message)}, list(manifest.entries.values()))
@@ -92,7 +95,7 @@ class Attempts:
 
 @dataclass(frozen=True)
 class Bench:
-    """One user whom the faults name, with a short and a long limit, and what looks at the outcome."""
+    """One user targeted by the faults, with clients of a short and a long time limit, and readers of the outcome."""
 
     backend: str
     factor: float
@@ -105,24 +108,24 @@ class Bench:
     call_log: CallLog
 
     def switch(self, name: str, seconds: float = 0, **more: Any) -> None:
-        """Switch a fault of constructs on for this user."""
+        """Switch on a fault for the creations of this user; `seconds` is scaled by the time factor."""
         parameters = more | ({"seconds": seconds * self.factor} if seconds else {})
         self.fault.set(CONSTRUCT[self.backend][0], name, user=self.user, **parameters)
 
     def slowest_ms(self) -> float:
-        """Give how long the server took for the slowest construct of this user."""
+        """Return the server's time for the slowest creation request of this user, in milliseconds."""
         service, operation = CONSTRUCT[self.backend]
         calls = [call for call in self._calls(0) if (call.service, call.operation) == (service, operation)]
         return max(call.ms for call in calls)
 
     def _calls(self, since: float) -> list[Call]:
-        """List what the services answered this user from a time on, in order of their beginning."""
+        """Return the logged requests of this user that began at `since` or later, in order of their beginning."""
         return [call for call in self.call_log.calls() if call.user == self.user and call.began >= since]
 
     def clocked(self, attempt: Attempt) -> Attempt:
-        """Give an attempt with the seconds for which a service had one of its requests.
+        """Return the attempt with the seconds during which a service was answering at least one request of it.
 
-        The client's own work takes longer the busier the machine is, which says nothing about the system.
+        The client's own work takes longer on a busy machine, and that says nothing about the system.
         """
         end, seconds = 0.0, 0.0
         for call in self._calls(attempt.since):
@@ -132,20 +135,23 @@ class Bench:
         return replace(attempt, seconds=seconds)
 
     def lead_s(self, attempt: Attempt) -> float:
-        """Give what an error's time holds before the request that stalled: in quilt3 a push is many requests."""
+        """Return the seconds of a failed attempt before the request that stalled; 0 for the platform backend.
+
+        A push of quilt3 sends many requests.
+        """
         if self.backend == "platform":
             return 0.0
-        # What stalled is not waited for: the server writes a request down that its client gave up when it likes.
+        # Ignores the stalled request: nothing says when the server logs a request that its client gave up.
         _, stalled = CONSTRUCT[self.backend]
         before = [call for call in self._calls(attempt.since) if call.operation != stalled]
         return before[-1].began + before[-1].ms / 1000 - before[0].began
 
     def make(self, message: str) -> Attempt:
-        """Attempt a creation with the long limit."""
+        """Create a package with the long time limit."""
         return self.clocked(self.attempts.make(self.long, message))
 
     def normal(self, message: str) -> Attempt:
-        """Case a: with every fault off a creation passes at once."""
+        """Check case a: with every fault off, a creation passes in less than 10 s."""
         self.fault.reset()
         made = self.clocked(self.attempts.make(self.short, message))
         assert (made.verdict(1), made.context) == ("pass", {})
@@ -153,13 +159,13 @@ class Bench:
         return made
 
     def class_of(self, case: str, attempt: Attempt) -> str:
-        """Give an attempt's class, and put it into the report."""
+        """Return the class of an attempt, and note it in the report as `case_<case>`."""
         found = attempt.verdict(self.factor)
         note(f"case_{case}", found)
         return found
 
     def overhead_s(self, usual: Attempt) -> float:
-        """Give what the time of an error holds besides the request that failed: in quilt3 a push is many requests."""
+        """Return the seconds of a failed attempt besides the failed request: in quilt3 a usual push, else 0."""
         return usual.seconds if self.backend == "quilt3" else 0.0
 
 

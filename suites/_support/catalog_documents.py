@@ -1,4 +1,4 @@
-"""What the catalog's own interface offers beside QuiltOps: searches in both dialects, browsing sessions."""
+"""Catalog operations beyond QuiltOps: package search in the new and the old dialect, and browsing sessions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ END: Final = "mutation End($id: ID!) { browsingSessionDispose(id: $id) { __typen
 
 
 def answer(quilt_ops: QuiltOps, document: str, **variables: Any) -> Any:
-    """Send a document of one field and give what that field answers."""
+    """Send a document with one field and return the value of that field; raise ValueError on GraphQL errors."""
     body = quilt_ops.execute_graphql_query(document, variables)
     if "errors" in body:
         raise ValueError(f"The catalog refused the document: {body['errors']}")
@@ -52,12 +52,12 @@ def answer(quilt_ops: QuiltOps, document: str, **variables: Any) -> Any:
 
 
 def search(quilt_ops: QuiltOps, document: str, **variables: Any) -> Any:
-    """Search packages in one of the dialects."""
+    """Search packages with `SEARCH_NEW` or `SEARCH_OLD`."""
     return answer(quilt_ops, document, **variables)
 
 
 def pages(quilt_ops: QuiltOps, first: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """Give the hits of a first page and of all that follow it."""
+    """Return the hits of a first page and of all pages after it, one list per page."""
     found = [first["hits"]]
     cursor = first["cursor"]
     while cursor:
@@ -68,13 +68,13 @@ def pages(quilt_ops: QuiltOps, first: dict[str, Any]) -> list[list[dict[str, Any
 
 
 def open_session(quilt_ops: QuiltOps, registry: str, package: str, top_hash: str) -> dict[str, Any]:
-    """Open a browsing session on a revision."""
+    """Open a browsing session of 60 s on a revision; return the session or the typed error."""
     found: dict[str, Any] = answer(quilt_ops, OPEN, scope=f"{registry}#package={package}&hash={top_hash}")
     return found
 
 
 def extend_session(quilt_ops: QuiltOps, session: str) -> dict[str, Any]:
-    """Extend a browsing session."""
+    """Extend a browsing session to 600 s; return the session or the typed error."""
     found: dict[str, Any] = answer(quilt_ops, EXTEND, id=session)
     return found
 
@@ -86,7 +86,7 @@ def end_session(quilt_ops: QuiltOps, session: str) -> dict[str, Any]:
 
 
 def redirected(quilt_ops: QuiltOps, session: str, path: str) -> requests.Response:
-    """Ask for a file of a browsing session, without following where it leads."""
+    """Request a file of a browsing session; return the redirect without following it."""
     url = f"{settings().catalog_url}/browse/{session}/{quote(path)}"
     headers = quilt_ops.get_graphql_auth_headers()
     return requests.get(url, headers=headers, allow_redirects=False, timeout=TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""The testbed's control surface: what the servers saw, and faults that a test switches on and off."""
+"""The testbed's control interface: call logs of the servers, and faults that a test switches on and off."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 10
 AWS: Final = "aws"
 CATALOG: Final = "catalog"
-AIMS: Final = ("user", "prefix")  # what a fault is aimed with
-OWN: Final = "np-"  # what every name has that a test made for itself
+AIMS: Final = ("user", "prefix")  # parameters that limit a fault to some requests
+OWN: Final = "np-"  # part of every name that a test makes
 
 
 class Control:
-    """Talks to `/_nightproof/` of every embedded service on the control channel."""
+    """Client of `/_nightproof/` on every embedded service, on the control channel."""
 
     def __init__(self) -> None:
         pairs = os.environ.get("NIGHTPROOF_CONTROL_URLS", "").split()
@@ -35,7 +35,7 @@ class Control:
         self._headers = {"Authorization": f"Bearer {os.environ.get('NIGHTPROOF_CONTROL_TOKEN', '')}"}
 
     def request(self, method: str, service: str, path: str, **more: Any) -> Any:
-        """Send one control request and give its JSON answer; raise on any refusal."""
+        """Send one control request and return its JSON body, or None if it is empty; raise on an error status."""
         url = f"{self.urls[service]}/_nightproof/{path}"
         with channel("control"):
             answer = requests.request(method, url, headers=self._headers, timeout=TIMEOUT_S, **more)
@@ -43,7 +43,7 @@ class Control:
         return answer.json() if answer.content else None
 
     def refresh_token(self, user: str) -> str:
-        """Let the catalog issue a refresh token to a user, as a sign-in with a password would."""
+        """Return a refresh token that the catalog issues to a user, as after a sign-in with a password."""
         return str(self.request("POST", CATALOG, "refresh-token", params={"user": user})["refresh_token"])
 
 
@@ -67,13 +67,13 @@ def _call(service: str, line: dict[str, Any]) -> Call:
 
 
 class CallLog:
-    """What the services logged of the running test's subject requests."""
+    """The services' logs of the requests that the running test sent on the subject channel."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
 
     def calls(self, service: str | None = None, *, phase: str = "call") -> list[Call]:
-        """Give the subject requests of one phase, in order of time."""
+        """Return the subject requests of one phase, in order of time; raise RuntimeError outside a test."""
         if RECORDING.test is None:
             raise RuntimeError("No test runs: read the call log inside a test.")
         found: list[tuple[float, Call]] = []
@@ -100,8 +100,8 @@ class Faults:
     def set(self, service: str, name: str, **parameters: Any) -> None:
         """Switch a fault on until the test ends.
 
-        One that is not aimed at what the test made for itself reaches others, and takes their switch of the same aim
-        away when it ends: it is set only alone, when no other cell has one.
+        A fault without one of the test's own names in its parameters affects other cells. Its end also switches off
+        their fault of the same aim. Such a fault is therefore set only under a lock of the whole target.
         """
         if not self._active:
             self._held.enter_context(unobserved("the test broke a service, not the same one for every backend"))
@@ -112,7 +112,7 @@ class Faults:
         self._control.request("PUT", service, f"faults/{name}", json=parameters)
 
     def reset(self) -> None:
-        """Switch off all that was switched on."""
+        """Switch off every fault of this test and release the lock."""
         while self._active:
             service, name, parameters = self._active.pop()
             self._control.request("DELETE", service, f"faults/{name}", json=parameters)
@@ -121,5 +121,5 @@ class Faults:
 
 
 def _is_own(parameters: dict[str, Any]) -> bool:
-    """Return whether a fault reaches one test's requests only: a token is one's own, a user or a prefix by its name."""
+    """Return whether a fault affects one test only: tokens always do, users and prefixes if a test named them."""
     return "token" in parameters or any(OWN in str(parameters.get(aim, "")) for aim in AIMS)

@@ -1,13 +1,15 @@
-"""Settings of which the whole target has one: borrowed by one test at a time, and given back as they were.
+"""Settings of which the target has one: a test holds one alone and then restores its value.
 
-The cells of a night share one catalog, so that open query or the SSO text changed by one backend's test would be seen
-by the other's. Decided: one lock file per setting beside placement.json, in the state directory that all cells of a
-target and every bare pytest share. The kernel frees it when its holder dies. The value to give back is written into
-the file first, so that whoever comes after a killed test gives back the true one and not what that test left. One
-nightly at a time per target is the night's own lock, so a lock on one machine is enough.
+The cells of a night share one catalog. If a test of one backend changed open query or the SSO text, the tests of the
+other would see it.
 
-Only tests that change such a setting, or whose outcome depends on its state, need it: a Tabulator query with keys
-that the catalog issued works in both states of open query and asks for no lock.
+Decided: one lock file per setting beside placement.json, in the state directory that all cells of a target and every
+bare pytest share. The kernel releases the lock when its holder dies. The original value is written into the file
+first. A test that follows a killed one therefore restores the original, not what the killed test left. The night's own
+lock allows one nightly per target at a time, so a lock on one machine is enough.
+
+Only tests that change such a setting, or whose outcome depends on it, need the lock. A Tabulator query with
+credentials from the catalog works with open query on or off, and needs none.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value", bool, "str | None")
 FOLDER: Final = "borrowed"
-DEADLINE_S: Final = 90  # a test waits for at most a few others of some seconds each, within its own limit
+DEADLINE_S: Final = 90  # a few other tests of some seconds each; less than a test's own time limit
 EVERY_S: Final = 0.1
 
 
@@ -38,7 +40,10 @@ EVERY_S: Final = 0.1
 def borrowed(
     beside: Path, name: str, read: Callable[[], Value], write: Callable[[Value], object], deadline_s: float = DEADLINE_S
 ) -> Iterator[Value]:
-    """Hold a setting alone, give its value, and write that back at the end; `beside` is the path of placement.json."""
+    """Hold a setting alone, yield its value, and restore that value at the end.
+
+    `beside` is the path of placement.json.
+    """
     with alone(beside, name, deadline_s) as file:
         kept = file.read()
         value: Value = json.loads(kept)["value"] if kept else read()
@@ -52,7 +57,7 @@ def borrowed(
 
 @contextlib.contextmanager
 def alone(beside: Path, name: str, deadline_s: float = DEADLINE_S) -> Iterator[TextIO]:
-    """Hold a lock of the target that one test at a time has, and give its file."""
+    """Hold an exclusive lock of the target and yield its file; raise TimeoutError if it is not free in time."""
     folder = beside.parent / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)

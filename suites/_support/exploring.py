@@ -1,4 +1,4 @@
-"""All that one finds out about a package, in a form that two backends can be compared by."""
+"""All that can be read of a package, as JSON values by which two backends are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_S: Final = 30
 
 
 def explore(ops: QuiltOps, name: str, registry: str, folders: list[str]) -> dict[str, Any]:
-    """Search a package, describe it, list it and fetch each of its files; JSON values only."""
+    """Search a package, describe it, list its root and `folders`, and download each file found; return JSON values."""
     places = ["", *folders]
     listed = {place: [asdict(item) for item in ops.browse_content(name, registry, place)] for place in places}
     files = [item["path"] for items in listed.values() for item in items if item["type"] == "file"]
@@ -32,7 +32,7 @@ def explore(ops: QuiltOps, name: str, registry: str, folders: list[str]) -> dict
 
 
 def fetched(ops: QuiltOps, name: str, registry: str, path: str, top_hash: str | None = None) -> list[Any]:
-    """Give hash and length of what the URL of a file gives."""
+    """Download a file from its URL; return the SHA-256 in hex and the length in bytes."""
     answer = requests.get(ops.get_content_url(name, registry, path, top_hash), timeout=TIMEOUT_S)
     answer.raise_for_status()
     return [hashlib.sha256(answer.content).hexdigest(), len(answer.content)]

@@ -1,4 +1,4 @@
-"""Fixtures of the Quilt suites; a suite takes them all into its conftest.py."""
+"""Fixtures of the Quilt suites; each suite's conftest.py imports them all."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def target() -> Settings:
-    """Give addresses, names and tokens of the target."""
+    """Return the target's addresses, names and tokens."""
     return settings()
 
 
 @pytest.fixture(scope="session")
 def as_user(backend: str) -> Callable[[str], QuiltOps]:
-    """Give a function that signs a user of the target in."""
+    """Return a function that signs in a user of the target and returns the client."""
     from suites._support.sessions import sign_in  # noqa: PLC0415 - collection must not import a client
 
     return lambda user: sign_in(backend, user)
@@ -49,7 +49,7 @@ def as_user(backend: str) -> Callable[[str], QuiltOps]:
 
 @pytest.fixture(scope="session")
 def own_refresh_token() -> Callable[[str], str]:
-    """Give a function that makes a refresh token of a user for a client that exchanges it by itself."""
+    """Return a function that issues a separate refresh token, for a client that exchanges it by itself."""
     from suites._support import sessions  # noqa: PLC0415 - as above
 
     return sessions.own_refresh_token
@@ -57,7 +57,7 @@ def own_refresh_token() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def make_ops(backend: str) -> Callable[..., QuiltOps]:
-    """Give a function that makes an instance with credentials of the test's choice."""
+    """Return a function that creates a client with credentials of the test's choice."""
     from suites._support.sessions import with_credentials  # noqa: PLC0415 - as above
 
     return lambda given, **more: with_credentials(backend, given, **more)
@@ -65,37 +65,37 @@ def make_ops(backend: str) -> Callable[..., QuiltOps]:
 
 @pytest.fixture(scope="session")
 def quilt_ops(as_user: Callable[[str], QuiltOps], target: Settings) -> QuiltOps:
-    """Give the interface under test, signed in as the test user."""
+    """Return the interface under test, signed in as the test user."""
     return as_user(target.user)
 
 
 @pytest.fixture(scope="session")
 def admin_ops(as_user: Callable[[str], QuiltOps], target: Settings) -> QuiltOps:
-    """Give the interface under test, signed in as the test admin."""
+    """Return the interface under test, signed in as the test admin."""
     return as_user(target.admin_user)
 
 
 @pytest.fixture(scope="session")
 def test_registry(target: Settings) -> str:
-    """Give the registry of the baseline packages, which tests only read."""
+    """Return the registry of the baseline packages; tests only read it."""
     return target.registry
 
 
 @pytest.fixture(scope="session")
 def observer() -> Observer:
-    """Give the independent reader."""
+    """Return the independent reader."""
     return Observer()
 
 
 @pytest.fixture(scope="session")
 def seeds(target: Settings) -> Seeds:
-    """Give the seed manifest."""
+    """Return the seed manifest."""
     return Seeds(target.seeds, target.placement)
 
 
 @pytest.fixture(scope="session")
 def isolated(backend: str, target: Settings, observer: Observer) -> Isolated:
-    """Give child processes with a home of their own."""
+    """Return a runner of steps in child processes, each on request with its own home directory."""
     registry_url = observer.config_json(target.catalog_url)["registryUrl"]
     return Isolated(backend, target.catalog_url, registry_url, target.registry)
 
@@ -105,14 +105,14 @@ def _test_id() -> str:
 
 
 def _label(backend: str) -> str:
-    """Tell a test's names from those of every other test, which may run at the same time, and of its other pass."""
+    """Return a label unique to this test, backend and pass, so that concurrent tests never share names."""
     digest = hashlib.sha256(_test_id().encode()).hexdigest()[:4]
     return f"{backend[0]}{digest}{os.environ.get('NIGHTPROOF_PASS', '1')}"
 
 
 @pytest.fixture
 def work(ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str) -> Iterator[Work]:
-    """Give a work space in the writable registry that takes away what the test made there."""
+    """Yield a work space in the writable registry; delete what the test created there."""
     space = Work(
         ledger=ledger, observer=observer, ops=quilt_ops, bucket=target.work, label=_label(backend), test_id=_test_id()
     )
@@ -122,19 +122,19 @@ def work(ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settin
 
 @pytest.fixture(scope="session")
 def control() -> Control:
-    """Give the testbed's control surface."""
+    """Return the client of the testbed's control interface."""
     return Control()
 
 
 @pytest.fixture
 def call_log(control: Control) -> CallLog:
-    """Give what the services logged of this test."""
+    """Return the services' log of this test's requests."""
     return CallLog(control)
 
 
 @pytest.fixture
 def fault(control: Control, target: Settings) -> Iterator[Faults]:
-    """Give faults that end with the test."""
+    """Yield the switch of faults; reset all that the test set."""
     faults = Faults(control, target.placement)
     yield faults
     faults.reset()
@@ -144,7 +144,7 @@ def fault(control: Control, target: Settings) -> Iterator[Faults]:
 def people(
     ledger: Ledger, admin_ops: QuiltOps, make_ops: Callable[..., QuiltOps], target: Settings, backend: str
 ) -> Iterator[People]:
-    """Give what makes users, and removes those that the test made."""
+    """Yield a factory of users; delete those that the test created."""
     made = People(
         ledger=ledger,
         admin=admin_ops.admin,
@@ -159,7 +159,7 @@ def people(
 
 @pytest.fixture
 def tables(ledger: Ledger, admin_ops: QuiltOps, backend: str) -> Iterator[Tables]:
-    """Give names of Tabulator tables, and remove what the test made under them."""
+    """Yield a source of Tabulator table names; delete the tables created under them."""
     made = Tables(ledger=ledger, admin=admin_ops, label=_label(backend), test_id=_test_id())
     yield made
     made.remove()
@@ -169,7 +169,7 @@ def tables(ledger: Ledger, admin_ops: QuiltOps, backend: str) -> Iterator[Tables
 def scratch_work(
     ledger: Ledger, observer: Observer, quilt_ops: QuiltOps, target: Settings, backend: str
 ) -> Iterator[Work]:
-    """Give a work space like `work` in the unversioned scratch bucket."""
+    """Yield a work space like `work`, but in the unversioned scratch bucket."""
     space = Work(
         ledger=ledger,
         observer=observer,
@@ -184,14 +184,14 @@ def scratch_work(
 
 @pytest.fixture
 def tabulator(quilt_ops: QuiltOps, target: Settings) -> Tabulator:
-    """Give SQL on the catalog's tables, with keys that the catalog issues to the test user."""
+    """Return SQL on the catalog's tables, with AWS credentials that the catalog issues to the test user."""
     config = quilt_ops.get_catalog_config(target.catalog_url)
     return Tabulator(quilt_ops.get_boto3_client("athena"), config.tabulator_data_catalog, target.time_factor)
 
 
 @pytest.fixture
 def glue_tables(ledger: Ledger, target: Settings, backend: str) -> Iterator[GlueTables]:
-    """Give external tables over objects that end with the test."""
+    """Yield a factory of external tables over objects; delete those that the test created."""
     made = GlueTables(ledger, target.glue_database, _label(backend), _test_id())
     yield made
     made.remove()
@@ -199,7 +199,7 @@ def glue_tables(ledger: Ledger, target: Settings, backend: str) -> Iterator[Glue
 
 @pytest.fixture
 def open_query(admin_ops: QuiltOps, target: Settings) -> Iterator[OpenQuery]:
-    """Give the switch of open query, held by this test alone and given back as it was."""
+    """Yield the switch of open query, held by this test alone; restore its state."""
     switch = OpenQuery(admin_ops)
     with borrowed(target.placement, "open-query", switch.read, switch.write):
         yield switch

@@ -1,4 +1,4 @@
-"""What files of known formats hold, decoded anew: the suite's own reading beside the seeds' own digests."""
+"""Readers of known file formats: they decode files independently of the digests in the seed manifest."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ TOLERANCE: Final = 4
 
 
 def json_ids(data: bytes) -> list[int]:
-    """Give the ids of a JSON array of records, in its order."""
+    """Return the ids of a JSON array of records, in its order."""
     return [record["id"] for record in json.loads(data)]
 
 
 def csv_rows(data: bytes) -> list[dict[str, str]]:
-    """Give the rows of a CSV with a header."""
+    """Return the rows of a CSV file with a header."""
     return list(csv.DictReader(io.StringIO(data.decode())))
 
 
 def parquet_digest(data: bytes) -> tuple[int, str]:
-    """Give the number of rows, and the hash over schema line and rows as canonical CSV."""
+    """Return the number of rows, and the SHA-256 over the schema line and the rows as canonical CSV."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and collection must stay quick
 
     table = pq.read_table(io.BytesIO(data))
@@ -35,7 +35,7 @@ def parquet_digest(data: bytes) -> tuple[int, str]:
 
 
 def picture_digest(data: bytes) -> tuple[tuple[int, int], str]:
-    """Give the size of a picture in pixels, and the hash over size, mode and pixels."""
+    """Return the size of a picture in pixels, and the SHA-256 over its size, mode and pixels."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     with Image.open(io.BytesIO(data)) as picture:
@@ -44,7 +44,7 @@ def picture_digest(data: bytes) -> tuple[tuple[int, int], str]:
 
 
 def distance_from_flat(data: bytes) -> tuple[tuple[int, int], str, int]:
-    """Give size and mode of a picture, and how far its worst channel is from the one colour of the seeds."""
+    """Return size and mode of a picture, and the largest difference of a channel from the seeds' one colour."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     with Image.open(io.BytesIO(data)) as picture:

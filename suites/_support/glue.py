@@ -1,4 +1,4 @@
-"""External tables over objects: made in the target's database under the harness's own keys, and taken away."""
+"""External Glue tables over objects, created with the harness's own credentials and deleted after the test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Columns = tuple[tuple[str, str], ...]
 
 
 class GlueTables:
-    """Makes tables for one test: named by run, written down first, and taken away."""
+    """External tables of one test: named after the run, in the ledger before they exist, deleted at its end."""
 
     def __init__(self, ledger: Ledger, database: str, label: str, test_id: str) -> None:
         self._glue = boto3.client("glue")
@@ -32,7 +32,7 @@ class GlueTables:
         self._made: dict[str, str] = {}
 
     def csv(self, short: str, columns: Columns, location: str) -> str:
-        """Make a table over a folder of CSV files with a header, and all folders below; give its name."""
+        """Create a table over all CSV files with a header below a folder, at any depth; return its name."""
         name = f"{self._mark}_{short}_{len(self._made)}"
         locator = {"database": self.database, "name": name}
         self._made[name] = self._ledger.intent("glue_table", locator, self._test_id)
@@ -42,21 +42,21 @@ class GlueTables:
         return name
 
     def move(self, name: str, columns: Columns, location: str) -> None:
-        """Have a table read another folder."""
+        """Replace the columns and the location of a table."""
         with channel("observer"):
             self._glue.update_table(DatabaseName=self.database, TableInput=_table(name, columns, location))
 
     def place(self, name: str) -> str:
-        """Write a table's full name."""
+        """Return a table's full name, quoted."""
         return f'"{self.database}"."{name}"'
 
     def remove(self) -> None:
-        """Delete what was made, and look that nothing is left."""
+        """Delete every table of the test and check that it is gone."""
         with channel("observer"):
             remove_all(_removal(self, name) for name in self._made)
 
     def drop(self, name: str) -> None:
-        """Delete a table; raise when it is still there."""
+        """Delete a table; raise RuntimeError if it is still listed."""
         self._glue.delete_table(DatabaseName=self.database, Name=name)
         if [table["Name"] for table in self._glue.get_tables(DatabaseName=self.database, Expression=name)["TableList"]]:
             raise RuntimeError(f"The Glue table `{name}` is still there after its removal.")

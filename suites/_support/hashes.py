@@ -1,4 +1,4 @@
-"""The registry's hashes, computed anew: the observer trusts neither client nor server."""
+"""The registry's hashes, computed independently: the observer trusts neither client nor server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ MAX_PARTS: Final = 10_000
 
 
 def sha256_hex(data: bytes) -> str:
-    """Hash bytes as the seed manifest does."""
+    """Return the SHA-256 in hex, the form of the seed manifest."""
     return hashlib.sha256(data).hexdigest()
 
 
 def chunked_hash(data: bytes) -> str:
-    """Give `sha2-256-chunked`: the hash of the hashes of 8 MiB parts, in base64."""
+    """Return `sha2-256-chunked`: the SHA-256 over the SHA-256 digests of the parts, in base64.
+
+    A part has 8 MiB, doubled until there are at most 10,000 parts.
+    """
     part_bytes = PART_BYTES
     while len(data) > part_bytes * MAX_PARTS:
         part_bytes *= 2
@@ -28,7 +31,7 @@ def chunked_hash(data: bytes) -> str:
 
 
 def top_hash(header: dict[str, Any], entries: list[dict[str, Any]]) -> str:
-    """Hash a manifest: its first line, then each entry in walk order without its physical key."""
+    """Return the hash of a manifest: its header, then each entry in walk order without its physical key."""
     digest = hashlib.sha256(_canonical(header))
     # Per level, not by whole key: splitting makes `a/b.txt` come before `a.txt`.
     for entry in sorted(entries, key=lambda entry: entry["logical_key"].split("/")):

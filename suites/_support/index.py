@@ -1,4 +1,4 @@
-"""Wait for the search index, and note how late it was: search is the one read that may lag behind a write."""
+"""Waits for the search index, the one read that may lag behind a write, and notes the lag."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ EVERY_S: Final = 0.5
 
 
 def await_index(ask: Callable[[], Any], expected: Any, *, since: float) -> None:
-    """Ask until the answer is the whole expected one; note the lag since the write's end, a monotonic time."""
+    """Poll until `ask` returns exactly `expected`; note the lag in seconds and the number of polls.
+
+    `since` is the monotonic time at which the write ended. Raises TimeoutError after 30 s (embedded target) or 180 s
+    (live target), times the time factor.
+    """
     answers: list[Any] = []
 
     def is_there() -> bool:
@@ -39,6 +43,6 @@ def await_index(ask: Callable[[], Any], expected: Any, *, since: float) -> None:
 
 
 def found_packages(quilt_ops: QuiltOps, query: str, registry: str) -> list[tuple[Any, ...]]:
-    """Search packages and give of each what an index must have right: name, hash, description, tags, message."""
+    """Return what the index must hold of each hit: name, top hash, description, tags and message."""
     hits = quilt_ops.search_packages(query, registry)
     return [(hit.name, hit.top_hash, hit.description, hit.tags, hit.message) for hit in hits]

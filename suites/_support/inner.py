@@ -1,6 +1,7 @@
-"""A pytest of its own in a child process, on a generated file and the same target: its leftovers are looked at outside.
+"""A nested pytest: a child process that runs a generated file on the same target.
 
-It writes a ledger of its own, below the folder of the night's, so that whatever is left is cleaned up with the night.
+The outer test looks at what the nested tests left behind. The nested pytest writes its own ledger below the folder of
+the night's ledger. The night's cleanup therefore deletes whatever is left.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 DEADLINE_S: Final = 120
 CONFTEST: Final = "from suites._support.fixtures import *  # noqa: F403 - as every suite of the target\n"
-# What makes a process part of the night that runs it; the rest of the environment describes the target.
+# Variables that make a process part of the running night; the rest of the environment describes the target.
 OF_THE_NIGHT: Final = (
     "NIGHTPROOF_SELECT", "NIGHTPROOF_SUITE_CONFIG", "NIGHTPROOF_CATALOGUE_OUT", "NIGHTPROOF_LIFELINE_FD",
     "NIGHTPROOF_SESSION", "NIGHTPROOF_CACHE_DIR",
     "NIGHTPROOF_TEST_ID", "NIGHTPROOF_TEST_PHASE", "NIGHTPROOF_TEST_CHANNEL", "NIGHTPROOF_CHILD_COUNTS",
     "PYTEST_CURRENT_TEST",
 )  # fmt: skip
-# A bare pytest has a made-up run id; the cleanup knows ids of nights only, which have no 0, 1, 8 or 9 at the end.
+# A bare pytest makes its run id up. The cleanup accepts only ids of nights: no 0, 1, 8 or 9 in their last part.
 OF_A_NIGHT: Final = str.maketrans("0189", "ghij")
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a child process ended, and what it said."""
+    """Exit status and output of a child process."""
 
     exit: int
     output: str
@@ -46,7 +47,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Resource:
-    """One line of the ledger, folded: what it is, when it was written down, and what became of it."""
+    """A resource of the ledger: what it is, when its intent was written, and its last state."""
 
     kind: str
     locator: Mapping[str, str]
@@ -56,17 +57,17 @@ class Resource:
 
     @property
     def intended_s(self) -> float:
-        """Give the time of its intent, in seconds since 1970."""
+        """Return the time of the intent, in seconds since 1970."""
         return datetime.fromisoformat(self.intended).timestamp()
 
     @property
     def title(self) -> str:
-        """Name it as the sweeper's report does."""
+        """Return the resource as the sweeper's report names it."""
         return f"{self.kind} " + "/".join(self.locator.values())
 
     @property
     def place(self) -> tuple[str, str]:
-        """Give bucket and prefix where it lies in S3."""
+        """Return the bucket and the key prefix of the resource in S3."""
         bucket = self.locator.get("bucket") or self.locator["registry"].removeprefix("s3://")
         below = {"object": "{key}", "prefix": "{prefix}", "package": ".quilt/named_packages/{name}/",
                  "manifest": ".quilt/packages/{hash}"}[self.kind]  # fmt: skip
@@ -85,7 +86,7 @@ class Inner:
         self._env = {name: value for name, value in os.environ.items() if name not in OF_THE_NIGHT} | dict(keys)
 
     def run(self, case: str, source: str) -> Done:
-        """Run one generated test file to its end, however that comes."""
+        """Run one generated test file to its end, whatever the exit status."""
         suite = self._folder / "suites" / case
         suite.mkdir(parents=True)
         (suite / "conftest.py").write_text(CONFTEST, encoding="utf-8")
@@ -102,10 +103,10 @@ class Inner:
         return self._done([*command, f"--basetemp={suite / 'tmp'}"], own)
 
     def clean(self) -> tuple[int, dict[str, Any]]:
-        """Run the sweeper over all ledgers of the run, and give its exit status and its report."""
+        """Run the sweeper over all ledgers of the run; return its exit status and report, {} if there is none."""
         profile = self._folder / "profile.toml"
         profile.write_text(self._profile(), encoding="utf-8")
-        newest = self._folder / "tokens"  # those of the environment may be spent: the night's own file has the newest
+        newest = self._folder / "tokens"  # the environment's may be used up: the night's folder has the newest
         if self._target.tokens and not newest.is_symlink():
             newest.symlink_to(self._target.tokens, target_is_directory=True)
         tokens = {
@@ -119,7 +120,10 @@ class Inner:
         return done.exit, json.loads(done.output[start : done.output.rfind("}") + 1]) if start >= 0 else {}
 
     def resources(self, case: str = "") -> list[Resource]:
-        """Give what one case wrote down, as the sweeper left it; without a case all there is, the sweeper's own too."""
+        """Return the resources in the ledger of one case, in the state that the sweeper left them.
+
+        Without a case: the resources of all ledgers of the run, the sweeper's own included.
+        """
         lines = [line for path in self._run.rglob("ledger.jsonl") for line in _lines(path)]
         found: dict[str, Resource] = {}
         for line in sorted(lines, key=lambda line: str(line["at"])):
@@ -132,7 +136,7 @@ class Inner:
         return [resource for identity, resource in found.items() if not case or identity in own]
 
     def test_of(self, name: str) -> str:
-        """Give the part of the header by which the call log knows a generated test's first attempt."""
+        """Return the part of the test header by which the call log knows a generated test's first attempt."""
         attempt = os.environ.get("NIGHTPROOF_PASS", "1")
         digest = hashlib.sha256(f"{self._backend}:inner/test_inner::{name}".encode()).hexdigest()[:16]
         return f"{self.run_id}:{attempt}:{digest}"

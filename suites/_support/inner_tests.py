@@ -1,11 +1,11 @@
-"""The generated test files of the cleanup's tests: what they make, and how they end."""
+"""Sources of the generated tests for the cleanup: what each creates, and how it ends."""
 
 from __future__ import annotations
 
 from typing import Final
 
 ENTRY: Final = '[{"logical_key": "data.csv", "physical_key": f"s3://{target.data}/single-file/data.csv"}]'
-BIG: Final = 1203  # more than one request of deletions may hold
+BIG: Final = 1203  # more than one DeleteObjects request may hold
 ONE: Final = f"""
 import os
 

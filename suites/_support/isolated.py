@@ -1,4 +1,4 @@
-"""Run one step in a child process: quilt3 fixes its paths at import, and peak memory only ever grows."""
+"""Single steps in child processes: quilt3 fixes its paths at import, and peak memory never shrinks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INHERITED_SECRETS: Final = ("QUILT_TEST_", "QUILT_API_KEY", "QUILT_REFRESH_TOKEN
 
 
 class Isolated:
-    """Starts steps of `isolated_step.py` and gives what they answer."""
+    """Runs steps of `isolated_step.py` and returns their answers."""
 
     def __init__(self, backend: str, catalog_url: str, registry_url: str, registry: str) -> None:
         self._known = {
@@ -26,7 +26,10 @@ class Isolated:
     def run(
         self, step: str, home: Path | None = None, deadline_s: float = DEADLINE_S, **arguments: Any
     ) -> dict[str, Any]:
-        """Run a step; with `home`, in that home and without any token in the environment."""
+        """Run a step and return its JSON answer; raise ChildProcessError if the child fails.
+
+        With `home`, the child has that home directory and no token in its environment.
+        """
         env = dict(os.environ) if home is None else _environment_of(home)
         request = json.dumps(self._known | {"step": step} | arguments)
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""One step of a test in a process of its own; reads a JSON request, writes a JSON answer as its last line."""
+"""One step of a test in its own process: a JSON request on stdin, a JSON answer as the last line of stdout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path is its own folder
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path starts with its own folder only
 
 from nightproof import quilt
 from suites._support import large_step
@@ -25,14 +25,14 @@ SERVER_FAR_FUTURE: Final = 4_000_000_000
 
 
 def main() -> None:
-    """Run the step that the request names."""
+    """Run the step of the request and write its answer."""
     request = json.load(sys.stdin)
     answer = STEPS[request["step"]](request)
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
 
 
 def construct(request: dict[str, Any]) -> quilt.QuiltOps:
-    """Make an instance as the request says; an empty set of credentials means none."""
+    """Return a client built from the request; an empty set of credentials means none."""
     given = request.get("credentials")
     return quilt.create_quilt_ops(
         request["backend"],
@@ -44,7 +44,7 @@ def construct(request: dict[str, Any]) -> quilt.QuiltOps:
 
 
 def status(request: dict[str, Any]) -> dict[str, Any]:
-    """Sign quilt3 in as a person would, then ask an instance without credentials who it is."""
+    """Sign quilt3 in as a person would, then return the auth status of a client without credentials."""
     if request.get("refresh_token"):
         import quilt3  # noqa: PLC0415 - the precondition is a session that quilt3 itself made
 
@@ -54,14 +54,14 @@ def status(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def missing(request: dict[str, Any]) -> dict[str, Any]:
-    """Construct without any session and give the error."""
+    """Return the error of constructing a client without any session."""
     if request["backend"] == "quilt3":
         _write_local_state(request)
     return _error_of(lambda: construct(request))
 
 
 def stale(request: dict[str, Any]) -> dict[str, Any]:
-    """Construct with a given access token, which must succeed, then give the error of the first operation."""
+    """Return the error of the first operation with the given access token; the construction must succeed."""
     if request["backend"] == "quilt3":
         _write_local_state(request, access_token=request["access_token"])
     else:
@@ -71,7 +71,7 @@ def stale(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def browse(request: dict[str, Any]) -> dict[str, Any]:
-    """Browse one level of a package and measure time and growth of peak memory."""
+    """Browse one level of a package; return the items, the seconds and the growth of peak memory in bytes."""
     ops = construct(request)
     ops.list_all_packages(request["registry"])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -83,9 +83,9 @@ def browse(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def measured(request: dict[str, Any]) -> dict[str, Any]:
-    """Make calls one after the other; measure the time of each, and how much peak memory grows over all of them."""
+    """Make calls in sequence; return results, seconds of each, and the growth of peak memory over all in bytes."""
     ops = construct(request)
-    ops.get_auth_status()  # signing in is no part of what is measured
+    ops.get_auth_status()  # signs in before the clock starts
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, results = [], []
     for operation, arguments, options in request["calls"]:
@@ -103,19 +103,19 @@ def _plain(result: Any) -> Any:
 
 
 def explored(request: dict[str, Any]) -> dict[str, Any]:
-    """Find out all about a package."""
+    """Return all that can be read of a package."""
     return explore(construct(request), request["package"], request["registry"], request["folders"])
 
 
 def large(request: dict[str, Any]) -> dict[str, Any]:
-    """Read large things and measure times and growth of peak memory."""
+    """Read large data; return the answers, the seconds and the growth of peak memory."""
     return large_step.large(construct(request), request)
 
 
 def attempt(request: dict[str, Any]) -> dict[str, Any]:
-    """Create a package; give the seconds that took and the error it ended in."""
+    """Create a package; return the seconds it took, and the error if it failed."""
     ops = construct(request)
-    ops.get_auth_status()  # signing in is no part of the attempt
+    ops.get_auth_status()  # signs in before the clock starts
     given, said = (request["package"], request["registry"], request["entries"]), {"message": request["message"]}
     began = time.monotonic()
     error = _error_of(lambda: ops.create_package_revision(*given, **said))
@@ -131,7 +131,7 @@ def _error_of(act: Any) -> dict[str, Any]:
 
 
 def _write_local_state(request: dict[str, Any], access_token: str | None = None) -> None:
-    """Write quilt3's configuration and, with a token, its session: far from its end, with a dead refresh token."""
+    """Write quilt3's configuration and, with a token, an unexpired session with a dead refresh token."""
     folder = Path(os.environ["XDG_DATA_HOME"]) / "Quilt"
     folder.mkdir(parents=True)
     config = {"navigator_url": request["catalog_url"], "registryUrl": request["registry_url"]}

@@ -1,4 +1,4 @@
-"""Reading what is large, in a process of its own: every answer whole, with its times and the growth of peak memory."""
+"""Reads of large data in one process: whole answers, their durations and the growth of peak memory."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ FLAT: Final = """query Flat($bucket: String!, $name: String!) {
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads large things through one instance."""
+    """Reads large data through one client."""
 
     ops: quilt.QuiltOps
     request: dict[str, Any]
 
     def keys(self) -> list[list[str]]:
-        """List the keys of a prefix, page by page."""
+        """Return the keys of a prefix, one list per page of 300."""
         paginator = self.ops.get_boto3_client("s3").get_paginator("list_objects_v2")
         asked = {"Bucket": self.request["bucket"], "Prefix": self.request["prefix"]}
         pages = paginator.paginate(**asked, PaginationConfig={"PageSize": KEYS_PER_PAGE})
         return [[found["Key"] for found in page.get("Contents", [])] for page in pages]
 
     def hits(self) -> list[list[str]]:
-        """Search for a word that a hundred packages have."""
+        """Search for a word that occurs in a hundred packages; return name and top hash of each hit."""
         found = self.ops.search_packages(self.request["word"], f"s3://{self.request['bucket']}")
         return [[hit.name, hit.top_hash] for hit in found]
 
     def names(self, per_page: int) -> list[list[str]]:
-        """List package names, page by page, until an empty page."""
+        """Return package names, one list per page, up to the first empty page."""
         pages: list[list[str]] = []
         while not pages or pages[-1]:
             asked = {"bucket": self.request["bucket"], "number": len(pages) + 1, "perPage": per_page}
@@ -55,12 +55,12 @@ class Reader:
         return pages[:-1]
 
     def files(self) -> list[list[Any]]:
-        """Browse a package of a thousand files."""
+        """Browse a package of 1,000 files; return path, type and size of each item."""
         items = self.ops.browse_content("bulk/files-1000", f"s3://{self.request['bucket']}")
         return [[item.path, item.type, item.size] for item in items]
 
     def rows(self) -> list[list[str | None]]:
-        """Ask ten thousand rows of a table, page by page."""
+        """Query 10,000 rows of a table and read all pages; raise ValueError unless the statement succeeds."""
         client = self.ops.get_boto3_client("athena")
         statement = f"SELECT id, name, value FROM {self.request['table']} ORDER BY id"  # noqa: S608 - a seeded name
         ended = query(client, statement, time_factor=self.request["time_factor"])
@@ -69,7 +69,7 @@ class Reader:
         return ended.rows
 
     def flat(self) -> dict[str, list[Any]]:
-        """Ask for the flat maps of a thousand entries and of more than a flat map may have."""
+        """Return the number of entries and the flat map of a package within its limit of 1,000 and of one beyond."""
         found = {}
         for name in ("bulk/files-1000", "bulk/files-10000"):
             body = self.ops.execute_graphql_query(FLAT, {"bucket": self.request["bucket"], "name": name})
@@ -80,9 +80,9 @@ class Reader:
 
 
 def large(ops: quilt.QuiltOps, request: dict[str, Any]) -> dict[str, Any]:
-    """Do every reading within its limit; give answers, seconds and growth of peak memory by name."""
+    """Run every read within its limit; return answers, seconds and growth of peak memory in bytes, by name."""
     reader, factor = Reader(ops, request), request["time_factor"]
-    ops.list_all_packages(f"s3://{request['bucket']}")  # what the first call alone needs is no growth of a reading
+    ops.list_all_packages(f"s3://{request['bucket']}")  # the first call's one-time memory is not a read's
     readings: dict[str, Callable[[], Any]] = {
         "keys": reader.keys,
         "hits": reader.hits,

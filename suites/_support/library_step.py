@@ -1,4 +1,4 @@
-"""Steps that use the quilt3 library itself, as its users do: on disk, in a home of their own."""
+"""Steps that use the quilt3 library directly, as its users do: on disk, in a separate home directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def sign_in(request: dict[str, Any]) -> Any:
-    """Sign the library in as a person would, and give it."""
+    """Sign the library in as a person would, and return it."""
     import quilt3  # noqa: PLC0415 - quilt3 fixes its paths at import
 
     quilt3.config(request["catalog_url"])
@@ -19,14 +19,14 @@ def sign_in(request: dict[str, Any]) -> Any:
 
 
 def tree(folder: Path) -> dict[str, list[Any]]:
-    """Give hash and length of every file below a folder."""
+    """Return the SHA-256 in hex and the length of every file below a folder, by relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     return {path: [hashlib.sha256(data).hexdigest(), len(data)] for path, data in contents.items()}
 
 
 def library(request: dict[str, Any]) -> dict[str, Any]:
-    """List, browse, fetch, verify, damage and verify again, install into the local registry, and search."""
+    """List, browse, fetch, verify before and after damage, install into the local registry, and search."""
     quilt3 = sign_in(request)
     registry, name, fetched = request["registry"], request["package"], Path(request["folder"]) / "fetched"
     listed = sorted(quilt3.list_packages(registry))
@@ -54,6 +54,6 @@ def library(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _found(hit: dict[str, Any]) -> list[Any]:
-    """Give index and name of a hit: a package's, else an object's key."""
+    """Return the index of a hit, and the package's name or else the object's key."""
     source = hit["_source"]
     return [hit["_index"], source.get("ptr_name") or source.get("key")]

@@ -1,4 +1,4 @@
-"""Ask the catalog's REST search for objects, as its web pages do."""
+"""Object search through the catalog's REST interface, as its web pages use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MOST: Final = 1000
 
 
 def find_documents(quilt_ops: QuiltOps, index: str, query: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the documents of an index that a query of Elasticsearch's language finds, with the caller's rights."""
+    """Return the documents of an index that match an Elasticsearch query, with the caller's permissions.
+
+    Raises ValueError if there are more documents than one answer holds (1,000).
+    """
     url = f"{quilt_ops.get_graphql_endpoint().removesuffix('/graphql')}/api/search"
     asked = {"index": index, "action": "freeform", "body": json.dumps({"query": query, "size": MOST})}
     answer = requests.get(url, asked, headers=quilt_ops.get_graphql_auth_headers(), timeout=TIMEOUT_S)

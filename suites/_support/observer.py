@@ -1,4 +1,4 @@
-"""The independent reader: boto3 with the harness's own keys, on the observer channel."""
+"""The independent reader: boto3 with the harness's own credentials, on the observer channel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMEOUT_S: Final = 10
 
 
 class Manifest:
-    """A stored manifest: its first line, its entries, and the hash that its content has."""
+    """A stored manifest: its header, its entries by logical key, and the hash of its content."""
 
     def __init__(self, text: str) -> None:
         lines = [json.loads(line) for line in text.splitlines()]
@@ -37,12 +37,12 @@ class Manifest:
 
     @property
     def computed_hash(self) -> str:
-        """Give the top hash, computed from the content."""
+        """Return the top hash, computed from the content."""
         return top_hash(self.header, list(self.entries.values()))
 
 
 class Observer:
-    """Reads registries and objects directly, and puts sources there; never through the system under test."""
+    """Reads registries and objects directly, and uploads sources; never through the system under test."""
 
     def __init__(self) -> None:
         self._s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
@@ -57,7 +57,7 @@ class Observer:
         return found
 
     def account(self) -> str:
-        """Give the account that the harness's keys belong to."""
+        """Return the AWS account of the harness's credentials."""
         with channel("observer"):
             return self._sts.get_caller_identity()["Account"]
 
@@ -67,13 +67,13 @@ class Observer:
             return self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
     def put(self, bucket: str, key: str, data: bytes) -> str:
-        """Put one object and give its URI."""
+        """Upload one object and return its URI."""
         with channel("observer"):
             self._s3.put_object(Bucket=bucket, Key=key, Body=data)
         return f"s3://{bucket}/{key}"
 
     def head_bucket(self, bucket: str) -> None:
-        """Look that a bucket is there; raise where it is not."""
+        """Check that a bucket exists; raise ClientError if not."""
         with channel("observer"):
             self._s3.head_bucket(Bucket=bucket)
 
@@ -83,23 +83,23 @@ class Observer:
             self._s3.delete_object(Bucket=bucket, Key=key)
 
     def content_type(self, bucket: str, key: str) -> str:
-        """Give the media type that an object is stored with."""
+        """Return the media type that an object is stored with."""
         with channel("observer"):
             return self._s3.head_object(Bucket=bucket, Key=key)["ContentType"]
 
     def origin(self, bucket: str) -> str:
-        """Give scheme and host at which the target serves a bucket's objects."""
+        """Return scheme and host at which the target serves a bucket's objects."""
         parts = urlsplit(self._s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "any"}))
         return f"{parts.scheme}://{parts.netloc}"
 
     def latest(self, bucket: str, package: str) -> tuple[str, datetime]:
-        """Give the body of the `latest` pointer and when it was written."""
+        """Return the hash in a package's `latest` pointer, and when the pointer was written."""
         with channel("observer"):
             found = self._s3.get_object(Bucket=bucket, Key=f"{POINTERS}/{package}/latest")
             return found["Body"].read().decode(), found["LastModified"]
 
     def exists(self, bucket: str, package: str) -> bool:
-        """Tell whether a `latest` pointer stands there."""
+        """Return whether a package has a `latest` pointer."""
         try:
             self.latest(bucket, package)
         except ClientError as error:
@@ -109,12 +109,12 @@ class Observer:
         return True
 
     def pointer_times(self, bucket: str, package: str) -> list[int]:
-        """Give the seconds of a package's revision pointers, ascending."""
+        """Return the seconds that name a package's revision pointers, ascending."""
         names = [key.rsplit("/", 1)[1] for key in self.inventory(bucket, f"{POINTERS}/{package}/")]
         return sorted(int(name) for name in names if name != "latest")
 
     def pointers(self, bucket: str, package: str) -> dict[int, tuple[str, float]]:
-        """Give, by the second that names it, the hash in each revision pointer and the time it was written."""
+        """Return the hash in each revision pointer and when it was written, by the second that names it."""
         found: dict[int, tuple[str, float]] = {}
         for second in self.pointer_times(bucket, package):
             with channel("observer"):
@@ -127,16 +127,16 @@ class Observer:
         return Manifest(self.read(bucket, f"{MANIFESTS}/{stored_under}").decode())
 
     def registry_state(self, bucket: str, package: str) -> dict[str, str]:
-        """Give pointers of a package with their content's tag: equal before and after means unchanged."""
+        """Return a package's pointers with ETag and time; equal before and after means unchanged."""
         return self.inventory(bucket, f"{POINTERS}/{package}/")
 
     def inventory(self, bucket: str, prefix: str) -> dict[str, str]:
-        """List objects below a prefix with tag and time."""
+        """Return ETag and time of each object below a prefix, by key."""
         with channel("observer"):
             return {found["Key"]: f"{found['ETag']} {found['LastModified']}" for found in self._list(bucket, prefix)}
 
     def remove(self, bucket: str, prefix: str) -> None:
-        """Delete every version and every unfinished upload below a prefix that the test made."""
+        """Delete all versions and abort all unfinished uploads below a prefix that the test created."""
         with channel("observer"):
             for pending in self._uploads(bucket, prefix):
                 self._s3.abort_multipart_upload(Bucket=bucket, Key=pending["Key"], UploadId=pending["UploadId"])
@@ -152,7 +152,7 @@ class Observer:
             raise OSError(f"S3 did not delete {len(refused)} of {len(versions)} versions, first {refused[0]}.")
 
     def leftovers(self, bucket: str, prefix: str) -> list[tuple[str, str]]:
-        """List every version, delete marker and unfinished upload below a prefix, each as its kind and key."""
+        """Return kind and key of every version, delete marker and unfinished upload below a prefix."""
         with channel("observer"):
             found = [("upload", item["Key"]) for item in self._uploads(bucket, prefix)]
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):

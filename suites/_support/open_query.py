@@ -1,4 +1,4 @@
-"""The switch of open query, as the observer sees and sets it: one for the whole catalog, held by one test at a time."""
+"""The switch of open query, read and set by the observer: one for the whole catalog, held by one test at a time."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ WRITE: Final = (
 
 
 class OpenQuery:
-    """Reads and sets open query by GraphQL of its own, with an admin's token."""
+    """Reads and sets open query with its own GraphQL requests and an admin's token."""
 
     def __init__(self, admin: QuiltOps) -> None:
         self._url = admin.get_graphql_endpoint()
         self._headers = admin.get_graphql_auth_headers()
 
     def read(self) -> bool:
-        """Say whether open query is on."""
+        """Return whether open query is on."""
         enabled: bool = self._ask(READ)["admin"]["tabulatorOpenQuery"]
         return enabled
 
     def write(self, enabled: bool) -> None:  # noqa: FBT001 - the value of the switch
-        """Set open query."""
+        """Switch open query on or off."""
         self._ask(WRITE, enabled=enabled)
 
     def _ask(self, document: str, **variables: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Users that a test makes: named by run, written down first, and taken away."""
+"""Users of a test: named after the run, in the ledger before they exist, deleted at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIFE_S = 600
 
 
 class People:
-    """Makes users for one test, signs them in, and removes them."""
+    """Creates users for one test, signs them in, and deletes them."""
 
     def __init__(
         self,
@@ -42,25 +42,25 @@ class People:
         self._made: dict[str, str] = {}
 
     def name(self, short: str) -> str:
-        """Give a new user's name, already in the ledger."""
+        """Return a new user's name, already in the ledger."""
         name = f"np-{self._ledger.tag}-{short}-{self._label}-{len(self._made)}"
         self._made[name] = self._ledger.intent("user", {"name": name}, self._test_id)
         return name
 
     def create(self, short: str, role: str = "user", extra_roles: list[str] | None = None) -> User:
-        """Make a user."""
+        """Create a user under a new name."""
         name = self.name(short)
         made = self._admin.create_user(name, f"{name}@example.org", role, extra_roles)
         self._ledger.confirmed(self._made[name])
         return made
 
     def sign_in(self, name: str, *, lives_s: float = LIFE_S) -> quilt.QuiltOps:
-        """Sign a user in by a token of its own."""
+        """Return a client that is signed in with a token issued here for the user; it lives `lives_s` seconds."""
         token = sign(claims_of(name, lives_s=lives_s), self._target.jwt_secret())
         return self._make_ops({"access_token": token})
 
     def remove(self) -> None:
-        """Delete whoever is still there, and look that nobody is left."""
+        """Delete the users that still exist and check that none is left."""
         remove_all(partial(self._remove, *made) for made in self._made.items())
 
     def _remove(self, name: str, resource: str) -> None:

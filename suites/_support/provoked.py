@@ -1,4 +1,4 @@
-"""Errors that a test provokes: what is asked, and what the error must hold besides backend and operation."""
+"""Calls that must fail, and what their errors must contain besides backend and operation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHODS: Final = {"quilt3": "local", "platform": "jwt"}
 
 @dataclass(frozen=True)
 class Provoked:
-    """One call that must fail; `named` is what its message must name."""
+    """One call that must fail; its error's message must contain `named`."""
 
     operation: str
     act: Callable[[], object]
@@ -29,7 +29,7 @@ class Provoked:
 
 
 def unauthenticated(ops: QuiltOps, backend: str, registry: str) -> list[Provoked]:
-    """Give calls of a user whose token was revoked: on S3, on packages, on users."""
+    """Return calls of a user with a revoked token: on S3, on packages, on users."""
     context = {"auth_method": METHODS[backend], "reason": "revoked"}
     return [
         Provoked("list_buckets", ops.list_buckets, "token", context),
@@ -43,7 +43,7 @@ def _invalid(operation: str, field: str, value: object, act: Callable[[], object
 
 
 def invalid(ops: QuiltOps, registry: str) -> list[Provoked]:
-    """Give ten calls with an argument that no server need be asked about."""
+    """Return ten calls with an argument that the client can reject without asking a server."""
     good = {"logical_key": "a.csv", "physical_key": "s3://bucket/a.csv"}
     bad = {"logical_key": "b.csv", "physical_key": "https://example.com/b.csv"}
     return [
@@ -72,7 +72,7 @@ def _absent(operation: str, resource: str, identifier: str, where: str, act: Cal
 
 
 def absent(ops: QuiltOps, admin: QuiltOps, target: Settings, new_user: str) -> list[Provoked]:
-    """Give a call for each of the eight kinds of things that may be missing."""
+    """Return one call for each of the eight types of resources that may be missing."""
     registry, package = target.registry, f"{target.registry}/{SIMPLE}"
     nowhere, bucket = f"{target.catalog_url}/no-such-catalog", "nightproof-no-such-bucket"
     email = f"{new_user}@example.org"
@@ -105,7 +105,7 @@ def _forbidden(operation: str, required: str, role: str, level: str, act: Callab
 
 
 def forbidden(ops: QuiltOps, viewer: QuiltOps, target: Settings, new_user: str, package: str) -> list[Provoked]:
-    """Give calls that take more than the caller's role has: an admin's, a writer's, a reader's."""
+    """Return calls beyond the caller's role: one needs an admin, one write access, one read access."""
     email = f"{new_user}@example.org"
     entries = [{"logical_key": "data1.csv", "physical_key": f"s3://{target.data}/simple-csv/data1.csv"}]
     private = f"s3://{target.private}"
@@ -126,13 +126,13 @@ def forbidden(ops: QuiltOps, viewer: QuiltOps, target: Settings, new_user: str, 
 
 
 def failing(ops: QuiltOps, registry: str, status: int) -> Provoked:
-    """Give a call for a catalog that answers it with an error status."""
+    """Return a call that a catalog answers with an error status."""
     context = {"kind": "http", "http_status": status}
     return Provoked("search_packages", lambda: ops.search_packages("csv", registry), f"HTTP {status}", context)
 
 
 def judged(admin: QuiltOps, target: Settings, table: str) -> Provoked:
-    """Give a call that only the server can refuse, so that its own words reach the message."""
+    """Return a call that only the server can reject, so that the server's text reaches the message."""
     config = "schema: [] # no parser"
     context = {"field_name": "config", "field_value": config}
     act = partial(admin.create_tabulator_table, target.work, table, config)

@@ -1,4 +1,4 @@
-"""Taking away what a test made: every step runs although others fail, and a refused one runs once more."""
+"""Deletion of what a test created: every step runs even if others fail, and a refused step runs once more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFUSALS: Final = (BotoCoreError, ClientError, QuiltOpsError)
 
 
 def remove_all(steps: Iterable[Callable[[], None]]) -> None:
-    """Take every step; what failed twice is raised when all were taken, the others as its context."""
+    """Run every step, the last first; raise what failed twice after all have run, the others as its context."""
     with contextlib.ExitStack() as stack:
         for step in steps:
             stack.callback(_once_more, step)

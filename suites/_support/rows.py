@@ -1,4 +1,4 @@
-"""Tables of known rows: generated from a text, written as CSV, computed with locally."""
+"""Rows of known values: generated from a text, written as CSV, evaluated locally."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class Row:
 
     @property
     def line(self) -> str:
-        """Write the row as a line of CSV."""
+        """Return the row as a line of CSV."""
         return f"{self.id},{self.name},{self.value:.6f}\n"
 
 
 def generated(seed: str, first: int, count: int) -> list[Row]:
-    """Give rows with ids from `first` on; the same text gives the same rows."""
+    """Return `count` rows with ids from `first` on; the same seed text gives the same rows."""
     return [Row(number, f"name_{number:04d}", _fraction(f"{seed}:{number}")) for number in range(first, first + count)]
 
 
 def as_csv(rows: list[Row]) -> bytes:
-    """Write rows as CSV with a header."""
+    """Return the rows as CSV with a header."""
     return (HEADER + "".join(row.line for row in rows)).encode()
 
 
 def filler(seed: str, size: int) -> bytes:
-    """Give so many bytes that depend on a text alone."""
+    """Return `size` bytes that depend only on the seed text."""
     blocks = (hashlib.sha256(f"{seed}:{number}".encode()).digest() for number in range(size // 32 + 1))
     return b"".join(blocks)[:size]
 

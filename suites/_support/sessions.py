@@ -1,4 +1,4 @@
-"""Sessions on the system under test: who signs in, and with what."""
+"""Sessions on the system under test, by user or by credentials."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ TIMEOUT_S: Final = 10
 
 
 def sign_in(backend: str, user: str) -> QuiltOps:
-    """Give the instance of a user of the target, by that user's refresh token."""
+    """Return a client for a user of the target, signed in with that user's refresh token."""
     return with_credentials(backend, settings().credentials(user))
 
 
 def own_refresh_token(user: str) -> str:
-    """Branch a refresh token off the shared one, for a client that exchanges it by itself and keeps the answer."""
+    """Return a new refresh token branched off the shared one, for a client that exchanges and keeps it by itself."""
     url = settings().catalog_url
     with channel("observer"):
         catalog = Catalog("platform", None, Timeouts())
@@ -42,14 +42,14 @@ def own_refresh_token(user: str) -> str:
 
 
 def with_credentials(backend: str, given: dict[str, Any], **more: Any) -> QuiltOps:
-    """Give an instance on the target's catalog with exactly these credentials; none at all when empty."""
+    """Return a client on the target's catalog with exactly these credentials, or without any if empty."""
     known = {"catalog_url": settings().catalog_url, "registry": settings().registry, "timeouts": None} | more
     credentials = Credentials(**given) if given else None
     return create_quilt_ops(backend, credentials=credentials, **known)
 
 
 def lent_keys(ops: QuiltOps) -> dict[str, str]:
-    """Let the registry lend AWS keys to a signed-in user, as the environment of a process."""
+    """Return AWS credentials that the registry issues to a signed-in user, as environment variables."""
     answer = requests.get(
         f"{ops.get_auth_status().registry_url}/api/auth/get_credentials",
         headers=ops.get_graphql_auth_headers(),
@@ -62,5 +62,5 @@ def lent_keys(ops: QuiltOps) -> dict[str, str]:
 
 
 def default_data_home() -> str:
-    """Name the folder in which quilt3 keeps the session of this process."""
+    """Return the folder in which quilt3 keeps the session of this process."""
     return os.environ.get("XDG_DATA_HOME", os.path.expanduser("~/.local/share"))  # noqa: PTH111 - quilt3 does so

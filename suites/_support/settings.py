@@ -1,4 +1,4 @@
-"""What the environment says about the target: addresses, names, tokens and time."""
+"""Settings from the environment: the target's addresses, names, tokens and time factor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _named(name: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """One target; tests take every name from here and none from their own text."""
+    """One target; tests take every name from here and hard-code none."""
 
     catalog_url: str = _named("QUILT_TEST_CATALOG_URL")
     registry: str = _named("QUILT_TEST_REGISTRY_URL")
@@ -55,16 +55,16 @@ class Settings:
 
     @property
     def visible_buckets(self) -> set[str]:
-        """The buckets that the test user's role may read."""
+        """Return the buckets that the test user's role may read."""
         return {self.data, self.scratch, self.packages, self.work, self.perf, self.west}
 
     @property
     def all_buckets(self) -> set[str]:
-        """The buckets of the catalog, as an admin sees them."""
+        """Return the buckets of the catalog, as an admin sees them."""
         return self.visible_buckets | {self.private}
 
     def ours(self, found: Iterable[str], names: Collection[str]) -> list[str]:
-        """Give what of a list is compared: all of it where the inventory is exact, else what is ours."""
+        """Return the names to compare: all found where the inventory is exact, else only the known ones."""
         return [name for name in found if self.has_exact_inventory or name in names]
 
     def credentials(self, user: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Settings:
         return {name: value for name, value in asdict(known).items() if value not in (None, float("inf"))}
 
     def refresh_token(self, user: str) -> str:
-        """Return what is configured for one of the target's users; exchange it by nothing but `credentials`."""
+        """Return the configured refresh token of a target's user; exchange it only through `credentials`."""
         variable = {
             self.user: "QUILT_TEST_REFRESH_TOKEN",
             self.admin_user: "QUILT_TEST_ADMIN_REFRESH_TOKEN",
@@ -83,11 +83,11 @@ class Settings:
         return _required(variable)
 
     def jwt_secret(self) -> str:
-        """Give the key that signs tokens on this target; only tests that need `mint_jwt` ask."""
+        """Return the key that signs tokens on this target; only tests that need `mint_jwt` use it."""
         return _required("QUILT_TEST_JWT_SECRET")
 
 
 @cache
 def settings() -> Settings:
-    """Read the environment once, and not before a test asks: collection needs no target."""
+    """Return the settings, read once and on first use, because collection needs no target."""
     return Settings()

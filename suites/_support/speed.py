@@ -1,4 +1,4 @@
-"""How fast and how big: calls in fresh processes, because peak memory only ever grows, with their times."""
+"""Duration and memory of calls in fresh processes, because peak memory never shrinks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Call = tuple[str, list[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Run:
-    """The results of a run's calls, the time of each, and the growth of peak memory over all of them."""
+    """The results of a run's calls, the seconds of each, and the growth of peak memory over all of them."""
 
     results: list[Any]
     seconds: list[float]
@@ -31,7 +31,7 @@ class Run:
 def run_alone(
     isolated: Isolated, target: Settings, calls: Sequence[Call], *, limit_s: float, timeouts: dict[str, Any] | None
 ) -> Run:
-    """Make calls as the test user in a process of their own, which has several times their limit to end."""
+    """Make calls as the test user in one child process, killed 60 s after four times `limit_s`."""
     answer = isolated.run(
         "measured",
         deadline_s=START_S + (HARD + 1) * limit_s,

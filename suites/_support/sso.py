@@ -1,4 +1,4 @@
-"""The SSO configuration: one text for the whole catalog, held by one test at a time and given back as it was."""
+"""The SSO configuration: one text for the whole catalog, held by one test at a time and then restored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def borrowed_sso(admin: AdminOps, target: Settings) -> AbstractContextManager[str | None]:
-    """Hold the text alone, give it as it is found, and write it back."""
+    """Hold the SSO text alone, yield its present value, and restore it at the end."""
 
     def read() -> str | None:
         found = admin.get_sso_config()

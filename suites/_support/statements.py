@@ -1,4 +1,4 @@
-"""Statements that two tables of the same rows must answer alike, each with what the rows say."""
+"""SQL statements with their expected results; Tabulator and Glue tables over the same rows must agree."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Data:
 
     @property
     def rows(self) -> list[Row]:
-        """Give the rows alone."""
+        """Return the rows without batch and package."""
         return [row for row, _, _ in self.found]
 
     @property
     def values(self) -> list[float]:
-        """Give the values alone."""
+        """Return the values of all rows."""
         return [row.value for row in self.rows]
 
     def batches(self) -> dict[str, list[Row]]:
-        """Give the rows by batch, batches ascending."""
+        """Return the rows by batch, batches ascending."""
         found: defaultdict[str, list[Row]] = defaultdict(list)
         for row, batch, _ in self.found:
             found[batch].append(row)
@@ -48,7 +48,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement; its places are filled in by `Sides`, `columns` are names and types of its answer."""
+    """One statement; `Sides` fills in its placeholders, `columns` maps names to types of the result."""
 
     name: str
     sql: str
@@ -67,13 +67,13 @@ def _numbered(data: Data) -> list[list[Any]]:
 
 
 def cells(ended: Ended) -> list[list[Any]]:
-    """Give an answer's rows with numbers as numbers."""
+    """Return the rows of a result, with numbers as numbers."""
     kinds = [KINDS.get(column["Type"], str) for column in ended.columns]
     return [[kind(str(cell)) for kind, cell in zip(kinds, row, strict=True)] for row in ended.rows]
 
 
 def split(found: list[list[Any]]) -> tuple[list[list[Any]], list[float]]:
-    """Give what must be equal, with places for the floats, and the floats, which must be nearly so."""
+    """Return the rows with floats replaced by None, to be equal, and the floats, to be nearly equal."""
     exact = [[None if isinstance(cell, float) else cell for cell in row] for row in found]
     return exact, [cell for row in found for cell in row if isinstance(cell, float)]
 

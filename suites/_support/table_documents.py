@@ -1,4 +1,4 @@
-"""The catalog's own mutations of Tabulator tables: at the top level, and their deprecated twins under `admin`."""
+"""The catalog's mutations of Tabulator tables: at the top level, and their deprecated twins under `admin`."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ RENAME_HEAD: Final = "mutation Rename($b: String!, $t: String!, $n: String!)"
 
 @dataclass(frozen=True)
 class Path:
-    """One of the two ways to the tables, gone as the user of an instance."""
+    """One of the two sets of mutations, used as the user of a client."""
 
     ops: QuiltOps
     is_twin: bool
 
     def tables(self, bucket: str) -> dict[str, str]:
-        """List the configurations of a bucket's tables by name."""
+        """Return the configurations of a bucket's tables by name."""
         found = self._asked(LIST, {"b": bucket})["bucketConfig"]["tabulatorTables"]
         return {table["name"]: table["config"] for table in found}
 
     def set(self, bucket: str, table: str, config: str | None) -> Any:
-        """Set a table's configuration, or delete it by none; give the answer's arm."""
+        """Set a table's configuration, or delete the table if None; return the member of the result union."""
         return self._mutated(SET_HEAD, SET, {"b": bucket, "t": table, "c": config})
 
     def rename(self, bucket: str, table: str, name: str) -> Any:
-        """Give a table another name; give the answer's arm."""
+        """Rename a table; return the member of the result union."""
         return self._mutated(RENAME_HEAD, RENAME, {"b": bucket, "t": table, "n": name})
 
     def _mutated(self, head: str, field: str, variables: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Tabulator tables that a test makes: named by run, written down first, and taken away."""
+"""Tabulator tables of a test: named after the run, in the ledger before they exist, deleted at its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """Makes names of tables for one test, and removes what was made under them."""
+    """Names of Tabulator tables for one test; deletes what was created under them."""
 
     def __init__(self, *, ledger: Ledger, admin: QuiltOps, label: str, test_id: str) -> None:
         self._ledger = ledger
@@ -23,13 +23,13 @@ class Tables:
         self._made: dict[tuple[str, str], str] = {}
 
     def name(self, bucket: str, short: str) -> str:
-        """Give a new table's name, already in the ledger."""
+        """Return a new table's name, already in the ledger."""
         name = f"np_{self._ledger.tag}_{short}_{self._label}_{len(self._made)}"
         self._made[bucket, name] = self._ledger.intent("table", {"bucket": bucket, "name": name}, self._test_id)
         return name
 
     def remove(self) -> None:
-        """Delete whatever is still there, and look that nothing is left."""
+        """Delete the tables that still exist; record in the ledger those that are gone."""
         remove_all(partial(self._remove, *where, resource) for where, resource in self._made.items())
 
     def _remove(self, bucket: str, name: str, resource: str) -> None:

@@ -1,4 +1,4 @@
-"""Calls that begin at the same moment, each in a thread of its own."""
+"""Calls that begin at the same moment, each in its own thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ JOIN_S: Final = 60  # longer is a deadlock
 
 
 def together(acts: Sequence[Callable[[], Result]], deadline_s: float = JOIN_S) -> list[Result]:
-    """Give the results in the order of the calls; raise the first error, TimeoutError when a call does not end."""
+    """Begin all calls at once and return their results in order.
+
+    Raises the first error, or TimeoutError if a call does not end in time.
+    """
     start = threading.Barrier(len(acts))
 
     def begin(act: Callable[[], Result]) -> Result:
@@ -26,7 +29,7 @@ def together(acts: Sequence[Callable[[], Result]], deadline_s: float = JOIN_S) -
 
     pool = ThreadPool(len(acts))  # its threads are daemons: one that hangs keeps no process alive
     try:
-        # A thread takes no second call before it began its first, which takes all of them.
+        # No thread takes a second call: its first one waits until every call has a thread.
         results = pool.map_async(begin, acts, chunksize=1)
         results.wait(deadline_s)
         if not results.ready():

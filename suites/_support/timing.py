@@ -1,4 +1,4 @@
-"""Times of a step: judged by the median of three, noted as a series for the trend."""
+"""Durations of a step: judged by the median of three runs, noted as a series for the trend."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 RUNS: Final = 3
-HARD: Final = 3  # so many times the limit no single run may take
+HARD: Final = 3  # a single run that takes this many times the limit is an error
 
 
 def decided(act: Callable[[], float], limit_s: float) -> list[float]:
-    """Give the seconds of runs; two of three on one side of the limit decide on which side the median is.
+    """Return the seconds of two or three runs: the third runs only if two do not decide.
 
-    Raises TimeoutError at a run of three times the limit.
+    Two runs on the same side of the limit decide on which side the median is. Raises TimeoutError at a run of three
+    times the limit.
     """
     seconds: list[float] = []
     while max(over := sum(taken >= limit_s for taken in seconds), len(seconds) - over) <= RUNS // 2:
@@ -34,7 +35,7 @@ def decided(act: Callable[[], float], limit_s: float) -> list[float]:
 def timed(
     act: Callable[[], Result], limit_s: float, clock: Callable[[], float] = time.monotonic
 ) -> tuple[list[Result], list[float]]:
-    """Give the results and seconds of as many runs as decide."""
+    """Return results and seconds of the two or three runs that decide."""
     results: list[Result] = []
 
     def run() -> float:
@@ -46,12 +47,12 @@ def timed(
 
 
 def median_of(act: Callable[[], float], limit_s: float) -> float:
-    """Give the median of the seconds that runs say they took: of two that decided it, the longer."""
+    """Return the median of the seconds that `act` returns per run; of two deciding runs, the longer."""
     return statistics.median_high(decided(act, limit_s))
 
 
 def measured(name: str, act: Callable[[], Result], limit_s: float) -> tuple[list[Result], float]:
-    """Give the results of the runs and their median in seconds; note the series."""
+    """Return the results of the runs and their median in seconds; note the series as `<name>_s`."""
     results, seconds = timed(act, limit_s)
     note(f"{name}_s", seconds)
     return results, statistics.median_high(seconds)

@@ -1,4 +1,4 @@
-"""Tokens that a sign-in would not give: expired, forged, unsigned."""
+"""Tokens that a sign-in never issues: expired, forged, unsigned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def claims_of(user: str, *, lives_s: float) -> dict[str, Any]:
-    """Give the claims of a user's token; a negative life makes one that is over."""
+    """Return the claims of a user's token that expires in `lives_s` seconds; a negative value means expired."""
     return {
         "id": user,
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"nightproof:{user}")),
@@ -22,18 +22,18 @@ def claims_of(user: str, *, lives_s: float) -> dict[str, Any]:
 
 
 def sign(claims: dict[str, Any], secret: str) -> str:
-    """Sign claims with HS256."""
+    """Return a JWT of the claims, signed with HS256."""
     body = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
     return f"{body}.{_text(hmac.digest(secret.encode(), body.encode(), hashlib.sha256))}"
 
 
 def unsigned(claims: dict[str, Any]) -> str:
-    """Make a token of algorithm `none`."""
+    """Return a JWT of the claims with algorithm `none`."""
     return f"{_part({'alg': 'none', 'typ': 'JWT'})}.{_part(claims)}."
 
 
 def altered(token: str) -> str:
-    """Change one character of the signature, one whose bits all count."""
+    """Return the token with another first character of its signature; all bits of that character count."""
     body, signature = token.rsplit(".", 1)
     other = "A" if signature[0] != "A" else "B"
     return f"{body}.{other}{signature[1:]}"

@@ -1,4 +1,4 @@
-"""Arguments that break a rule: who is asked, with what, and which field the refusal must name."""
+"""Calls with an invalid argument: the operation, the value, and the field that the error must name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unfit:
-    """One call that must be refused before anything is sent."""
+    """One call that must be rejected before any request is sent."""
 
     operation: str
     act: Callable[[], object]
@@ -27,7 +27,7 @@ class Unfit:
 
 
 def names(ops: QuiltOps, registry: str) -> list[Unfit]:
-    """Give eight package names, over the operations that take one."""
+    """Return calls with eight invalid package names, one per operation that takes one."""
     takers: list[tuple[str, str, Callable[[str], object]]] = [
         ("get_package_info", "invalid-format", lambda name: ops.get_package_info(name, registry)),
         ("get_package_metadata", "a/b/c", lambda name: ops.get_package_metadata(name, registry)),
@@ -42,13 +42,13 @@ def names(ops: QuiltOps, registry: str) -> list[Unfit]:
 
 
 def registries(ops: QuiltOps) -> list[Unfit]:
-    """Give four texts that are no registry."""
+    """Return calls with four texts that are not registries."""
     texts = ("s3://bucket/key", "bucket", "s3://", "https://example.com")
     return [Unfit("list_all_packages", lambda r=text: ops.list_all_packages(r), "registry", text) for text in texts]  # type: ignore[misc]
 
 
 def paths(ops: QuiltOps, registry: str) -> list[Unfit]:
-    """Give five texts that are no path within a package."""
+    """Return calls with five texts that are not paths within a package."""
     texts = ("/a", "a//b", "../x", "a/./b", "a/..")
     return [
         Unfit("browse_content", lambda p=text: ops.browse_content(SIMPLE, registry, p), "path", text)  # type: ignore[misc]
@@ -57,7 +57,7 @@ def paths(ops: QuiltOps, registry: str) -> list[Unfit]:
 
 
 def entries(ops: QuiltOps, name: str, registry: str) -> list[Unfit]:
-    """Give five URIs that are no object's, and four entries that do not fit their neighbour."""
+    """Return calls with five invalid object URIs, a missing one, two colliding keys and a field of no entry."""
     good = {"logical_key": "good.csv", "physical_key": "s3://bucket/good.csv"}
     uris = ("https://example.com/b.csv", "s3://bucket", "s3://bucket/", "s3://bucket/folder/", "bucket/b.csv")
     second: list[tuple[str, Any, dict[str, Any]]] = [
@@ -77,7 +77,7 @@ def entries(ops: QuiltOps, name: str, registry: str) -> list[Unfit]:
 
 
 def others(ops: QuiltOps, admin: QuiltOps, target: Settings, user: str) -> list[Unfit]:
-    """Give two hashes, a search text, and what users, roles and tables cannot be called or lack."""
+    """Return calls with invalid hashes, search text, user name, roles and table name."""
     registry, email = target.registry, "a@example.org"
     short, odd = "abc12", "z" * 64
     return [

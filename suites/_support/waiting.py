@@ -1,4 +1,4 @@
-"""Wait for what becomes true later: always by polling, always with a deadline."""
+"""Waits for state that becomes true later: always by polling, always with a deadline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 
 
 def wait_for(what: str, ask: Callable[[], Found | None], *, deadline_s: float, every_s: float = 0.5) -> Found:
-    """Ask until the answer is neither None nor False; raise TimeoutError that names what did not come."""
+    """Poll until the answer is neither None nor False and return it; raise TimeoutError with `what` if too late."""
     end = time.monotonic() + deadline_s
     pause = threading.Event()
     with polling() as again:

@@ -1,4 +1,4 @@
-"""Packages and objects that a test makes: named by run, written down first, spaced in time, and taken away."""
+"""Packages and objects of a test: named after the run, in the ledger before they exist, deleted at its end."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ SPACING_DEADLINE_S: Final = 5
 
 
 class Ledger(Protocol):
-    """What a test needs of the plugin's write-ahead ledger."""
+    """The part of the plugin's write-ahead ledger that a test uses."""
 
     @property
     def tag(self) -> str:
-        """Give the characters that every name of this run carries."""
+        """Return the characters that every name of this run contains."""
         ...
 
     @property
     def path(self) -> Path:
-        """Give the file it is written to."""
+        """Return the file of the ledger."""
         ...
 
     @property
     def run_id(self) -> str:
-        """Give the id of the run it belongs to."""
+        """Return the id of the run that the ledger belongs to."""
         ...
 
     def intent(self, kind: str, locator: dict[str, Any], test_id: str = "") -> str:
-        """Write down a resource that is about to be made."""
+        """Record a resource that is about to be created; return its id in the ledger."""
         ...
 
     def confirmed(self, resource_id: str) -> None:
-        """Note that the resource exists."""
+        """Record that the resource exists."""
         ...
 
     def deleted(self, resource_id: str) -> None:
-        """Note that the resource was deleted."""
+        """Record that the resource was deleted."""
         ...
 
 
 class Work:
-    """Makes names and sources for one test, and removes what was made under them."""
+    """Names and sources for one test; deletes what was created under them."""
 
     def __init__(
         self, *, ledger: Ledger, observer: Observer, ops: QuiltOps, bucket: str, label: str, test_id: str
@@ -73,11 +73,11 @@ class Work:
         self._prefixes: dict[str, tuple[str, str]] = {}
 
     def own_message(self, message: str) -> str:
-        """Give a message that makes a revision this test's own; every creation by copy needs one."""
+        """Return a message that makes a revision unique to this test; every creation by copy needs one."""
         return own_words(f"{message} of np-{self._ledger.tag}-{self._label}")
 
     def package_name(self, short: str) -> str:
-        """Give a new package name, already in the ledger."""
+        """Return a new package name, already in the ledger."""
         number = len(self._packages)
         name = f"np-{self._ledger.tag}/{short}-{self._label}-{number}"
         intent = self._ledger.intent("package", {"registry": self.registry, "name": name}, self._test_id)
@@ -85,11 +85,11 @@ class Work:
         return name
 
     def put(self, short: str, file: str, data: bytes) -> str:
-        """Put a source object into the versioned work bucket and give its URI."""
+        """Upload a source object into the bucket of this work space and return its URI."""
         return self._observer.put(self.bucket, f"{self.prefix(self.bucket, short)}{file}", data)
 
     def prefix(self, bucket: str, short: str) -> str:
-        """Give a prefix of a bucket, in the ledger from its first use on."""
+        """Return a key prefix in a bucket, in the ledger from its first use on."""
         prefix = f"np-{self._ledger.tag}/sources/{short}-{self._label}/"
         if prefix not in self._prefixes:
             intent = self._ledger.intent("prefix", {"bucket": bucket, "prefix": prefix}, self._test_id)
@@ -97,14 +97,14 @@ class Work:
         return prefix
 
     def create(self, short: str, entries: list[dict[str, Any]], **more: Any) -> str:
-        """Create a package through the interface and give its name."""
+        """Create a package through the interface and return its name."""
         name = self.package_name(short)
         self._ops.create_package_revision(name, self.registry, entries, **more)
         self._ledger.confirmed(self._packages[name])
         return name
 
     def await_next_second(self, name: str) -> None:
-        """Wait until a further write to the package gets a pointer of its own."""
+        """Wait until a further revision of the package gets its own pointer."""
         newest = max(self._observer.pointer_times(self.bucket, name))
         wait_for(
             f"a second after the newest pointer of {name}",
@@ -114,7 +114,10 @@ class Work:
         )
 
     def store(self, name: str, header: dict[str, Any], entries: list[dict[str, Any]], *, stamp: int) -> str:
-        """Write a revision as a push leaves it, not through the interface; `stamp` is its second. Give its hash."""
+        """Write a revision to S3 as a push leaves it, not through the interface, and return its hash.
+
+        `stamp` is the second that names its pointer.
+        """
         stored = top_hash(header, entries)
         lines = "".join(json.dumps(line) + "\n" for line in [header, *entries])
         self._observer.put(self.bucket, f".quilt/packages/{stored}", lines.encode())
@@ -123,17 +126,17 @@ class Work:
         return stored
 
     def expect_copies(self, name: str) -> None:
-        """Write down the objects that a package made with `copy` gets in this registry."""
+        """Record in the ledger the objects that a package made with `copy` gets in this registry."""
         intent = self._ledger.intent("prefix", {"bucket": self.bucket, "prefix": f"{name}/"}, self._test_id)
         self._prefixes[f"{name}/"] = (self.bucket, intent)
 
     def expect_manifest(self, top_hash: str) -> None:
-        """Write down a manifest that may be left without a pointer."""
+        """Record in the ledger a manifest that may be left without a pointer."""
         intent = self._ledger.intent("manifest", {"registry": self.bucket, "hash": top_hash}, self._test_id)
         self._prefixes[f".quilt/packages/{top_hash}"] = (self.bucket, intent)
 
     def put_one(self, bucket: str, short: str, data: bytes) -> str:
-        """Put a single object into a bucket, a ledger entry of its own before it, and give its key."""
+        """Upload a single object, with its own ledger entry before it, and return its key."""
         key = f"np-{self._ledger.tag}/{short}-{self._label}.txt"
         intent = self._ledger.intent("object", {"bucket": bucket, "key": key}, self._test_id)
         self._prefixes[key] = (bucket, intent)
@@ -142,7 +145,7 @@ class Work:
         return key
 
     def remove(self) -> None:
-        """Delete through the interface what exists, and note it in the ledger once it is seen to be gone."""
+        """Delete packages through the interface and objects directly; record in the ledger what is seen gone."""
         prefixes = [partial(self._remove_prefix, prefix, *where) for prefix, where in self._prefixes.items()]
         remove_all([*prefixes, *(partial(self._remove_package, *made) for made in self._packages.items())])
 

@@ -1,4 +1,4 @@
-"""A registry's workflow configuration for the time of a test: the registry has one, so it is borrowed."""
+"""A registry's workflow configuration during a test: a registry has only one, so the test holds it alone."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ KEY: Final = ".quilt/workflows/config.yml"
 
 @contextmanager
 def configured(observer: Observer, target: Settings, schemas: dict[str, str]) -> Iterator[None]:
-    """Have the scratch registry offer the workflow `strict`: a message is needed, and metadata as the one schema says.
+    """Configure the workflow `strict` in the scratch registry; it needs a message, and metadata as the schema says.
 
-    Decided: no workflow is required and none is the default, and no test besides uses the scratch bucket as a
-    registry, so that pushes of others go on as before.
+    `schemas` maps the one schema's name to its URL.
+
+    Decided: no workflow is required and none is the default, and no other test uses the scratch bucket as a registry.
+    Pushes of other tests are therefore not affected.
     """
     (schema,) = schemas
     config = {
