@@ -1,1 +1,1 @@
-"""Client-side defects, for the proof that the suites notice them; nothing of a normal run loads this."""
+"""Client-side defects that prove that the suites detect them; a normal run never loads this package."""

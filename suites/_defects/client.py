@@ -1,4 +1,4 @@
-"""Break the client library the way `NIGHTPROOF_CLIENT_DEFECT` says: load it with `-p suites._defects.client`."""
+"""Breaks the client library as `NIGHTPROOF_CLIENT_DEFECT` says; loaded with `-p suites._defects.client`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORT_S: Final = 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Install the defect in this process, and have the isolated steps install it in theirs."""
+    """Install the defect in this process, and in the processes of the isolated steps."""
     from suites._support import isolated  # noqa: PLC0415 - a plugin is loaded before the suite
 
     name = os.environ[VARIABLE]
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def install(name: str, backend: str, put: Callable[[Any, str, Any], None]) -> None:
-    """Install a defect by name; `put` sets an attribute of a class."""
+    """Install a defect by name; `put(owner, attribute, value)` sets an attribute of a class."""
     if backend == "quilt3":
         from nightproof.quilt.quilt3_backend import Quilt3Ops as Ops  # noqa: PLC0415 - quilt3 fixes its paths at import
     else:
@@ -100,7 +100,7 @@ def _timeout_ignored(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _limiting(backend: str, original: Callable[..., Any], change: Callable[[float], float]) -> Callable[..., Any]:
-    """Change the time that a write may take, where the backend looks it up."""
+    """Change the time limit of a write, at the place where the backend looks it up."""
 
     def answer_s(ops: CatalogOps, operation: str) -> float:
         found: float = original(ops, operation)

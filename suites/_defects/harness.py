@@ -1,4 +1,4 @@
-"""Defects of the cleanup after a test, in the process of the tests and in the pytest that such a test starts."""
+"""Defects of the cleanup after a test, in the test's own process and in a nested pytest."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LOG: Final = logging.getLogger(__name__)
 
 
 class SwallowsErrors:
-    """What a finalizer raises is logged, and the test counts as it was."""
+    """Logs the errors of finalizers, so that the test's result stays as it was."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
-        """Let the finalizers run, and log what they raise."""
+        """Run the finalizers and log what they raise."""
         try:
             return (yield)
         except (QuiltOpsError, ClientError, OSError, RuntimeError) as error:
@@ -33,19 +33,19 @@ class SwallowsErrors:
 
 
 class SkipsOnFailure:
-    """After a test that failed no finalizer runs."""
+    """Skips the finalizers of every test that failed."""
 
     def __init__(self) -> None:
         self._failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember who failed."""
+        """Remember the ids of failed tests."""
         if report.failed:
             self._failed.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Function) -> None:
-        """Forget the finalizers of a test that failed, those that would run with a session's fixtures too."""
+        """Drop the finalizers of a failed test, also those that would run with a session's fixtures."""
         definitions = item._fixtureinfo.name2fixturedefs.values()  # noqa: SLF001 - pytest has no way to leave them out
         for definition in (one for known in definitions for one in known if one.scope == "function"):
             if item.nodeid in self._failed:

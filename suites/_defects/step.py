@@ -1,4 +1,4 @@
-"""An isolated step of the suite with a client-side defect in its process."""
+"""An isolated step of the suite, with a client-side defect installed in its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Client-side defects of Tabulator: a client that does not look whether a table is there."""
+"""Client-side defects of Tabulator: a client that does not check whether a table exists."""
 
 from __future__ import annotations
 
