@@ -58,7 +58,7 @@ class Tabulator:
         return f'"{self._data_catalog}"."{bucket}"."{table}"'
 
     def count(self, bucket: str, table: str) -> Ended:
-        """Run `SELECT count(*)` over a table."""
+        """Return the result of a row count over a table."""
         return self.query(f"SELECT count(*) FROM {self.place(bucket, table)}")  # noqa: S608 - the test made the names
 
 
