@@ -1,4 +1,4 @@
-"""Who one is, how one signs in, and what a bad token leads to."""
+"""Authentication: identity, ways to sign in, and errors of bad tokens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JWT_ONLY = {"quilt3": "jwt-construction"}
 
 
 def data_catalog_of(config: dict[str, Any]) -> str:
-    """Name the Tabulator catalog that belongs to a configuration."""
+    """Return the Tabulator data catalog that belongs to a catalog configuration."""
     return f"quilt-{config['analyticsBucket'].removesuffix('-analyticsbucket')}-tabulator"
 
 
@@ -46,7 +46,7 @@ def test_local_session_is_recognised(
     call_log: CallLog,
     tmp_path: Path,
 ) -> None:
-    """A session that quilt3 itself stored is found, and the server says whose it is."""
+    """A session stored by quilt3 itself is found, and the server confirms its user."""
     token = own_refresh_token(target.user)
     config = observer.config_json(target.catalog_url)
     status = isolated.run("status", tmp_path, refresh_token=token)
@@ -66,7 +66,7 @@ def test_local_session_is_recognised(
 def test_jwt_session_is_recognised(
     quilt_ops: QuiltOps, target: Settings, observer: Observer, call_log: CallLog
 ) -> None:
-    """A token alone identifies its user, and the catalog's configuration completes the answer."""
+    """A token alone identifies its user, and the catalog's configuration supplies the other fields of the status."""
     status = quilt_ops.get_auth_status()
     config = observer.config_json(target.catalog_url)
     assert status.is_authenticated is True
@@ -89,7 +89,7 @@ def test_jwt_session_is_recognised(
     unsupported=LOCAL_ONLY,
 )
 def test_missing_local_session(isolated: Isolated, call_log: CallLog, tmp_path: Path) -> None:
-    """Without a stored session the construction is refused before anything is sent."""
+    """Without a stored session the construction of a client is rejected before any request is sent."""
     error = isolated.run("missing", tmp_path)
     _check_missing(error, "quilt3", "local", "`quilt3 login`")
     assert call_log.calls() == []
@@ -105,7 +105,7 @@ def test_missing_local_session(isolated: Isolated, call_log: CallLog, tmp_path: 
     unsupported=JWT_ONLY,
 )
 def test_missing_jwt(isolated: Isolated, call_log: CallLog, tmp_path: Path) -> None:
-    """Without a token the construction is refused before anything is sent."""
+    """Without a token the construction of a client is rejected before any request is sent."""
     error = isolated.run("missing", tmp_path)
     _check_missing(error, "platform", "jwt", "access or refresh token")
     assert call_log.calls() == []
@@ -129,7 +129,7 @@ def _check_missing(error: dict[str, Any], backend: str, method: str, word: str) 
 def test_expired_token_is_refused(
     isolated: Isolated, target: Settings, call_log: CallLog, backend: str, tmp_path: Path
 ) -> None:
-    """An expired token is refused as expired; one with a wrong signature or none as invalid."""
+    """An expired token is rejected as expired; a token with a wrong signature or without one is rejected as invalid."""
     secret = target.jwt_secret()
     over, fresh = claims_of(target.user, lives_s=-60), claims_of(target.user, lives_s=3600)
 
@@ -156,7 +156,7 @@ def test_expired_token_is_refused(
 
 @case(tier="high", category="authentication", journey=JOURNEY)
 def test_graphql_headers_work_directly(quilt_ops: QuiltOps, target: Settings) -> None:
-    """The headers given out open the endpoint given out, and an altered token does not."""
+    """The returned headers authenticate at the returned endpoint, and an altered token is rejected with 401."""
     endpoint, headers = quilt_ops.get_graphql_endpoint(), quilt_ops.get_graphql_auth_headers()
     assert set(headers) == {"Authorization"}
     assert headers["Authorization"].startswith("Bearer ")

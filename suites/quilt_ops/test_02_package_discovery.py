@@ -1,4 +1,4 @@
-"""Finding packages: search, list and information."""
+"""Package discovery: search, list and package information."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BAD_NAMES = ("invalid-format", "a/b/c", "a.b/c", "/x", "x/", "a/b\n")
 def test_search_by_keyword(
     quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, observer: Observer, target: Settings
 ) -> None:
-    """A search folds case, joins its terms by OR and gives every hit once, newest first, with all its fields."""
+    """A search ignores case, joins terms by OR and returns each hit once, newest first, with all its fields."""
     csv = set(seeds.manifest["search"]["csv"])
     hits = quilt_ops.search_packages("csv", test_registry)
     names = target.ours([hit.name for hit in hits], csv)
@@ -47,7 +47,7 @@ def test_search_by_keyword(
 
 @case(tier="high", category="discovery", needs=("call_log",), journey=JOURNEY)
 def test_search_without_hits(quilt_ops: quilt.QuiltOps, test_registry: str, call_log: CallLog) -> None:
-    """A search for what nobody wrote gives an empty list, after the server was asked once."""
+    """A search without hits returns an empty list after exactly one request to the server."""
     assert quilt_ops.search_packages("nonexistent-xyz-123", test_registry) == []
     searches = [call for call in call_log.calls("catalog") if "search" in call.operation.lower()]
     assert [call.status for call in searches] == [200]
@@ -55,7 +55,7 @@ def test_search_without_hits(quilt_ops: quilt.QuiltOps, test_registry: str, call
 
 @case(tier="critical", category="discovery", journey=JOURNEY)
 def test_list_all_packages(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, target: Settings) -> None:
-    """The list is exactly the baseline, in order, without the package that was deleted."""
+    """The list contains exactly the baseline packages in order, without the deleted package."""
     found = quilt_ops.list_all_packages(test_registry)
     names = target.ours(found, seeds.package_names)
     assert names == seeds.package_names
@@ -68,7 +68,7 @@ def test_list_all_packages(quilt_ops: quilt.QuiltOps, test_registry: str, seeds:
 def test_package_info(
     quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, observer: Observer, target: Settings
 ) -> None:
-    """Information about a package is that of its newest revision, to the second and the letter."""
+    """Package information is that of the newest revision: dates to the second, texts to the letter."""
     versioned = quilt_ops.get_package_info("test-user/versioned-data", test_registry)
     assert versioned.top_hash == seeds.top_hash("test-user/versioned-data", "v2")
     assert versioned.message == seeds.package("test-user/versioned-data")["message"]
@@ -88,7 +88,7 @@ def test_package_info(
 
 @case(tier="critical", category="discovery", journey=JOURNEY)
 def test_package_info_not_found(quilt_ops: quilt.QuiltOps, test_registry: str, backend: str) -> None:
-    """A package that does not exist is an error that names it and where it was looked for."""
+    """The error for a missing package names the package and the registry that was searched."""
     with pytest.raises(quilt.NotFoundError) as caught:
         quilt_ops.get_package_info("nonexistent/package", test_registry)
     assert caught.type is quilt.NotFoundError
@@ -105,7 +105,7 @@ def test_package_info_not_found(quilt_ops: quilt.QuiltOps, test_registry: str, b
 def test_package_info_invalid_name(
     quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, backend: str, call_log: CallLog
 ) -> None:
-    """A good name is answered; a name that no registry could hold is refused before anything is sent."""
+    """A valid name is answered; a name that no registry can contain is rejected before any request is sent."""
     good = "test-user/simple-csv"
     assert quilt_ops.get_package_info(good, test_registry).top_hash == seeds.top_hash(good)
     before = call_log.calls()

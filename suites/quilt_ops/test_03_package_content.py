@@ -1,4 +1,4 @@
-"""Looking into packages: browsing and download URLs."""
+"""Package content: browsing and download URLs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BROWSE_LIMIT_BYTES = 100_000_000
 
 @case(tier="critical", category="content", journey=JOURNEY)
 def test_browse_root(quilt_ops: quilt.QuiltOps, test_registry: str, observer: Observer, target: Settings) -> None:
-    """The root lists one level: directories first, then files, all as old as the revision."""
+    """The root lists one level: directories first, then files, all with the date of the revision."""
     items = quilt_ops.browse_content(NESTED, test_registry)
     assert [(item.path, item.type, item.size) for item in items] == [
         ("data/", "directory", None),
@@ -52,7 +52,7 @@ def test_browse_root(quilt_ops: quilt.QuiltOps, test_registry: str, observer: Ob
 
 @case(tier="critical", category="content", journey=JOURNEY)
 def test_browse_subdirectory(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds) -> None:
-    """A directory lists full paths, with and without its slash, and keeps unusual names."""
+    """A directory lists full paths, with or without a trailing slash in the request, and keeps unusual names."""
     raw = quilt_ops.browse_content(NESTED, test_registry, "data/raw/")
     assert [(item.path, item.type) for item in raw] == [
         (f"data/raw/2024-0{month}/", "directory") for month in (1, 2, 3, 4)
@@ -70,7 +70,7 @@ def test_browse_subdirectory(quilt_ops: quilt.QuiltOps, test_registry: str, seed
 
 @case(tier="high", category="content", journey=JOURNEY)
 def test_browse_missing_path(quilt_ops: quilt.QuiltOps, test_registry: str, backend: str) -> None:
-    """A path that is not in the package is an error that names it."""
+    """The error for a path that is not in the package names the path."""
     with pytest.raises(quilt.NotFoundError) as caught:
         quilt_ops.browse_content(SIMPLE, test_registry, "nonexistent/")
     assert caught.type is quilt.NotFoundError
@@ -85,7 +85,7 @@ def test_browse_missing_path(quilt_ops: quilt.QuiltOps, test_registry: str, back
 
 @case(tier="critical", category="content", journey=JOURNEY)
 def test_download_url(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, backend: str) -> None:
-    """A download URL gives the true bytes to a plain client for as long as was asked, and no longer."""
+    """A download URL returns the exact bytes to a plain HTTP client for the requested time, and no longer."""
     url = quilt_ops.get_content_url(SIMPLE, test_registry, "data3.csv", expires_in=3600)
     answer = requests.get(url, timeout=TIMEOUT_S)
     assert answer.status_code == 200
@@ -108,7 +108,7 @@ def test_download_url(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seed
 def test_download_url_of_directory(
     quilt_ops: quilt.QuiltOps, test_registry: str, backend: str, call_log: CallLog
 ) -> None:
-    """A directory has no download URL, and none is issued on the way to saying so."""
+    """A directory has no download URL, and its rejection opens no browsing session."""
 
     def issued() -> int:
         return sum("browsingsession" in call.operation.lower() for call in call_log.calls("catalog"))
@@ -133,7 +133,7 @@ def test_download_url_of_directory(
 
 @case(tier="high", category="content", journey=JOURNEY)
 def test_download_url_missing_file(quilt_ops: quilt.QuiltOps, test_registry: str, backend: str) -> None:
-    """A file that is not in the package has no download URL, and the error names it."""
+    """A file that is not in the package has no download URL, and the error names the file."""
     with pytest.raises(quilt.NotFoundError) as caught:
         quilt_ops.get_content_url(SIMPLE, test_registry, "missing.csv")
     assert caught.type is quilt.NotFoundError
@@ -148,7 +148,7 @@ def test_download_url_missing_file(quilt_ops: quilt.QuiltOps, test_registry: str
 
 @case(tier="high", category="content", journey=JOURNEY, serial=True)
 def test_browse_large_package(isolated: Isolated, seeds: Seeds, target: Settings) -> None:
-    """A package of a hundred files is listed in full, quickly and in little memory."""
+    """A package of a hundred files is listed in full, within its limits of time and memory."""
     answer = isolated.run(
         "browse",
         package="test-user/large-package",

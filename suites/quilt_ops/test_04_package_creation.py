@@ -1,4 +1,4 @@
-"""Making packages, and refusing to."""
+"""Package creation, and its rejection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIMPLE_FILES = [f"data{number}.csv" for number in range(1, 6)]
 
 
 def sources(bucket: str, dataset: str, paths: list[str]) -> list[dict[str, Any]]:
-    """Give entries that point at seeded objects under their own paths."""
+    """Return entries that point at seeded objects under their own paths."""
     return [{"logical_key": path, "physical_key": f"s3://{bucket}/{dataset}/{path}"} for path in paths]
 
 
@@ -37,7 +37,7 @@ def sources(bucket: str, dataset: str, paths: list[str]) -> list[dict[str, Any]]
 def test_create_from_s3_uris(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """A created package is stored as its hash says, can be read back to the byte, and is found."""
+    """A created package is stored under the hash of its content, is readable to the byte, and is found by search."""
     name = work.package_name("create")
     entries = sources(target.data, "simple-csv", SIMPLE_FILES)
     result = quilt_ops.create_package_revision(name, work.registry, entries, message="Initial commit")
@@ -64,7 +64,7 @@ def test_create_from_s3_uris(
 def test_auto_organize_keeps_folders(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """Without logical keys the keys of the objects are kept, folders and all."""
+    """Without logical keys a package keeps the full keys of its objects, folders included."""
     paths = [path for path in seeds.entries("nested-structure") if path.startswith("data/")]
     entries = [{"physical_key": f"s3://{target.data}/nested-structure/{path}"} for path in paths if "#" not in path]
     special = f"s3://{target.data}/nested-structure/data/special/a%20b%2Bc%23d%2525%20%C3%BC.csv"
@@ -84,7 +84,7 @@ def test_auto_organize_keeps_folders(
 def test_metadata_round_trip(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """Metadata comes back as it was given: nested, empty, null, unicode and numbers."""
+    """Metadata is returned exactly as it was given: nested, empty, null, Unicode and numeric values."""
     metadata = seeds.package("test-user/metadata-rich")["metadata"]
     name = work.create("metadata", sources(target.data, "single-file", ["data.csv"]), metadata=metadata)
     assert quilt_ops.get_package_metadata(name, work.registry) == metadata
@@ -100,7 +100,7 @@ def test_metadata_round_trip(
 def test_duplicate_name_is_rejected(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings, backend: str
 ) -> None:
-    """A name that is taken is refused with the remedy, and the package under it stays as it is."""
+    """An existing name is rejected with a hint at the remedy, and the existing package stays unchanged."""
     name = work.create("duplicate", sources(target.data, "simple-csv", ["data1.csv"]))
     before = observer.registry_state(work.bucket, name)
     work.await_next_second(name)
@@ -121,7 +121,7 @@ def test_duplicate_name_is_rejected(
 
 @case(tier="high", category="creation", needs=("write",), journey=JOURNEY)
 def test_create_empty_package(quilt_ops: quilt.QuiltOps, work: Work, observer: Observer) -> None:
-    """A package without files is a package, with a message and metadata of its own."""
+    """A package without files is valid and has its own message and metadata."""
     name = work.package_name("empty")
     result = quilt_ops.create_package_revision(
         name, work.registry, [], message="Empty package", metadata={"d": 1}
@@ -135,7 +135,7 @@ def test_create_empty_package(quilt_ops: quilt.QuiltOps, work: Work, observer: O
 
 
 def _bad_entries(bucket: str) -> list[tuple[str, int, list[dict[str, Any]]]]:
-    """Give the field at fault, the place of the bad entry, and the entries."""
+    """Return the invalid field, the index of the invalid entry, and the entries."""
     uri = f"s3://{bucket}/simple-csv/data1.csv"
     good = {"logical_key": "good.csv", "physical_key": uri}
     return [
@@ -151,7 +151,7 @@ def _bad_entries(bucket: str) -> list[tuple[str, int, list[dict[str, Any]]]]:
 def test_invalid_entries_are_rejected(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings, backend: str
 ) -> None:
-    """A bad entry is named by field and place, a missing source by its URI, and nothing is made."""
+    """An error names a bad entry by field and index, a missing source by its URI, and nothing is created."""
     name = work.package_name("invalid")
     for field, index, entries in _bad_entries(target.data):
         with pytest.raises(quilt.ValidationError) as caught:
@@ -185,7 +185,7 @@ def test_invalid_entries_are_rejected(
 def test_create_large_package(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """A hundred large objects become a package by reference within the limit."""
+    """A hundred large objects become a package by reference within the time limit."""
     entries = seeds.entries("large-package")
     name = work.package_name("large")
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""New revisions of a package, and the old ones that must stay readable."""
+"""New revisions of a package, and old revisions that must stay readable."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SIMPLE_FILES = [f"data{number}.csv" for number in range(1, 6)]
 
 
 def simple_entries(bucket: str, paths: list[str] = SIMPLE_FILES) -> list[dict[str, Any]]:
-    """Give entries of the simple-csv dataset."""
+    """Return entries of the simple-csv dataset."""
     return [{"logical_key": path, "physical_key": f"s3://{bucket}/simple-csv/{path}"} for path in paths]
 
 
 @case(tier="critical", category="update", needs=("write",), journey=JOURNEY)
 def test_add_files(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seeds, target: Settings) -> None:
-    """An update with more files makes a new revision, and the old one keeps its five."""
+    """An update with more files creates a new revision, and the old revision keeps its five files."""
     name = work.create("add", simple_entries(target.data))
     old = quilt_ops.get_package_info(name, work.registry).top_hash
     more = [
@@ -52,7 +52,7 @@ def test_add_files(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seeds, target: 
 
 @case(tier="critical", category="update", needs=("write",), journey=JOURNEY)
 def test_remove_files(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seeds, target: Settings, backend: str) -> None:
-    """An update with fewer files drops the others from the new revision only."""
+    """An update with fewer files removes the others from the new revision only."""
     name = work.create("remove", simple_entries(target.data))
     old = quilt_ops.get_package_info(name, work.registry).top_hash
     work.await_next_second(name)
@@ -78,7 +78,7 @@ def test_remove_files(quilt_ops: quilt.QuiltOps, work: Work, seeds: Seeds, targe
 def test_modify_content(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """A revision gives the bytes that its source had then, whatever the source became afterwards."""
+    """A revision returns the bytes that its source had at its creation, whatever the source contains later."""
     name = work.create("modify", simple_entries(target.data))
     old = quilt_ops.get_package_info(name, work.registry).top_hash
     source = work.put("modify", "source.csv", observer.read(target.data, "simple-csv/data2.csv"))
@@ -100,7 +100,7 @@ def test_modify_content(
 
 @case(tier="high", category="update", needs=("write",), journey=JOURNEY)
 def test_merge_metadata(quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings) -> None:
-    """Metadata of an update is merged key by key, and the files stay when none are given."""
+    """An update merges metadata key by key, and keeps the files if none are given."""
     given = {"tags": ["test"], "keep": {"a": 1}}
     name = work.create("merge", simple_entries(target.data), metadata=given)
     old = quilt_ops.get_package_info(name, work.registry).top_hash
@@ -123,7 +123,7 @@ def test_merge_metadata(quilt_ops: quilt.QuiltOps, work: Work, observer: Observe
 def test_update_missing_package(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings, backend: str
 ) -> None:
-    """An update of what does not exist is refused with the remedy, and makes nothing."""
+    """An update of a missing package is rejected with a hint at the remedy, and creates nothing."""
     name = work.package_name("nonexistent")
     with pytest.raises(quilt.NotFoundError, match="create_package_revision") as caught:
         quilt_ops.update_package_revision(name, work.registry, simple_entries(target.data))

@@ -1,4 +1,4 @@
-"""What changed between two revisions or two packages."""
+"""Differences between two revisions or two packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ZEROS = "0" * 64
 
 @case(tier="critical", category="diff", journey=JOURNEY)
 def test_diff_two_versions(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds) -> None:
-    """A diff of two revisions names added, removed and modified files, and turns round with its arguments."""
+    """A diff of two revisions lists added, removed and modified files, and is reversed with its arguments."""
     v1, v2 = seeds.top_hash(VERSIONED, "v1"), seeds.top_hash(VERSIONED, "v2")
     forward = quilt_ops.diff_packages(VERSIONED, VERSIONED, test_registry, v1, v2)
     assert forward == {
@@ -51,7 +51,7 @@ def test_diff_two_packages(quilt_ops: quilt.QuiltOps, test_registry: str, seeds:
 def test_diff_with_itself(
     quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, call_log: CallLog, backend: str
 ) -> None:
-    """A revision does not differ from itself, and the answer rests on reading both sides."""
+    """A revision does not differ from itself, and the diff still reads both sides."""
     nothing: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
     service, word = ("aws", "getobject") if backend == "quilt3" else ("catalog", "getpackage")
 
@@ -69,7 +69,7 @@ def test_diff_with_itself(
 
 @case(tier="high", category="diff", journey=JOURNEY)
 def test_diff_invalid_hash(quilt_ops: quilt.QuiltOps, test_registry: str, backend: str) -> None:
-    """A hash that is none is refused by name, and one that nobody has is not found."""
+    """A malformed hash is rejected by field and value, and an unknown hash is not found."""
     for bad in ("invalid-hash-123", "abc"):
         with pytest.raises(quilt.ValidationError) as caught:
             quilt_ops.diff_packages(SIMPLE, SIMPLE, test_registry, bad)

@@ -1,4 +1,4 @@
-"""How a catalog describes itself, and what is made of that."""
+"""The configuration that a catalog serves, and the values derived from it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANALYTICS = "nightproof-analyticsbucket"
 
 @case(tier="high", category="catalog", journey=JOURNEY)
 def test_get_catalog_config(quilt_ops: quilt.QuiltOps, target: Settings, observer: Observer) -> None:
-    """The configuration is what the catalog serves, with the names of the stack derived from it."""
+    """The configuration equals what the catalog serves, and the stack's names are derived from it."""
     served = observer.config_json(target.catalog_url)
     config = quilt_ops.get_catalog_config(target.catalog_url)
     assert config.region == target.region
@@ -42,7 +42,7 @@ def test_get_catalog_config(quilt_ops: quilt.QuiltOps, target: Settings, observe
     assert config.api_gateway_endpoint == served["apiGatewayEndpoint"]
     analytics = ANALYTICS if target.has_exact_inventory else served["analyticsBucket"]
     assert config.analytics_bucket == analytics == served["analyticsBucket"]
-    if target.has_exact_inventory:  # a bucket of the stack itself: keys that a catalog lends do not reach it
+    if target.has_exact_inventory:  # a bucket of the stack itself: credentials that a catalog issues cannot reach it
         observer.head_bucket(config.analytics_bucket)
     prefix = config.analytics_bucket.removesuffix("-analyticsbucket")
     assert (config.stack_prefix, config.tabulator_data_catalog) == (prefix, f"quilt-{prefix}-tabulator")
@@ -50,7 +50,7 @@ def test_get_catalog_config(quilt_ops: quilt.QuiltOps, target: Settings, observe
 
 @case(tier="high", category="catalog", journey=JOURNEY)
 def test_configure_catalog(make_ops: Callable[..., quilt.QuiltOps], target: Settings, seeds: Seeds) -> None:
-    """Without a catalog there is no registry; with one it is the most relevant bucket."""
+    """Without a catalog there is no registry; with a catalog the registry is its most relevant bucket."""
     ops = make_ops(target.credentials(target.user), catalog_url=None, registry=None)
     assert ops.get_registry_url() is None
     ops.configure_catalog(target.catalog_url)
@@ -64,7 +64,7 @@ def test_configure_catalog(make_ops: Callable[..., quilt.QuiltOps], target: Sett
 def test_registry_url_is_usable(
     make_ops: Callable[..., quilt.QuiltOps], target: Settings, seeds: Seeds, observer: Observer
 ) -> None:
-    """The default registry is a bucket that holds packages, and not the address of the registry's interface."""
+    """The default registry is a bucket with packages, not the URL of the registry's HTTP interface."""
     ops = make_ops(target.credentials(target.user), registry=None)
     chosen = ops.get_registry_url()
     assert chosen == target.registry
@@ -75,7 +75,7 @@ def test_registry_url_is_usable(
 
 @case(tier="normal", category="catalog", journey=JOURNEY)
 def test_invalid_catalog_url(quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
-    """What is no catalog is told apart: nobody there, something else there, no address, half a configuration."""
+    """Four errors are told apart: unreachable host, host without a catalog, invalid URL, incomplete configuration."""
     assert quilt_ops.get_catalog_config(target.catalog_url).region == target.region
     base = {"backend_type": backend, "operation": "get_catalog_config"}
     closed = f"http://127.0.0.1:{_closed_port()}"
@@ -117,7 +117,7 @@ def _closed_port() -> int:
 
 @contextmanager
 def _catalog_without(field: str) -> Iterator[str]:
-    """Serve a configuration that lacks one field, and nothing else."""
+    """Serve a catalog configuration that lacks one field; every other path answers 404."""
     config = {
         "region": "us-east-1", "apiGatewayEndpoint": "http://x", "registryUrl": "http://x", "analyticsBucket": "b",
     }  # fmt: skip
@@ -131,7 +131,7 @@ def _catalog_without(field: str) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Suppress the log line of the request."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

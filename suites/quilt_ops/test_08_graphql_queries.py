@@ -1,4 +1,4 @@
-"""Asking the catalog's GraphQL interface directly."""
+"""Queries sent directly to the catalog's GraphQL interface."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PATIENCE_S = 2.0
 
 @case(tier="critical", category="graphql", needs=("admin",), journey=JOURNEY)
 def test_simple_query(quilt_ops: quilt.QuiltOps, admin_ops: quilt.QuiltOps, target: Settings) -> None:
-    """A query answers with data only, and each user sees the buckets of the own role."""
+    """A valid query returns data only, and each user sees the buckets of their own role."""
     answer = quilt_ops.execute_graphql_query(BUCKETS)
     assert set(answer) == {"data"}
     visible = [bucket["name"] for bucket in answer["data"]["bucketConfigs"]]
@@ -63,7 +63,7 @@ def test_simple_query(quilt_ops: quilt.QuiltOps, admin_ops: quilt.QuiltOps, targ
 
 @case(tier="critical", category="graphql", journey=JOURNEY)
 def test_query_with_variables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """Variables reach the query, and its answer holds the facts of the seeded packages."""
+    """Variables reach the query, and its result holds the facts of the seeded packages."""
 
     def ask(name: str) -> dict[str, object]:
         body = quilt_ops.execute_graphql_query(PACKAGE, {"bucket": target.packages, "name": name})
@@ -84,7 +84,7 @@ def test_query_with_variables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: S
 
 @case(tier="high", category="graphql", needs=("call_log",), journey=JOURNEY)
 def test_invalid_query_returns_errors(quilt_ops: quilt.QuiltOps, target: Settings, call_log: CallLog) -> None:
-    """A document that the server rejects comes back with its errors, not as an exception."""
+    """A document that the server rejects is returned with its errors, not raised as an exception."""
     unknown = quilt_ops.execute_graphql_query("{ invalid_field { x } }")
     broken = quilt_ops.execute_graphql_query("{ bucketConfigs { name ")
     wrong = quilt_ops.execute_graphql_query(PACKAGE, {"bucket": 7, "name": [target.packages]})
@@ -104,7 +104,7 @@ def test_unauthenticated_query(
     fault: Faults,
     backend: str,
 ) -> None:
-    """A token that was revoked after construction opens nothing."""
+    """A token that is revoked after the client's construction is rejected."""
     token = sign(claims_of(target.user, lives_s=3600), target.jwt_secret())
     ops = make_ops({"access_token": token})
     assert set(ops.execute_graphql_query(BUCKETS)) == {"data"}
@@ -133,7 +133,7 @@ def test_unauthenticated_query(
 def test_expensive_query_or_timeout(
     people: People, target: Settings, fault: Faults, call_log: CallLog, backend: str
 ) -> None:
-    """An expensive query ends within its limit, and a stalled one is given up at the limit that was set."""
+    """An expensive query ends within its limit, and a stalled query is abandoned at the timeout of the call."""
     user, variables = people.create("patient").name, {"bucket": target.perf}
     ops = people.sign_in(user)
     began = time.monotonic()

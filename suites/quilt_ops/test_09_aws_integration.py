@@ -1,4 +1,4 @@
-"""AWS clients with the keys that the catalog issues."""
+"""AWS clients with the credentials that the catalog issues."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEST_REGION = "us-west-2"
 
 @case(tier="critical", category="aws", journey=JOURNEY)
 def test_s3_client(quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds) -> None:
-    """An S3 client works with keys of the user's role, not with the harness's."""
+    """An S3 client has the credentials of the user's role, not those of the harness."""
     client = quilt_ops.get_boto3_client("s3")
     assert client.meta.region_name == target.region
     assert client.list_objects_v2(Bucket=target.data, Prefix="simple-csv/")["KeyCount"] == 5
@@ -43,7 +43,7 @@ def test_client_in_other_region(quilt_ops: quilt.QuiltOps, target: Settings, see
 
 @case(tier="high", category="aws", needs=("athena",), journey=JOURNEY)
 def test_several_services(quilt_ops: quilt.QuiltOps, target: Settings, observer: Observer) -> None:
-    """Each service has a client of its own, and all act in one account."""
+    """Each service has its own client, and all clients act in the same account."""
     services = ["s3", "athena", "sts"]
     clients = [quilt_ops.get_boto3_client(service) for service in services]
     assert [client.meta.service_model.service_name for client in clients] == services
@@ -55,7 +55,7 @@ def test_several_services(quilt_ops: quilt.QuiltOps, target: Settings, observer:
 
 @case(tier="high", category="aws", journey=JOURNEY)
 def test_s3_list(quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds) -> None:
-    """A listing in pages of seven gives every object once."""
+    """A listing in pages of seven returns every object once."""
     pages = list(
         quilt_ops.get_boto3_client("s3")
         .get_paginator("list_objects_v2")
@@ -70,7 +70,7 @@ def test_s3_list(quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds) -> N
 
 @case(tier="critical", category="aws", journey=JOURNEY)
 def test_s3_get_object(quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds) -> None:
-    """An object comes with the bytes, length, checksum and version of the seed."""
+    """An object is returned with the bytes, length, checksum and version of the seed."""
     answer = quilt_ops.get_boto3_client("s3").get_object(
         Bucket=target.data, Key="simple-csv/data1.csv", ChecksumMode="ENABLED"
     )
@@ -83,7 +83,7 @@ def test_s3_get_object(quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds
 
 @case(tier="normal", category="aws", journey=JOURNEY)
 def test_invalid_service(quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
-    """An unknown service is refused by name, and the instance goes on working."""
+    """An unknown service is rejected by name, and the client remains usable."""
     with pytest.raises(quilt.ValidationError) as caught:
         quilt_ops.get_boto3_client("invalid-service-xyz")
     assert caught.type is quilt.ValidationError

@@ -1,4 +1,4 @@
-"""Users, as an admin sees and changes them."""
+"""Administration of users."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CLOCK_S = 60
 
 
 def facts_of(user: User) -> dict[str, Any]:
-    """Give what the manifest says of a user."""
+    """Return the facts of a user that the seed manifest holds."""
     role = user.role.name if user.role else None
     flags = {"is_admin": user.is_admin, "is_service": user.is_service}
     return {"name": user.name, "email": user.email, "role": role} | flags
 
 
 def missing(error: quilt.QuiltOpsError, backend: str, method: str, name: str) -> bool:
-    """Say whether an error is that of a user who does not exist."""
+    """Return whether an error is the one for a missing user."""
     expected = {
         "backend_type": backend,
         "operation": f"admin.{method}",
@@ -48,7 +48,7 @@ def missing(error: quilt.QuiltOpsError, backend: str, method: str, name: str) ->
 
 @case(tier="high", category="admin", needs=("admin",), journey=JOURNEY)
 def test_list_users(admin_ops: quilt.QuiltOps, seeds: Seeds) -> None:
-    """The seeded users are listed with every fact, and by name."""
+    """The seeded users are listed with every fact, sorted by name."""
     listed = admin_ops.admin.list_users()
     assert [user.name for user in listed] == sorted(user.name for user in listed)
     expected = {user["name"]: user for user in seeds.manifest["users"]}
@@ -63,7 +63,7 @@ def test_list_users(admin_ops: quilt.QuiltOps, seeds: Seeds) -> None:
 
 @case(tier="high", category="admin", needs=("admin",), journey=JOURNEY)
 def test_get_user(admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings, backend: str) -> None:
-    """One user is given with every fact; one who does not exist is not found."""
+    """An existing user is returned with every fact; a missing user is not found."""
     expected = next(user for user in seeds.manifest["users"] if user["name"] == target.user)
     assert facts_of(admin_ops.admin.get_user(target.user)) == expected
     with pytest.raises(quilt.QuiltOpsError) as caught:
@@ -73,7 +73,7 @@ def test_get_user(admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings, bac
 
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_create_user(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """A new user is active, no admin, has the role asked for, and can sign in."""
+    """A new user is active, is not an admin, has the requested role and can sign in."""
     name = people.create("create").name
     user = admin_ops.admin.get_user(name)
     assert (user.is_active, user.is_admin, user.is_service) == (True, False, False)
@@ -86,7 +86,7 @@ def test_create_user(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_create_duplicate_user(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """A name or an address that is taken is refused, and its owner stays as it was."""
+    """A name or address in use is rejected, and the user who has it stays unchanged."""
     first = people.create("twice")
     before = admin_ops.admin.get_user(first.name)
     other = people.name("other")
@@ -105,7 +105,7 @@ def test_create_duplicate_user(admin_ops: quilt.QuiltOps, people: People) -> Non
 
 @case(tier="normal", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_set_email(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """A new address is kept; what is none is refused and changes nothing."""
+    """A valid new address is stored; an invalid address is rejected and changes nothing."""
     name = people.create("email").name
     address = f"new-{name}@example.org"
     assert admin_ops.admin.set_user_email(name, address).email == address
@@ -119,7 +119,7 @@ def test_set_email(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @pytest.fixture
 def admins(target: Settings) -> Iterator[None]:
-    """Let one test of all cells at a time make and unmake admins: the last one is a fact about all of them."""
+    """Hold the lock for tests that grant or revoke admin rights: the last admin is a fact about all of them."""
     with alone(target.placement, "admins"):
         yield
 
@@ -127,7 +127,7 @@ def admins(target: Settings) -> Iterator[None]:
 @pytest.mark.usefixtures("admins")
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_grant_admin(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """What was refused before is allowed once the user is an admin."""
+    """An operation that was rejected before is allowed once the user is an admin."""
     name = people.create("grant").name
     theirs = people.sign_in(name).admin
     with pytest.raises(quilt.QuiltOpsError) as caught:
@@ -141,7 +141,7 @@ def test_grant_admin(admin_ops: quilt.QuiltOps, people: People) -> None:
 @pytest.mark.usefixtures("admins")
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt", "exact_inventory"), journey=JOURNEY)
 def test_revoke_admin(admin_ops: quilt.QuiltOps, people: People, target: Settings) -> None:
-    """Rights end at once; those of the last admin do not."""
+    """Admin rights end at once when revoked, and those of the last admin cannot be revoked."""
     name = people.create("revoke").name
     admin_ops.admin.set_user_admin(name, admin=True)
     theirs = people.sign_in(name).admin
@@ -161,7 +161,7 @@ def test_revoke_admin(admin_ops: quilt.QuiltOps, people: People, target: Setting
 
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_deactivate_user(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """A deactivated user is refused at once: with the token it has, and where AWS keys are asked for."""
+    """A deactivated user is rejected at once: with its present token, with new ones, and for AWS credentials."""
     name = people.create("deactivate").name
     theirs = people.sign_in(name)
     assert theirs.get_auth_status().user_name == name
@@ -180,7 +180,7 @@ def test_deactivate_user(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @case(tier="high", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_reactivate_user(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """Once active again, a user signs in and works."""
+    """A reactivated user can sign in again."""
     name = people.create("reactivate").name
     admin_ops.admin.set_user_active(name, active=False)
     with pytest.raises(quilt.AuthenticationError):
@@ -192,7 +192,7 @@ def test_reactivate_user(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @case(tier="normal", category="admin", needs=(*NEEDS, "mailbox"), journey=JOURNEY)
 def test_reset_password(admin_ops: quilt.QuiltOps, people: People, control: Control, backend: str) -> None:
-    """Exactly one message goes out."""
+    """A password reset sends exactly one message, and a missing user is not found."""
     name = people.create("reset").name
     admin_ops.admin.reset_user_password(name)
     letters = control.request("GET", "catalog", "mailbox", params={"user": name})
@@ -204,7 +204,7 @@ def test_reset_password(admin_ops: quilt.QuiltOps, people: People, control: Cont
 
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_delete_user(admin_ops: quilt.QuiltOps, people: People, backend: str) -> None:
-    """A deleted user is neither found nor listed, and its token is worth nothing."""
+    """A deleted user is neither found nor listed, and its token is rejected."""
     name = people.create("delete").name
     theirs = people.sign_in(name)
     assert theirs.get_auth_status().user_name == name
@@ -221,7 +221,7 @@ def test_delete_user(admin_ops: quilt.QuiltOps, people: People, backend: str) ->
 
 @case(tier="high", category="admin", needs=("admin",), journey=JOURNEY)
 def test_delete_missing_user(admin_ops: quilt.QuiltOps, seeds: Seeds, backend: str) -> None:
-    """Nobody is deleted in the place of one who does not exist."""
+    """Deleting a missing user fails and leaves all other users unchanged."""
     names = {user["name"] for user in seeds.manifest["users"]}
     before = [user for user in admin_ops.admin.list_users() if user.name in names]
     with pytest.raises(quilt.QuiltOpsError) as caught:

@@ -1,4 +1,4 @@
-"""Roles: which there are, which a user has, and what they come to."""
+"""Roles: their list, their assignment to users, and their effect at S3."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ NEEDS = ("admin", "write")
 
 
 def roles_of(user: User) -> tuple[str | None, list[str]]:
-    """Name a user's primary role and the extra ones."""
+    """Return a user's primary role and extra roles, by name."""
     return user.role.name if user.role else None, [role.name for role in user.extra_roles]
 
 
 def write_code(ops: quilt.QuiltOps, bucket: str) -> str:
-    """Give S3's answer to a write that must not succeed: no object has this tag, so only the right decides."""
+    """Return S3's error code for a write that must fail.
+
+    No object has this ETag, so the write never succeeds. The code shows only whether the role may write.
+    """
     with pytest.raises(ClientError) as caught:
         ops.get_boto3_client("s3").put_object(Bucket=bucket, Key="np-probe/none", IfMatch='"0"', Body=b"x")
     return caught.value.response["Error"]["Code"]
@@ -34,7 +37,7 @@ def write_code(ops: quilt.QuiltOps, bucket: str) -> str:
 
 @case(tier="high", category="admin", needs=("admin",), journey=JOURNEY)
 def test_list_roles(admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """The seeded roles are listed by name, each of its kind, with ids that stay."""
+    """The seeded roles are listed by name and type, with stable ids."""
     expected = {role["name"]: "managed" if role["managed"] else "unmanaged" for role in seeds.manifest["roles"]}
     listed = admin_ops.admin.list_roles()
     ours = target.ours([role.name for role in listed], expected.keys())
@@ -48,7 +51,7 @@ def test_list_roles(admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -
 
 @case(tier="critical", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_set_primary_role(admin_ops: quilt.QuiltOps, people: People, target: Settings, backend: str) -> None:
-    """A new role is stored and counts at S3; one that does not exist changes nothing."""
+    """A new primary role is stored and takes effect at S3; a missing role changes nothing."""
     name = people.create("primary").name
     assert write_code(people.sign_in(name), target.perf) == "AccessDenied"
     assert roles_of(admin_ops.admin.set_user_role(name, "power-user")) == ("power-user", [])
@@ -69,7 +72,7 @@ def test_set_primary_role(admin_ops: quilt.QuiltOps, people: People, target: Set
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_add_extra_roles(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """Extra roles are added once, however often."""
+    """Adding extra roles is idempotent."""
     name = people.create("extra").name
     for _ in range(2):
         assert roles_of(admin_ops.admin.add_user_roles(name, ["analyst", "viewer"])) == ("user", ["analyst", "viewer"])
@@ -79,7 +82,7 @@ def test_add_extra_roles(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_remove_extra_role(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """The role named goes, the others stay."""
+    """Removing an extra role keeps the others."""
     name = people.create("less", extra_roles=["analyst", "viewer"]).name
     assert roles_of(admin_ops.admin.remove_user_roles(name, ["analyst"])) == ("user", ["viewer"])
     assert roles_of(admin_ops.admin.get_user(name)) == ("user", ["viewer"])
@@ -87,7 +90,7 @@ def test_remove_extra_role(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_remove_role_with_fallback(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """The primary role goes for another one only."""
+    """The primary role can be removed only if a fallback role replaces it."""
     name = people.create("fallback").name
     with pytest.raises(quilt.QuiltOpsError) as caught:
         admin_ops.admin.remove_user_roles(name, ["user"])
@@ -99,7 +102,7 @@ def test_remove_role_with_fallback(admin_ops: quilt.QuiltOps, people: People) ->
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_set_role_with_append(admin_ops: quilt.QuiltOps, people: People) -> None:
-    """With append extra roles are kept and the old primary one dropped; without, they are replaced."""
+    """With append, extra roles are kept and the old primary role is dropped; without it, extra roles are replaced."""
     name = people.create("append", extra_roles=["viewer"]).name
     admin_ops.admin.set_user_role(name, "analyst", ["editor"], append=True)
     assert roles_of(admin_ops.admin.get_user(name)) == ("analyst", ["editor", "viewer"])

@@ -1,4 +1,4 @@
-"""Single sign-on: a configuration that is kept to the byte and really maps."""
+"""Single sign-on: a configuration that is stored to the byte and takes effect."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ default_role: viewer
 
 @pytest.fixture
 def admin(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[quilt.AdminOps]:
-    """Give the admin's operations where no configuration is set, to one test of all cells at a time."""
+    """Yield the admin operations with no SSO configuration set, under a lock that all cells share."""
     with borrowed_sso(admin_ops.admin, target) as text:
         if text is not None:
             admin_ops.admin.remove_sso_config()
@@ -50,7 +50,7 @@ def admin(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[quilt.AdminOp
 
 
 def exchange(observer: Observer, target: Settings, claims: dict[str, Any]) -> tuple[int, str | None]:
-    """Give status and role of a sign-in with claims."""
+    """Return HTTP status and role of a sign-in with claims."""
     registry_url = observer.config_json(target.catalog_url)["registryUrl"]
     with channel("observer"):
         answer = requests.post(f"{registry_url}/api/sso/exchange", json={"claims": claims}, timeout=TIMEOUT_S)
@@ -58,13 +58,13 @@ def exchange(observer: Observer, target: Settings, claims: dict[str, Any]) -> tu
 
 
 def set_by(config: SSOConfig | None) -> tuple[str, str, str] | None:
-    """Give what stands, since when and by whom; that person's last login goes on meanwhile."""
+    """Return text, time and uploader's name, without the uploader's last login: that changes meanwhile."""
     return (config.text, config.timestamp, config.uploader.name) if config else None
 
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_get_sso_config(admin: quilt.AdminOps, admin_ops: quilt.QuiltOps, target: Settings) -> None:
-    """The text is that which another client set, with who did it and when."""
+    """The configuration is the text that another client set, with its uploader and time."""
     set_it = "mutation Put($config: String) { admin { setSsoConfig(config: $config) { __typename } } }"
     answer = admin_ops.execute_graphql_query(set_it, {"config": CONFIG})
     assert answer["data"]["admin"]["setSsoConfig"]["__typename"] == "SsoConfig"
@@ -78,7 +78,7 @@ def test_get_sso_config(admin: quilt.AdminOps, admin_ops: quilt.QuiltOps, target
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_get_sso_config_none(admin: quilt.AdminOps) -> None:
-    """Where none is set there is none, also after one was removed."""
+    """Without a configuration the result is None, also after a removal."""
     assert admin.get_sso_config() is None
     admin.set_sso_config(CONFIG)
     admin.remove_sso_config()
@@ -87,7 +87,7 @@ def test_get_sso_config_none(admin: quilt.AdminOps) -> None:
 
 @case(tier="high", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_set_sso_config(admin: quilt.AdminOps, observer: Observer, target: Settings) -> None:
-    """What was set is what counts: matching claims have the mapped role, others the default one."""
+    """A configuration takes effect once set: matching claims get the mapped role, other claims the default role."""
     made = admin.set_sso_config(CONFIG)
     assert made.text == CONFIG
     assert set_by(admin.get_sso_config()) == set_by(made)
@@ -97,7 +97,7 @@ def test_set_sso_config(admin: quilt.AdminOps, observer: Observer, target: Setti
 
 @case(tier="high", category="admin", needs=NEEDS, journey=JOURNEY)
 def test_set_invalid_sso_config(admin: quilt.AdminOps) -> None:
-    """What is no configuration is refused, and the one that stands there stays."""
+    """An invalid configuration is rejected, and the present one stays."""
     before = admin.set_sso_config(CONFIG)
     for bad in ("invalid: yaml: syntax:", "- a\n- list\n", CONFIG.replace("viewer", "emperor")):
         with pytest.raises(quilt.QuiltOpsError) as caught:
@@ -109,7 +109,7 @@ def test_set_invalid_sso_config(admin: quilt.AdminOps) -> None:
 
 @case(tier="high", category="admin", needs=(*NEEDS, "mint_jwt"), journey=JOURNEY)
 def test_remove_sso_config(admin: quilt.AdminOps, observer: Observer, target: Settings) -> None:
-    """A removed configuration maps nobody; removing it twice is no error."""
+    """A removed configuration maps no claims, and a second removal is not an error."""
     admin.set_sso_config(CONFIG)
     assert exchange(observer, target, {"team": "analysis"}) == (200, "analyst")
     admin.remove_sso_config()

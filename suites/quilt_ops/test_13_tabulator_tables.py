@@ -1,4 +1,4 @@
-"""Tabulator tables: kept as configured, and read as SQL at once."""
+"""Tabulator tables: stored as configured, and readable by SQL at once."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ INVALID = {
 
 @pytest.fixture
 def package(work: Work, target: Settings) -> str:
-    """Make a package of the five CSV files of the seed."""
+    """Create a package of the five seeded CSV files and return its name."""
     sources = [{"logical_key": file, "physical_key": f"s3://{target.data}/simple-csv/{file}"} for file in FILES]
     return work.create("tabulator", sources)
 
 
 def configured(package: str, second: str = "name", key: str = r"^data[1-5][.]csv$") -> str:
-    """Give a configuration that reads a package."""
+    """Return a table configuration that reads a package."""
     return CONFIG.format(second=second, package=package, key=key)
 
 
 def missing(backend: str, operation: str, name: str, bucket: str) -> dict[str, str]:
-    """Give the context of the error of a table that is not there."""
+    """Return the context of the error for a missing table."""
     return {
         "backend_type": backend,
         "operation": operation,
@@ -75,18 +75,18 @@ def missing(backend: str, operation: str, name: str, bucket: str) -> dict[str, s
 
 
 def names_in(ops: quilt.QuiltOps, bucket: str) -> list[str]:
-    """Name the tables of a bucket as the interface lists them."""
+    """Return the names of a bucket's tables, in the order of the interface."""
     return [table["name"] for table in ops.list_tabulator_tables(bucket)]
 
 
 def table_not_found(ended: Ended) -> bool:
-    """Say whether a query failed because there is no such table."""
+    """Return whether a query failed because the table does not exist."""
     return ended.state == "FAILED" and "TABLE_NOT_FOUND" in ended.reason
 
 
 @case(tier="high", category="tabulator", journey=JOURNEY)
 def test_list_tables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """The seeded tables are listed by name, their configurations as they were written."""
+    """The seeded tables are listed by name, each with its configuration as written."""
     listed = quilt_ops.list_tabulator_tables(target.data)
     ours = [table for table in listed if target.ours([table["name"]], SEEDED)]
     assert [table["name"] for table in ours] == SEEDED
@@ -97,7 +97,7 @@ def test_list_tables(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) 
 
 @case(tier="normal", category="tabulator", journey=JOURNEY)
 def test_list_tables_empty_bucket(quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
-    """A bucket without tables has an empty list, one that the catalog does not have is not found."""
+    """A bucket without tables has an empty list, and a bucket outside the catalog is not found."""
     assert quilt_ops.list_tabulator_tables(target.scratch) == []
     with pytest.raises(quilt.NotFoundError) as caught:
         quilt_ops.list_tabulator_tables("nightproof-no-such-bucket")
@@ -113,14 +113,14 @@ def test_list_tables_empty_bucket(quilt_ops: quilt.QuiltOps, target: Settings, b
 
 @case(tier="high", category="tabulator", journey=JOURNEY)
 def test_get_table(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """A table comes by its name, its configuration to the byte."""
+    """A table is found by its name and returned with its configuration to the byte."""
     table = quilt_ops.get_tabulator_table(target.data, "simple_rows")
     assert table == {"name": "simple_rows", "config": seeds.manifest["tables"]["simple_rows"]["config"]}
 
 
 @case(tier="high", category="tabulator", journey=JOURNEY)
 def test_get_missing_table(quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
-    """A table that is not there is not found, by name and bucket."""
+    """The error for a missing table names the table and the bucket."""
     with pytest.raises(quilt.NotFoundError) as caught:
         quilt_ops.get_tabulator_table(target.data, "nonexistent")
     assert caught.type is quilt.NotFoundError
@@ -136,7 +136,7 @@ def test_create_table(
     seeds: Seeds,
     target: Settings,
 ) -> None:
-    """A created table is kept to the byte, is listed, reads every row, and cannot be created twice."""
+    """A created table is stored to the byte, is listed, returns every row, and cannot be created twice."""
     name, config = tables.name(target.work, "create"), configured(package)
     wanted = {"name": name, "config": config}
     assert admin_ops.create_tabulator_table(target.work, name, config) == wanted
@@ -154,7 +154,7 @@ def test_create_table(
 
 @case(tier="high", category="tabulator", needs=WRITE, journey=JOURNEY)
 def test_create_table_invalid_config(admin_ops: quilt.QuiltOps, tables: Tables, target: Settings, backend: str) -> None:
-    """A configuration that cannot be used is refused by the server, and no table is made."""
+    """An invalid configuration is rejected by the server, and no table is created."""
     for config in INVALID.values():
         name = tables.name(target.work, "invalid")
         with pytest.raises(quilt.ValidationError) as caught:
@@ -183,7 +183,7 @@ def test_update_table(
     target: Settings,
     backend: str,
 ) -> None:
-    """An update replaces schema and source at once; a table that is not there cannot be updated."""
+    """An update replaces schema and source at once; a missing table cannot be updated."""
     name, config = tables.name(target.work, "update"), configured(package, "label", "^data3[.]csv$")
     admin_ops.create_tabulator_table(target.work, name, configured(package))
     wanted = {"name": name, "config": config}
@@ -213,7 +213,7 @@ def test_rename_table(
     target: Settings,
     backend: str,
 ) -> None:
-    """After a rename the table answers under its new name, and under the old one nothing does."""
+    """A renamed table answers under its new name only."""
     old, new = tables.name(target.work, "old"), tables.name(target.work, "new")
     config = configured(package)
     admin_ops.create_tabulator_table(target.work, old, config)
@@ -230,7 +230,7 @@ def test_rename_table(
 
 @case(tier="high", category="tabulator", needs=WRITE, journey=JOURNEY)
 def test_rename_table_conflict(admin_ops: quilt.QuiltOps, tables: Tables, target: Settings, backend: str) -> None:
-    """A rename to a name that is taken is refused and changes neither table; a missing source is not found."""
+    """A rename to a name in use is rejected and changes neither table; a missing source is not found."""
     pair = [
         {"name": tables.name(target.work, short), "config": configured("np-none/none", column)}
         for short, column in (("a", "first"), ("b", "second"))
@@ -260,7 +260,7 @@ def test_delete_table(
     target: Settings,
     backend: str,
 ) -> None:
-    """A deleted table that answered before is gone: by name, from the list and for SQL."""
+    """A deleted table is found neither by name nor in the list nor by SQL."""
     name = tables.name(target.work, "delete")
     admin_ops.create_tabulator_table(target.work, name, configured(package))
     before = tabulator.count(target.work, name)
@@ -276,7 +276,7 @@ def test_delete_table(
 
 @case(tier="normal", category="tabulator", needs=WRITE, journey=JOURNEY)
 def test_delete_missing_table(admin_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
-    """What is not there cannot be deleted, and what is there stays."""
+    """Deleting a missing table fails and leaves the other tables unchanged."""
     before = admin_ops.list_tabulator_tables(target.data)
     with pytest.raises(quilt.NotFoundError) as caught:
         admin_ops.delete_tabulator_table(target.data, "nonexistent")

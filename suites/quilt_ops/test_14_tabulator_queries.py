@@ -1,9 +1,9 @@
-"""Open query: whether Tabulator serves keys that the catalog did not issue.
+"""Open query: whether Tabulator accepts credentials that the catalog did not issue.
 
-There is one switch for the whole catalog, and the cells of a night run side by side. So each test holds the switch
-alone (fixture `open_query`, by `suites._support.exclusive`), starts from the state that it needs, and gives back the
-state that it found. Only tests that hold the switch ask Tabulator with the harness's keys; every other query of a
-table uses keys that the catalog issued, which work in both states.
+The whole catalog has one switch, and the cells of a night run side by side. Each test therefore holds the switch alone
+(fixture `open_query`, by `suites._support.exclusive`). It starts from the state that it needs and restores the state
+that it found. Only tests that hold the switch query Tabulator with the harness's credentials. All other queries use
+credentials from the catalog, which work in both states.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TABLE: Final = "simple_rows"
 
 
 class Harness:
-    """Counts the rows of a seeded table with the harness's own keys, which the catalog did not issue."""
+    """Counts the rows of a seeded table with the harness's own credentials, which the catalog did not issue."""
 
     def __init__(self, data_catalog: str, target: Settings) -> None:
         with channel("observer"):
@@ -44,25 +44,25 @@ class Harness:
         self._bucket = target.data
 
     def count(self) -> Ended:
-        """Count the rows."""
+        """Return the result of a row count."""
         with channel("observer"):
             return self._tabulator.count(self._bucket, TABLE)
 
 
 @pytest.fixture
 def harness(quilt_ops: quilt.QuiltOps, target: Settings) -> Harness:
-    """Give queries with the harness's keys."""
+    """Return queries with the harness's credentials."""
     return Harness(quilt_ops.get_catalog_config(target.catalog_url).tabulator_data_catalog, target)
 
 
 def is_refused(ended: Ended) -> bool:
-    """Say whether a query failed because open query is off."""
+    """Return whether a query failed because open query is off."""
     return ended.state == "FAILED" and "open query is disabled" in ended.reason
 
 
 @case(tier="high", category="tabulator", needs=NEEDS, journey=JOURNEY)
 def test_open_query_status(admin_ops: quilt.QuiltOps, open_query: OpenQuery) -> None:
-    """The status says what is set, off and on."""
+    """The status equals the state that was set, for off and for on."""
     open_query.write(enabled=False)
     assert admin_ops.get_open_query_status() == {"enabled": False}
     open_query.write(enabled=True)
@@ -73,7 +73,7 @@ def test_open_query_status(admin_ops: quilt.QuiltOps, open_query: OpenQuery) -> 
 
 @case(tier="critical", category="tabulator", needs=QUERY, journey=JOURNEY)
 def test_enable_open_query(admin_ops: quilt.QuiltOps, open_query: OpenQuery, harness: Harness, seeds: Seeds) -> None:
-    """Once open query is on, keys that the catalog did not issue read the tables, and not before."""
+    """With open query on, credentials that the catalog did not issue can read tables; with it off they cannot."""
     open_query.write(enabled=False)
     closed = harness.count()
     assert is_refused(closed), closed
@@ -94,7 +94,7 @@ def test_disable_open_query(
     seeds: Seeds,
     target: Settings,
 ) -> None:
-    """Once open query is off, only keys that the catalog issued read the tables."""
+    """With open query off, only credentials that the catalog issued can read tables."""
     open_query.write(enabled=True)
     rows = [[str(seeds.manifest["tables"][TABLE]["rows"])]]
     opened = harness.count()
@@ -111,7 +111,7 @@ def test_disable_open_query(
 
 @case(tier="normal", category="tabulator", needs=NEEDS, journey=JOURNEY)
 def test_set_open_query_is_idempotent(admin_ops: quilt.QuiltOps, open_query: OpenQuery, backend: str) -> None:
-    """Setting what is set changes nothing, and what is neither true nor false is refused."""
+    """Setting the present state changes nothing, and a value that is not a boolean is rejected."""
     open_query.write(enabled=True)
     for enabled in (True, True, False, False):
         assert admin_ops.set_open_query(enabled) == {"enabled": enabled}

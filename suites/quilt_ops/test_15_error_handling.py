@@ -1,4 +1,4 @@
-"""What an error is: its class, its context to the last key, and a sentence that a person can use."""
+"""Errors: their class, every key of their context, and a message that a person can use."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from suites._support.work import Work
 
 JOURNEY = "understand-errors"
-# How each backend searches: a route, or a GraphQL operation.
+# The operation by which each backend searches: a REST route, or a GraphQL operation.
 SEARCH = {"quilt3": "/registry/api/search", "platform": "SearchPackages"}
 LONGEST_MESSAGE = 300
-# No stack, no structure, no class and no absent value is for a person to read.
+# A person should not have to read a stack trace, a data structure, a class name or an absent value.
 TECHNICAL = re.compile(r"Traceback|[{}]|\b[A-Z][A-Za-z]*(Error|Exception|Warning)\b|\bNone\b|\bnull\b")
 
 
 def caught_of(asked: provoked.Provoked, kind: type[quilt.QuiltOpsError], backend: str) -> quilt.QuiltOpsError:
-    """Make a call fail, check class and context of its error, and give it."""
+    """Make a call fail, check class and context of its error, and return the error."""
     with pytest.raises(kind) as caught:
         asked.act()
     assert caught.type is kind
@@ -49,7 +49,7 @@ def caught_of(asked: provoked.Provoked, kind: type[quilt.QuiltOpsError], backend
 def test_authentication_error_context(
     make_ops: Callable[..., quilt.QuiltOps], target: Settings, fault: Faults, backend: str
 ) -> None:
-    """A revoked token is refused alike by every kind of operation, and each error names its operation."""
+    """Every kind of operation rejects a revoked token in the same way, and each error names its operation."""
     token = sign(claims_of(target.user, lives_s=3600), target.jwt_secret())
     ops = make_ops({"access_token": token})
     assert ops.get_auth_status().user_name == target.user
@@ -62,7 +62,7 @@ def test_authentication_error_context(
 
 @case(tier="critical", category="errors", needs=("mint_jwt", "fault", "admin", "write"), journey=JOURNEY)
 def test_backend_error_context(target: Settings, people: People, seeds: Seeds, fault: Faults, backend: str) -> None:
-    """A catalog that fails or is overloaded is told by its status, and works again afterwards."""
+    """The error of a failing or overloaded catalog contains its HTTP status, and the client works again afterwards."""
     user = people.create("unlucky").name
     ops = people.sign_in(user)
     for status in (500, 503):
@@ -84,7 +84,7 @@ def test_backend_error_context(target: Settings, people: People, seeds: Seeds, f
 def test_validation_error_context(
     quilt_ops: quilt.QuiltOps, target: Settings, seeds: Seeds, call_log: CallLog, backend: str
 ) -> None:
-    """A bad argument is refused by name, value and rule before anything is sent."""
+    """An invalid argument is rejected with field, value and rule before any request is sent."""
     found = quilt_ops.get_package_info(provoked.SIMPLE, target.registry)
     assert found.top_hash == seeds.top_hash(provoked.SIMPLE)
     before = call_log.calls()
@@ -105,7 +105,7 @@ def test_validation_error_context(
 def test_not_found_error_context(
     quilt_ops: quilt.QuiltOps, admin_ops: quilt.QuiltOps, target: Settings, people: People, backend: str
 ) -> None:
-    """Whatever of the eight kinds of things is missing, the error tells kind, name and place."""
+    """For each of eight resource types, the error for a missing resource contains type, name and location."""
     new_user = people.name("absent")
     table = provoked.absent(quilt_ops, admin_ops, target, new_user)
     for asked in table:
@@ -129,7 +129,7 @@ def test_permission_error_context(
     observer: Observer,
     backend: str,
 ) -> None:
-    """A right that the role lacks is named with the role and what it may do, and nothing is made."""
+    """A permission error names the missing permission, the role and its access level, and nothing is created."""
     new_user, package = people.name("denied"), work.package_name("denied")
     viewer = as_user("readonly")
     for asked in provoked.forbidden(quilt_ops, viewer, target, new_user, package):
@@ -154,7 +154,7 @@ def test_messages_are_clear(
     fault: Faults,
     backend: str,
 ) -> None:
-    """Each message is a short sentence about the thing; what is technical stays in the context."""
+    """Each message is a short sentence that names the subject, and technical details stay in the context."""
     user = people.create("unlucky").name
     token = sign(claims_of(user, lives_s=3600), target.jwt_secret())
     revoked, viewer = make_ops({"access_token": token}), as_user("readonly")
@@ -171,7 +171,7 @@ def test_messages_are_clear(
 
 
 def check_messages(table: Sequence[provoked.Provoked]) -> None:
-    """Make each call fail and read its message as a person would."""
+    """Make each call fail, and check that a person can read its message."""
     for asked in table:
         with pytest.raises(quilt.QuiltOpsError) as caught:
             asked.act()

@@ -1,4 +1,4 @@
-"""Several threads on one instance: nobody gets another's answer, and nothing that was made is lost."""
+"""Concurrent threads on one client: no thread gets another's answer, and no write is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ JOURNEY = "work-together"
 NESTED = "test-user/nested-structure"
 LARGE = "test-user/large-package"
 READ = ["metadata-rich", "mixed-formats", "nested-structure", "simple-csv", "versioned-data"]
-# Neighbours are of different packages where they can be: answers of one package would tell less.
+# Neighbours come from different packages where possible, so that mixed-up answers are noticed.
 PLACES = [
     (NESTED, ""), (LARGE, ""), (NESTED, "data"), (LARGE, "chunk_050.bin"), (NESTED, "data/raw"),
     (NESTED, "data/raw/2024-01"), (NESTED, "data/processed"), (NESTED, "data/special"), (NESTED, "docs"),
@@ -40,7 +40,7 @@ PLACES = [
 ]  # fmt: skip
 THREADS, OPERATIONS = 10, 20
 MIXED_LIMIT_S = 60
-# Of four creations of one name: a push of quilt3 looks and writes without a lock, the catalog holds one.
+# Of four creations of one name: quilt3 checks and writes without a lock, the catalog holds a lock.
 MOST_CREATIONS = {"quilt3": 4, "platform": 1}
 CONFIG = """schema:
 - name: {column}
@@ -57,7 +57,7 @@ parser:
 
 @case(tier="high", category="concurrency", journey=JOURNEY)
 def test_concurrent_reads(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds) -> None:
-    """Ten threads that describe five packages get each the package that they asked for."""
+    """Ten threads that read the information of five packages each get the package that they requested."""
     names = [f"test-user/{name}" for name in READ]
 
     def read(first: int) -> list[tuple[str, Package_Info]]:
@@ -75,7 +75,7 @@ def test_concurrent_reads(quilt_ops: quilt.QuiltOps, test_registry: str, seeds: 
 
 
 def one_file(bucket: str, number: int) -> list[dict[str, Any]]:
-    """Give the entries of a package of one file, another one for each number."""
+    """Return the entries of a package of one file; each number has another file."""
     path = f"data{number + 1}.csv"
     return [{"logical_key": path, "physical_key": f"s3://{bucket}/simple-csv/{path}"}]
 
@@ -84,7 +84,7 @@ def one_file(bucket: str, number: int) -> list[dict[str, Any]]:
 def test_concurrent_creates(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings, backend: str
 ) -> None:
-    """Packages made at once have each their own content; of one name no creation leaves damage."""
+    """Packages created at once each have their own content, and concurrent creations of one name leave no damage."""
 
     def create(name: str, number: int) -> Package_Creation_Result:
         entries = one_file(target.data, number)
@@ -113,7 +113,7 @@ def test_concurrent_creates(
 
 
 def search(quilt_ops: quilt.QuiltOps, name: str, registry: str) -> list[tuple[str, str]]:
-    """Search for a package by its name."""
+    """Return name and top hash of each package that a search for a name finds."""
     return [(hit.name, hit.top_hash) for hit in quilt_ops.search_packages(name, registry)]
 
 
@@ -124,7 +124,7 @@ def check_race(
     observer: Observer,
     backend: str,
 ) -> None:
-    """Look at what four creations of one name left: what succeeded is whole, what did not was refused as existing."""
+    """Check four creations of one name: those that succeeded are whole, the others were rejected as existing."""
     refused = [result for result in results if isinstance(result, quilt.ValidationError)]
     made = [(number, result) for number, result in enumerate(results) if not isinstance(result, quilt.ValidationError)]
     for number, result in made:
@@ -143,7 +143,7 @@ def check_race(
 
 @case(tier="high", category="concurrency", journey=JOURNEY)
 def test_concurrent_browse(quilt_ops: quilt.QuiltOps, test_registry: str) -> None:
-    """Ten threads that list ten places get each what a single one got."""
+    """Ten threads that list ten directories each get the result of a single thread."""
 
     def browse(name: str, path: str) -> list[Content_Info]:
         return quilt_ops.browse_content(name, test_registry, path)
@@ -157,7 +157,7 @@ def test_concurrent_browse(quilt_ops: quilt.QuiltOps, test_registry: str) -> Non
 
 @case(tier="high", category="concurrency", needs=("admin", "write"), journey=JOURNEY)
 def test_concurrent_admin(admin_ops: quilt.QuiltOps, people: People, seeds: Seeds) -> None:
-    """Two users made at once are both there, and a list meanwhile is complete."""
+    """Two users created at once both exist, and a concurrent list contains every seeded user."""
     first, second = people.name("first"), people.name("second")
     admin = admin_ops.admin
     acts: list[Callable[[], Any]] = [
@@ -181,7 +181,7 @@ def test_concurrent_admin(admin_ops: quilt.QuiltOps, people: People, seeds: Seed
 
 @case(tier="high", category="concurrency", needs=("admin", "write"), journey=JOURNEY)
 def test_concurrent_tables(admin_ops: quilt.QuiltOps, tables: Tables, target: Settings) -> None:
-    """Two tables made at once are both stored, each with its own configuration."""
+    """Two tables created at once are both stored, each with its own configuration."""
     wanted = [
         {"name": tables.name(target.work, short), "config": CONFIG.format(column=short)}
         for short in ("first", "second")
@@ -203,7 +203,7 @@ def test_concurrent_tables(admin_ops: quilt.QuiltOps, tables: Tables, target: Se
 
 @case(tier="normal", category="concurrency", needs=("admin",), journey=JOURNEY)
 def test_concurrent_mixed(admin_ops: quilt.QuiltOps, test_registry: str, seeds: Seeds, target: Settings) -> None:
-    """A seeded mix of two hundred reads in ten threads gives what the same reads gave one by one."""
+    """Two hundred seeded reads in ten threads return the results of the same reads in sequence."""
     query = "query Facts($bucket: String!, $name: String!) { package(bucket: $bucket, name: $name) { bucket name } }"
     names = seeds.package_names
     acts: list[Callable[[], Any]] = [

@@ -1,4 +1,4 @@
-"""Speed and memory, judged on the median of three runs; the limits shrink with the target's time factor."""
+"""Speed and memory, judged by the median of three runs; time limits scale with the target's time factor."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ THREADS_S = 120
 
 
 def runs_of(isolated: Isolated, target: Settings, call: Call, limit_s: float) -> tuple[float, list[Run]]:
-    """Make one call in two processes or three, until the median is known; give it and the runs."""
+    """Run one call in two or three processes until the median is known; return the median in seconds and the runs."""
     runs: list[Run] = []
 
     def act() -> float:
@@ -67,7 +67,7 @@ def runs_of(isolated: Isolated, target: Settings, call: Call, limit_s: float) ->
 
 @case(tier="high", category="performance", journey=JOURNEY, serial=True)
 def test_search_speed(isolated: Isolated, seeds: Seeds, target: Settings) -> None:
-    """A search with a hundred hits ends soon and takes little memory."""
+    """A search with a hundred hits stays within its limits of time and memory."""
     limit_s = SEARCH_S * target.time_factor
     names = [name for name in seeds.names_beside("perf/pkg-000") if name.startswith("perf/")]
     assert len(names) == 100
@@ -82,7 +82,7 @@ def test_search_speed(isolated: Isolated, seeds: Seeds, target: Settings) -> Non
 
 @case(tier="high", category="performance", journey=JOURNEY, serial=True)
 def test_list_all_speed(isolated: Isolated, seeds: Seeds, target: Settings) -> None:
-    """All packages of a registry are listed soon."""
+    """All packages of a registry are listed within the time limit."""
     limit_s = LIST_S * target.time_factor
     names = seeds.names_beside("perf/pkg-000")
     assert len(names) == 103
@@ -96,7 +96,7 @@ def test_list_all_speed(isolated: Isolated, seeds: Seeds, target: Settings) -> N
 
 @case(tier="high", category="performance", journey="browse-data", serial=True)
 def test_browse_1000_files(isolated: Isolated, seeds: Seeds, target: Settings) -> None:
-    """A directory of a thousand files is listed in full, soon and in little memory."""
+    """A directory of a thousand files is listed in full, within its limits of time and memory."""
     limit_s = BROWSE_S * target.time_factor
     files = seeds.bulk_files
 
@@ -113,7 +113,7 @@ def test_browse_1000_files(isolated: Isolated, seeds: Seeds, target: Settings) -
 @pytest.mark.timeout(900)
 @case(tier="high", category="performance", needs=("write",), journey="publish-data", serial=True)
 def test_create_large_speed(isolated: Isolated, work: Work, observer: Observer, seeds: Seeds, target: Settings) -> None:
-    """A hundred files of 5 MB are copied into a package of their own, soon and in little memory."""
+    """A hundred files of 5 MB are copied into a package within the limits of time and memory."""
     limit_s = CREATE_S * target.time_factor
     entries = [{"logical_key": path, "physical_key": f"s3://{target.data}/large-package/{path}"} for path in CHUNKS]
     samples = (CHUNKS[0], CHUNKS[49], CHUNKS[99])
@@ -141,7 +141,7 @@ def test_create_large_speed(isolated: Isolated, work: Work, observer: Observer, 
 
 @case(tier="normal", category="performance", journey=JOURNEY, serial=True)
 def test_graphql_speed(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """A nested query over a hundred packages, their revisions and directories is answered soon and exactly."""
+    """A nested query over a hundred packages, revisions and directories returns exact results within the time limit."""
     limit_s = QUERY_S * target.time_factor
     names = [name for name in seeds.names_beside("perf/pkg-000") if name.startswith("perf/")]
     directory = {"path": "", "children": [{"__typename": "PackageFile", "path": "data.txt", "size": 100}]}
@@ -169,7 +169,7 @@ def test_graphql_speed(quilt_ops: quilt.QuiltOps, seeds: Seeds, target: Settings
     serial=True,
 )
 def test_concurrent_speed(people: People, test_registry: str, seeds: Seeds, fault: Faults, target: Settings) -> None:
-    """Ten threads that browse at once are served at once: a fixed latency of the servers is waited for together."""
+    """Ten threads that browse at once are served concurrently: their waits for a slow server overlap."""
     name = people.create("speed").name
     ops, expected = people.sign_in(name), seeds.children("nested-structure")
     folders = sorted(expected)[:THREADS] * (BROWSES // THREADS)

@@ -1,4 +1,4 @@
-"""What people do in a day, from sign-in to result, each step with the server's own answer."""
+"""Workflows of users from sign-in to result; each step is checked against the server's own answer."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ parser:
 
 
 def simple(bucket: str, names: dict[str, str]) -> list[dict[str, Any]]:
-    """Give entries of the simple-csv dataset: the name in the package, and the file that it is."""
+    """Return entries of the simple-csv dataset; `names` maps logical keys to the dataset's files."""
     return [{"logical_key": key, "physical_key": f"s3://{bucket}/simple-csv/{file}"} for key, file in names.items()]
 
 
 def sizes(items: list[Content_Info]) -> dict[str, int | None]:
-    """Give the sizes of what was listed."""
+    """Return the size of each listed item by path."""
     return {item.path: item.size for item in items}
 
 
@@ -67,7 +67,7 @@ def sizes(items: list[Content_Info]) -> dict[str, int | None]:
 def test_data_scientist_creates_and_shares(
     people: People, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """A scientist finds related data, publishes some, and a colleague gets the same to the byte."""
+    """A user finds related data and publishes a package, and a colleague reads the same bytes."""
     scientist = people.sign_in(people.create("scientist").name)
     related = [hit.name for hit in scientist.search_packages("csv", target.registry)]
     expected = set(seeds.manifest["search"]["csv"])
@@ -94,7 +94,7 @@ def test_data_scientist_creates_and_shares(
 
 @case(tier="critical", category="workflow", needs=("write", "admin", "mint_jwt"), journey="publish-data")
 def test_collaborator_updates(people: People, work: Work, seeds: Seeds, target: Settings) -> None:
-    """A collaborator changes another's package; the difference is told, and both revisions stay whole."""
+    """A collaborator updates another user's package; the diff is exact, and both revisions stay whole."""
     before = {"changed.csv": "data1.csv", "kept.csv": "data2.csv", "removed.csv": "data3.csv"}
     after = {"added.csv": "data5.csv", "changed.csv": "data4.csv", "kept.csv": "data2.csv"}
     owner = people.sign_in(people.create("owner").name)
@@ -125,7 +125,7 @@ def test_collaborator_updates(people: People, work: Work, seeds: Seeds, target: 
 def test_admin_onboards_user(
     admin_ops: quilt.QuiltOps, people: People, seeds: Seeds, target: Settings, backend: str
 ) -> None:
-    """A new user is what the admin made of it, may do what the roles allow, and nothing else."""
+    """A new user has exactly the properties that the admin set, and exactly the permissions of the roles."""
     admin, name = admin_ops.admin, people.create("newcomer", role="viewer").name
     fresh = admin.get_user(name)
     assert (fresh.name, fresh.email, fresh.role.name if fresh.role else None) == (name, f"{name}@example.org", "viewer")
@@ -155,15 +155,15 @@ def test_admin_onboards_user(
 
 
 def rows_of(table: str) -> str:
-    """Ask for the rows of a table in their order."""
-    return f"SELECT id, name, kind FROM {table} ORDER BY id"  # noqa: S608 - our own names in our own statement
+    """Return the statement for the rows of a table in the order of their ids."""
+    return f"SELECT id, name, kind FROM {table} ORDER BY id"  # noqa: S608 - the test made the names
 
 
 @case(tier="high", category="workflow", needs=("write", "admin", "athena"), journey="query-data")
 def test_analyst_sets_up_tabulator(
     admin_ops: quilt.QuiltOps, tables: Tables, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """A table over a package is made, renamed, changed and opened, and SQL gives the package's rows under its name."""
+    """A table that is created, renamed, updated and opened returns the package's rows by SQL under its final name."""
     status = admin_ops.get_auth_status()
     assert status.user_name == target.admin_user
     package = work.create("tabular", simple(target.data, {"rows.csv": "data1.csv"}))
@@ -179,7 +179,7 @@ def test_analyst_sets_up_tabulator(
     assert admin_ops.update_tabulator_table(work.bucket, final, second) == {"name": final, "config": second}
     assert admin_ops.get_tabulator_table(work.bucket, final) == {"name": final, "config": second}
     database = f'"{status.tabulator_data_catalog}"."{work.bucket}"'
-    athena = boto3.client("athena")  # with the harness's keys, which only open query lets in
+    athena = boto3.client("athena")  # the harness's credentials, accepted only with open query on
     read, enable = (lambda: admin_ops.get_open_query_status()["enabled"]), admin_ops.set_open_query
     with borrowed(target.placement, "open-query", read, enable):
         assert [enable(is_on)["enabled"] for is_on in (False, True)] == [False, True]
@@ -205,7 +205,7 @@ def test_developer_crosses_backends(
     target: Settings,
     backend: str,
 ) -> None:
-    """What one backend made the other sees alike: same answers, same bytes, same hash."""
+    """Both backends read a package alike, whichever created it: same answers, same bytes, same hash."""
     other = {"quilt3": "platform", "platform": "quilt3"}[backend]
     files = {"a.csv": "data1.csv", "b.csv": "data2.csv", "deep/c.csv": "data3.csv", "deep/d.csv": "data4.csv"}
     name = work.package_name("crossing")

@@ -1,4 +1,4 @@
-"""Packages of ten thousand files: browsed, made and compared in full."""
+"""Packages of ten thousand files: browsed, created and compared in full."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ query Size($bucket: String!, $name: String!) {
 @pytest.mark.timeout(300)
 @case(tier="normal", category="scale", journey="browse-data", serial=True)
 def test_browse_10000_files(isolated: Isolated, seeds: Seeds, target: Settings) -> None:
-    """Ten directories of a thousand files are listed, each in full, soon and in little memory."""
+    """Ten directories of a thousand files are each listed in full, within the limits of time and memory."""
     registry, folders = f"s3://{target.perf}", seeds.bulk_folders
     calls: list[Call] = [("browse_content", [LARGE, registry, folder], {}) for folder in ["", *folders]]
 
@@ -60,7 +60,7 @@ def test_browse_10000_files(isolated: Isolated, seeds: Seeds, target: Settings) 
 def test_create_10000_files(
     make_ops: Callable[..., quilt.QuiltOps], work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """Ten thousand objects become a package by reference: all of them, under the hash of what is stored."""
+    """Ten thousand objects become one complete package by reference, under the hash of the stored manifest."""
     limit_s = CREATE_S * target.time_factor
     bounds = quilt.Timeouts(write_s=limit_s, s3_attempts=1)
     ops = make_ops(target.credentials(target.user), timeouts=bounds)
@@ -87,11 +87,11 @@ def test_create_10000_files(
 def test_diff_10000_files(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """One file added, one removed and one changed are found among ten thousand, and nothing else."""
+    """A diff over ten thousand files finds exactly the one added, the one removed and the one modified file."""
     header, *lines = observer.read(target.perf, f".quilt/packages/{seeds.top_hash(LARGE)}").decode().splitlines()
     entries = [json.loads(line) for line in lines]
     removed, changed, last = entries[2000], entries[7000], entries[-1]
-    # Around the middle the two revisions differ: an entry that both lack there would not be missed.
+    # The revisions differ near the middle: a client that lost the same entries of both would report no difference.
     second = [entry for entry in entries if entry is not removed]
     second[second.index(changed)] = changed | {"hash": last["hash"], "physical_keys": last["physical_keys"]}
     added = last | {"logical_key": "dir_09/new.bin"}

@@ -1,4 +1,4 @@
-"""Rights of roles: what the catalog refuses, what S3 refuses, and that both follow a change at once."""
+"""Permissions of roles: what the catalog and S3 reject, and that both follow a change at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CLOSE = "mutation Close($id: ID!) { browsingSessionDispose(id: $id) { __typename
 
 
 def refused(act: Callable[[], object], bucket: str, right: str = "write") -> tuple[str | None, str]:
-    """Give role and level of a refusal, which must be for want of one right on one bucket."""
+    """Return role and access level of a rejection; check that one missing permission on one bucket caused it."""
     with pytest.raises(quilt.QuiltOpsError) as caught:
         act()
     assert type(caught.value) is quilt.PermissionError
@@ -44,14 +44,17 @@ def refused(act: Callable[[], object], bucket: str, right: str = "write") -> tup
 
 
 def s3_code(act: Callable[[], object]) -> str:
-    """Give the code with which AWS refuses a call."""
+    """Return the code with which AWS rejects a call."""
     with pytest.raises(ClientError) as caught:
         act()
     return caught.value.response["Error"]["Code"]
 
 
 def unmatched(s3: Any, bucket: str) -> Callable[[], object]:
-    """Give a write that nobody's rights make succeed: no object has this tag, so only a refusal says AccessDenied."""
+    """Return a write that never succeeds.
+
+    No object has this ETag, so only a missing permission leads to AccessDenied.
+    """
     return lambda: s3.put_object(Bucket=bucket, Key="np-probe/none", IfMatch='"0"', Body=b"x")
 
 
@@ -59,7 +62,7 @@ def unmatched(s3: Any, bucket: str) -> Callable[[], object]:
 def test_readonly_cannot_write(
     as_user: Callable[[str], quilt.QuiltOps], work: Work, observer: Observer, target: Settings
 ) -> None:
-    """Who may only read creates, changes and deletes nothing, neither through the interface nor with lent keys."""
+    """A read-only user cannot create, update or delete, neither through the interface nor with issued credentials."""
     viewer, source = (
         as_user("readonly"),
         [{"logical_key": FILE, "physical_key": f"s3://{target.data}/simple-csv/{FILE}"}],
@@ -83,7 +86,7 @@ def test_readonly_cannot_write(
 
 @case(tier="critical", category="permissions", needs=("admin",), journey=JOURNEY)
 def test_bucket_hidden_from_role(quilt_ops: quilt.QuiltOps, admin_ops: quilt.QuiltOps, target: Settings) -> None:
-    """A bucket that the role may not read is not listed, not found and not opened; an admin does all of it."""
+    """A bucket that the role may not read is neither listed nor found nor readable; an admin can do all three."""
     registry, names = f"s3://{target.private}", {(target.private, HIDDEN)}
     assert target.private in [bucket.name for bucket in admin_ops.list_buckets()]
     assert names <= hits(admin_ops, "hidden")
@@ -104,13 +107,13 @@ def test_bucket_hidden_from_role(quilt_ops: quilt.QuiltOps, admin_ops: quilt.Qui
 
 
 def hits(ops: quilt.QuiltOps, text: str) -> set[tuple[str, str]]:
-    """Search all buckets that a user sees, and give bucket and name of what is found."""
+    """Search all buckets that a user sees; return bucket and name of each hit."""
     found = ops.execute_graphql_query(SEARCH, {"text": text})["data"]["searchPackages"]
     return {(hit["bucket"], hit["name"]) for hit in found.get("firstPage", {}).get("hits", ())}
 
 
 def rest_search(ops: quilt.QuiltOps, index: str) -> tuple[int, list[str]]:
-    """Ask the search of an index, and give status and names of packages."""
+    """Search an index through the REST interface; return HTTP status and package names."""
     status = ops.get_auth_status()
     answer = requests.get(
         f"{status.registry_url}/api/search", params={"index": index, "action": "search", "query": "hidden"},
@@ -124,7 +127,7 @@ def rest_search(ops: quilt.QuiltOps, index: str) -> tuple[int, list[str]]:
 def test_role_change_takes_effect(
     admin_ops: quilt.QuiltOps, people: People, work: Work, observer: Observer, target: Settings
 ) -> None:
-    """What a role allows is allowed from the change of role on, and no longer after the next one."""
+    """A permission applies as soon as the user gets the role, and ends as soon as the role is changed."""
     source = [{"logical_key": FILE, "physical_key": f"s3://{target.data}/simple-csv/{FILE}"}]
     name, package, later = (
         people.create("rights", "viewer").name,
@@ -148,7 +151,7 @@ def test_role_change_takes_effect(
 def test_issued_keys_are_scoped(
     quilt_ops: quilt.QuiltOps, admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings
 ) -> None:
-    """Lent keys read what the role reads, and open nothing else of the account."""
+    """Issued credentials read what the role may read, and nothing else in the account."""
     s3 = quilt_ops.get_boto3_client("s3")
     body = s3.get_object(Bucket=target.data, Key=f"simple-csv/{FILE}")["Body"].read()
     assert sha256_hex(body) == seeds.sha256("simple-csv", FILE)
@@ -170,7 +173,7 @@ def test_issued_keys_are_scoped(
 def test_browsing_session_is_bound(
     quilt_ops: quilt.QuiltOps, as_user: Callable[[str], quilt.QuiltOps], seeds: Seeds, target: Settings
 ) -> None:
-    """A browsing session serves its user, the files of its revision, and until it is disposed of."""
+    """A browsing session serves only its user and the files of its revision, until it is closed."""
     scope = f"{target.registry}#package={PACKAGE}&hash={seeds.top_hash(PACKAGE)}"
     session = quilt_ops.execute_graphql_query(OPEN, {"scope": scope})["data"]["browsingSessionCreate"]["id"]
 

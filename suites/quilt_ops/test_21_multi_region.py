@@ -1,4 +1,4 @@
-"""Buckets of two regions: one package over both, their places, and the outage of one."""
+"""Buckets in two regions: a package across both, their reported regions, and the outage of one region."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ JOURNEY = "browse-data"
 TIMEOUT_S = 30
 CATALOG_USER = "catalog-service"
 WEST, EAST = "west.txt", "data1.csv"
-# quilt3 asks S3 where a bucket lies before it signs for that region; the catalog knows, and the download fails.
+# quilt3 asks S3 for a bucket's region before it signs; the catalog knows the region, so the download itself fails.
 OUTAGE = {"quilt3": ("s3", "ServiceUnavailable", 503), "platform": 503}
 
 
 @pytest.fixture
 def name(work: Work, target: Settings) -> Iterator[str]:
-    """Give a package of one file in each region; no test of another cell has an outage of the west meanwhile."""
+    """Yield a package with one file in each region, under a lock against another cell's outage of the west."""
     entries = [
         {"logical_key": WEST, "physical_key": f"s3://{target.west}/west.txt"},
         {"logical_key": EAST, "physical_key": f"s3://{target.data}/simple-csv/data1.csv"},
@@ -44,18 +44,18 @@ def name(work: Work, target: Settings) -> Iterator[str]:
 
 
 def stated_regions(seeds: Seeds, target: Settings) -> dict[str, str]:
-    """Give the region of each bucket as the manifest states it, under the target's names."""
+    """Return the region of each bucket as in the manifest, under the target's bucket names."""
     buckets = seeds.manifest["buckets"].items()
     return {getattr(target, name.rsplit("-", 1)[1]): bucket["region"] for name, bucket in buckets}
 
 
 def fetched(url: str) -> requests.Response:
-    """Get a download URL as a plain client does."""
+    """Request a download URL as a plain HTTP client does."""
     return requests.get(url, timeout=TIMEOUT_S)
 
 
 def gotten(url_of: Callable[[], str]) -> object:
-    """Give the status of a download, or what kept its URL from being made."""
+    """Return the HTTP status of a download, or the error that prevented its URL."""
     try:
         return fetched(url_of()).status_code
     except quilt.BackendError as error:
@@ -66,7 +66,7 @@ def gotten(url_of: Callable[[], str]) -> object:
 def test_package_over_two_regions(
     quilt_ops: quilt.QuiltOps, work: Work, name: str, seeds: Seeds, target: Settings
 ) -> None:
-    """Files of both regions are listed and downloaded, each by a URL that is signed for its own region."""
+    """Files of both regions are listed and downloaded, each with a URL signed for its own region."""
     items = quilt_ops.browse_content(name, work.registry)
     assert [(item.path, item.size) for item in items] == [(EAST, 200_000), (WEST, 1000)]
     regions = {}
@@ -82,7 +82,7 @@ def test_package_over_two_regions(
 
 @case(tier="normal", category="regions", needs=("admin",), journey=JOURNEY)
 def test_bucket_regions_reported(admin_ops: quilt.QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """Every bucket is listed with the region that it is in."""
+    """Every bucket is listed with its region."""
     found = {bucket.name: bucket.region for bucket in admin_ops.list_buckets()}
     stated = stated_regions(seeds, target)
     assert {name: found[name] for name in target.ours(found, stated)} == stated
@@ -93,11 +93,11 @@ def test_bucket_regions_reported(admin_ops: quilt.QuiltOps, seeds: Seeds, target
 def test_region_outage_is_reported(
     people: People, work: Work, name: str, seeds: Seeds, fault: Faults, target: Settings, backend: str
 ) -> None:
-    """While the west is out, its file cannot be had and says so; the other one and the listing are as ever."""
+    """During an outage of one region its file fails with a clear error; the other file and the listing work."""
     user = people.create("traveller").name
     ops = people.sign_in(user)
     assert fetched(ops.get_content_url(name, work.registry, WEST)).status_code == 200
-    for aim in ({"user": user}, {"user": CATALOG_USER, "prefix": WEST}):  # nobody else's requests, so no other test's
+    for aim in ({"user": user}, {"user": CATALOG_USER, "prefix": WEST}):  # affects no other test's requests
         fault.set("aws", "error", operation="*", bucket=target.west, status=503, code="ServiceUnavailable", **aim)
     assert gotten(lambda: ops.get_content_url(name, work.registry, WEST)) == OUTAGE[backend]
     east = fetched(ops.get_content_url(name, work.registry, EAST))

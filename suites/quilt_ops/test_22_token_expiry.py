@@ -1,4 +1,4 @@
-"""What ends while it is in use: access tokens, refresh tokens, AWS keys."""
+"""Expiry during use: access tokens, refresh tokens, AWS credentials."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 JOURNEY = "administer"
 TIMEOUT_S = 10
 FILE = "data1.csv"
-SHORT_S = 5  # a life that ends within a test, and leaves a slow machine time for one call
-MARGIN_S = 60  # before its end a token is exchanged
+SHORT_S = 5  # ends within a test, and leaves a slow machine time for one call
+MARGIN_S = 60  # a client exchanges a token this long before its end
 CALLS_S = 10
 
 
 def expired(act: Callable[[], object]) -> str:
-    """Give the end that the error of something expired names."""
+    """Return the expiry time that the error of an expired token or credential contains."""
     with pytest.raises(quilt.QuiltOpsError) as caught:
         act()
     assert type(caught.value) is quilt.AuthenticationError
@@ -53,14 +53,14 @@ def expired(act: Callable[[], object]) -> str:
 
 
 def wait_until(moment: float) -> None:
-    """Wait for a time, in epoch seconds."""
+    """Wait for a time in epoch seconds."""
     left = moment - time.time()
     wait_for("the end of what was given", lambda: time.time() > moment, deadline_s=max(left, 0) + 1, every_s=0.1)
 
 
 @case(tier="high", category="tokens", needs=("mint_jwt",), journey=JOURNEY)
 def test_token_expires_between_calls(make_ops: Callable[..., quilt.QuiltOps], target: Settings) -> None:
-    """A token counts until its end, and then the error names that end."""
+    """A token is accepted until its expiry, and the error afterwards contains the expiry time."""
     claims = claims_of(target.user, lives_s=SHORT_S)
     ops = make_ops({"access_token": sign(claims, target.jwt_secret())})
     assert {bucket.name for bucket in ops.list_buckets()} >= target.visible_buckets
@@ -79,7 +79,7 @@ def test_refresh_is_used(
     fault: Faults,
     call_log: CallLog,
 ) -> None:
-    """A token about to end is exchanged once; the new refresh token is the one that counts from then on."""
+    """A token about to expire is exchanged once, and only the new refresh token is accepted from then on."""
     user = people.create("rotating").name
     token_url = f"{observer.config_json(target.catalog_url)['registryUrl']}/api/token"
     first = control.refresh_token(user)
@@ -104,13 +104,13 @@ def test_refresh_is_used(
 
 
 def exchange(token_url: str, refresh_token: str) -> requests.Response:
-    """Exchange a refresh token as somebody else would."""
+    """Exchange a refresh token on the observer channel, as another client would."""
     with channel("observer"):
         return requests.post(token_url, data={"refresh_token": refresh_token}, timeout=TIMEOUT_S)
 
 
 def exchanges(call_log: CallLog) -> int:
-    """Count the exchanges of the system under test."""
+    """Return the number of token exchanges by the system under test."""
     return sum(call.operation == "token" for call in call_log.calls("catalog"))
 
 
@@ -118,10 +118,10 @@ def exchanges(call_log: CallLog) -> int:
 def test_expiry_during_create(
     people: People, work: Work, target: Settings, observer: Observer, fault: Faults, backend: str
 ) -> None:
-    """Whatever ends during a creation, there is a whole package or none."""
+    """If a token or AWS credentials expire during a creation, the package is complete or does not exist."""
     user, name = people.create("during").name, work.package_name("during")
     entries = [{"logical_key": FILE, "physical_key": f"s3://{target.data}/simple-csv/{FILE}"}]
-    # The catalog looks at the token when a request arrives; S3 looks at the keys of each of quilt3's many.
+    # The catalog checks the token once, on arrival; S3 checks the credentials of each of quilt3's many requests.
     outlived = {"platform": token_ends_during_construct, "quilt3": keys_end_during_push}[backend]
     outlived(people, fault, observer, user, lambda ops: ops.create_package_revision(name, work.registry, entries))
     left = observer.registry_state(work.bucket, name)
@@ -129,7 +129,7 @@ def test_expiry_during_create(
 
 
 def token_ends_during_construct(people: People, fault: Faults, observer: Observer, user: str, create: Creation) -> None:
-    """Create while the token ends: the request was accepted before, so the package is whole."""
+    """Create while the token expires: the request was accepted before, so the package is complete."""
     fault.set("catalog", "latency", operation="construct", user=user, seconds=SHORT_S + 1)
     begun = time.time()
     made = create(people.sign_in(user, lives_s=SHORT_S))
@@ -141,7 +141,7 @@ def token_ends_during_construct(people: People, fault: Faults, observer: Observe
 
 
 def keys_end_during_push(people: People, fault: Faults, _observer: Observer, user: str, create: Creation) -> None:
-    """Create while the AWS keys end: the manifest gets in before, however slow the machine, the pointer does not."""
+    """Create while the AWS credentials expire: after the manifest, before the pointer, however slow the machine."""
     fault.set("catalog", "key-life", user=user, seconds=2 * SHORT_S - 1)
     fault.set("aws", "latency", operation="PutObject", user=user, seconds=SHORT_S)
     expired(lambda: create(people.sign_in(user)))
@@ -149,7 +149,7 @@ def keys_end_during_push(people: People, fault: Faults, _observer: Observer, use
 
 @case(tier="high", category="tokens", needs=("admin", "write", "mint_jwt", "fault"), journey=JOURNEY)
 def test_aws_keys_expire(people: People, fault: Faults, seeds: Seeds, target: Settings) -> None:
-    """Lent keys read until their end, and then neither S3 nor the interface takes them."""
+    """Issued AWS credentials work until their expiry; afterwards both S3 and the interface reject them."""
     user = people.create("keys").name
     fault.set("catalog", "key-life", user=user, seconds=SHORT_S)
     ops, begun = people.sign_in(user), time.time()
