@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     backend = config.getoption("backend")
     install(name, backend if isinstance(backend, str) else "", setattr)
-    isolated.SCRIPT = Path(__file__).with_name("step.py")  # type: ignore[misc]  # a test of the tests
+    isolated.SCRIPT = Path(__file__).with_name("step.py")  # type: ignore[misc]  # only in the proof of the suites
 
 
 def install(name: str, backend: str, put: Callable[[Any, str, Any], None]) -> None:

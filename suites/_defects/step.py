@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path is its own folder
+sys.path.insert(0, str(Path(__file__).parents[2]))  # Python puts only the script's folder on the path
 
 from suites._defects.client import VARIABLE
 from suites._defects.client import install

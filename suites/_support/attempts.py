@@ -130,7 +130,7 @@ class Bench:
         end, seconds = 0.0, 0.0
         for call in self._calls(attempt.since):
             done = call.began + call.ms / 1000
-            seconds += max(done - max(call.began, end), 0.0)
+            seconds += max(done - max(call.began, end), 0.0)  # counts overlapping requests once
             end = max(end, done)
         return replace(attempt, seconds=seconds)
 

@@ -100,8 +100,9 @@ class Faults:
     def set(self, service: str, name: str, **parameters: Any) -> None:
         """Switch a fault on until the test ends.
 
-        A fault without one of the test's own names in its parameters affects other cells. Its end also switches off
-        their fault of the same aim. Such a fault is therefore set only under a lock of the whole target.
+        A fault affects other cells unless its parameters hold a token or one of the test's own names. Its end would
+        also remove another cell's fault with the same parameters. Such a fault is therefore set only under a lock of
+        the whole target.
         """
         if not self._active:
             self._held.enter_context(unobserved("the test broke a service, not the same one for every backend"))
@@ -121,5 +122,5 @@ class Faults:
 
 
 def _is_own(parameters: dict[str, Any]) -> bool:
-    """Return whether a fault affects one test only: tokens always do, users and prefixes if a test named them."""
+    """Return whether a fault affects one test only: by token always, by user or prefix if a test named it."""
     return "token" in parameters or any(OWN in str(parameters.get(aim, "")) for aim in AIMS)

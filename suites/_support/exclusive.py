@@ -45,12 +45,14 @@ def borrowed(
     `beside` is the path of placement.json.
     """
     with alone(beside, name, deadline_s) as file:
+        # Not empty after a kill: the holder died before it restored the value.
         kept = file.read()
         value: Value = json.loads(kept)["value"] if kept else read()
         _keep(file, json.dumps({"value": value}))
         try:
             yield value
         finally:
+            # In this order: after a kill in between, the next holder restores the value once more.
             write(value)
             _keep(file, "")
 

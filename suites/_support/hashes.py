@@ -9,7 +9,7 @@ from typing import Any
 from typing import Final
 
 PART_BYTES: Final = 8 * 1024 * 1024
-MAX_PARTS: Final = 10_000
+MAX_PARTS: Final = 10_000  # S3's limit for the parts of one upload
 
 
 def sha256_hex(data: bytes) -> str:

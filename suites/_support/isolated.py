@@ -12,6 +12,7 @@ from typing import Final
 
 DEADLINE_S: Final = 60
 SCRIPT: Final = Path(__file__).with_name("isolated_step.py")
+# Removed from the child's environment: with them it could sign in without a session of its own.
 INHERITED_SECRETS: Final = ("QUILT_TEST_", "QUILT_API_KEY", "QUILT_REFRESH_TOKEN")
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # a script's path starts with its own folder only
+sys.path.insert(0, str(Path(__file__).parents[2]))  # Python puts only the script's folder on the path
 
 from nightproof import quilt
 from suites._support import large_step
 from suites._support.exploring import explore
 from suites._support.library_step import library
 
-KILOBYTE: Final = 1024
+KILOBYTE: Final = 1024  # Linux reports ru_maxrss in this unit
 SERVER_FAR_FUTURE: Final = 4_000_000_000
 
 
@@ -73,6 +73,7 @@ def stale(request: dict[str, Any]) -> dict[str, Any]:
 def browse(request: dict[str, Any]) -> dict[str, Any]:
     """Browse one level of a package; return the items, the seconds and the growth of peak memory in bytes."""
     ops = construct(request)
+    # Signs in and opens connections before the measurement.
     ops.list_all_packages(request["registry"])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
@@ -83,7 +84,7 @@ def browse(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def measured(request: dict[str, Any]) -> dict[str, Any]:
-    """Make calls in sequence; return results, seconds of each, and the growth of peak memory over all in bytes."""
+    """Run calls in sequence; return results, seconds of each, and the growth of peak memory over all in bytes."""
     ops = construct(request)
     ops.get_auth_status()  # signs in before the clock starts
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

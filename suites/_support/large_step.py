@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nightproof import quilt
 
-KILOBYTE: Final = 1024
+KILOBYTE: Final = 1024  # Linux reports ru_maxrss in this unit
 KEYS_PER_PAGE: Final = 300
 PAGE: Final = """query Page($bucket: String!, $number: Int!, $perPage: Int!) {
   packages(bucket: $bucket) { total page(number: $number, perPage: $perPage) { name } }
@@ -69,7 +69,7 @@ class Reader:
         return ended.rows
 
     def flat(self) -> dict[str, list[Any]]:
-        """Return the number of entries and the flat map of a package within its limit of 1,000 and of one beyond."""
+        """Return number of entries and flat map of two packages; a map beyond 1,000 entries is None."""
         found = {}
         for name in ("bulk/files-1000", "bulk/files-10000"):
             body = self.ops.execute_graphql_query(FLAT, {"bucket": self.request["bucket"], "name": name})

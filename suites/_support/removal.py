@@ -19,7 +19,10 @@ REFUSALS: Final = (BotoCoreError, ClientError, QuiltOpsError)
 
 
 def remove_all(steps: Iterable[Callable[[], None]]) -> None:
-    """Run every step, the last first; raise what failed twice after all have run, the others as its context."""
+    """Run every step, the last first; raise the error of a step that failed twice after all have run.
+
+    Other errors are its context. Only errors in `REFUSALS` are retried.
+    """
     with contextlib.ExitStack() as stack:
         for step in steps:
             stack.callback(_once_more, step)

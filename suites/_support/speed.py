@@ -31,7 +31,7 @@ class Run:
 def run_alone(
     isolated: Isolated, target: Settings, calls: Sequence[Call], *, limit_s: float, timeouts: dict[str, Any] | None
 ) -> Run:
-    """Make calls as the test user in one child process, killed 60 s after four times `limit_s`."""
+    """Run calls as the test user in one child process; kill it after 60 s plus four times `limit_s`."""
     answer = isolated.run(
         "measured",
         deadline_s=START_S + (HARD + 1) * limit_s,

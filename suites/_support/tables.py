@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """Names of Tabulator tables for one test; deletes what was created under them."""
+    """Names of Tabulator tables for one test; deletes the tables created under them."""
 
     def __init__(self, *, ledger: Ledger, admin: QuiltOps, label: str, test_id: str) -> None:
         self._ledger = ledger

@@ -57,7 +57,7 @@ class Ledger(Protocol):
 
 
 class Work:
-    """Names and sources for one test; deletes what was created under them."""
+    """Names and sources for one test; deletes the packages and objects created under them."""
 
     def __init__(
         self, *, ledger: Ledger, observer: Observer, ops: QuiltOps, bucket: str, label: str, test_id: str
@@ -145,8 +145,9 @@ class Work:
         return key
 
     def remove(self) -> None:
-        """Delete packages through the interface and objects directly; record in the ledger what is seen gone."""
+        """Delete packages through the interface and objects directly; record in the ledger those that are gone."""
         prefixes = [partial(self._remove_prefix, prefix, *where) for prefix, where in self._prefixes.items()]
+        # The last step runs first: packages are deleted before the objects that they point at.
         remove_all([*prefixes, *(partial(self._remove_package, *made) for made in self._packages.items())])
 
     def _remove_package(self, name: str, intent: str) -> None:

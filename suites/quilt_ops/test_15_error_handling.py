@@ -35,7 +35,7 @@ TECHNICAL = re.compile(r"Traceback|[{}]|\b[A-Z][A-Za-z]*(Error|Exception|Warning
 
 
 def caught_of(asked: provoked.Provoked, kind: type[quilt.QuiltOpsError], backend: str) -> quilt.QuiltOpsError:
-    """Make a call fail, check class and context of its error, and return the error."""
+    """Check class and context of a call's error, and return the error."""
     with pytest.raises(kind) as caught:
         asked.act()
     assert caught.type is kind
@@ -171,7 +171,7 @@ def test_messages_are_clear(
 
 
 def check_messages(table: Sequence[provoked.Provoked]) -> None:
-    """Make each call fail, and check that a person can read its message."""
+    """Check that each call fails with a message that a person can read."""
     for asked in table:
         with pytest.raises(quilt.QuiltOpsError) as caught:
             asked.act()
