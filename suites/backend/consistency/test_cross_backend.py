@@ -1,4 +1,4 @@
-"""One package seen by four readers and by the observer: browsing, search, Tabulator, Athena on files."""
+"""One package through four readers and the observer: browsing, search, Tabulator, Athena over files."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_four_readers_agree(
     observer: Observer,
     target: Settings,
 ) -> None:
-    """Names, sizes, hashes and rows are the same whichever reader tells them."""
+    """Browsing, search, Tabulator and Athena return the same names, sizes, hashes and rows of a package."""
     name = work.package_name("readers")
     message = work.own_message("Four readers")
     top_hash = _made(quilt_ops, work, observer, name, message, target)
@@ -89,7 +89,10 @@ def _marker(name: str) -> str:
 
 
 def _made(quilt_ops: QuiltOps, work: Work, observer: Observer, name: str, message: str, target: Settings) -> str:
-    """Put the sources and make the package by copy, over a first revision of other rows; give its hash."""
+    """Upload the sources and create the package by copy, as the second revision; return its hash.
+
+    The first revision holds other rows, so that a reader of an old revision is noticed.
+    """
     prefix = work.prefix(target.scratch, "readers")
     decoy = rows.as_csv(rows.generated("decoy", 0, 100))
     given = [
@@ -105,7 +108,7 @@ def _made(quilt_ops: QuiltOps, work: Work, observer: Observer, name: str, messag
 
 
 def _browsed(quilt_ops: QuiltOps, work: Work, name: str) -> dict[str, tuple[str, int | None]]:
-    """Walk the package, one level at a time."""
+    """Browse the whole package level by level; return type and size of each file by path."""
     found: dict[str, tuple[str, int | None]] = {}
     folders = [""]
     while folders:
@@ -118,7 +121,7 @@ def _browsed(quilt_ops: QuiltOps, work: Work, name: str) -> dict[str, tuple[str,
 
 
 def _searched(quilt_ops: QuiltOps, work: Work, top_hash: str) -> dict[str, tuple[str, int]]:
-    """Find the documents of the package's entries."""
+    """Search the index for the entries of a revision; return type and size of each file by path."""
     of_revision = [{"exists": {"field": "entry_lk"}}, {"term": {"mnfst_name": top_hash}}]
     found = find_documents(quilt_ops, f"{work.bucket}_packages", {"bool": {"must": of_revision}})
     observe("entries", sorted([entry["entry_lk"], entry["entry_size"]] for entry in found))
@@ -136,13 +139,13 @@ def _check_tables(
     top_hash: str,
     target: Settings,
 ) -> None:
-    """Read the rows by Tabulator, and by an external table over the copied objects."""
+    """Read the rows through Tabulator, and through an external table over the copied objects."""
     table = tables.name(work.bucket, "readers")
     config = CONFIG.format(package=name)
     assert admin_ops.create_tabulator_table(work.bucket, table, config) == {"name": table, "config": config}
     assert {"name": table, "config": config} in admin_ops.list_tabulator_tables(work.bucket)
     place, added = tabulator.place(work.bucket, table), '"$logical_key", "$pkg_name", "$top_hash", "$issue"'
-    full = _rows(tabulator.query(f"SELECT id, name, value, {added} FROM {place} ORDER BY id"))  # noqa: S608 - own names
+    full = _rows(tabulator.query(f"SELECT id, name, value, {added} FROM {place} ORDER BY id"))  # noqa: S608 - the test's names
     assert [row[3:] for row in full] == [["file1.csv", name, top_hash, None]] * len(ROWS)
     glue = glue_tables.place(glue_tables.csv("readers", COLUMNS, f"s3://{work.bucket}/{name}/"))
     athena, by_path = quilt_ops.get_boto3_client("athena"), "WHERE \"$path\" LIKE '%/file1.csv'"

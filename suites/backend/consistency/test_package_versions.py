@@ -1,4 +1,4 @@
-"""Every reader agrees about every version of a package, also when versions share a second."""
+"""Agreement of all readers on every version of a package, also when versions share a second."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ VERSIONS = [
 
 @dataclass(frozen=True)
 class Readers:
-    """The readers that must agree, and the place where they look."""
+    """The readers that must agree, and the work space that they read."""
 
     ops: QuiltOps
     observer: Observer
     work: Work
 
     def bytes_of(self, name: str, top_hash: str, paths: list[str]) -> dict[str, bytes]:
-        """Give the files of a version as their URLs serve them."""
+        """Return the bytes of a version's files, downloaded from their URLs."""
         found = {}
         for path in paths:
             url = self.ops.get_content_url(name, self.work.registry, path, top_hash)
@@ -55,24 +55,24 @@ class Readers:
         return found
 
     def files_of(self, name: str, top_hash: str) -> dict[str, int | None]:
-        """Give the files of a version, browsed by its hash."""
+        """Return the sizes of a version's files by path, browsed by its hash."""
         listed = self.ops.browse_content(name, self.work.registry, "", top_hash)
         for folder in [item.path for item in listed if item.type == "directory"]:
             listed += self.ops.browse_content(name, self.work.registry, folder, top_hash)
         return {item.path: item.size for item in listed if item.type == "file"}
 
     def write(self, name: str, version: dict[str, str], sources: dict[str, str], number: int) -> str:
-        """Make the package, or its next version; give the hash."""
+        """Create the package or, from `number` 1 on, its next version; return the hash."""
         entries: list[dict[str, Any]] = [{"logical_key": k, "physical_key": sources[c]} for k, c in version.items()]
         make = self.ops.update_package_revision if number else self.ops.create_package_revision
         metadata = {"description": f"version {number}"}
         return make(name, self.work.registry, entries, message=f"Version {number}", metadata=metadata).top_hash
 
 
-@pytest.mark.timeout(400)  # more than 500 requests, on a long link too
+@pytest.mark.timeout(400)  # more than 500 requests, also over a slow network
 @case(tier="critical", category="consistency", needs=("write",), journey="publish-data")
 def test_versions_agree_everywhere(quilt_ops: QuiltOps, observer: Observer, work: Work) -> None:
-    """Lists, info, URL, search and the stored registry name the same versions with the same bytes."""
+    """Revision list, package information, URL, search and stored registry agree on versions and bytes."""
     readers, name = Readers(quilt_ops, observer, work), work.package_name("versions")
     sources = {key: work.put("versions", f"{key}.txt", data) for key, data in CONTENT.items()}
     hashes: list[str] = []
@@ -91,7 +91,10 @@ def test_versions_agree_everywhere(quilt_ops: QuiltOps, observer: Observer, work
 
 
 def _check_newest(readers: Readers, name: str, hashes: list[str], version: dict[str, str]) -> None:
-    """Compare list, info and pointers after a write; `hashes` are the versions so far, the newest last."""
+    """Compare list, information and pointers after a write.
+
+    `hashes` are the versions so far, the newest last.
+    """
     bucket, registry = readers.work.bucket, readers.work.registry
     revisions = readers.ops.list_package_revisions(name, registry)
     assert [revision.top_hash for revision in revisions] == hashes[::-1]
@@ -110,7 +113,7 @@ def _check_newest(readers: Readers, name: str, hashes: list[str], version: dict[
 
 
 def _check_content(readers: Readers, name: str, top_hash: str, version: dict[str, str]) -> None:
-    """Read a version by its hash: stored under its true hash, with the bytes that were sent."""
+    """Read a version by its hash: the stored manifest has that hash, and the bytes are those that were sent."""
     manifest = readers.observer.manifest(readers.work.bucket, top_hash)
     assert manifest.computed_hash == top_hash
     sent = {path: CONTENT[key] for path, key in version.items()}
@@ -122,7 +125,10 @@ def _check_content(readers: Readers, name: str, top_hash: str, version: dict[str
 
 
 def _check_collision(readers: Readers, name: str, sources: dict[str, str]) -> None:
-    """Write three versions as fast as it goes, until all fall into one second; none may be lost by its hash."""
+    """Write three versions as fast as possible, until all share a second. Each must stay readable by its hash.
+
+    A pointer's name is a whole second, so the list may lack versions. That is a finding, not a failure.
+    """
     with unobserved("how many of three quick writes share a second is a matter of speed"):
         for number in range(ROUNDS):
             versions = [{"a.txt": key, f"round{number}.txt": "one"} for key in ("one", "two", "new")]

@@ -1,4 +1,4 @@
-"""Who may not, does not: each refusal names the right that lacks, and a bad token opens no way in."""
+"""Missing permissions and bad tokens: each error names the missing permission, and no bad token is accepted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ parser: {format: csv}
 
 @dataclass(frozen=True)
 class Names:
-    """What the calls are about: a package that is there, one to be made, a user and a table."""
+    """The objects of the calls: an existing package, a new package, a user and a table."""
 
     present: str
     new: str
@@ -60,7 +60,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Denied:
-    """One call, who makes it in vain, the right that lacks, and what the role has instead."""
+    """One call that must be rejected: its caller, the missing permission, and the role's access level instead."""
 
     operation: str
     act: Callable[[quilt.QuiltOps], object]
@@ -70,7 +70,7 @@ class Denied:
 
 
 def reads(target: Settings) -> list[Denied]:
-    """Give the five ways to look into a bucket that the role may not read."""
+    """Return five read calls on a bucket that the role may not read."""
     private = f"s3://{target.private}"
     acts: dict[str, Callable[[quilt.QuiltOps], object]] = {
         "get_package_info": lambda ops: ops.get_package_info(HIDDEN, private),
@@ -83,7 +83,7 @@ def reads(target: Settings) -> list[Denied]:
 
 
 def writes(target: Settings, names: Names) -> list[Denied]:
-    """Give the three ways to change a registry."""
+    """Return the three calls that change a registry."""
     entries = [{"logical_key": "data.csv", "physical_key": f"s3://{target.data}/single-file/data.csv"}]
     registry = target.work_registry
     acts: dict[str, Callable[[quilt.QuiltOps], object]] = {
@@ -95,7 +95,7 @@ def writes(target: Settings, names: Names) -> list[Denied]:
 
 
 def administration(target: Settings, names: Names, *, is_open: bool) -> list[Denied]:
-    """Give four calls of admins."""
+    """Return four calls that only admins may make."""
     email = f"{names.user}@example.org"
     acts: list[tuple[str, str, str, Callable[[quilt.QuiltOps], object]]] = [
         ("admin.create_user", "user", "read_write", lambda ops: ops.admin.create_user(names.user, email, "user")),
@@ -110,13 +110,13 @@ def administration(target: Settings, names: Names, *, is_open: bool) -> list[Den
 
 
 def found_anywhere(ops: quilt.QuiltOps, text: str) -> set[tuple[str, str]]:
-    """Search without naming a bucket, and give bucket and name of what is found."""
+    """Search without a bucket; return bucket and name of each hit."""
     found = ops.execute_graphql_query(SEARCH, {"text": text})["data"]["searchPackages"]
     return {(hit["bucket"], hit["name"]) for hit in found.get("firstPage", {}).get("hits", ())}
 
 
 def check_denied(denied: Denied, ops: quilt.QuiltOps, call_log: CallLog, backend: str) -> None:
-    """Make a call in vain: the error is exact, and a server refused this very user."""
+    """Check that a call is rejected with the exact error, and that a server answered this user with 403."""
     user, before = ops.get_auth_status().user_name, len(call_log.calls())
     with pytest.raises(quilt.QuiltOpsError) as caught:
         denied.act(ops)
@@ -134,7 +134,7 @@ def check_denied(denied: Denied, ops: quilt.QuiltOps, call_log: CallLog, backend
 
 @dataclass(frozen=True)
 class World:
-    """What refused calls must leave as it is."""
+    """The state that rejected calls must leave unchanged."""
 
     observer: Observer
     admin: quilt.QuiltOps
@@ -142,7 +142,7 @@ class World:
     names: Names
 
     def state(self) -> dict[str, Any]:
-        """Give packages, users, tables and open query as they are now."""
+        """Return the present state of packages, user, table and open query."""
         work = self.target.work
         return {
             "hidden": self.hidden(),
@@ -154,7 +154,7 @@ class World:
         }
 
     def hidden(self) -> dict[str, str]:
-        """List the hidden package's pointers straight from S3, with an admin's keys: the harness's may not."""
+        """Return the hidden package's pointers from S3, with an admin's keys; the harness may not read them."""
         s3 = self.admin.get_boto3_client("s3")
         listed = s3.list_objects_v2(Bucket=self.target.private, Prefix=f".quilt/named_packages/{HIDDEN}/")
         return {item["Key"]: item["ETag"] for item in listed["Contents"]}
@@ -172,7 +172,7 @@ def test_denied_operations(
     call_log: CallLog,
     backend: str,
 ) -> None:
-    """Twelve calls fail for want of one right each and change nothing; an admin makes the same calls with success."""
+    """Twelve calls, each without one permission, are rejected and change nothing; an admin makes the same calls."""
     source = {"logical_key": "data.csv", "physical_key": f"s3://{target.data}/single-file/data.csv"}
     names = Names(
         work.create("denied", [source]), work.package_name("denied"), people.name("denied"),
@@ -199,13 +199,16 @@ def test_denied_operations(
 
 @dataclass(frozen=True)
 class Door:
-    """The three routes of the registry that a token opens, each of which asks for it by itself."""
+    """The registry's three routes that need a token: GraphQL, REST search and AWS credentials.
+
+    Each route checks the token by itself.
+    """
 
     registry_url: str
     index: str
 
     def answers(self, token: str) -> list[tuple[int, str]]:
-        """Give status and refusal code of GraphQL, REST search and keys."""
+        """Return HTTP status and error code of each route."""
         headers = {"Authorization": f"Bearer {token}"}
         graphql = requests.post(f"{self.registry_url}/graphql", json=ASKED, headers=headers, timeout=TIMEOUT_S)
         search = {"index": self.index, "action": "search", "query": "csv"}
@@ -217,7 +220,7 @@ class Door:
         return [(answer.status_code, answer.json().get("code", "")) for answer in (graphql, *got)]
 
     def keys(self, token: str) -> dict[str, str]:
-        """Let the registry lend AWS keys."""
+        """Return AWS credentials that the registry issues for a token, as boto3 arguments."""
         answer = requests.get(
             f"{self.registry_url}/api/auth/get_credentials",
             headers={"Authorization": f"Bearer {token}"},
@@ -233,7 +236,7 @@ OPEN = [(200, "")] * 3
 
 
 def s3_code(keys: dict[str, str], bucket: str) -> str:
-    """List a bucket with keys and give the code of the refusal, empty where there is none."""
+    """List a bucket with the given credentials; return the error code, or an empty string on success."""
     try:
         boto3.client("s3", **keys).list_objects_v2(Bucket=bucket, MaxKeys=1)  # type: ignore[call-overload]  # keywords
     except ClientError as error:
@@ -242,7 +245,7 @@ def s3_code(keys: dict[str, str], bucket: str) -> str:
 
 
 def check_refused(ops: quilt.QuiltOps, backend: str, reason: str, **more: str) -> None:
-    """Use an instance in vain: nobody is let in, for the right reason."""
+    """Check that a client raises AuthenticationError with the exact reason."""
     with pytest.raises(quilt.QuiltOpsError) as caught:
         ops.list_buckets()
     assert type(caught.value) is quilt.AuthenticationError
@@ -259,7 +262,7 @@ def check_refused(ops: quilt.QuiltOps, backend: str, reason: str, **more: str) -
 
 
 def signed_badly(target: Settings, user: str) -> dict[str, tuple[str, str]]:
-    """Give tokens that were never good, each with the reason of its refusal and the code of the registry."""
+    """Return tokens that were never valid, each with the expected reason and the expiry time, if any."""
     secret, claims = target.jwt_secret(), claims_of(user, lives_s=600)
     over = claims_of(user, lives_s=-60)
     return {
@@ -273,7 +276,7 @@ def signed_badly(target: Settings, user: str) -> dict[str, tuple[str, str]]:
 def taken_back(
     door: Door, good: quilt.QuiltOps, admin: quilt.AdminOps, fault: Faults, tokens: dict[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Give tokens that were good until now, by the reason for which they no longer are."""
+    """Return tokens that were valid until now, each with the reason why they no longer are."""
     key = good.create_api_key("np-refused")
     for token in (tokens["revoked"], tokens["inactive"], key.secret):
         assert door.answers(token) == OPEN
@@ -300,7 +303,7 @@ def test_bad_tokens_are_refused(
     fault: Faults,
     backend: str,
 ) -> None:
-    """Seven bad tokens and three bad pairs of keys open none of the four doors; the good ones do, before and after."""
+    """Seven bad tokens and three bad AWS key pairs are rejected with the exact reason; valid ones are accepted."""
     user, idle = people.create("token").name, people.create("idle").name
     secret = target.jwt_secret()
     good = sign(claims_of(user, lives_s=600), secret)

@@ -1,4 +1,4 @@
-"""Services that are slow, broken, overloaded or away: each is told from the others, and recovery is seen."""
+"""Slow, broken, overloaded and absent services: each leads to its own error, and recovery is noticed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ JOURNEY = "understand-errors"
 STALL_S, SLOW_FAILURE_S = 35, 20
 SHORT_S, LONG_S = 30, 60
 BRIEF_S = 2
-# How much later the server may be done, how late a limit may end a request, how long a late failure may take on top.
+# In seconds: for the server to finish late, for a limit to end a request, and for a late failure on top of the stall.
 TOGETHER_S = 120
 LATE_S, END_S, LATE_FAILURE_S = 45, 3, 5
 TOKEN_LIFE_S = 600
@@ -74,7 +74,7 @@ def bench_of(
     tmp_path: Path,
     backend: str,
 ) -> Callable[[str], Bench]:
-    """Give what makes a bench of an own user, so that no fault reaches another bench or the tests of other cells."""
+    """Return a function that creates a bench with its own user, so that its faults affect no other test or bench."""
     attempts = Attempts(work, observer, f"s3://{target.data}/single-file/data.csv")
 
     def made(name: str) -> Bench:
@@ -97,7 +97,7 @@ def bench_of(
 
 
 def failure_of(attempt: Attempt, backend: str) -> dict[str, Any]:
-    """Give what an attempt's error said, less the words of the library below and the time, which both vary."""
+    """Return the error context without the fields that vary (original_exception, elapsed_s)."""
     assert attempt.context["backend_type"] == backend
     assert attempt.context["operation"] == "create_package_revision"
     assert type(attempt.context["original_exception"]) is str
@@ -106,14 +106,14 @@ def failure_of(attempt: Attempt, backend: str) -> dict[str, Any]:
 
 
 def server_error(backend: str) -> dict[str, Any]:
-    """Give the error of a server that answers 500: the catalog's, or S3's own."""
+    """Return the error context for a server that answers 500: the catalog, or S3 for quilt3."""
     if backend == "platform":
         return {"kind": "http", "http_status": 500}
     return {"kind": "s3", "s3_code": "InternalError", "http_status": 500}
 
 
 def out_of_time(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> Callable[[], None]:
-    """Case b: the client gives up at its limit, the server finishes what it began."""
+    """Prepare case b: the client gives up at its limit, and the server finishes the request."""
     expected, name = bench.attempts.hash_of(usual, "b"), bench.attempts.name()
     work.expect_manifest(expected)
     bench.switch("catalog-construct-latency-35s", STALL_S)
@@ -130,7 +130,7 @@ def check_out_of_time(bench: Bench, work: Work, observer: Observer, name: str, e
     wait_for("the server to finish", lambda: where in observer.inventory(work.bucket, where), deadline_s=LATE_S)
     assert observer.manifest(work.bucket, expected).computed_hash == expected
     assert limit_s <= late.context["elapsed_s"] < limit_s + END_S + bench.lead_s(late)
-    # In quilt3 it is the client that writes the pointers, and it gave up.
+    # In quilt3 the client writes the pointers, and it gave up before.
     latest = partial(latest_of, observer, work.bucket, late.name)
     written = {"platform": [expected], "quilt3": []}[bench.backend]
     wait_for("the pointer", lambda: latest() == written, deadline_s=LATE_S)
@@ -138,18 +138,18 @@ def check_out_of_time(bench: Bench, work: Work, observer: Observer, name: str, e
 
 
 def latest_of(observer: Observer, bucket: str, name: str) -> list[str]:
-    """Give the hash that `latest` holds, nothing where there is no pointer."""
+    """Return the hash in the `latest` pointer as a list, empty if there is no pointer."""
     return [observer.latest(bucket, name)[0]] if observer.exists(bucket, name) else []
 
 
 def slow_but_right(bench: Bench) -> Callable[[], None]:
-    """Case c: the same stall under a longer limit is a success, and no more than slow."""
+    """Prepare case c: the same stall under a longer limit is a success, only marked slow."""
     bench.switch("catalog-construct-latency-35s", STALL_S)
     return partial(check_slow, bench, bench.attempts.name())
 
 
 def check_slow(bench: Bench, name: str) -> None:
-    """Wait for a creation that is right after a while."""
+    """Wait for a creation that succeeds after the stall."""
     slow = bench.clocked(bench.apart(LONG_S, "c", name))
     stall_s = STALL_S * bench.factor
     assert (bench.class_of("c", slow), slow.context) == ("pass (slow)", {})
@@ -159,7 +159,7 @@ def check_slow(bench: Bench, name: str) -> None:
 
 
 def broken(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None:
-    """Case d: a failure at once is a failure."""
+    """Check case d: an immediate failure is an error."""
     bench.switch("catalog-construct-fast-500")
     failed = bench.make("d")
     assert failed.verdict(1) == "error"
@@ -169,14 +169,14 @@ def broken(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> None
 
 
 def broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt) -> Callable[[], None]:
-    """Case e: a failure after a while is no timeout."""
+    """Prepare case e: a failure after a delay is an error, not a timeout."""
     bench.switch("catalog-construct-fast-500")
     bench.switch("latency", SLOW_FAILURE_S, operation=CONSTRUCT[bench.backend][1])
     return partial(check_broken_late, bench, work, observer, usual, bench.attempts.name())
 
 
 def check_broken_late(bench: Bench, work: Work, observer: Observer, usual: Attempt, name: str) -> None:
-    """Wait for a creation that fails after a while."""
+    """Wait for a creation that fails after a delay."""
     failed = bench.clocked(bench.apart(LONG_S, "e", name))
     stall_s = SLOW_FAILURE_S * bench.factor
     assert bench.class_of("e", failed) == "error (slow)"
@@ -187,7 +187,7 @@ def check_broken_late(bench: Bench, work: Work, observer: Observer, usual: Attem
 
 
 def broken_afterwards(bench: Bench, work: Work) -> None:
-    """Case f: what fails is the reading, and not the creation before it."""
+    """Check case f: the read fails, and the creation before it does not."""
     bench.fault.set("catalog", "catalog-dirsize-error", user=bench.user)
     made = bench.make("f")
     assert (made.verdict(1), made.context) == ("pass", {})
@@ -206,7 +206,7 @@ def broken_afterwards(bench: Bench, work: Work) -> None:
 
 
 def caught_in(act: Callable[[], object]) -> dict[str, Any]:
-    """Make a call that the system fails, and give the context of its error."""
+    """Check that a call raises BackendError, and return its context."""
     with pytest.raises(quilt.QuiltOpsError) as caught:
         act()
     assert type(caught.value) is quilt.BackendError
@@ -217,7 +217,7 @@ def caught_in(act: Callable[[], object]) -> dict[str, Any]:
 @case(tier="critical", category="error_handling", needs=NEEDS, journey=JOURNEY)
 @pytest.mark.timeout(240)
 def test_slow_and_broken_are_told_apart(bench_of: Callable[[str], Bench], work: Work, observer: Observer) -> None:
-    """A creation that takes long, one that fails and one that fails late differ in class, numbers and what is left."""
+    """Slow, failing and late failing creations differ in class, in error context and in what they leave stored."""
     short, long, late = bench_of("short"), bench_of("long"), bench_of("late")
     usual = short.normal("a1")
     waiting = [
@@ -225,7 +225,7 @@ def test_slow_and_broken_are_told_apart(bench_of: Callable[[str], Bench], work: 
         slow_but_right(long),
         broken_late(late, work, observer, usual),
     ]
-    together(waiting, TOGETHER_S)  # each user has a fault of its own, and all that happens is waiting
+    together(waiting, TOGETHER_S)  # concurrent, because each user has its own fault and all three only wait
     for number, bench in enumerate((short, long, late), start=2):
         usual = bench.normal(f"a{number}")
     broken(late, work, observer, usual)
@@ -236,7 +236,7 @@ def test_slow_and_broken_are_told_apart(bench_of: Callable[[str], Bench], work: 
 
 @dataclass(frozen=True)
 class Services:
-    """What a user has, so that one service may be broken for him alone."""
+    """The services of one user, so that a fault can break one of them for this user only."""
 
     ops: quilt.QuiltOps
     package: str
@@ -244,23 +244,23 @@ class Services:
     target: Settings
 
     def search_nothing(self) -> list[Any]:
-        """Search what is nowhere."""
+        """Search for a word that no package contains."""
         return self.ops.search_packages("nonexistent-xyz-123", self.registry)
 
     def read(self) -> tuple[list[str], str, bytes]:
-        """Browse and describe a package, and read its file through a URL: all that needs no search."""
+        """Browse, describe and download a package: operations that need no search."""
         items = self.ops.browse_content(self.package, self.registry)
         url = self.ops.get_content_url(self.package, self.registry, items[0].path)
         data = requests.get(url, timeout=TIMEOUT_S).content
         return [item.path for item in items], self.ops.get_package_info(self.package, self.registry).name, data
 
     def query(self, deadline_s: float) -> list[list[str | None]]:
-        """Let Athena run a statement, and give its rows."""
+        """Run a statement on Athena and return its rows."""
         return query(self.ops.get_boto3_client("athena"), "SELECT 1 AS one", deadline_s=deadline_s).rows
 
 
 def search_is_down(services: Services, fault: Faults, user: str, backend: str) -> None:
-    """An overloaded search is named so, and takes nothing else down; then it is back."""
+    """Check that an overloaded search gives HTTP 503, that other operations still work, and that it recovers."""
     assert services.search_nothing() == []
     before = services.read()
     fault.set("catalog", "error", operation=SEARCH[backend], user=user, status=503)
@@ -276,7 +276,7 @@ def search_is_down(services: Services, fault: Faults, user: str, backend: str) -
 
 
 def retry_after(services: Services, backend: str) -> str | None:
-    """Ask the search itself and give when it says to come back."""
+    """Send a search without the client and return its `Retry-After` header."""
     headers, endpoint = services.ops.get_graphql_auth_headers(), services.ops.get_graphql_endpoint()
     if backend == "platform":
         body = {"query": FOUND, "operationName": SEARCH[backend]}
@@ -290,7 +290,10 @@ def retry_after(services: Services, backend: str) -> str | None:
 
 
 def storage_is_down(services: Services, fault: Faults, user: str, call_log: CallLog, seeds: Seeds) -> None:
-    """Two refusals of three are tried away, refusals without end are an error, and so is a catalog without storage."""
+    """Check that two 503 answers of S3 are retried, and that permanent ones are an error.
+
+    A catalog that cannot read its storage leads to HTTP 500.
+    """
     s3, target = services.ops.get_boto3_client("s3"), services.target
     where = {"Bucket": target.data, "Key": "single-file/data.csv"}
     assert len(services.ops.list_buckets()) == len(target.visible_buckets)
@@ -317,7 +320,7 @@ def storage_is_down(services: Services, fault: Faults, user: str, call_log: Call
 
 
 def catalog_is_away(away: quilt.QuiltOps, url: str) -> None:
-    """A catalog whose port nobody listens on is unreachable, and said to be within the time of a connection."""
+    """Check that a catalog on a closed port is unreachable, reported within the connection timeout."""
     began = time.monotonic()
     with unobserved("the port that nobody listens on is another one each time"):
         context = caught_in(away.list_buckets)
@@ -327,7 +330,7 @@ def catalog_is_away(away: quilt.QuiltOps, url: str) -> None:
 
 
 def answers_are_late(services: Services, fault: Faults, user: str) -> None:
-    """A limit of one query ends it, and one of Athena is stopped on the server."""
+    """Check that the timeout of one query ends it, and that a statement out of time is stopped on Athena."""
     me = partial(services.ops.execute_graphql_query, "query Me { me { name } }")
     fault.set("catalog", "latency", operation="Me", user=user, seconds=LATE_ANSWER_S)
     context = caught_in(partial(me, timeout_s=LIMIT_S))
@@ -359,7 +362,7 @@ def test_recovery_and_degradation(
     call_log: CallLog,
     backend: str,
 ) -> None:
-    """One service after the other is overloaded, away, broken or endless; each is named, and all is well afterwards."""
+    """Each overloaded, unreachable, broken or endless service leads to its own error, and all work again afterwards."""
     user = people.create("recovery").name
     source = {"logical_key": "data.csv", "physical_key": f"s3://{target.data}/single-file/data.csv"}
     services = Services(people.sign_in(user), work.create("recovery", [source]), work.registry, target)

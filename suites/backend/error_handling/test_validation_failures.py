@@ -1,4 +1,4 @@
-"""What does not fit is refused by name, value and rule, by the client and by the server behind it."""
+"""Invalid input: the client and the server behind it reject it by field, value and rule."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ SESSION = f"""mutation B($scope: String!, $ttl: Int!) {{
 
 @pytest.fixture
 def sso_kept(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[str | None]:
-    """Hold the SSO text alone, and give it as it is: a server that takes a bad one has it for everybody."""
+    """Hold the SSO text alone and yield it: a server that accepts an invalid one has it for everybody."""
     with borrowed_sso(admin_ops.admin, target) as text:
         yield text
 
 
 def check_refused(asked: unfit.Unfit, backend: str) -> None:
-    """Make a call whose argument does not fit."""
+    """Check that a call with an invalid argument raises the exact ValidationError."""
     with pytest.raises(quilt.QuiltOpsError) as caught:
         asked.act()
     assert type(caught.value) is quilt.ValidationError
@@ -61,7 +61,7 @@ def check_refused(asked: unfit.Unfit, backend: str) -> None:
 
 
 def sent_to_server(target: Settings, names: list[str], user: str, table: str) -> list[tuple[str, dict[str, Any]]]:
-    """Give what no client of ours would send: eight documents, each with one bad value."""
+    """Return eight documents that our clients never send, each with one invalid value."""
     good = {"logicalKey": "data.csv", "physicalKey": f"s3://{target.data}/single-file/data.csv"}
     packages = {
         "a.b/c": good,
@@ -80,7 +80,7 @@ def sent_to_server(target: Settings, names: list[str], user: str, table: str) ->
 
 
 def refusal_of(admin: quilt.QuiltOps, document: str, variables: dict[str, Any]) -> tuple[str, str]:
-    """Send a document and give name and path of the one error in its InvalidInput arm."""
+    """Send a document; return name and path of the one error in its InvalidInput result."""
     found = admin.execute_graphql_query(document, variables)["data"]
     while "__typename" not in found:
         (found,) = found.values()
@@ -103,7 +103,7 @@ REFUSALS = [
 
 @dataclass(frozen=True)
 class World:
-    """What refused calls must leave as it is."""
+    """The state that rejected calls must leave unchanged."""
 
     observer: Observer
     admin: quilt.QuiltOps
@@ -113,7 +113,7 @@ class World:
     table: str
 
     def state(self) -> dict[str, Any]:
-        """Give packages, user, table and the SSO configuration as they are now."""
+        """Return the present state of packages, user, table and SSO configuration."""
         sso = self.admin.admin.get_sso_config()
         return {
             "packages": [self.observer.registry_state(self.target.work, name) for name in self.packages],
@@ -136,7 +136,7 @@ def test_invalid_inputs_are_refused(
     call_log: CallLog,
     backend: str,
 ) -> None:
-    """Thirty-two arguments never leave the client, eight are refused by the server too, and their neighbours pass."""
+    """The client rejects 32 invalid arguments without a request, the server eight more; unusual valid input passes."""
     user, table = people.create("taken").name, tables.name(target.work, "unfit")
     packages = [work.package_name("unfit") for _ in range(3)]
     world = World(observer, admin_ops, target, packages, user, table)
@@ -159,7 +159,7 @@ def test_invalid_inputs_are_refused(
 
 
 def check_missing_source(ops: quilt.QuiltOps, work: Work, name: str, uri: str, backend: str) -> None:
-    """A source that is not there is named, and no package comes of it."""
+    """Check that the error for a missing source names it, and that no package is created."""
     with pytest.raises(quilt.QuiltOpsError) as caught:
         ops.create_package_revision(name, work.registry, [{"logical_key": "a.csv", "physical_key": uri}])
     assert type(caught.value) is quilt.NotFoundError
@@ -173,7 +173,7 @@ def check_missing_source(ops: quilt.QuiltOps, work: Work, name: str, uri: str, b
 
 
 def check_neighbours(ops: quilt.QuiltOps, work: Work, observer: Observer, source: str) -> None:
-    """What only looks unusual passes: signs in a name, a space in a key, metadata without members."""
+    """Check that valid but unusual input passes: signs in a name, a space in a key, empty metadata."""
     entry = {"logical_key": "data.csv", "physical_key": source}
     signs = work.create("a_b-c-d", [entry])
     spaced = work.create("spaced", [entry | {"logical_key": "a key.csv"}])

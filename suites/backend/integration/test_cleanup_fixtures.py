@@ -1,4 +1,4 @@
-"""What a test made is gone after it, however the test ended; and the sweeper takes what nobody could take away."""
+"""Cleanup after tests: fixtures delete what a test created, however it ends; the sweeper deletes the rest."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EXITS = {"asserts": 1, "setup": 1, "finalizer": 1, "refused": 0, "killed": -9, "
 
 @dataclass(frozen=True)
 class Bench:
-    """A pytest of its own, the user whose keys it has, and what looks at its leftovers."""
+    """A nested pytest, the user whose credentials it has, and readers of what it leaves."""
 
     inner: Inner
     user: str
@@ -51,25 +51,25 @@ class Bench:
     control: Control
 
     def present(self, case: str) -> list[str]:
-        """Name what a case made in S3 and what is still there for a reader."""
+        """Return the titles of a case's S3 resources that are still visible to a reader."""
         found = [made for made in self.inner.resources(case) if self.observer.inventory(*made.place)]
         return [made.title for made in found]
 
     def left(self, resources: list[Resource]) -> set[str]:
-        """Name resources of which S3 holds anything: a version, a delete marker, an unfinished upload."""
+        """Return the titles of resources of which S3 holds a version, a delete marker or an unfinished upload."""
         return {made.title for made in resources if self.observer.leftovers(*made.place)}
 
     def states(self, case: str) -> set[str]:
-        """Give what became of a case's resources, as its ledger says."""
+        """Return the last states of a case's resources in its ledger."""
         return {made.state for made in self.inner.resources(case)}
 
     def statuses(self, test: str, operation: str, phase: str) -> list[int]:
-        """Give how S3 answered an operation of a generated test, in order of time."""
+        """Return S3's statuses for an operation of a generated test in one phase, in order of time."""
         calls = self.calls("aws", test)
         return [call["status"] for call in calls if (call["operation"], call["phase"]) == (operation, phase)]
 
     def calls(self, service: str, test: str) -> list[Any]:
-        """Give what a service logged of a generated test, in order of time."""
+        """Return the requests of a generated test that a service logged, in order of time."""
         found = self.control.request("GET", service, "calls", params={"test": self.inner.test_of(test)})
         return sorted(found, key=lambda call: float(call["time"]))
 
@@ -79,7 +79,7 @@ def bench(
     ledger: Ledger, people: People, observer: Observer, control: Control, target: Settings, backend: str,
     request: pytest.FixtureRequest,
 ) -> Bench:  # fmt: skip
-    """Give a bench with the keys of an own user, so that no fault reaches the tests of other cells."""
+    """Return a bench with the credentials of its own user, so that no fault affects tests of other cells."""
     user = people.create("inner").name
     folder = f"inner-{request.node.name}-{os.environ.get('NIGHTPROOF_PASS', '1')}"
     inner = Inner(ledger.path.parent / folder, ledger.run_id, backend, target, lent_keys(people.sign_in(user)))
@@ -87,12 +87,12 @@ def bench(
 
 
 def hashes_of(output: str) -> list[str]:
-    """Give the revisions that a generated test says it made."""
+    """Return the hashes of the revisions that a generated test prints."""
     return re.findall(r"made ([0-9a-f]{64})", output)
 
 
 def check_swept(bench: Bench, bucket: str, made: list[str]) -> None:
-    """Run the sweeper: it leaves nothing, down to versions, delete markers and manifests, and says so."""
+    """Run the sweeper; check that no version, delete marker or manifest is left, and that its report says so."""
     status, report = bench.inner.clean()
     assert (status, report["leaked"], report["entries_leaked"], report["refused"]) == (0, 0, [], [])
     resources = [one for one in bench.inner.resources() if one.kind not in {"user", "table"}]
@@ -103,7 +103,7 @@ def check_swept(bench: Bench, bucket: str, made: list[str]) -> None:
 
 @case(tier="high", category=CATEGORY, needs=NEEDS, journey=JOURNEY)
 def test_cleanup_one_object(bench: Bench, quilt_ops: quilt.QuiltOps, target: Settings, backend: str) -> None:
-    """An object and a package are in the ledger before they are in S3, and nowhere after the test."""
+    """An object and a package are in the ledger before they are in S3, and are deleted after the test."""
     done = bench.inner.run("one", inner_tests.ONE)
     assert done.exit == 0, done.output
     thing, package = bench.inner.resources("one")
@@ -124,7 +124,7 @@ def test_cleanup_one_object(bench: Bench, quilt_ops: quilt.QuiltOps, target: Set
 @case(tier="high", category=CATEGORY, needs=NEEDS, journey=JOURNEY)
 @pytest.mark.timeout(240)
 def test_cleanup_many_objects(bench: Bench, admin_ops: quilt.QuiltOps, target: Settings) -> None:
-    """More objects than one request deletes, versions, an upload, a user, a table and revisions are all gone."""
+    """Cleanup deletes more objects than one request can, and versions, an upload, a user, a table and revisions."""
     done = bench.inner.run("many", inner_tests.MANY)
     assert done.exit == 0, done.output
     resources = bench.inner.resources("many")
@@ -146,7 +146,7 @@ def test_cleanup_many_objects(bench: Bench, admin_ops: quilt.QuiltOps, target: S
 
 
 def check_ends(bench: Bench, case: str, output: str) -> None:
-    """Look at what one ending left: nothing, the one thing that could not be deleted, or everything."""
+    """Check what a case leaves: nothing, the one resource that could not be deleted, or everything."""
     made = [one.title for one in bench.inner.resources(case)]
     assert len(made) >= 2, output
     stays = {"killed": made, "late": made, "finalizer": [title for title in made if "inner-first" in title][-1:]}
@@ -162,7 +162,7 @@ def check_ends(bench: Bench, case: str, output: str) -> None:
 def test_cleanup_on_failure(
     bench: Bench, work: Work, quilt_ops: quilt.QuiltOps, observer: Observer, target: Settings, fault: Faults
 ) -> None:
-    """However a test fails, what it made goes; what a dead process left goes with the sweeper, and nothing else."""
+    """However a test fails, its resources are deleted; the sweeper deletes those of a dead process and nothing else."""
     source = {"logical_key": "data.csv", "physical_key": f"s3://{target.data}/single-file/data.csv"}
     bystander, thing = work.create("bystander", [source]), work.put_one(target.scratch, "bystander", b"stays")
     before = observer.registry_state(work.bucket, bystander), observer.inventory(target.scratch, thing)
@@ -179,7 +179,7 @@ def test_cleanup_on_failure(
     fault.reset()
     leaked = {entry.partition(": ")[0] for entry in report["entries_leaked"]}
     assert (status, report["leaked"]) == (1, len(leaked))
-    # A manifest stays by right as long as a package names it, so it is no leak of its own.
+    # A manifest may stay as long as a package points at it, so it is not a leak by itself.
     assert leaked ^ bench.left([one for one in bench.inner.resources() if one.kind != "manifest"]) == set()
     assert leaked >= {one.title for ending in ("killed", "late") for one in bench.inner.resources(ending)}
     check_swept(bench, target.work, [])

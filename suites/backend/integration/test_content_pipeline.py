@@ -32,7 +32,7 @@ LIFE_S = 3600
 def test_content_retrieval_pipeline(
     quilt_ops: QuiltOps, test_registry: str, seeds: Seeds, observer: Observer, target: Settings
 ) -> None:
-    """Each file of a package comes whole, in ranges and by version as it was stored, and decodes to what it holds."""
+    """Each file is returned as it was stored, whole, by range and by version, and decodes to its known content."""
     sizes = {path: entry["bytes"] for path, entry in seeds.entries(DATASET).items()}
     items = quilt_ops.browse_content(MIXED, test_registry)
     assert [(item.path, item.type, item.size, item.meta) for item in items] == [
@@ -70,7 +70,7 @@ def _located(physical_key: str) -> tuple[str, str, str]:
 
 
 def _by_url(url: str, entry: dict[str, Any], version: str) -> bytes:
-    """Get a file by its URL, whole and in ranges, once with the signature altered; give the bytes."""
+    """Download a file from its URL, whole and by range, check that a forged signature fails, and return the bytes."""
     query = parse_qs(urlsplit(url).query)
     assert (query["X-Amz-Algorithm"], query["X-Amz-Expires"]) == (["AWS4-HMAC-SHA256"], [str(LIFE_S)])
     assert query["versionId"] == [version]
@@ -89,7 +89,7 @@ def _by_url(url: str, entry: dict[str, Any], version: str) -> bytes:
 
 
 def _check_formats(content: dict[str, bytes], seeds: Seeds) -> None:
-    """Decode every file and compare with what the seeds say it holds."""
+    """Decode every file and compare its content with the seeds."""
     entries = seeds.entries(DATASET)
     ids = formats.json_ids(content["data.json"])
     assert ids == list(range(len(ids)))

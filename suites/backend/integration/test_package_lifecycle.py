@@ -1,4 +1,4 @@
-"""A package from its first revision to its last, and its second life under the same name."""
+"""The life of a package from its first to its last revision, and a second life under the same name."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ FIRST: dict[str, Any] = {"message": "Lifecycle", "metadata": {"stage": "first", 
 
 
 def entries_of(bucket: str, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Give entries that take simple-csv's files under other names."""
+    """Return entries for files of simple-csv under other names."""
     return [{"logical_key": key, "physical_key": f"s3://{bucket}/simple-csv/{file}"} for key, file in files.items()]
 
 
 def timed(act: Callable[[], Package_Creation_Result], limit_s: float) -> Package_Creation_Result:
-    """Do a write that has a limit."""
+    """Run a write and check that it stays within its limit."""
     began = time.monotonic()
     result = act()
     assert time.monotonic() - began < limit_s
@@ -47,7 +47,7 @@ def timed(act: Callable[[], Package_Creation_Result], limit_s: float) -> Package
 
 
 def sums(quilt_ops: quilt.QuiltOps, name: str, registry: str, top_hash: str, paths: list[str]) -> dict[str, str]:
-    """Give the hashes of a revision's files as their URLs serve them."""
+    """Return the SHA-256 of a revision's files, downloaded from their URLs, by path."""
     found = {}
     for path in paths:
         answer = requests.get(quilt_ops.get_content_url(name, registry, path, top_hash), timeout=TIMEOUT_S)
@@ -61,7 +61,7 @@ def sums(quilt_ops: quilt.QuiltOps, name: str, registry: str, top_hash: str, pat
 def test_full_lifecycle(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, seeds: Seeds, target: Settings
 ) -> None:
-    """Each step of a package's life leaves exactly what was asked, to every reader."""
+    """After each step of a package's life, every reader finds exactly what was requested."""
     name, limit_s = work.package_name("life"), CREATE_LIMIT_S * target.time_factor
     said = FIRST | {"message": work.own_message("Lifecycle")}
     assert name not in quilt_ops.list_all_packages(work.registry)
@@ -106,7 +106,7 @@ def _check_revision(
     seeds: Seeds,
     files: dict[str, str],
 ) -> None:
-    """Compare the newest revision by every reader with what was sent."""
+    """Compare the newest revision, as every reader returns it, with the data that the test sent."""
     manifest = observer.manifest(work.bucket, top_hash)
     assert top_hash == manifest.computed_hash == observer.latest(work.bucket, name)[0]
     info = quilt_ops.get_package_info(name, work.registry)
@@ -130,7 +130,7 @@ def _check_copy(
     said: dict[str, Any],
     limit_s: float,
 ) -> None:
-    """Promote the first revision by copy: the same content and hash, in objects of its own."""
+    """Copy the first revision to a new package: same content and hash, but its own objects."""
     copy = work.package_name("life-copy")
     result = timed(lambda: quilt_ops.create_package_revision(copy, work.registry, given, copy=True, **said), limit_s)
     assert result.top_hash == top_hash == observer.latest(work.bucket, copy)[0]
@@ -146,7 +146,7 @@ def _check_copy(
 def test_delete_then_rebrowse(
     quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings, backend: str
 ) -> None:
-    """A deleted package is gone to every call, and its name begins a second life without the first."""
+    """A deleted package is missing for every call, and a new package of its name starts without its revisions."""
     name = work.package_name("reborn")
     first = quilt_ops.create_package_revision(name, work.registry, entries_of(target.data, FILES), **FIRST)
     assert [item.path for item in quilt_ops.browse_content(name, work.registry)] == ["data/"]

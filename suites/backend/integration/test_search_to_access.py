@@ -1,4 +1,4 @@
-"""From a search to the bytes: by package, and by object."""
+"""From a search hit to the bytes: by package, and by object."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPECIAL = "data/special/a b+c#d%25 ü.csv"
 
 @case(tier="critical", category="integration-read", journey=JOURNEY)
 def test_search_to_access(quilt_ops: QuiltOps, test_registry: str, seeds: Seeds, target: Settings) -> None:
-    """What a search finds is what its hits lead to, down to version and bytes, and nothing else is found."""
+    """Search hits lead to the exact versions and bytes they describe, and nothing else is found."""
     hits = quilt_ops.search_packages("mixed nested", test_registry)
     assert [(hit.name, hit.top_hash) for hit in hits] == [
         (name, seeds.top_hash(name)) for name in seeds.newest_first({MIXED, NESTED})
@@ -50,7 +50,7 @@ def _check_bytes(quilt_ops: QuiltOps, registry: str, name: str, path: str, sha25
 
 
 def _check_objects(quilt_ops: QuiltOps, seeds: Seeds, target: Settings) -> None:
-    """Find the objects behind a dataset by extension and a wildcard, and read each by the version of its hit."""
+    """Find a dataset's objects by extension and wildcard, and read each by the version of its hit."""
     below, tables = {"wildcard": {"key": "simple-csv/*"}}, {"term": {"ext": ".csv"}}
     hits = find_documents(quilt_ops, target.data, {"bool": {"must": [tables, below]}})
     hits.sort(key=lambda hit: str(hit["key"]))
@@ -68,7 +68,7 @@ def _check_objects(quilt_ops: QuiltOps, seeds: Seeds, target: Settings) -> None:
 
 
 def _check_special(quilt_ops: QuiltOps, registry: str, seeds: Seeds, target: Settings) -> None:
-    """Find a file by a name full of special characters, each of which means itself, and read it from its package."""
+    """Find a file by a name full of special characters, taken literally, and read it from its package."""
     literal = {"query_string": {"query": '"a b+c#d%25"', "fields": ["key"]}}
     hits = find_documents(quilt_ops, target.data, literal)
     assert [hit["key"] for hit in hits] == [f"nested-structure/{SPECIAL}"]

@@ -1,4 +1,4 @@
-"""Tabulator and Athena on one set of files: both compute what the generated rows say."""
+"""Tabulator and Athena over the same files: both must compute what the generated rows say."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ parser: {{format: csv, header: true}}
 
 
 class Sides:
-    """The same statements on both sides: a Tabulator table, and a Glue table over the objects behind it."""
+    """The same statements on two sides: a Tabulator table, and a Glue table over the objects behind it."""
 
     def __init__(self, client: Any, tabulator: str, bare_glue: str, names: list[str], time_factor: float) -> None:
         self.client = client
@@ -65,26 +65,26 @@ class Sides:
         return query(self.client, sql, time_factor=self._time_factor, **more)
 
     def answers(self) -> dict[str, tuple[Ended, Ended]]:
-        """Run every statement on both sides, some at a time; give how they ended by name."""
+        """Run every statement on both sides, four at a time; return both results by statement name."""
         asked = [(statement, place) for statement in STATEMENTS for place in self.places()]
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             ended = list(pool.map(lambda pair: self.run(pair[0].sql.format(**pair[1]), **pair[0].options), asked))
         return {statement.name: (ended[2 * n], ended[2 * n + 1]) for n, statement in enumerate(STATEMENTS)}
 
     def places(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Give what a statement's places are filled with on each side."""
+        """Return the values for the placeholders of a statement, for each side."""
         of_tabulator = {"own": self.tabulator, "pkg": '"$pkg_name"', "plain": self.tabulator, "other": self._bare_glue}
         return of_tabulator, {"own": self.glue, "pkg": "pkg", "plain": self._bare_glue, "other": self.tabulator}
 
     def counts(self) -> tuple[int, int]:
-        """Count the rows of both sides."""
+        """Return the row counts of both sides, Tabulator first."""
         ended = [self.run(f"SELECT count(*) FROM {table}") for table in (self.tabulator, self.glue)]  # noqa: S608 - own names
         assert [one.reason for one in ended] == ["", ""]
         by_tabulator, by_glue = (int(str(one.rows[0][0])) for one in ended)
         return by_tabulator, by_glue
 
 
-@pytest.mark.timeout(240)  # questions and removals one after the other, on a long link too
+@pytest.mark.timeout(240)  # queries and deletions in sequence, also over a slow network
 @case(tier="critical", category="integration-write", needs=("write", "admin", "athena"), journey=JOURNEY)
 def test_tabulator_matches_athena(
     quilt_ops: QuiltOps,
@@ -96,7 +96,7 @@ def test_tabulator_matches_athena(
     glue_tables: GlueTables,
     target: Settings,
 ) -> None:
-    """Nine statements give the same rows by Tabulator, by Athena and by hand; then each sees what changed."""
+    """Nine statements return equal rows by Tabulator, Athena and local computation; each engine sees later changes."""
     names, data, sources = _packages(quilt_ops, work)
     table = tables.name(work.bucket, "matched")
     admin_ops.create_tabulator_table(work.bucket, table, CONFIG.format(packages="|".join(names)))
@@ -126,7 +126,10 @@ def _check_changes(
     sources: dict[tuple[str, str], str],
     move: Callable[[], None],
 ) -> None:
-    """Add rows to a package, then delete another: Tabulator sees it at once, the external table what its folder has."""
+    """Add rows to one package and delete another.
+
+    Tabulator sees both at once; the external table sees what its folder holds.
+    """
     more = rows.generated("gamma", 3000, 100)
     uri = work.put(FOLDER, "later/0/gamma.csv", rows.as_csv(more))
     entries = [{"logical_key": f"data/{batch}.csv", "physical_key": sources[names[0], batch]} for batch in BATCHES]
@@ -142,7 +145,7 @@ def _check_changes(
 
 
 def _packages(quilt_ops: QuiltOps, work: Work) -> tuple[list[str], Data, dict[tuple[str, str], str]]:
-    """Make three packages of two tables each; give their names, all rows, and the object of each batch."""
+    """Create three packages of two tables each; return their names, all rows, and the object of each batch."""
     names = [work.package_name("matched") for _ in range(3)]
     found, sources = [], {}
     for number, name in enumerate(names):
@@ -157,14 +160,14 @@ def _packages(quilt_ops: QuiltOps, work: Work) -> tuple[list[str], Data, dict[tu
 
 
 def _described(glue: str, names: list[str]) -> str:
-    """Give the external table with batch and package, which its files' places tell."""
+    """Return the external table with columns for batch and package, derived from the paths of its files."""
     cases = " ".join(f"WHEN '{number}' THEN '{name}'" for number, name in enumerate(names))
     batch, number = (f"regexp_extract(\"$path\", '/([0-9])/([a-z]+)[.]csv$', {group})" for group in (2, 1))
     return f"(SELECT id, name, value, {batch} AS batch, CASE {number} {cases} END AS pkg FROM {glue})"  # noqa: S608 - own names
 
 
 def _decoy(admin_ops: QuiltOps, work: Work, tables: Tables) -> None:
-    """Put tables of other rows before and behind the one that is asked."""
+    """Create tables of other rows, listed before and after the queried table."""
     uri = work.put("decoy", "other.csv", rows.as_csv(rows.generated("decoy", 9000, 7)))
     other = work.create("decoy", [{"logical_key": "data/other.csv", "physical_key": uri}])
     for short in ("also", "other"):
@@ -172,7 +175,7 @@ def _decoy(admin_ops: QuiltOps, work: Work, tables: Tables) -> None:
 
 
 def _check_statement(answers: tuple[Ended, Ended], statement: Statement, data: Data, s3: Any) -> None:
-    """Compare both sides of a statement with each other and with the rows."""
+    """Compare the results of both sides with the expected rows."""
     expected, near = split(statement.expected(data))
     for ended in answers:
         assert (ended.state, ended.reason) == ("SUCCEEDED", "")
@@ -189,7 +192,7 @@ def _check_statement(answers: tuple[Ended, Ended], statement: Statement, data: D
 
 
 def _check_result_file(ended: Ended, s3: Any) -> None:
-    """Compare the result's CSV, named by the query, and its pages with the rows."""
+    """Compare the CSV result file in S3, named after the query, with the rows of the result pages."""
     location = ended.execution["ResultConfiguration"]["OutputLocation"]
     assert location.endswith(f"/{ended.execution['QueryExecutionId']}.csv")
     bucket, _, key = location.removeprefix("s3://").partition("/")
@@ -198,7 +201,7 @@ def _check_result_file(ended: Ended, s3: Any) -> None:
 
 
 def _check_pages(sides: Sides, answers: tuple[Ended, Ended]) -> None:
-    """Page through three thousand rows, whose header counts as one: none twice, none missing."""
+    """Read 3,000 rows and their header in pages of 1,000: no row is duplicated or missing."""
     for ended in answers:
         asked = {"QueryExecutionId": ended.execution["QueryExecutionId"], "MaxResults": 1000}
         pages: list[list[str]] = []
@@ -212,7 +215,7 @@ def _check_pages(sides: Sides, answers: tuple[Ended, Ended]) -> None:
 
 
 def _check_refusals(sides: Sides) -> None:
-    """An unknown table, a statement that is none and an unknown column fail and say why."""
+    """Check that an unknown table, a syntax error and an unknown column fail with a reason."""
     unknown = sides.run(f'SELECT * FROM {sides.tabulator[:-1]}_none"')  # noqa: S608 - own name
     assert (unknown.state, "TABLE_NOT_FOUND" in unknown.reason) == ("FAILED", True)
     broken = sides.run(f"SELEC * FRM {sides.tabulator}")

@@ -1,4 +1,4 @@
-"""A Tabulator table from its first configuration to its end, and by either way to the catalog."""
+"""The life of a Tabulator table from its first configuration to its deletion, and both sets of mutations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ parser: {{format: csv, header: true}}
 
 
 def _package(work: Work) -> str:
-    """Make a package of two tables."""
+    """Create a package of two tables."""
     entries = [
         {"logical_key": key, "physical_key": work.put("tables", key, rows.as_csv(found))} for key, found in ROWS.items()
     ]
@@ -46,8 +46,8 @@ def _package(work: Work) -> str:
 
 
 def _read(tabulator: Tabulator, bucket: str, table: str) -> list[list[Any]]:
-    """Read a table by SQL."""
-    ended = tabulator.query(f"SELECT id, name, value FROM {tabulator.place(bucket, table)} ORDER BY id")  # noqa: S608 - own names
+    """Return the rows of a table, read by SQL."""
+    ended = tabulator.query(f"SELECT id, name, value FROM {tabulator.place(bucket, table)} ORDER BY id")  # noqa: S608 - the test's names
     assert (ended.state, ended.reason) == ("SUCCEEDED", "")
     note("query_s", ended.execution["Statistics"]["TotalExecutionTimeInMillis"] / 1000)
     found = [[int(str(row[0])), row[1], float(str(row[2]))] for row in ended.rows]
@@ -61,7 +61,7 @@ def _of(*keys: str) -> list[list[Any]]:
 
 @case(tier="critical", category="integration-write", needs=NEEDS, journey=JOURNEY)
 def test_full_lifecycle(admin_ops: quilt.QuiltOps, work: Work, tables: Tables, tabulator: Tabulator) -> None:
-    """After each step lists, the table itself and its rows say what was done, and at the end nothing is left."""
+    """After each step the list, the table and its rows show the change, and after deletion nothing is left."""
     package, bucket = _package(work), work.bucket
     at_start = admin_ops.list_tabulator_tables(bucket)
     old, new = tables.name(bucket, "old"), tables.name(bucket, "new")
@@ -96,7 +96,7 @@ def test_full_lifecycle(admin_ops: quilt.QuiltOps, work: Work, tables: Tables, t
 def test_client_and_catalog_agree(
     admin_ops: quilt.QuiltOps, tables: Tables, seeds: Seeds, target: Settings, backend: str
 ) -> None:
-    """What the interface wrote, both ways to the catalog read, rename and delete alike, and refuse alike."""
+    """Both sets of mutations read, rename and delete the client's tables alike, and reject invalid input alike."""
     bucket, configs = target.perf, {}
     for number, short in enumerate(("a", "b", "c")):
         name = tables.name(bucket, short)
@@ -105,10 +105,10 @@ def test_client_and_catalog_agree(
     a, b, c = sorted(configs)
     renamed = tables.name(bucket, "d")
     top, twin = Path(admin_ops, is_twin=False), Path(admin_ops, is_twin=True)
-    other, same = (top, twin) if backend == "quilt3" else (twin, top)  # this backend's client itself goes the same way
+    other, same = (top, twin) if backend == "quilt3" else (twin, top)  # this backend's client itself uses `same`
     seeded = {n: t["config"] for n, t in seeds.manifest["tables"].items() if t.get("bucket") == target.data}
     for path in (other, same):
-        # The last table of that bucket's list is a seeded one, whatever tests made there.
+        # The last table of that bucket's list is a seeded one, whichever tables tests created there.
         assert {name: config for name, config in path.tables(target.data).items() if name in seeded} == seeded
         assert {name: config for name, config in path.tables(bucket).items() if name in configs} == configs
         _check_refusals(path, bucket, a, b)
@@ -132,7 +132,7 @@ def _own(ops: quilt.QuiltOps, bucket: str, names: set[str]) -> dict[str, str]:
 
 
 def _check_refusals(path: Path, bucket: str, a: str, b: str) -> None:
-    """Refuse a taken name, a missing table, a bad name and a bad configuration; each by path and name."""
+    """Check that a taken name, a missing table, a bad name and a bad configuration are rejected by path and name."""
 
     def refused(arm: Any) -> list[tuple[str, str]]:
         assert arm["__typename"] == "InvalidInput"
@@ -145,7 +145,7 @@ def _check_refusals(path: Path, bucket: str, a: str, b: str) -> None:
 
 
 def _check_refused_by_client(ops: quilt.QuiltOps, bucket: str, a: str, b: str, backend: str) -> None:
-    """Refuse the same through the interface."""
+    """Check that the client rejects a taken name and a bad configuration."""
     cases: list[tuple[str, str, str, Any]] = [
         ("rename_tabulator_table", "new_name", b, lambda: ops.rename_tabulator_table(bucket, a, b)),
         ("update_tabulator_table", "config", "schema: [", lambda: ops.update_tabulator_table(bucket, a, "schema: [")),

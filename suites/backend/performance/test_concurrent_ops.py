@@ -1,4 +1,4 @@
-"""Many at once: as right as one after the other, and quicker."""
+"""Concurrent operations: as correct as sequential ones, and faster."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from suites._support.work import Work
 
 JOURNEY = "work-together"
-LATENCY_S = 0.6  # twenty requests in series take longer than the limit
+LATENCY_S = 0.6  # twenty requests in sequence take longer than the limit
 QUICK_LIMIT_S, BROWSE_LIMIT_S, UPDATE_LIMIT_S = 10, 15, 60
-HOLD_S = 3  # every worker has read before the first one's write begins
+HOLD_S = 3  # long enough for every worker to read before the first write
 WORDS = ("csv", "nested", "baseline", "parquet")
 PLACES = (
     ("test-user/nested-structure", "data/raw/2024-01"),
@@ -43,7 +43,7 @@ LETTERS = "abcd"
 
 
 def _spread(act: Callable[[Any], Any], asked: Sequence[Any], workers: int) -> list[Any]:
-    """Give the results of calls by so many workers, in the order of the calls."""
+    """Return the results of calls by `workers` threads, in the order of the calls."""
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(act, asked))
 
@@ -67,7 +67,7 @@ def test_concurrent_operations(
     target: Settings,
     backend: str,
 ) -> None:
-    """Workers side by side get what one alone gets, do not wait for each other, and take nothing from each other."""
+    """Concurrent workers get the results of a single one, do not wait for each other, and write correct revisions."""
     ops = people.sign_in(people.create("many").name)
     _check_slow_servers(ops, test_registry, fault, seeds, target)
     fault.reset()
@@ -86,7 +86,7 @@ def test_concurrent_operations(
 
 
 def _check_slow_servers(ops: quilt.QuiltOps, registry: str, fault: Faults, seeds: Seeds, target: Settings) -> None:
-    """Ask servers that are slow to answer: only who asks side by side ends in time."""
+    """Send requests to slow servers: only concurrent requests finish within the limit."""
     limit_s, s3 = QUICK_LIMIT_S * target.time_factor, ops.get_boto3_client("s3")
     status, user = ops.get_auth_status(), ops.get_auth_status().user_name
     found = {word: [(hit.name, hit.top_hash) for hit in ops.search_packages(word, registry)] for word in WORDS}
@@ -119,7 +119,7 @@ def _entries(sources: dict[str, str], names: Sequence[str]) -> list[dict[str, An
 
 
 def _check_own_packages(quilt_ops: quilt.QuiltOps, work: Work, observer: Observer, target: Settings) -> None:
-    """Update four packages at once: each gets its own content, none another's."""
+    """Update four packages concurrently; each gets its own content only."""
     sources = {letter: work.put("own", f"{letter}.txt", letter.encode() * 100) for letter in LETTERS}
     names = {letter: work.create(f"own-{letter}", _entries(sources, [letter])) for letter in LETTERS}
     for name in names.values():
@@ -144,10 +144,10 @@ def _check_own_packages(quilt_ops: quilt.QuiltOps, work: Work, observer: Observe
 
 
 def _check_one_package(ops: quilt.QuiltOps, work: Work, observer: Observer, fault: Faults, backend: str) -> None:
-    """Have four workers add a file each to one package at once: who is not refused made a revision that is right.
+    """Four workers update one package concurrently; every update that was not rejected made a correct revision.
 
-    The catalog's writes are held back until all have read: there exactly one of them may win. A push by quilt3 is not
-    guarded, so that what is lost is told and fails nothing.
+    The catalog's writes are delayed until all workers have read, so there exactly one may win. A push of quilt3 has no
+    lock. A lost update there is reported as a finding and fails nothing.
     """
     sources = {letter: work.put("lost", f"{letter}.txt", letter.encode() * 100) for letter in f"{LETTERS}z"}
     name = work.create("lost", _entries(sources, "z"))

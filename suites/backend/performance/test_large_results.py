@@ -1,4 +1,4 @@
-"""Answers of a thousand and ten thousand parts: whole, in time, and in little memory."""
+"""Results of 1,000 and 10,000 items: complete, within their time limits, and in little memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILES = [f"file_{number:03}.bin" for number in range(1000)]
 
 @case(tier="high", category="performance", needs=("athena",), journey=JOURNEY, serial=True)
 def test_large_result_sets(isolated: Isolated, seeds: Seeds, target: Settings, tabulator: Tabulator) -> None:
-    """Large listings, searches, pages, tables and maps hold exactly what was seeded, none twice, by any page size."""
+    """Large listings, searches, pages, tables and maps hold exactly the seeded items once, whatever the page size."""
     found = isolated.run(
         "large",
         deadline_s=DEADLINE_S,
@@ -57,7 +57,7 @@ def test_large_result_sets(isolated: Isolated, seeds: Seeds, target: Settings, t
 
 
 def _check_names(found: dict[str, Any], names: list[str]) -> None:
-    """Compare the pages of package names by both sizes with each other and with the seeds."""
+    """Compare the package names of both page sizes with each other and with the seeds."""
     by_30, by_100 = found["names_by_30"]["answer"], found["names_by_100"]["answer"]
     assert ([len(page) for page in by_30], [len(page) for page in by_100]) == ([30, 30, 30, 13], [100, 3])
     listed = [name for page in by_30 for name in page]
@@ -66,7 +66,7 @@ def _check_names(found: dict[str, Any], names: list[str]) -> None:
 
 
 def _check_costs(found: dict[str, Any], target: Settings) -> None:
-    """Hold every reading to its limits of time and memory."""
+    """Check every read against its limits of time and memory."""
     assert found.keys() == LIMITS_S.keys()
     for name, reading in found.items():
         note(f"{name}_s", reading["seconds"])

@@ -1,4 +1,4 @@
-"""From a package to numbers and back: found, computed twice, written down as a package that names its source."""
+"""Data analysis: find a package, compute figures twice, and publish them as a package that names its source."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_data_analysis_workflow(
     seeds: Seeds,
     target: Settings,
 ) -> None:
-    """Figures of a package's tables are the same by hand and by SQL, and a package of them leads back to its source."""
+    """Figures over a package's tables are equal by hand and by SQL, and their package leads back to its source."""
     (hit,) = quilt_ops.search_packages("EXP-001", test_registry)
     metadata = quilt_ops.get_package_metadata(hit.name, test_registry, hit.top_hash)
     assert (hit.name, hit.top_hash) == (RICH, seeds.top_hash(RICH))
@@ -77,7 +77,7 @@ def test_data_analysis_workflow(
 
 
 def _downloaded(quilt_ops: QuiltOps, registry: str, seeds: Seeds) -> list[dict[str, str]]:
-    """Get the rows of all tables of the package, each file as its seed."""
+    """Return the rows of all tables of the package; each file must equal its seed."""
     rows: list[dict[str, str]] = []
     items = quilt_ops.browse_content(RICH, registry, "data")
     entries = seeds.entries(DATASET)
@@ -90,7 +90,7 @@ def _downloaded(quilt_ops: QuiltOps, registry: str, seeds: Seeds) -> list[dict[s
 
 
 def _check_schema(rows: list[dict[str, str]], metadata: dict[str, Any]) -> None:
-    """Compare the columns with what the metadata declares of them."""
+    """Compare the columns with the schema in the metadata."""
     assert [list(row) for row in rows[:1]] == [[name for name, _ in COLUMNS]]
     for declared in metadata["schema"]["fields"]:
         values = [int(row[declared["name"]]) for row in rows]
@@ -99,15 +99,15 @@ def _check_schema(rows: list[dict[str, str]], metadata: dict[str, Any]) -> None:
 
 
 def _figures(rows: list[dict[str, str]]) -> Figures:
-    """Give mean, least and greatest value of each column of numbers."""
+    """Return mean, minimum and maximum of each numeric column."""
     columns = {name: [kind(row[name]) for row in rows] for name, kind in NUMBERS.items()}
     return {name: (statistics.fmean(found), min(found), max(found)) for name, found in columns.items()}
 
 
 def _queried(athena: Any, source: str, time_factor: float) -> Figures:
-    """Have Athena compute the same, one row for each column."""
+    """Return the same figures as Athena computes them."""
     parts = [
-        f"SELECT '{name}' AS col, avg({name}) AS mean, min({name}) AS least, max({name}) AS most FROM {source}"  # noqa: S608 - names of the test's own
+        f"SELECT '{name}' AS col, avg({name}) AS mean, min({name}) AS least, max({name}) AS most FROM {source}"  # noqa: S608 - the test's names
         for name in sorted(NUMBERS)
     ]
     ended = query(athena, " UNION ALL ".join(parts) + " ORDER BY col", time_factor=time_factor)
@@ -130,7 +130,10 @@ def _written(figures: dict[str, Figures]) -> bytes:
 def _check_package(
     quilt_ops: QuiltOps, work: Work, seeds: Seeds, metadata: dict[str, Any], uri: str, result: bytes, target: Settings
 ) -> None:
-    """Make packages of source and result in one registry: the result names its source and differs exactly from it."""
+    """Create packages of source and result in one registry.
+
+    The result names its source, and the diff between them is exact.
+    """
     files = sorted(seeds.entries(DATASET))
     given = [{"logical_key": path, "physical_key": f"s3://{target.data}/{DATASET}/{path}"} for path in files]
     source = work.create("source", given, message=f"Baseline: {DATASET}", metadata=metadata)

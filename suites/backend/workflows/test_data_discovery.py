@@ -1,4 +1,4 @@
-"""From the buckets of a catalog to the first lines of a file: by the interface, the library, and the catalog itself."""
+"""Data discovery from a catalog's buckets to a file's first lines: through QuiltOps, quilt3 and the catalog."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PERF_WORD = "perfpkg"
 
 
 def _buckets(target: Settings) -> list[tuple[str, str, str]]:
-    """Give name, region and access level of every bucket that the test user sees."""
+    """Return name, region and access level of every bucket that the test user sees."""
     here, read, write = target.region, "read", "read_write"
     levels = {target.data: read, target.scratch: write, target.packages: read, target.work: write, target.perf: read}
     return sorted([(name, here, level) for name, level in levels.items()] + [(target.west, "us-west-2", read)])
@@ -39,7 +39,7 @@ def _buckets(target: Settings) -> list[tuple[str, str, str]]:
 
 @case(tier="critical", category="workflows-read", journey=JOURNEY)
 def test_data_discovery_workflow(quilt_ops: QuiltOps, test_registry: str, seeds: Seeds, target: Settings) -> None:
-    """Who knows nothing yet finds the buckets, their packages, those about a word, and looks into one."""
+    """A user without prior knowledge finds the buckets, their packages, those for a word, and a package's content."""
     found = [(bucket.name, bucket.region, bucket.access_level) for bucket in quilt_ops.list_buckets()]
     expected = _buckets(target)
     assert target.ours([name for name, _, _ in found], target.visible_buckets) == [name for name, _, _ in expected]
@@ -65,7 +65,7 @@ def test_data_discovery_workflow(quilt_ops: QuiltOps, test_registry: str, seeds:
 
 
 def _check_preview(quilt_ops: QuiltOps, registry: str, path: str, seeds: Seeds) -> None:
-    """Read the first lines of a file by a range, which must begin the file that the seeds describe."""
+    """Read the first lines of a file by an HTTP range and compare them with the whole file."""
     url = quilt_ops.get_content_url(SIMPLE, registry, path)
     part = requests.get(url, headers={"Range": f"bytes=0-{PREVIEW_BYTES - 1}"}, timeout=TIMEOUT_S)
     assert (part.status_code, len(part.content)) == (206, PREVIEW_BYTES)
@@ -82,7 +82,7 @@ def _check_preview(quilt_ops: QuiltOps, registry: str, path: str, seeds: Seeds) 
 def test_data_discovery_workflow_quilt3_only(
     isolated: Isolated, seeds: Seeds, target: Settings, own_refresh_token: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """The library itself lists, fetches, verifies, installs and searches what the seeds hold, and sees damage."""
+    """The quilt3 library lists, fetches, verifies, installs and finds the seeded data, and detects damage."""
     found = isolated.run(
         "library",
         home=tmp_path / "home",
@@ -114,7 +114,7 @@ def test_data_discovery_workflow_quilt3_only(
 def test_data_discovery_workflow_platform_only(
     quilt_ops: QuiltOps, admin_ops: QuiltOps, test_registry: str, seeds: Seeds, target: Settings
 ) -> None:
-    """Both dialects of the search find the same, in order and over pages, and a browsing session ends when told."""
+    """Both search dialects return the same hits in order and across pages, and a browsing session ends when closed."""
     names = sorted(name for name in seeds.packages_of({target.perf}) if name.startswith("perf/"))
     asked = {"buckets": [target.perf], "text": PERF_WORD}
     new = documents.search(quilt_ops, documents.SEARCH_NEW, **asked, ordering="sys:name:asc")
@@ -141,7 +141,10 @@ def test_data_discovery_workflow_platform_only(
 
 
 def _check_session(quilt_ops: QuiltOps, other: QuiltOps, registry: str, seeds: Seeds) -> None:
-    """Open, use, extend and end a browsing session, which serves nobody else and gives the file that is asked for."""
+    """Open, use, extend and close a browsing session.
+
+    It serves no other user and returns the requested file.
+    """
     session = documents.open_session(quilt_ops, registry, MIXED, seeds.top_hash(MIXED))
     for path in ("data.json", "image.jpg"):
         answer = documents.redirected(quilt_ops, session["id"], path)

@@ -1,4 +1,4 @@
-"""Making one set of files into packages in every way there is, and under the rules of a registry."""
+"""Package creation from one set of files in every way, and under the rules of a registry."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ENTRY_META = {"unit": "mm", "empty": [], "depth": {"a": None}}
 
 
 def _entries(bucket: str, *, keyed: bool = True) -> list[dict[str, Any]]:
-    """Give the twelve entries; one of them carries metadata."""
+    """Return the twelve entries; one of them has metadata."""
     found: list[dict[str, Any]] = []
     for key, (dataset, path) in FILES.items():
         named = {"logical_key": key} if keyed else {}
@@ -71,7 +71,7 @@ def test_package_creation_workflow(
     target: Settings,
     backend: str,
 ) -> None:
-    """By reference, by copy, organised by key and under a workflow: the same files, sizes, hashes and metadata."""
+    """Creation by reference, by copy, by object keys and under a workflow stores exactly the given content."""
     said = SAID | {"message": work.own_message(SAID["message"])}
     given, names = _entries(target.data), [work.package_name(way) for way in ("reference", "copy", "organized")]
     made = [
@@ -80,7 +80,7 @@ def test_package_creation_workflow(
     ]
     assert made[0].top_hash == made[1].top_hash
     _check_files(quilt_ops, work, observer, names[0], said, seeds)
-    # Both packages have one manifest, which the later one wrote: it names the copies.
+    # Both packages share one manifest. The later creation wrote it, so it points at the copies.
     stored = observer.manifest(work.bucket, made[1].top_hash)
     assert {key: entry["physical_keys"][0].partition("?")[0] for key, entry in stored.entries.items()} == {
         key: f"{work.registry}/{names[1]}/{key}" for key in FILES
@@ -131,7 +131,10 @@ def _check_files(
 def _check_workflow(
     quilt_ops: quilt.QuiltOps, work: Work, scratch_work: Work, observer: Observer, target: Settings, backend: str
 ) -> None:
-    """Under a workflow what fits is made and says so; what breaks its schema or lacks a message is not."""
+    """Under a workflow, valid input creates a package that records the workflow.
+
+    Input that breaks the schema or lacks a message is rejected.
+    """
     schema = work.put("schema", "shape.json", json.dumps(STRICT).encode())
     registry, given = scratch_work.registry, _entries(target.data)[:2]
     with configured(observer, target, {"shape": schema}):
