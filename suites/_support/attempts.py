@@ -141,7 +141,7 @@ class Bench:
         """
         if self.backend == "platform":
             return 0.0
-        # Ignores the stalled request: nothing says when the server logs a request that its client gave up.
+        # Ignores the stalled request: nothing says when the server logs a request that its client abandoned.
         _, stalled = CONSTRUCT[self.backend]
         before = [call for call in self._calls(attempt.since) if call.operation != stalled]
         return before[-1].began + before[-1].ms / 1000 - before[0].began

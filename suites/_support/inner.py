@@ -106,7 +106,7 @@ class Inner:
         """Run the sweeper over all ledgers of the run; return its exit status and report, {} if there is none."""
         profile = self._folder / "profile.toml"
         profile.write_text(self._profile(), encoding="utf-8")
-        newest = self._folder / "tokens"  # the environment's may be used up: the night's folder has the newest
+        newest = self._folder / "tokens"  # newer than the environment's, which may be used up
         if self._target.tokens and not newest.is_symlink():
             newest.symlink_to(self._target.tokens, target_is_directory=True)
         tokens = {

@@ -82,7 +82,7 @@ class Reader:
 def large(ops: quilt.QuiltOps, request: dict[str, Any]) -> dict[str, Any]:
     """Run every read within its limit; return answers, seconds and growth of peak memory in bytes, by name."""
     reader, factor = Reader(ops, request), request["time_factor"]
-    ops.list_all_packages(f"s3://{request['bucket']}")  # the first call's one-time memory is not a read's
+    ops.list_all_packages(f"s3://{request['bucket']}")  # keeps one-time memory out of the measurements
     readings: dict[str, Callable[[], Any]] = {
         "keys": reader.keys,
         "hits": reader.hits,

@@ -20,7 +20,7 @@ KEY: Final = ".quilt/workflows/config.yml"
 
 @contextmanager
 def configured(observer: Observer, target: Settings, schemas: dict[str, str]) -> Iterator[None]:
-    """Configure the workflow `strict` in the scratch registry; it needs a message, and metadata as the schema says.
+    """Configure the workflow `strict` in the scratch registry: it requires a message and metadata of the schema.
 
     `schemas` maps the one schema's name to its URL.
 
