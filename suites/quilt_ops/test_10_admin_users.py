@@ -119,7 +119,7 @@ def test_set_email(admin_ops: quilt.QuiltOps, people: People) -> None:
 
 @pytest.fixture
 def admins(target: Settings) -> Iterator[None]:
-    """Hold the lock for tests that grant or revoke admin rights: the last admin is a fact about all of them."""
+    """Hold the lock of tests that grant or revoke admin rights: the rule on the last admin depends on all users."""
     with alone(target.placement, "admins"):
         yield
 

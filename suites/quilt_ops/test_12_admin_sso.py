@@ -58,7 +58,7 @@ def exchange(observer: Observer, target: Settings, claims: dict[str, Any]) -> tu
 
 
 def set_by(config: SSOConfig | None) -> tuple[str, str, str] | None:
-    """Return text, time and uploader's name, without the uploader's last login: that changes meanwhile."""
+    """Return text, time and uploader's name; leave out the uploader's last login, because it changes meanwhile."""
     return (config.text, config.timestamp, config.uploader.name) if config else None
 
 

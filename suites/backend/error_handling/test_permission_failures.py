@@ -172,7 +172,7 @@ def test_denied_operations(
     call_log: CallLog,
     backend: str,
 ) -> None:
-    """Twelve calls, each without one permission, are rejected and change nothing; an admin makes the same calls."""
+    """Twelve calls, each without one permission, are rejected and change nothing; all of them succeed for an admin."""
     source = {"logical_key": "data.csv", "physical_key": f"s3://{target.data}/single-file/data.csv"}
     names = Names(
         work.create("denied", [source]), work.package_name("denied"), people.name("denied"),

@@ -39,7 +39,7 @@ SESSION = f"""mutation B($scope: String!, $ttl: Int!) {{
 
 @pytest.fixture
 def sso_kept(admin_ops: quilt.QuiltOps, target: Settings) -> Iterator[str | None]:
-    """Hold the SSO text alone and yield it: a server that accepts an invalid one has it for everybody."""
+    """Hold the SSO text alone and yield it: a server that accepts an invalid text has it for every test."""
     with borrowed_sso(admin_ops.admin, target) as text:
         yield text
 

@@ -78,7 +78,7 @@ class Sides:
 
     def counts(self) -> tuple[int, int]:
         """Return the row counts of both sides, Tabulator first."""
-        ended = [self.run(f"SELECT count(*) FROM {table}") for table in (self.tabulator, self.glue)]  # noqa: S608 - own names
+        ended = [self.run(f"SELECT count(*) FROM {table}") for table in (self.tabulator, self.glue)]  # noqa: S608 - the test's names
         assert [one.reason for one in ended] == ["", ""]
         by_tabulator, by_glue = (int(str(one.rows[0][0])) for one in ended)
         return by_tabulator, by_glue
@@ -96,7 +96,7 @@ def test_tabulator_matches_athena(
     glue_tables: GlueTables,
     target: Settings,
 ) -> None:
-    """Nine statements return equal rows by Tabulator, Athena and local computation; each engine sees later changes."""
+    """Nine statements return equal rows by Tabulator, Athena and local computation; each sees changes of its source."""
     names, data, sources = _packages(quilt_ops, work)
     table = tables.name(work.bucket, "matched")
     admin_ops.create_tabulator_table(work.bucket, table, CONFIG.format(packages="|".join(names)))
@@ -114,7 +114,7 @@ def test_tabulator_matches_athena(
     _check_refusals(sides)
     _check_changes(sides, quilt_ops, work, names, sources, lambda: glue_tables.move(glue, COLUMNS, folder))
     viewer = as_user("readonly").get_boto3_client("athena")
-    ended = query(viewer, f"SELECT count(*) FROM {sides.tabulator}", time_factor=target.time_factor)  # noqa: S608 - own name
+    ended = query(viewer, f"SELECT count(*) FROM {sides.tabulator}", time_factor=target.time_factor)  # noqa: S608 - the test's names
     assert (ended.state, ended.reason.startswith("PERMISSION_DENIED")) == ("FAILED", True), ended.reason
 
 
@@ -163,7 +163,7 @@ def _described(glue: str, names: list[str]) -> str:
     """Return the external table with columns for batch and package, derived from the paths of its files."""
     cases = " ".join(f"WHEN '{number}' THEN '{name}'" for number, name in enumerate(names))
     batch, number = (f"regexp_extract(\"$path\", '/([0-9])/([a-z]+)[.]csv$', {group})" for group in (2, 1))
-    return f"(SELECT id, name, value, {batch} AS batch, CASE {number} {cases} END AS pkg FROM {glue})"  # noqa: S608 - own names
+    return f"(SELECT id, name, value, {batch} AS batch, CASE {number} {cases} END AS pkg FROM {glue})"  # noqa: S608 - the test's names
 
 
 def _decoy(admin_ops: QuiltOps, work: Work, tables: Tables) -> None:
@@ -216,10 +216,10 @@ def _check_pages(sides: Sides, answers: tuple[Ended, Ended]) -> None:
 
 def _check_refusals(sides: Sides) -> None:
     """Check that an unknown table, a syntax error and an unknown column fail with a reason."""
-    unknown = sides.run(f'SELECT * FROM {sides.tabulator[:-1]}_none"')  # noqa: S608 - own name
+    unknown = sides.run(f'SELECT * FROM {sides.tabulator[:-1]}_none"')  # noqa: S608 - the test's names
     assert (unknown.state, "TABLE_NOT_FOUND" in unknown.reason) == ("FAILED", True)
     broken = sides.run(f"SELEC * FRM {sides.tabulator}")
     assert (broken.state, broken.reason == "") == ("FAILED", False)
     for table in (sides.tabulator, sides.glue):
-        column = sides.run(f"SELECT no_such_column FROM {table}")  # noqa: S608 - own name
+        column = sides.run(f"SELECT no_such_column FROM {table}")  # noqa: S608 - the test's names
         assert (column.state, "no_such_column" in column.reason) == ("FAILED", True)
