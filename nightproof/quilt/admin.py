@@ -1,4 +1,4 @@
-"""AdminOps, the same on both backends: arguments, calls and answers; only how a call is sent differs."""
+"""AdminOps, the same on both backends except for how a call is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry may answer to admins, by the arms of its unions."""
+"""Shapes of the registry's answers to admin calls, by the members of its unions."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class User(Answer):
 
 
 class ChangedUser(User):
-    """The arm of a user that was made or changed."""
+    """The union member for a user that was created or changed."""
 
     typename: Literal["User"] = Field(alias="__typename")
 
 
 class Done(Answer):
-    """The arm of a success that has nothing to say."""
+    """The union member for a success without data."""
 
     typename: Literal["Ok"] = Field(alias="__typename")
 
 
 class ChangedBucket(Answer):
-    """The arm of a bucket whose tables were changed."""
+    """The union member for a bucket whose tables were changed."""
 
     typename: Literal["BucketConfig"] = Field(alias="__typename")
 
@@ -65,7 +65,7 @@ class SsoConfig(Answer):
 
 
 class ChangedSsoConfig(SsoConfig):
-    """The arm of a configuration that was set."""
+    """The union member for a configuration that was set."""
 
     typename: Literal["SsoConfig"] = Field(alias="__typename")
 
@@ -91,7 +91,7 @@ class ApiKey(Answer):
 
 
 class CreatedApiKey(Answer):
-    """The arm of an API key that was made."""
+    """The union member for an API key that was created."""
 
     typename: Literal["APIKeyCreated"] = Field(alias="__typename")
     api_key: ApiKey

@@ -1,7 +1,8 @@
-"""What is asked of the registry for admins: the two backends side by side.
+"""Calls to the registry for admin operations, for the two backends side by side.
 
-`quilt3` calls the named function of the library, `platform` sends the document. Both take the same arguments, in
-Python's spelling there and in the wire's here, and both read the same path of the answer through the same shape.
+`quilt3` calls the named function of the library; `platform` sends the document. Both take the same arguments, in
+Python's spelling for `quilt3` and in the wire's for `platform`. Both read the same path of the answer through the same
+shape.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from nightproof.quilt.platform_answers import OperationError
 
 
 class AbsentError(Exception):
-    """What a call is about does not exist."""
+    """The subject of a call does not exist."""
 
 
 class RefusedError(Exception):
-    """A call ended in one of the error arms."""
+    """A call was answered with an error member of its union."""
 
     def __init__(self, arm: InvalidInput | OperationError) -> None:
         super().__init__(arm.typename)
@@ -35,7 +36,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question of either backend; a step of `path` that ends in `?` may be null."""
+    """One call to either backend; a step of `path` that ends in `?` may be null."""
 
     function: str
     document: str
@@ -46,15 +47,18 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Give the operation's name in the document."""
+        """Return the operation's name in the document."""
         return self.document.split("(", 1)[0].split("{", 1)[0].split()[1]
 
     def shape(self, *, twin: bool = False) -> type[Answer]:
-        """Give the shape of the data."""
+        """Return the shape of the data; `twin` selects that of quilt3's own document."""
         return _below(self.twin if twin and self.twin else self.path, self.leaf)
 
     def result(self, data: Any) -> Any:
-        """Take the result out of the data, None where only the last step is null; raise its error arms."""
+        """Return the result in the data, or None if only the last step is null.
+
+        Raise AbsentError if an earlier step is null, RefusedError for an error member.
+        """
         for step in self.path.split("."):
             if data is None:
                 raise AbsentError(step)
@@ -86,7 +90,7 @@ KEY: Final = "id name fingerprint createdAt expiresAt lastUsedAt userEmail statu
 
 
 def _change(function: str, name: str, field: str, declared: str = "", given: str = "", arms: str = USER_ARMS) -> Call:
-    """Describe a change of one user."""
+    """Return the call that changes one user."""
     document = (
         f"mutation {name}($name: String!{declared})"
         f" {{ admin {{ user {{ mutate(name: $name) {{ {field}{given} {arms} }} }} }} }}"

@@ -1,7 +1,8 @@
-"""AdminOps: what admins may do; everybody else is refused with PermissionError, `required_permissions` `admin`.
+"""AdminOps: the operations of admins. Others get PermissionError with `required_permissions` `["admin"]`.
 
-A user has one primary role and a set of extra ones, of which the primary is none. A deactivated user is refused at
-once everywhere, except that AWS keys issued before last until they end.
+A user has one primary role and a set of extra ones; the primary role is never among the extra ones. A deactivated user
+is rejected everywhere at once, but AWS keys issued before stay valid until they expire. An unknown user, role or key
+raises NotFoundError.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ class AdminOps(ABC):
 
     @abstractmethod
     def get_user(self, name: str) -> User:
-        """Give one user."""
+        """Return one user; raise NotFoundError if there is none."""
 
     @abstractmethod
     def create_user(self, name: str, email: str, role: str, extra_roles: list[str] | None = None) -> User:
-        """Make a user, active and no admin; a name or an address that is taken is refused."""
+        """Create a user, active and not an admin; raise ValidationError if the name or the address is taken."""
 
     @abstractmethod
     def delete_user(self, name: str) -> None:
-        """Remove a user; nobody removes oneself."""
+        """Delete a user; raise ValidationError for the signed-in user."""
 
     @abstractmethod
     def set_user_email(self, name: str, email: str) -> User:
@@ -42,11 +43,11 @@ class AdminOps(ABC):
 
     @abstractmethod
     def set_user_admin(self, name: str, admin: bool) -> User:  # noqa: FBT001 - the contract's signature
-        """Make a user an admin, or no longer; the last active admin stays one."""
+        """Grant or withdraw a user's admin flag; the last active admin keeps it."""
 
     @abstractmethod
     def set_user_active(self, name: str, active: bool) -> User:  # noqa: FBT001 - the contract's signature
-        """Let a user in, or no longer."""
+        """Activate or deactivate a user."""
 
     @abstractmethod
     def reset_user_password(self, name: str) -> None:
@@ -68,7 +69,10 @@ class AdminOps(ABC):
 
     @abstractmethod
     def remove_user_roles(self, name: str, roles: list[str], fallback: str | None = None) -> User:
-        """Take roles away that the user has; the primary one only for a fallback."""
+        """Remove roles from a user; the primary one only if a fallback is given.
+
+        Raise ValidationError for a role that the user does not have.
+        """
 
     @abstractmethod
     def list_roles(self) -> list[Role]:
@@ -76,15 +80,15 @@ class AdminOps(ABC):
 
     @abstractmethod
     def get_sso_config(self) -> SSOConfig | None:
-        """Give the configuration of single sign-on, None where none is set."""
+        """Return the single sign-on configuration, or None if none is set."""
 
     @abstractmethod
     def set_sso_config(self, config: str) -> SSOConfig:
-        """Replace the configuration of single sign-on."""
+        """Replace the single sign-on configuration."""
 
     @abstractmethod
     def remove_sso_config(self) -> None:
-        """Remove the configuration of single sign-on; safe to repeat."""
+        """Remove the single sign-on configuration; safe to repeat."""
 
     @abstractmethod
     def list_api_keys(
@@ -94,12 +98,12 @@ class AdminOps(ABC):
         fingerprint: str | None = None,
         status: str | None = None,
     ) -> list[API_Key]:
-        """List the API keys of all users, the oldest first; every filter given must fit."""
+        """List the API keys of all users that match every filter, the oldest first; `status` is ACTIVE or EXPIRED."""
 
     @abstractmethod
     def get_api_key(self, key_id: str) -> API_Key:
-        """Give one API key."""
+        """Return one API key; raise NotFoundError if there is none."""
 
     @abstractmethod
     def revoke_api_key(self, key_id: str) -> None:
-        """End an API key of any user."""
+        """Revoke an API key of any user."""

@@ -1,4 +1,4 @@
-"""What every group of admin operations needs."""
+"""The base of every group of admin operations."""
 
 from __future__ import annotations
 

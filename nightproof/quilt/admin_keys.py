@@ -24,7 +24,7 @@ class Keys(Group):
         fingerprint: str | None = None,
         status: str | None = None,
     ) -> list[API_Key]:
-        """List keys that fit all filters, the oldest first."""
+        """List the keys that match every filter, the oldest first."""
         rules = self._rules("list_api_keys")
         for field, value in (("email", email), ("name", name), ("fingerprint", fingerprint)):
             if value is not None:
@@ -35,7 +35,7 @@ class Keys(Group):
         return sorted(map(key_of, self._do("list_api_keys", calls.LIST_KEYS, **asked)), key=lambda key: key.created_at)
 
     def get_api_key(self, key_id: str) -> API_Key:
-        """Give one key; the wire answers null where there is none."""
+        """Return one key, or raise NotFoundError; the registry answers null for an unknown id."""
         self._rules("get_api_key").text(key_id, "key_id")
         found = self._do("get_api_key", calls.GET_KEY, id=key_id)
         if found is None:
@@ -43,6 +43,6 @@ class Keys(Group):
         return key_of(found)
 
     def revoke_api_key(self, key_id: str) -> None:
-        """End a key."""
+        """Revoke a key."""
         self._rules("revoke_api_key").text(key_id, "key_id")
         self._do("revoke_api_key", calls.REVOKE_KEY, id=key_id)

@@ -1,4 +1,4 @@
-"""What AdminOps methods return: frozen, times ISO 8601 in UTC."""
+"""Return values of AdminOps methods: frozen, with times as ISO 8601 UTC text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role that users have; what a managed one may do is kept in the catalog, what another may do only in AWS."""
+    """A role of users. The catalog defines the rights of a managed role; only AWS defines those of an unmanaged one."""
 
     id: str
     name: str
@@ -19,7 +19,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user as admins see it; `extra_roles` by name, without the primary role."""
+    """A user as admins see it; `extra_roles` are sorted by name and exclude the primary role."""
 
     name: str
     email: str
@@ -34,13 +34,13 @@ class User:
 
     @property
     def role_names(self) -> frozenset[str]:
-        """Name all roles, the primary one included."""
+        """Return the names of all roles, the primary one included."""
         return frozenset(role.name for role in (self.role, *self.extra_roles) if role)
 
 
 @dataclass(frozen=True, slots=True)
 class SSOConfig:
-    """The configuration of single sign-on, byte for byte as it was set."""
+    """The single sign-on configuration, byte for byte as it was set."""
 
     text: str
     timestamp: str
@@ -63,7 +63,7 @@ class API_Key:  # noqa: N801 - named like its neighbours in the contract
 
 @dataclass(frozen=True, slots=True)
 class New_API_Key:  # noqa: N801 - as above
-    """An API key just made, with the token, which is never shown again."""
+    """A new API key with its token, which the catalog never shows again."""
 
     key: API_Key
     secret: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""Roles, and which user has which."""
+"""Admin operations on roles and on the roles of users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Roles(Users):
         extra_roles: list[str] | None = None,
         append: bool = False,  # noqa: FBT001, FBT002 - the contract's signature
     ) -> User:
-        """Replace the primary role, and the extra ones or not."""
+        """Replace the primary role; replace the extra ones too, unless `append` adds to them."""
         rules = self._rules("set_user_role")
         rules.text(name, "name")
         rules.text(role, "role")
@@ -45,7 +45,10 @@ class Roles(Users):
         return user_of(self._do("add_user_roles", calls.ADD_ROLES, name=name, roles=roles))
 
     def remove_user_roles(self, name: str, roles: list[str], fallback: str | None = None) -> User:
-        """Take roles away; the wire itself would not say that the user lacks one."""
+        """Remove roles from a user.
+
+        The check for roles that the user does not have is ours: the registry would not report them.
+        """
         method = "remove_user_roles"
         rules = self._rules(method)
         rules.text(name, "name")

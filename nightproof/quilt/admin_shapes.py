@@ -1,4 +1,4 @@
-"""From what a backend gives - strict shapes of the wire, or quilt3's own classes - to the contract's records."""
+"""Conversion of a backend's answers (our strict shapes or quilt3's own classes) to the contract's records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nightproof.quilt.admin_records import User
 
 
 def user_of(found: Any) -> User:
-    """Describe a user."""
+    """Return the record of a user."""
     return User(
         name=found.name,
         email=found.email,
@@ -29,18 +29,18 @@ def user_of(found: Any) -> User:
 
 
 def role_of(found: Any) -> Role:
-    """Describe a role; quilt3 spells the name of its kind otherwise."""
+    """Return the record of a role; quilt3 spells the attribute of the type name differently."""
     kind = getattr(found, "typename__", None) or found.typename
     return Role(found.id, found.name, found.arn, "managed" if kind == "ManagedRole" else "unmanaged")
 
 
 def sso_of(found: Any) -> SSOConfig:
-    """Describe the configuration of single sign-on."""
+    """Return the record of a single sign-on configuration."""
     return SSOConfig(found.text, moment(found.timestamp), user_of(found.uploader))
 
 
 def key_of(found: Any) -> API_Key:
-    """Describe an API key."""
+    """Return the record of an API key."""
     return API_Key(
         id=found.id,
         name=found.name,
@@ -54,5 +54,5 @@ def key_of(found: Any) -> API_Key:
 
 
 def moment(found: str | datetime) -> str:
-    """Write a time as the contract does."""
+    """Return a time as ISO 8601 UTC text."""
     return found.astimezone(UTC).isoformat() if isinstance(found, datetime) else found

@@ -16,12 +16,12 @@ class Sso(Group):
     """Single sign-on."""
 
     def get_sso_config(self) -> SSOConfig | None:
-        """Give the configuration, None where none is set."""
+        """Return the configuration, or None if none is set."""
         found = self._do("get_sso_config", calls.GET_SSO)
         return sso_of(found) if found else None
 
     def set_sso_config(self, config: str) -> SSOConfig:
-        """Replace the configuration; only the server can judge it."""
+        """Replace the configuration; only the server can validate it."""
         self._rules("set_sso_config").configuration(config)
         found = self._do("set_sso_config", calls.SET_SSO, config=config)
         if found is None:

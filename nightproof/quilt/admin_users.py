@@ -1,4 +1,4 @@
-"""Users."""
+"""Admin operations on users."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class Users(Group):
-    """Users and what they are."""
+    """Users, their state and their e-mail addresses."""
 
     def list_users(self) -> list[User]:
         """List users by name."""
         return sorted(map(user_of, self._do("list_users", calls.LIST_USERS)), key=lambda user: user.name)
 
     def get_user(self, name: str) -> User:
-        """Give one user; the wire answers null where there is none."""
+        """Return one user, or raise NotFoundError; the registry answers null for an unknown name."""
         self._rules("get_user").text(name, "name")
         return self._user("get_user", name)
 
     def create_user(self, name: str, email: str, role: str, extra_roles: list[str] | None = None) -> User:
-        """Make a user."""
+        """Create a user."""
         rules = self._rules("create_user")
         rules.new_user(name, email)
         rules.text(role, "role")
@@ -34,7 +34,7 @@ class Users(Group):
         return user_of(self._do("create_user", calls.CREATE_USER, **given))
 
     def delete_user(self, name: str) -> None:
-        """Remove a user that is not oneself."""
+        """Delete a user other than the signed-in one."""
         rules = self._rules("delete_user")
         rules.text(name, "name")
         if self._ops.me("admin.delete_user").name == name:
@@ -49,21 +49,21 @@ class Users(Group):
         return user_of(self._do("set_user_email", calls.SET_EMAIL, name=name, email=email))
 
     def set_user_admin(self, name: str, admin: bool) -> User:  # noqa: FBT001 - the contract's signature
-        """Make a user an admin, or no longer."""
+        """Grant or withdraw a user's admin flag."""
         rules = self._rules("set_user_admin")
         rules.text(name, "name")
         rules.flag(admin, "admin")
         return user_of(self._do("set_user_admin", calls.SET_ADMIN, name=name, admin=admin))
 
     def set_user_active(self, name: str, active: bool) -> User:  # noqa: FBT001 - the contract's signature
-        """Let a user in, or no longer."""
+        """Activate or deactivate a user."""
         rules = self._rules("set_user_active")
         rules.text(name, "name")
         rules.flag(active, "active")
         return user_of(self._do("set_user_active", calls.SET_ACTIVE, name=name, active=active))
 
     def reset_user_password(self, name: str) -> None:
-        """Send the message."""
+        """Send the user a message for choosing a new password."""
         self._rules("reset_user_password").text(name, "name")
         self._do("reset_user_password", calls.RESET_PASSWORD, name=name)
 

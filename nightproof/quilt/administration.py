@@ -1,4 +1,4 @@
-"""How both backends ask for admin operations: one way in, one place where refusals become errors; and Tabulator."""
+"""Admin operations and Tabulator of both backends: one way to send a call, one place where rejections become errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Table = dict[str, str]
 
-# Arguments by the names that the contract gives them, where those differ from the wire's.
+# Arguments by their names in the contract, where those differ from the wire's.
 FIELDS: Final = {"bucket_name": "bucket", "new_table_name": "new_name", "key_name": "name"}
 RESOURCES: Final = {
     "name": "user",
@@ -40,14 +40,14 @@ DAYS_A_KEY_LIVES: Final = range(1, 366)
 
 
 class AdministeredOps(CatalogOps):
-    """Tabulator, open query and API keys; the way to the registry for all that admins do."""
+    """Tabulator, open query and API keys, and the way to the registry for all admin operations."""
 
     def ask(self, operation: str, call: calls.Call, arguments: dict[str, Any]) -> Any:
-        """Ask the registry; raise AbsentError or RefusedError for what the contract has errors for."""
+        """Send a call; raise AbsentError or RefusedError for what `settle` translates."""
         raise NotImplementedError
 
     def settle(self, operation: str, call: calls.Call, **arguments: Any) -> Any:
-        """Ask the registry and raise the contract's error where it refuses."""
+        """Send a call, and raise the contract's error if the registry rejects it."""
         try:
             return self.ask(operation, call, arguments)
         except calls.AbsentError as error:
@@ -57,7 +57,7 @@ class AdministeredOps(CatalogOps):
 
     @property
     def admin(self) -> AdminOps:
-        """Give what admins may do, as the signed-in user."""
+        """Return the admin operations, performed as the signed-in user."""
         return Admin(self)
 
     def list_tabulator_tables(self, bucket: str) -> list[Table]:
@@ -68,12 +68,15 @@ class AdministeredOps(CatalogOps):
         return [{"name": name, "config": found[name]} for name in sorted(found)]
 
     def get_tabulator_table(self, bucket: str, table_name: str) -> Table:
-        """Give one table."""
+        """Return one table, or raise NotFoundError."""
         operation = "get_tabulator_table"
         return self._table(operation, bucket, self.rules(operation).text(table_name, "table_name"))
 
     def create_tabulator_table(self, bucket: str, table_name: str, config: str) -> Table:
-        """Make a table and give what is stored then; the wire itself would replace one that exists."""
+        """Create a table and return it as stored.
+
+        The check for an existing table is ours: the registry's mutation would replace it.
+        """
         operation = "create_tabulator_table"
         rules = self.rules(operation)
         rules.bare_bucket(bucket)
@@ -85,7 +88,7 @@ class AdministeredOps(CatalogOps):
         return self._table(operation, bucket, table_name)
 
     def update_tabulator_table(self, bucket: str, table_name: str, config: str) -> Table:
-        """Replace a table's configuration and give what is stored then."""
+        """Replace a table's configuration and return the table as stored."""
         operation = "update_tabulator_table"
         rules = self.rules(operation)
         rules.text(table_name, "table_name")
@@ -95,7 +98,7 @@ class AdministeredOps(CatalogOps):
         return self._table(operation, bucket, table_name)
 
     def rename_tabulator_table(self, bucket: str, old_name: str, new_name: str) -> Table:
-        """Give a table another name; the server itself looks whether that is free, in one step."""
+        """Rename a table; the server itself checks, in one step, that the new name is free."""
         operation = "rename_tabulator_table"
         rules = self.rules(operation)
         rules.text(old_name, "old_name")
@@ -106,24 +109,24 @@ class AdministeredOps(CatalogOps):
         return self._table(operation, bucket, new_name)
 
     def delete_tabulator_table(self, bucket: str, table_name: str) -> None:
-        """Remove a table; the wire itself would not say that there is none."""
+        """Delete a table. The check that it exists is ours: the registry would not report a missing one."""
         operation = "delete_tabulator_table"
         self._table(operation, bucket, self.rules(operation).text(table_name, "table_name"))
         self.settle(operation, calls.SET_TABLE, bucket_name=bucket, table_name=table_name, config=None)
 
     def get_open_query_status(self) -> dict[str, bool]:
-        """Say whether tables may be queried with keys that the catalog did not issue."""
+        """Return whether tables may be queried with keys that the catalog did not issue."""
         return {"enabled": self.settle("get_open_query_status", calls.GET_OPEN_QUERY)}
 
     def set_open_query(self, enabled: bool) -> dict[str, bool]:  # noqa: FBT001 - the contract's signature
-        """Allow or forbid such queries, and give what the server says then."""
+        """Allow or forbid such queries, and return the status as read back from the server."""
         operation = "set_open_query"
         self.rules(operation).flag(enabled, "enabled")
         self.settle(operation, calls.SET_OPEN_QUERY, enabled=enabled)
         return {"enabled": self.settle(operation, calls.GET_OPEN_QUERY)}
 
     def create_api_key(self, name: str, expires_in_days: int = 90) -> New_API_Key:
-        """Make an API key of one's own."""
+        """Create an API key for the signed-in user."""
         operation = "create_api_key"
         self.rules(operation).text(name, "name")
         if isinstance(expires_in_days, bool) or expires_in_days not in DAYS_A_KEY_LIVES:
@@ -133,7 +136,7 @@ class AdministeredOps(CatalogOps):
         return New_API_Key(key_of(key), secret)
 
     def _tables(self, operation: str, bucket: str) -> dict[str, str]:
-        """Give the configurations of a bucket's tables by name."""
+        """Return the configurations of a bucket's tables by table name."""
         self.rules(operation).bare_bucket(bucket)
         return {table.name: table.config for table in self.settle(operation, calls.LIST_TABLES, bucket_name=bucket)}
 
@@ -144,9 +147,10 @@ class AdministeredOps(CatalogOps):
         return {"name": name, "config": found[name]}
 
     def _refuse(self, operation: str, arm: InvalidInput | OperationError, arguments: dict[str, Any]) -> NoReturn:
-        """Raise what an error arm means."""
+        """Raise the contract's error for a union's error member."""
         if not isinstance(arm, InvalidInput):
             if arm.name.endswith(ABSENT):
+                # The first argument of a call names its subject.
                 subject = next(iter(arguments), "")
                 is_known = subject in RESOURCES
                 raise self._missing(operation, subject, arguments) if is_known else unnamed(self, operation, arm)
@@ -161,9 +165,10 @@ class AdministeredOps(CatalogOps):
         self.rules(operation).refuse(FIELDS.get(key, key), value, rule, message=message)
 
     def _missing(self, operation: str, key: str, arguments: dict[str, Any]) -> errors.NotFoundError:
-        """Make the error of a thing that an argument names."""
+        """Return the NotFoundError for the resource that an argument names."""
         resource, value = RESOURCES[key], arguments.get(key)
         if isinstance(value, list):
+            # The registry does not tell which role of a list is unknown.
             known = {role.name for role in self.settle(operation, calls.LIST_ROLES)}
             value = next((role for role in value if role not in known), value[0])
         bucket = arguments.get("bucket_name")

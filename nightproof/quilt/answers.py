@@ -1,4 +1,4 @@
-"""What the catalog may answer: every answer is read through one of these shapes, so rubbish ends in one place."""
+"""Shapes of the catalog's answers. Each answer is validated against one, so malformed data is caught in one place."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ JsonText = Annotated[Json[Record | None] | None, BeforeValidator(lambda value: v
 
 
 class Wire(BaseModel):
-    """Strict about what is asked for, indifferent to what a newer server adds."""
+    """A strict shape that ignores the fields that a newer server adds."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 class Answer(Wire):
-    """A part of a GraphQL answer: the same, with the wire's camel case."""
+    """A part of a GraphQL answer: as strict, with camel case on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -88,14 +88,14 @@ class GraphqlError(Answer):
 
 
 class Refusal(Wire):
-    """Body of an answer that is not a success; servers in front of a catalog send whatever they like."""
+    """Body of a failed response; proxies in front of a catalog may send anything."""
 
     code: str | None = None
     expires_at: Annotated[Moment | None, WrapValidator(_or_none)] = None
 
 
 class Lack(Answer):
-    """`extensions` of a 403: what is lacking, and what the caller has."""
+    """`extensions` of a 403: the required rights, and the role and access level of the caller."""
 
     required: list[str] = []
     role: str | None = None
@@ -120,7 +120,7 @@ class Role(Answer):
 
 
 class Person(Answer):
-    """Who is signed in."""
+    """The signed-in user."""
 
     name: Text
     role: Role
@@ -146,7 +146,7 @@ class Buckets(Answer):
 
 
 class ConfigJson(Answer):
-    """What we need of config.json; all four are checked for presence apart."""
+    """The fields of config.json that we need; `CatalogOps` checks that all four are present."""
 
     region: str | None = None
     api_gateway_endpoint: str | None = None
@@ -189,5 +189,5 @@ class SearchHits(Wire):
 
 @cache
 def adapter(shape: Hashable) -> TypeAdapter[Any]:
-    """Give the reader of a shape, made once."""
+    """Return the validator of a shape, made once."""
     return TypeAdapter(shape)  # type: ignore[arg-type]  # every shape is hashable, which is all that a cache asks

@@ -1,4 +1,4 @@
-"""AWS with the keys that the catalog issues."""
+"""AWS clients with the keys that the catalog issues."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFRESH_MARGIN: Final = timedelta(minutes=15)  # from here on botocore would ren
 
 
 class IssuedKeys:
-    """Keeps the catalog's keys and renews them before they end."""
+    """The keys that the catalog issued, renewed before they expire."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -34,11 +34,11 @@ class IssuedKeys:
 
     @property
     def end(self) -> str | None:
-        """When the keys that were issued last stop counting."""
+        """Return when the newest keys expire as ISO 8601 UTC text, or None before any were issued."""
         return self._keys.Expiration if self._keys else None
 
     def client(self, service: str, region: str | None, operation: str) -> Any:
-        """Make a new client."""
+        """Return a new client; the region defaults to us-east-1."""
         keys = self.current(operation)
         session = boto3.Session(
             aws_access_key_id=keys.AccessKeyId,
@@ -53,7 +53,7 @@ class IssuedKeys:
         return session.client(service, config=config)  # type: ignore[call-overload]  # a name at run time
 
     def current(self, operation: str) -> answers.Keys:
-        """Give keys that still last a while."""
+        """Return the issued keys, renewed if they expire within 15 minutes."""
         with self._lock:
             if self._keys is None or datetime.fromisoformat(self._keys.Expiration) < datetime.now(UTC) + REFRESH_MARGIN:
                 self._keys = self._catalog.get_json(operation, "/api/auth/get_credentials", answers.Keys)
@@ -61,9 +61,9 @@ class IssuedKeys:
 
 
 def share_models(session: boto3.Session) -> None:
-    """Have a new session take botocore's descriptions of the services from those that this process has read already.
+    """Share the botocore service models that this process has loaded with a new session.
 
-    Every session reads them anew otherwise: megabytes of JSON, which was a third of what the suites computed.
+    Otherwise every session parses them again: megabytes of JSON, which was a third of the CPU time of the suites.
     """
     session._session.register_component("data_loader", _models())  # noqa: SLF001 - boto3 has no way of its own
 
@@ -74,12 +74,12 @@ def _models() -> Any:
 
 
 def region_of(s3: Any, bucket: str) -> str:
-    """Ask where a bucket lies; buckets of the first region have no name for it."""
+    """Return the region of a bucket; S3 reports none for us-east-1."""
     return s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
 
 
 def limits(timeouts: Timeouts, answer_s: float) -> Config:
-    """Give what bounds every request of an AWS client."""
+    """Return the limits of every request of an AWS client; `answer_s` is the read timeout in seconds."""
     return Config(
         connect_timeout=timeouts.connect_s,
         read_timeout=answer_s,

@@ -1,4 +1,4 @@
-"""What both backends do alike: everything that is asked of the catalog or of AWS and not of packages."""
+"""The operations that both backends share: everything that concerns the catalog or AWS rather than packages."""
 
 from __future__ import annotations
 
@@ -74,16 +74,19 @@ class CatalogOps(QuiltOps):
         self._url = catalog_url.rstrip("/") if catalog_url else ""
 
     def rules(self, operation: str) -> Rules:
-        """Give the argument rules of one operation."""
+        """Return the argument rules of one operation."""
         return Rules(self.backend_type, operation)
 
     def connect(self, operation: str) -> Catalog:
-        """Give the catalog's client, ready to use."""
+        """Return the catalog's client, with the catalog's configuration loaded."""
         self.configuration(operation)
         return self.catalog
 
     def configuration(self, operation: str) -> Catalog_Config:
-        """Give the configuration of the catalog in use, reading it at first use."""
+        """Return the configuration of the catalog in use, read on first use.
+
+        Raise BackendError (kind `bad_config`) before a catalog is configured.
+        """
         if self._config is not None:
             return self._config
         if not self._url:
@@ -94,7 +97,7 @@ class CatalogOps(QuiltOps):
         return self._adopt(self._url, self._read_config(operation, self._url))
 
     def get_auth_status(self) -> Auth_Status:
-        """Ask the server who is signed in."""
+        """Return the signed-in user, as the server reports it."""
         me = self.me("get_auth_status")
         config = self._config
         return Auth_Status(
@@ -108,7 +111,7 @@ class CatalogOps(QuiltOps):
         )
 
     def me(self, operation: str) -> answers.Person:
-        """Ask the server who is signed in."""
+        """Return the signed-in user, as the server reports it; raise AuthenticationError if there is none."""
         found = self.connect(operation).data(operation, ME, {}, answers.Me, name="AuthStatus")
         return found.me or self.catalog.refuse(operation, "invalid")
 
@@ -116,11 +119,11 @@ class CatalogOps(QuiltOps):
         return urlsplit(self._url).hostname
 
     def get_graphql_endpoint(self) -> str:
-        """Give the GraphQL URL."""
+        """Return the GraphQL URL."""
         return f"{self.connect('get_graphql_endpoint').registry_url}/graphql"
 
     def get_graphql_auth_headers(self) -> dict[str, str]:
-        """Give exactly the Authorization header."""
+        """Return the Authorization header and no other."""
         operation = "get_graphql_auth_headers"
         return {"Authorization": f"Bearer {self.connect(operation).token(operation)}"}
 
@@ -131,7 +134,7 @@ class CatalogOps(QuiltOps):
         registry: str | None = None,
         timeout_s: float | None = None,
     ) -> dict[str, Any]:
-        """Send a document as it is."""
+        """Send the caller's document unchanged."""
         operation = "execute_graphql_query"
         if registry is not None:
             self.rules(operation).bucket(registry)
@@ -139,7 +142,7 @@ class CatalogOps(QuiltOps):
         return self.connect(operation).graphql(operation, query, variables, timeout_s=timeout_s)
 
     def list_buckets(self) -> list[Bucket_Info]:
-        """List the catalog's buckets with region and rights from S3 itself."""
+        """List the catalog's buckets, with region and access level as S3 itself reports them."""
         operation = "list_buckets"
         names = sorted(bucket.name for bucket in self._buckets(operation))
         s3 = self.keys.client("s3", None, operation)
@@ -162,20 +165,20 @@ class CatalogOps(QuiltOps):
         return Bucket_Info(name, region, level)
 
     def get_catalog_config(self, catalog_url: str) -> Catalog_Config:
-        """Read a catalog's configuration."""
+        """Return a catalog's configuration."""
         operation = "get_catalog_config"
         if not isinstance(catalog_url, str) or not re.match(r"https?://[^/]+", catalog_url):
             self.rules(operation).refuse("catalog_url", catalog_url, "an http or https URL")
         return self._read_config(operation, catalog_url.rstrip("/"))
 
     def configure_catalog(self, catalog_url: str) -> None:
-        """Use a catalog from now on, and choose the default registry by relevance."""
+        """Use a catalog from now on, and choose the default registry again when it is next needed."""
         config = self.get_catalog_config(catalog_url)
         self._adopt(catalog_url.rstrip("/"), config)
         self._default_registry = None
 
     def get_registry_url(self) -> str | None:
-        """Give the constructor's registry where the catalog has it, else its most relevant bucket."""
+        """Return the constructor's registry if the catalog has it, else its most relevant bucket, or None."""
         if not self._url:
             return None
         if self._default_registry is None:
@@ -187,7 +190,7 @@ class CatalogOps(QuiltOps):
         return self._default_registry
 
     def get_boto3_client(self, service_name: str, region: str | None = None) -> Any:
-        """Make a client with issued keys; an unknown service is refused before keys are fetched."""
+        """Return a client with issued keys; reject an unknown service or region name before keys are fetched."""
         operation = "get_boto3_client"
         import botocore.session  # noqa: PLC0415 - loads its data folder
 
@@ -206,7 +209,7 @@ class CatalogOps(QuiltOps):
         package1_hash: str | None = None,
         package2_hash: str | None = None,
     ) -> dict[str, list[str]]:
-        """Compare entries of two revisions by hash and size."""
+        """Compare the entries of two revisions by hash and size."""
         rules = self.rules("diff_packages")
         rules.name(package1_name, "package1_name")
         rules.name(package2_name, "package2_name")
@@ -222,13 +225,13 @@ class CatalogOps(QuiltOps):
         }
 
     def _entries(self, operation: str, name: str, bucket: str, top_hash: str) -> dict[str, Entry]:
-        """Give hash value, hash type and size of every entry."""
+        """Return hash value, hash type and size in bytes of every entry, by logical key."""
         raise NotImplementedError
 
     def not_found(
         self, operation: str, resource: str, identifier: str, where: str, hint: str = ""
     ) -> errors.NotFoundError:
-        """Make the error of a missing thing."""
+        """Return the NotFoundError for a missing resource."""
         context = {"resource_type": resource, "identifier": identifier, "search_location": where}
         message = (
             f"The {resource} `{short(identifier)}` does not exist in `{short(where)}`. {hint or 'Check its name.'}"
@@ -238,12 +241,12 @@ class CatalogOps(QuiltOps):
     def missing_package(
         self, operation: str, name: str, bucket: str, top_hash: str, hint: str = ""
     ) -> errors.NotFoundError:
-        """Make the error of a missing package or revision."""
+        """Return the NotFoundError for a missing package or revision."""
         identifier = name if top_hash == "latest" else f"{name}@{top_hash}"
         return self.not_found(operation, "package", identifier, f"s3://{bucket}", hint)
 
     def exists_already(self, operation: str, name: str) -> NoReturn:
-        """Refuse a name that is taken."""
+        """Raise the ValidationError for a package name that is taken."""
         self.rules(operation).refuse(
             "package_name",
             name,
@@ -252,7 +255,7 @@ class CatalogOps(QuiltOps):
         )
 
     def refuse_workflow(self, operation: str, workflow: str | None, why: str) -> NoReturn:
-        """Refuse what the registry's workflows do not let pass."""
+        """Raise the ValidationError for a package that a workflow of the registry rejects."""
         named = f"workflow `{short(workflow)}`" if workflow else "workflow that the registry asks for"
         self.rules(operation).refuse(
             "workflow",
@@ -262,7 +265,7 @@ class CatalogOps(QuiltOps):
         )
 
     def conflict(self, operation: str, name: str, cause: Exception | None) -> errors.BackendError:
-        """Make the error of a package that somebody else changed meanwhile."""
+        """Return the BackendError (kind `conflict`) for a package that another writer changed meanwhile."""
         return errors.BackendError(
             f"The package `{short(name)}` was changed by somebody else meanwhile. Read it again, then repeat.",
             self.catalog.base(operation)
@@ -270,14 +273,14 @@ class CatalogOps(QuiltOps):
         )
 
     def too_many(self, operation: str, limit: int) -> errors.BackendError:
-        """Make the error of an answer that would be cut."""
+        """Return the BackendError (kind `result_limit`) for a result that would be truncated."""
         return errors.BackendError(
             f"The answer has more than {limit} items. Narrow the request.",
             self.catalog.base(operation) | {"kind": "result_limit", "limit": limit, "original_exception": None},
         )
 
     def creation(self, name: str, bucket: str, top_hash: str, count: int) -> Package_Creation_Result:
-        """Describe the revision that was made."""
+        """Return the result record of a new revision."""
         tree = f"{self.catalog.url}/b/{bucket}/packages/{name}/tree/{top_hash}"
         return Package_Creation_Result(name, top_hash, f"s3://{bucket}", tree, count, success=True)
 
@@ -296,6 +299,7 @@ class CatalogOps(QuiltOps):
                     self.catalog.base(operation)
                     | {"kind": "bad_config", "original_exception": f"missing field {theirs}"},
                 )
+        # The stack's name precedes `-analyticsbucket`; without that, it is what precedes the first hyphen.
         bucket = values["analytics_bucket"]
         prefix = re.split("-analyticsbucket", bucket, maxsplit=1, flags=re.IGNORECASE)[0]
         prefix = prefix if prefix != bucket else bucket.split("-", 1)[0]
@@ -308,29 +312,33 @@ class CatalogOps(QuiltOps):
 
 
 def tags_of(metadata: dict[str, Any]) -> tuple[str, ...]:
-    """Give a package's tags: metadata `tags` where that is a list of text."""
+    """Return metadata `tags` if they are a list of text, else an empty tuple."""
     tags = metadata.get("tags")
     is_text = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
     return tuple(tags) if is_text and isinstance(tags, list) else ()
 
 
 def description_of(metadata: dict[str, Any]) -> str | None:
-    """Give a package's description: metadata `description` where that is text."""
+    """Return metadata `description` if it is text, or None."""
     found = metadata.get("description")
     return found if isinstance(found, str) else None
 
 
 def newest_first(hits: list[Package_Info]) -> list[Package_Info]:
-    """Order packages by time, the newest first, and by name where times are equal."""
+    """Sort packages by time, newest first, and by name where times are equal."""
+    # Two stable sorts: times descend while names ascend.
     return sorted(sorted(hits, key=lambda hit: hit.name), key=lambda hit: hit.modified_date, reverse=True)
 
 
 def user_meta(metadata: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a user said of an entry; None for nothing, and for what is no metadata."""
+    """Return the user metadata of an entry, or None if it is empty or not a dict."""
     found = metadata.get("user_meta")
     return found if isinstance(found, dict) and found else None
 
 
 def directory_meta(metadata: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a user said of a directory, which some writers wrap like an entry's and others do not."""
+    """Return the user metadata of a directory, or None if it is empty.
+
+    Some writers wrap it in `user_meta`, like that of an entry; others do not.
+    """
     return user_meta(metadata) if metadata.keys() == {"user_meta"} else metadata or None

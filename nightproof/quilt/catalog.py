@@ -1,4 +1,4 @@
-"""The HTTP side of a catalog: one session, one place where answers become results or errors."""
+"""The HTTP client of a catalog: one session per thread, and one place where responses become results or errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SAID: Final = {
     "expired": "The access token has expired",
     "inactive": "The signed-in user is not active",
 }
-# What requests refuses before it opens a connection.
+# What requests rejects before it opens a connection.
 UNSENT: Final = (
     requests.exceptions.InvalidJSONError,
     requests.exceptions.InvalidURL,
@@ -66,7 +66,7 @@ ANY_ANSWER: Final = range(SERVER_ERROR)
 
 
 class Catalog:
-    """Speaks to one catalog for one user; safe from several threads."""
+    """A client of one catalog for one user; thread-safe."""
 
     def __init__(self, backend_type: str, credentials: Credentials | None, timeouts: Timeouts) -> None:
         self.backend_type = backend_type
@@ -83,15 +83,15 @@ class Catalog:
 
     @property
     def has_credentials(self) -> bool:
-        """Whether there is anything to sign in with."""
+        """Return whether there is anything to sign in with."""
         return bool(self._refresh_token or self._access_token)
 
     def base(self, operation: str) -> dict[str, Any]:
-        """Give the context keys that every error has."""
+        """Return the context keys that every error has."""
         return {"backend_type": self.backend_type, "operation": operation}
 
     def token(self, operation: str) -> str:
-        """Give an access token that still counts, refreshed when it is about to end."""
+        """Return the access token, refreshed if it expires within 60 seconds and there is a refresh token."""
         with self._lock:
             if self._refresh_token and self._expires < time.time() + REFRESH_MARGIN_S:
                 exchange = partial(self.exchange, operation)
@@ -103,7 +103,10 @@ class Catalog:
             return self._access_token
 
     def exchange(self, operation: str, refresh_token: str) -> answers.Tokens:
-        """Exchange a refresh token, which ends soon after; whoever shares it keeps the answer for the others."""
+        """Exchange a refresh token, which becomes invalid soon after.
+
+        Processes that share the token must store the answer for the others.
+        """
         url, given = f"{self.registry_url}/api/token", {"refresh_token": refresh_token}
         answer = self._send(operation, "POST", url, self.timeouts.read_s, data=given)
         self._classify(operation, answer, "")
@@ -113,7 +116,7 @@ class Catalog:
         return self.fit(operation, answers.Tokens, body)
 
     def get_json(self, operation: str, path: str, shape: type[Shape], params: dict[str, str] | None = None) -> Shape:
-        """GET a registry route as the user."""
+        """GET a registry route as the user and return its JSON, validated."""
         token = self.token(operation)
         answer = self._send(
             operation, "GET", f"{self.registry_url}{path}", self.timeouts.read_s, params=params, headers=_bearer(token)
@@ -146,7 +149,7 @@ class Catalog:
         timeout_s: float | None = None,
         name: str | None = None,
     ) -> dict[str, Any]:
-        """POST a document; give the whole body, errors of the document included."""
+        """POST a document and return the whole body, including the document's errors."""
         token = self.token(operation)
         body: dict[str, Any] = {"query": document, "variables": variables or {}}
         answer = self._send(
@@ -160,7 +163,7 @@ class Catalog:
         return self.body_of(operation, answer, token)
 
     def body_of(self, operation: str, answer: requests.Response, token: str) -> dict[str, Any]:
-        """Give the body of a GraphQL answer, whoever asked, or raise what its status means."""
+        """Return the body of a GraphQL response, also of one to quilt3, or raise the error for its status."""
         self._classify(operation, answer, token, GRAPHQL_ANSWERS)
         found = self._json(operation, answer)
         if not isinstance(found, dict) or not found.keys() & {"data", "errors"}:
@@ -170,11 +173,11 @@ class Catalog:
     def data(
         self, operation: str, document: str, variables: dict[str, Any], shape: type[Shape], **options: Any
     ) -> Shape:
-        """POST a document of ours and give its data; any error in the body is raised."""
+        """POST one of our documents and return its data; raise BackendError for any error in the body."""
         return self.data_of(operation, self.graphql(operation, document, variables, **options), shape)
 
     def data_of(self, operation: str, body: dict[str, Any], shape: type[Shape]) -> Shape:
-        """Give the data of a GraphQL body, or raise its errors."""
+        """Return the data of a GraphQL body, or raise BackendError (kind `graphql`) for its errors."""
         if body.get("errors"):
             listed = self.fit(operation, list[answers.GraphqlError], body["errors"])
             raise errors.BackendError(
@@ -185,7 +188,7 @@ class Catalog:
         return self.fit(operation, shape, body.get("data"))
 
     def config(self, operation: str, catalog_url: str) -> answers.ConfigJson:
-        """Read config.json of any catalog."""
+        """Read config.json of any catalog; raise NotFoundError for a 404."""
         answer = self._send(operation, "GET", f"{catalog_url.rstrip('/')}/config.json", self.timeouts.config_s)
         if answer.status_code == NOT_FOUND:
             raise errors.NotFoundError(
@@ -197,7 +200,7 @@ class Catalog:
         return self.fit(operation, answers.ConfigJson, self._json(operation, answer))
 
     def fit(self, operation: str, shape: type[Shape], found: Any) -> Shape:
-        """Read an answer through its shape; one that does not fit is the server's fault and said to be."""
+        """Validate an answer against its shape; raise BackendError (kind `protocol`) if it does not fit."""
         try:
             read: Shape = answers.adapter(cast("Hashable", shape)).validate_python(found)
         except ValidationError as error:
@@ -205,7 +208,7 @@ class Catalog:
         return read
 
     def fit_json(self, operation: str, shape: type[Shape], text: bytes) -> Shape:
-        """Read a JSON text through its shape, likewise."""
+        """Validate a JSON text against its shape; raise BackendError (kind `protocol`) if it does not fit."""
         try:
             read: Shape = answers.adapter(cast("Hashable", shape)).validate_json(text)
         except ValidationError as error:
@@ -213,14 +216,17 @@ class Catalog:
         return read
 
     def protocol(self, operation: str, what: str) -> errors.BackendError:
-        """Make the error of an answer that does not fit the schema."""
+        """Return the BackendError (kind `protocol`) for an answer that does not fit the schema."""
         return errors.BackendError(
             "The server's answer does not fit the schema. Compare the versions of client and server.",
             self.base(operation) | {"kind": "protocol", "original_exception": what},
         )
 
     def refused_here(self, operation: str, cause: Exception, writes: int = 0) -> errors.BackendError:
-        """Make the error of what the client library refuses by itself: no server is to blame for it."""
+        """Return the BackendError (kind `client`) for a request that the client library itself rejected.
+
+        No server is to blame for it. `writes` is the number of writing requests that were sent before.
+        """
         sent = f"after {writes} requests that write" if writes else "and nothing was sent to be written"
         return errors.BackendError(
             f"The client itself refused this, {sent}: {short(str(cause).rstrip('.'), 150)}.",
@@ -228,7 +234,7 @@ class Catalog:
         )
 
     def refuse(self, operation: str, reason: str, token: str = "", expires_at: str | None = None) -> NoReturn:
-        """Raise the AuthenticationError of a reason."""
+        """Raise the AuthenticationError for a reason."""
         remedy = "Ask an admin to activate the user." if reason == "inactive" else REMEDIES[self.backend_type]
         context = self.base(operation) | {
             "auth_method": METHODS[self.backend_type],
@@ -236,7 +242,7 @@ class Catalog:
             "remediation": remedy,
         }
         if reason == "expired":
-            # A token that names no end, refused as expired by a server that names none either, has ended by now.
+            # If neither server nor token names an expiry, a token rejected as expired has expired by now.
             context["expires_at"] = expires_at or expiry(token) or datetime.now(UTC).isoformat()
         raise errors.AuthenticationError(f"{SAID.get(reason, f'The token is {reason}')}. {remedy}", context)
 
@@ -248,7 +254,7 @@ class Catalog:
 
     @contextmanager
     def reaching(self, operation: str, url: str, timeout_s: float) -> Iterator[None]:
-        """Turn what requests raises within the block, where no answer came, into the contract's errors."""
+        """Translate the exceptions of requests within the block, where no response came, into the contract's errors."""
         started = time.monotonic()
         try:
             yield
@@ -276,7 +282,7 @@ class Catalog:
             ) from error
 
     def _session(self) -> requests.Session:
-        """Give this thread's session: requests' own are not safe to share."""
+        """Return this thread's session: those of requests are not thread-safe."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
@@ -291,7 +297,7 @@ class Catalog:
     def _classify(
         self, operation: str, answer: requests.Response, token: str, accepted: Container[int] = (OK,)
     ) -> None:
-        """Raise what a status means, unless the caller makes something of it."""
+        """Raise the contract's error for 401, for 403 and for any status that is not accepted."""
         if answer.status_code == UNAUTHORIZED:
             refusal = _read(answer, answers.Refusal)
             reason = REASONS.get(refusal.code or "", "invalid")
@@ -311,12 +317,12 @@ class Catalog:
             )
 
     def forbid(self, operation: str, lack: answers.Lack | None) -> NoReturn:
-        """Raise the PermissionError of what the user lacks."""
+        """Raise the PermissionError for the right that the user lacks."""
         known = lack or answers.Lack()
         raise self.denied(operation, known.required, known.role, known.level)
 
     def denied(self, operation: str, required: list[str], role: str | None, level: str) -> errors.PermissionError:
-        """Make the error of a right that the user's role lacks."""
+        """Return the PermissionError for a right that the user's role lacks."""
         who = f"The role `{short(role)}`" if role else "The signed-in user"
         right = f"the right `{short(required[0], 120)}`" if required else "a right that this takes"
         return errors.PermissionError(
@@ -330,7 +336,7 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _read(answer: requests.Response, shape: type[Shape]) -> Shape:
-    """Read the body of a refusal, whose status alone says enough when the body is of another kind."""
+    """Return the body of a rejection, or an empty one if it has another shape: the status alone suffices."""
     try:
         read: Shape = answers.adapter(cast("Hashable", shape)).validate_json(answer.content)
     except ValidationError:

@@ -1,8 +1,13 @@
 """QuiltOps: one contract, two backends.
 
-Same input and same registry state give the same return value or the same error. Every failure is one of the five
-errors of `nightproof.quilt.exceptions`; nothing hides one behind an empty answer. Times are ISO 8601 UTC text, sizes
-bytes, hashes 64 hex digits. A change has returned only when a following read sees it; only search may lag.
+The same input and registry state lead to the same return value or the same error. Every failure is one of the five
+errors of `nightproof.quilt.exceptions`; no method hides one behind an empty result. An argument that breaks a rule
+raises ValidationError before anything is changed. A named resource that does not exist raises NotFoundError, and a
+missing right PermissionError. BackendError covers every other failure; `kind` in its context states which.
+
+Times are ISO 8601 UTC text, sizes are bytes, hashes are 64 hex digits. A `registry` is `s3://<bucket>`. A `top_hash` is
+a full hash, a prefix of at least 6 digits, or `latest` (also None, except in `delete_package`). A method that changes
+something returns only when a following read sees the change. Only search may lag.
 """
 
 from __future__ import annotations
@@ -31,19 +36,22 @@ class QuiltOps(ABC):
 
     @abstractmethod
     def get_auth_status(self) -> Auth_Status:
-        """Say who is signed in; a bad token raises AuthenticationError."""
+        """Return the signed-in user; raise AuthenticationError for an invalid token."""
 
     @abstractmethod
     def get_graphql_endpoint(self) -> str:
-        """Give the GraphQL URL, without trailing slash."""
+        """Return the GraphQL URL, without a trailing slash."""
 
     @abstractmethod
     def get_graphql_auth_headers(self) -> dict[str, str]:
-        """Give exactly the Authorization header."""
+        """Return the Authorization header and no other."""
 
     @abstractmethod
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
-        """Find latest revisions by any of the terms, newest first."""
+        """Return the packages whose latest revision matches any of the terms, newest first.
+
+        Raise BackendError (kind `result_limit`) for more than 1,000 matches.
+        """
 
     @abstractmethod
     def list_all_packages(self, registry: str) -> list[str]:
@@ -51,27 +59,36 @@ class QuiltOps(ABC):
 
     @abstractmethod
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
-        """Describe a package at a revision."""
+        """Return a package at one revision; `modified_date` is always that of the package.
+
+        Raise NotFoundError if the package or the revision does not exist.
+        """
 
     @abstractmethod
     def get_package_metadata(self, package_name: str, registry: str, top_hash: str | None = None) -> dict[str, Any]:
-        """Give the user metadata of a revision, `{}` when none."""
+        """Return the user metadata of a revision, `{}` if it has none."""
 
     @abstractmethod
     def list_package_revisions(self, package_name: str, registry: str) -> list[Package_Revision]:
-        """List revisions, newest first."""
+        """List revisions, newest first; raise NotFoundError if the package does not exist."""
 
     @abstractmethod
     def browse_content(
         self, package_name: str, registry: str, path: str = "", top_hash: str | None = None
     ) -> list[Content_Info]:
-        """List exactly one level: directories first, then files; a file's path gives that one file."""
+        """List exactly one level: directories first, then files. The path of a file returns that one file.
+
+        Raise NotFoundError if the path does not exist.
+        """
 
     @abstractmethod
     def get_content_url(
         self, package_name: str, registry: str, path: str, top_hash: str | None = None, expires_in: int = 3600
     ) -> str:
-        """Give a presigned URL of a file; `expires_in` in seconds."""
+        """Return a presigned URL of a file; `expires_in` is 1 to 604,800 seconds.
+
+        Raise NotFoundError if the path does not exist, ValidationError if it is a directory.
+        """
 
     @abstractmethod
     def create_package_revision(
@@ -86,7 +103,12 @@ class QuiltOps(ABC):
         copy: bool = False,
         workflow: str | None = None,
     ) -> Package_Creation_Result:
-        """Create a package; one that exists is refused and untouched."""
+        """Create a package; raise ValidationError, and leave the package unchanged, if it exists.
+
+        An entry has `physical_key` (`s3://bucket/key[?versionId=v]`), `logical_key` and optional `meta`. With
+        `auto_organize`, a missing `logical_key` is taken from the object's key. `copy` copies the objects into the
+        registry's bucket.
+        """
 
     @abstractmethod
     def update_package_revision(
@@ -101,14 +123,18 @@ class QuiltOps(ABC):
         copy: bool = False,
         workflow: str | None = None,
     ) -> Package_Creation_Result:
-        """Replace the entries, or keep them with their hashes (None), and merge the metadata.
+        """Replace the entries, or keep them with their hashes if None, and merge the metadata.
 
-        What was said of a directory is not kept: a construction has no place for it.
+        Metadata of directories is lost: the registry's packageConstruct has no field for it. Raise NotFoundError if the
+        package does not exist, BackendError (kind `conflict`) if another writer changed it meanwhile.
         """
 
     @abstractmethod
     def delete_package(self, package_name: str, registry: str, top_hash: str | None = None) -> None:
-        """Remove all revisions (None), or the one that a hash, a prefix of it or `latest` names."""
+        """Delete all revisions (None), or the one that a full hash, a prefix of it or `latest` names.
+
+        Raise NotFoundError if the package or the revision does not exist.
+        """
 
     @abstractmethod
     def diff_packages(
@@ -119,7 +145,10 @@ class QuiltOps(ABC):
         package1_hash: str | None = None,
         package2_hash: str | None = None,
     ) -> dict[str, list[str]]:
-        """Compare two revisions by hash and size: added, removed, modified."""
+        """Compare two revisions by hash and size; return sorted logical keys as `added`, `removed` and `modified`.
+
+        Raise NotFoundError if a package or a revision does not exist.
+        """
 
     @abstractmethod
     def list_buckets(self) -> list[Bucket_Info]:
@@ -127,15 +156,18 @@ class QuiltOps(ABC):
 
     @abstractmethod
     def get_catalog_config(self, catalog_url: str) -> Catalog_Config:
-        """Read a catalog's config.json."""
+        """Return the configuration in a catalog's config.json.
+
+        Raise NotFoundError if the address has no catalog, BackendError (kind `bad_config`) if a field is missing.
+        """
 
     @abstractmethod
     def configure_catalog(self, catalog_url: str) -> None:
-        """Use another catalog from now on."""
+        """Use another catalog from now on; raise the same errors as `get_catalog_config`."""
 
     @abstractmethod
     def get_registry_url(self) -> str | None:
-        """Give the default package registry, None before a catalog is configured."""
+        """Return the default package registry, or None without a configured catalog or without any bucket in it."""
 
     @abstractmethod
     def execute_graphql_query(
@@ -145,16 +177,19 @@ class QuiltOps(ABC):
         registry: str | None = None,
         timeout_s: float | None = None,
     ) -> dict[str, Any]:
-        """Give the whole answer; a document the server rejects is returned with its errors."""
+        """Return the whole body of the response; a document that the server rejects is returned with its errors.
+
+        `timeout_s` is in seconds; None means `Timeouts.read_s`. `registry` is checked and otherwise unused.
+        """
 
     @abstractmethod
     def get_boto3_client(self, service_name: str, region: str | None = None) -> Any:
-        """Make a boto3 client with the keys that the catalog issues."""
+        """Return a boto3 client with the keys that the catalog issues; the region defaults to us-east-1."""
 
     @property
     @abstractmethod
     def admin(self) -> AdminOps:
-        """Give what admins may do, as the signed-in user."""
+        """Return the admin operations, performed as the signed-in user."""
 
     @abstractmethod
     def list_tabulator_tables(self, bucket: str) -> list[dict[str, str]]:
@@ -162,32 +197,35 @@ class QuiltOps(ABC):
 
     @abstractmethod
     def get_tabulator_table(self, bucket: str, table_name: str) -> dict[str, str]:
-        """Give one table."""
+        """Return one table as `{"name", "config"}`; raise NotFoundError if it does not exist."""
 
     @abstractmethod
     def create_tabulator_table(self, bucket: str, table_name: str, config: str) -> dict[str, str]:
-        """Make a table; one that exists is refused and untouched."""
+        """Create a table; raise ValidationError, and leave the table unchanged, if it exists."""
 
     @abstractmethod
     def update_tabulator_table(self, bucket: str, table_name: str, config: str) -> dict[str, str]:
-        """Replace the configuration of a table that exists."""
+        """Replace the configuration of a table; raise NotFoundError if it does not exist."""
 
     @abstractmethod
     def rename_tabulator_table(self, bucket: str, old_name: str, new_name: str) -> dict[str, str]:
-        """Give a table another name that is free."""
+        """Rename a table; raise NotFoundError if it does not exist, ValidationError if the new name is taken."""
 
     @abstractmethod
     def delete_tabulator_table(self, bucket: str, table_name: str) -> None:
-        """Remove a table that exists."""
+        """Delete a table; raise NotFoundError if it does not exist."""
 
     @abstractmethod
     def get_open_query_status(self) -> dict[str, bool]:
-        """Say, as `enabled`, whether tables may be queried with AWS keys that the catalog did not issue."""
+        """Return, as `enabled`, whether tables may be queried with AWS keys that the catalog did not issue."""
 
     @abstractmethod
     def set_open_query(self, enabled: bool) -> dict[str, bool]:  # noqa: FBT001 - the contract's signature
-        """Allow or forbid such queries; the answer is read back from the server."""
+        """Allow or forbid queries with AWS keys of other origin; return the status as read back from the server."""
 
     @abstractmethod
     def create_api_key(self, name: str, expires_in_days: int = 90) -> New_API_Key:
-        """Make an API key for oneself; its secret serves as access token until the key ends."""
+        """Create an API key for the signed-in user, valid for 1 to 365 days.
+
+        Its secret serves as access token until the key expires.
+        """

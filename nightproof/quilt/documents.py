@@ -1,4 +1,4 @@
-"""The GraphQL documents of the platform backend; only arms and fields that every registry has."""
+"""GraphQL documents of the platform backend, limited to the union members and fields that every registry has."""
 
 from __future__ import annotations
 

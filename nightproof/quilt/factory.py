@@ -1,4 +1,4 @@
-"""Make a backend by name."""
+"""Construction of a backend by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def create_quilt_ops(
     credentials: Credentials | None,
     timeouts: Timeouts | None = None,
 ) -> QuiltOps:
-    """Make a `quilt3` or `platform` instance; without any authentication raise AuthenticationError, sending nothing."""
+    """Return a `quilt3` or `platform` instance; raise ValidationError for any other name.
+
+    Raise AuthenticationError, without sending a request, if there is nothing to sign in with.
+    """
     # Imported on demand: quilt3 fixes its folders at import, and the platform backend must do without it.
     if backend == "quilt3":
         from nightproof.quilt.quilt3_backend import Quilt3Ops  # noqa: PLC0415 - see above

@@ -1,4 +1,4 @@
-"""What the registry's GraphQL interface may answer to each of our documents."""
+"""Shapes of the registry's GraphQL answers to each of our documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nightproof.quilt.answers import TopHash
 
 
 class InputError(Answer):
-    """One refused argument."""
+    """One rejected argument."""
 
     path: str | None
     message: str
@@ -25,14 +25,14 @@ class InputError(Answer):
 
 
 class InvalidInput(Answer):
-    """The arm of refused arguments."""
+    """The union member for rejected arguments."""
 
     typename: Literal["InvalidInput"] = Field(alias="__typename")
     errors: list[InputError] = Field(min_length=1)
 
 
 class OperationError(Answer):
-    """The arm of a failed operation."""
+    """The union member for a failed operation."""
 
     typename: Literal["OperationError"] = Field(alias="__typename")
     name: str
@@ -41,7 +41,7 @@ class OperationError(Answer):
 
 
 class Named(Answer):
-    """Something of which we only want the name."""
+    """An object of which we need only the name."""
 
     name: Text
 
@@ -137,7 +137,7 @@ class PackageDir(Answer):
 
 
 class Directory(Answer):
-    """A directory with what is in it."""
+    """A directory with its children."""
 
     path: str
     children: list[Annotated[PackageFile | PackageDir, Field(discriminator="typename")]]
@@ -181,7 +181,7 @@ class FlatEntry(Answer):
 
 
 class FlatRevision(Answer):
-    """A revision with all its files; without them when they are too many."""
+    """A revision with all its files, or without them if they are more than 20,000."""
 
     hash: TopHash
     user_meta: Record | None
@@ -208,7 +208,7 @@ class PushedRevision(Answer):
 
 
 class PushSuccess(Answer):
-    """The arm of a push that succeeded."""
+    """The union member for a push that succeeded."""
 
     typename: Literal["PackagePushSuccess"] = Field(alias="__typename")
     revision: PushedRevision
@@ -230,7 +230,7 @@ class Promoted(Answer):
 
 
 class DeleteSuccess(Answer):
-    """The arm of a revision that is gone."""
+    """The union member for a revision that was deleted."""
 
     typename: Literal["PackageRevisionDeleteSuccess"] = Field(alias="__typename")
 
@@ -242,7 +242,7 @@ class Deleted(Answer):
 
 
 class BrowsingSession(Answer):
-    """The arm of an opened session."""
+    """The union member for an opened session."""
 
     typename: Literal["BrowsingSession"] = Field(alias="__typename")
     id: Text
@@ -273,7 +273,7 @@ class HitsPage(Answer):
 
 
 class ResultSet(Answer):
-    """The arm of a search that found something; the new dialect may refuse the page for itself."""
+    """The union member for a search with results; in the new dialect, its page can be an error."""
 
     typename: Literal["PackagesSearchResultSet"] = Field(alias="__typename")
     total: int
@@ -281,7 +281,7 @@ class ResultSet(Answer):
 
 
 class EmptyResultSet(Answer):
-    """The arm of a search that found nothing."""
+    """The union member for a search without results."""
 
     typename: Literal["EmptySearchResultSet"] = Field(alias="__typename")
 

@@ -1,4 +1,4 @@
-"""What the error arms of the registry's unions mean in the contract."""
+"""Translation of the error members of the registry's GraphQL unions into the contract's errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def raise_arm(
     given: dict[str, Any],
     entries: list[dict[str, Any]] | None = None,
 ) -> NoReturn:
-    """Raise what an error arm means; `given` and `entries` are what was sent, by the wire's names."""
+    """Raise the contract's error for a union's error member.
+
+    `given` holds the arguments as they were sent, by their GraphQL names; `entries` by those of the contract.
+    """
     if isinstance(arm, answers.InvalidInput):
         _raise_invalid(ops, operation, arm.errors[0], given, entries or [])
     _raise_failed(ops, operation, arm, given, entries or [])
@@ -45,6 +48,7 @@ def _raise_invalid(
     ops: CatalogOps, operation: str, error: answers.InputError, given: dict[str, Any], entries: list[dict[str, Any]]
 ) -> NoReturn:
     parts = (error.path or "").split(".")
+    # A number in the path is the index of the rejected entry.
     place = next((int(part) for part in parts if part.isdigit()), len(entries))
     entry = entries[place] if place < len(entries) else None
     field = ARGUMENTS.get(parts[-1], parts[-1])
@@ -68,6 +72,7 @@ def _raise_failed(
     entries: list[dict[str, Any]],
 ) -> NoReturn:
     if arm.name == "ObjectNotFound":
+        # The error has no field for the entry: only its message quotes the logical key.
         source = next((entry["physical_key"] for entry in entries if f"`{entry['logical_key']}`" in arm.message), None)
         if source is None:
             raise unnamed(ops, operation, arm)
@@ -82,7 +87,7 @@ def _raise_failed(
 
 
 def unnamed(ops: CatalogOps, operation: str, arm: answers.OperationError) -> errors.BackendError:
-    """Make the error of a failure for which the contract has no class of its own."""
+    """Return the BackendError (kind `graphql`) for a failure that no other error of the contract covers."""
     return errors.BackendError(
         "The catalog refused the operation. Look at the context for its error.",
         ops.catalog.base(operation)

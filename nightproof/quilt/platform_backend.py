@@ -68,7 +68,7 @@ class PlatformOps(AdministeredOps):
             page += 1
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
-        """Describe a revision."""
+        """Return a package at one revision."""
         package, revision = self._package("get_package_info", package_name, registry, top_hash)
         metadata = revision.user_meta or {}
         return Package_Info(
@@ -83,7 +83,7 @@ class PlatformOps(AdministeredOps):
         )
 
     def get_package_metadata(self, package_name: str, registry: str, top_hash: str | None = None) -> dict[str, Any]:
-        """Give the user metadata."""
+        """Return the user metadata of a revision."""
         return self._package("get_package_metadata", package_name, registry, top_hash)[1].user_meta or {}
 
     def list_package_revisions(self, package_name: str, registry: str) -> list[Package_Revision]:
@@ -110,7 +110,7 @@ class PlatformOps(AdministeredOps):
     def get_content_url(
         self, package_name: str, registry: str, path: str, top_hash: str | None = None, expires_in: int = 3600
     ) -> str:
-        """Open a browsing session on the revision and take the URL that it redirects to."""
+        """Open a browsing session on the revision and return the URL that it redirects to."""
         operation = "get_content_url"
         bare, bucket = self.rules(operation).path(path), self._named(operation, package_name, registry)
         self.rules(operation).life(expires_in)
@@ -149,7 +149,7 @@ class PlatformOps(AdministeredOps):
         copy: bool = False,
         workflow: str | None = None,
     ) -> Package_Creation_Result:
-        """Construct exclusively; copy=True promotes the constructed revision onto itself."""
+        """Construct a package that must not exist yet; `copy=True` promotes the new revision onto itself."""
         operation = "create_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = self.rules(operation).entries(entries, auto_organize=auto_organize)
@@ -174,7 +174,7 @@ class PlatformOps(AdministeredOps):
         copy: bool = False,
         workflow: str | None = None,
     ) -> Package_Creation_Result:
-        """Construct over the latest revision, refusing to overwrite somebody else's change."""
+        """Construct on top of the latest revision; If-Match rejects the change if another writer was faster."""
         operation = "update_package_revision"
         bucket = self._named(operation, package_name, registry)
         checked = None if entries is None else self.rules(operation).entries(entries, auto_organize=auto_organize)
@@ -210,7 +210,7 @@ class PlatformOps(AdministeredOps):
 
     @contextmanager
     def _to_write(self, bucket: str) -> Iterator[None]:
-        """Name the right that a change takes, where looking at what is there was refused already."""
+        """Replace a PermissionError of the read that precedes a change by one that requires the write right."""
         try:
             yield
         except errors.PermissionError as error:
@@ -218,7 +218,7 @@ class PlatformOps(AdministeredOps):
             raise self.catalog.denied(operation, [f"s3:write:{bucket}"], role, level) from error
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
-        """Search with the new dialect, and with the old one where the document is refused."""
+        """Search with the new dialect, and with the old one if the registry rejects the document."""
         operation = "search_packages"
         text, bucket = self.rules(operation).query(query), self.rules(operation).bucket(registry)
         variables = {"buckets": [bucket], "text": text, "size": MOST_HITS}
@@ -237,7 +237,7 @@ class PlatformOps(AdministeredOps):
         return newest_first([shapes.hit(hit) for hit in page.hits])
 
     def ask(self, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
-        """Send a call's document."""
+        """Send a call's document and return its result."""
         variables = {to_camel(name): value for name, value in arguments.items()}
         return call.result(self._ask(operation, call.document, variables, call.name, call.shape()))
 
@@ -308,7 +308,10 @@ class PlatformOps(AdministeredOps):
         return revision, revision.contents_flat_map
 
     def _is_asked(self, operation: str, found: str, wanted: str) -> bool:
-        """Return whether a revision is the one that was asked for; the catalog takes few digits for a time."""
+        """Return whether a revision is the requested one.
+
+        The catalog reads a short number as a timestamp instead of a hash prefix; then the revision counts as missing.
+        """
         if wanted == "latest" or found.startswith(wanted):
             return True
         if wanted.isdecimal() and len(wanted) < len(found):

@@ -1,4 +1,4 @@
-"""The platform's wire shapes, to and from the contract's records."""
+"""Conversion between the platform's GraphQL shapes and the contract's records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nightproof.quilt.records import Package_Info
 
 
 def content(item: answers.File | answers.PackageDir, modified: str) -> Content_Info:
-    """Describe a file or directory of the wire as Content_Info."""
+    """Return a file or directory of a GraphQL answer as Content_Info."""
     metadata = item.metadata or {}
     if isinstance(item, answers.File):
         return Content_Info(item.path, item.size, "file", modified, None, user_meta(metadata))
@@ -24,22 +24,22 @@ def content(item: answers.File | answers.PackageDir, modified: str) -> Content_I
 def params(
     bucket: str, name: str, message: str, metadata: dict[str, Any] | None, workflow: str | None
 ) -> dict[str, Any]:
-    """Write PackagePushParams."""
+    """Return the PackagePushParams of a mutation."""
     params: dict[str, Any] = {"bucket": bucket, "name": name, "message": message or None, "userMeta": metadata}
     return params | ({"workflow": workflow} if workflow else {})
 
 
 def entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """Write a PackageConstructEntry."""
+    """Return an entry as PackageConstructEntry."""
     wire = {"logicalKey": entry["logical_key"], "physicalKey": entry["physical_key"]}
     kept: answers.FlatEntry | None = entry.get("kept")
-    if kept is not None:  # with its hash, or the catalog would make one of its own kind of whatever lies there now
+    if kept is not None:  # with its hash, or the catalog would compute one of whatever object is there now
         return wire | {"meta": kept.meta, "hash": kept.hash.model_dump(), "size": kept.size}
     return wire | {"meta": {"user_meta": entry["meta"]} if entry.get("meta") is not None else None}
 
 
 def hit(hit: answers.Hit) -> Package_Info:
-    """Describe a search hit as Package_Info."""
+    """Return a search hit as Package_Info."""
     metadata = hit.meta or {}
     return Package_Info(
         name=hit.name,

@@ -1,4 +1,4 @@
-"""quilt3's admin functions, unmodified; what they raise becomes what the contract has errors for."""
+"""quilt3's admin functions, unmodified, with their exceptions translated."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from nightproof.quilt.catalog import Catalog
 
 ABSENT: Final = (UserNotFoundError, BucketNotFoundError, RoleNotFoundError)
-# The library reads an answer more closely than we do: what it cannot read ends in any of these.
+# The library validates an answer more strictly than we do: one that it cannot read ends in any of these.
 DAMAGE: Final = (QuiltException, GraphQLClientError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def administer(catalog: Catalog, user: User, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
-    """Call a function of the library as a user; it never sees an answer that is a refusal by status or of no shape."""
+    """Call a function of the library as a user; raise AbsentError or RefusedError for what the contract translates.
+
+    A hook checks each response first. So the library never sees a rejected status or an answer of the wrong shape.
+    """
     answered: list[int] = []
 
     def look(answer: requests.Response) -> None:
@@ -55,6 +58,7 @@ def administer(catalog: Catalog, user: User, operation: str, call: Call, argumen
         except APIKeyError as error:
             raise RefusedError(_arm(error.result)) from error
         except DAMAGE as error:
+            # Without any response the library itself rejected the call, and no server is to blame.
             if not answered:
                 raise catalog.refused_here(operation, error) from error
             raise catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
@@ -63,6 +67,6 @@ def administer(catalog: Catalog, user: User, operation: str, call: Call, argumen
 
 
 def _arm(found: Any) -> InvalidInput | OperationError:
-    """Give an error arm of the library as ours."""
+    """Return an error member of the library's union as ours."""
     shape = InvalidInput if hasattr(found, "errors") else OperationError
     return shape.model_validate(found.model_dump(by_alias=True) | {"__typename": shape.__name__})

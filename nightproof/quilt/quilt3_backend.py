@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from nightproof.quilt.records import Timeouts
 
 MOST_HITS: Final = 1000
-# The library looks at nothing that it reads: damaged pointers and manifests end in any of these.
+# The library does not validate what it reads: damaged pointers and manifests end in any of these.
 DAMAGE: Final = (
     QuiltException,
     PackageException,
@@ -70,7 +70,7 @@ DAMAGE: Final = (
 
 
 class Opened(NamedTuple):
-    """One revision of a package, and what `latest` is."""
+    """One revision of a package, and the hash and time of `latest`."""
 
     bucket: str
     top_hash: str
@@ -97,18 +97,18 @@ class Quilt3Ops(PointerOps):
         super().__init__(catalog_url=catalog_url, registry=registry, credentials=given, timeouts=timeouts)
 
     def _catalog_name(self) -> str | None:
-        return None  # quilt3 itself has no notion of it
+        return None  # quilt3 itself has no name for a catalog
 
     def list_all_packages(self, registry: str) -> list[str]:
         """List the registry's packages."""
         operation = "list_all_packages"
         bucket = self.rules(operation).bucket(registry)
         with self._library(operation, bucket_sought(operation, bucket)) as library:
-            # Whatever lies among the pointers is listed, names that no package can have included.
+            # The library lists any object among the pointers, also under names that no package can have.
             return sorted(name for name in set(library.list_packages(f"s3://{bucket}")) if is_name(name))
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> Package_Info:
-        """Describe a revision from its pointer and manifest."""
+        """Return a package at one revision, from its pointer and manifest."""
         operation = "get_package_info"
         opened = self._open(operation, package_name, registry, top_hash)
         package = opened.package
@@ -124,7 +124,7 @@ class Quilt3Ops(PointerOps):
         )
 
     def get_package_metadata(self, package_name: str, registry: str, top_hash: str | None = None) -> dict[str, Any]:
-        """Give the user metadata."""
+        """Return the user metadata of a revision."""
         package = self._open("get_package_metadata", package_name, registry, top_hash).package
         return nodes.metadata(package)
 
@@ -146,7 +146,7 @@ class Quilt3Ops(PointerOps):
     def browse_content(
         self, package_name: str, registry: str, path: str = "", top_hash: str | None = None
     ) -> list[Content_Info]:
-        """List the children of a node."""
+        """List the children of a node, or the one file at the path."""
         operation = "browse_content"
         bare = self.rules(operation).path(path)
         opened = self._open(operation, package_name, registry, top_hash)
@@ -164,7 +164,7 @@ class Quilt3Ops(PointerOps):
     def get_content_url(
         self, package_name: str, registry: str, path: str, top_hash: str | None = None, expires_in: int = 3600
     ) -> str:
-        """Presign the object behind an entry, its version pinned."""
+        """Return a presigned URL of the object behind an entry, its version pinned."""
         operation = "get_content_url"
         bare = self.rules(operation).path(path)
         self.rules(operation).life(expires_in)
@@ -180,7 +180,7 @@ class Quilt3Ops(PointerOps):
             target["VersionId"] = key.version_id
         s3, sought = self.s3(operation), Sought("file", path, f"s3://{key.bucket}", key.bucket)
         with s3_errors(self, operation, sought):
-            region = region_of(s3, key.bucket)  # a URL that is signed for another one is refused
+            region = region_of(s3, key.bucket)  # S3 rejects a URL that is signed for another region
         if region != s3.meta.region_name:
             s3 = self.keys.client("s3", region, operation)
         return str(s3.generate_presigned_url("get_object", Params=target, ExpiresIn=expires_in))
@@ -258,13 +258,13 @@ class Quilt3Ops(PointerOps):
             try:
                 library.delete_package(package_name, f"s3://{bucket}", top_hash=only)
             except QuiltException as error:
-                # A manifest outlives its pointers, so that it was opened does not say that the package still has it.
+                # A manifest outlives its pointers: opening it does not prove that the package still has it.
                 if only is None or self.names_revision(operation, bucket, package_name, only):
                     raise self.catalog.refused_here(operation, error, SENT_WRITES.count - before) from error
                 raise self.missing_package(operation, package_name, bucket, doomed or only) from error
 
     def search_packages(self, query: str, registry: str) -> list[Package_Info]:
-        """Search over the registry's REST route; the index names the packages, the registry describes them."""
+        """Search the package index over the registry's REST route."""
         operation = "search_packages"
         text, bucket = self.rules(operation).query(query), self.rules(operation).bucket(registry)
         body = {"query": {"query_string": {"query": text, "default_operator": "OR"}}, "size": MOST_HITS}
@@ -280,7 +280,7 @@ class Quilt3Ops(PointerOps):
 
     @contextmanager
     def _library(self, operation: str, sought: Sought) -> Iterator[Any]:
-        """Give the library with this instance's user signed in, and turn what it raises into the contract's errors."""
+        """Yield the library, signed in as this instance's user; translate its exceptions into the contract's errors."""
         answer_s = self._answer_s(operation)
         with s3_errors(self, operation, sought, answer_s), LIBRARY.entered(self._user(operation)) as library:
             try:
@@ -293,14 +293,14 @@ class Quilt3Ops(PointerOps):
                 raise self.catalog.protocol(operation, f"{type(error).__name__}: {error}") from error
 
     def _user(self, operation: str) -> User:
-        """Give the signed-in user as the library needs to know it."""
+        """Return the signed-in user, in the form that the library's gate needs."""
         catalog, config = self.connect(operation), self.configuration(operation)
         keys = self.keys.current(operation)
         bounds = limits(self.timeouts, self._answer_s(operation))
         return User(catalog.url, config, keys, bounds, catalog.token(operation))
 
     def _answer_s(self, operation: str) -> float:
-        """Say how long the library waits for one answer."""
+        """Return how long the library waits for one response, in seconds."""
         return self.write_s if operation in WRITES else self.timeouts.read_s
 
     def ask(self, operation: str, call: Call, arguments: dict[str, Any]) -> Any:
@@ -320,11 +320,11 @@ class Quilt3Ops(PointerOps):
         return Opened(bucket, full, package, latest[0], latest[1].astimezone(UTC).isoformat())
 
     def _time_of(self, operation: str, name: str, opened: Opened) -> str:
-        """Give a revision's time: that of `latest`, or the second its newest pointer is named after."""
+        """Return a revision's time: that of `latest`, or the second that names its newest pointer."""
         if opened.top_hash == opened.latest_hash:
             return opened.latest_time
         with s3_errors(self, operation, package_sought(operation, name, opened.bucket)):
             for stamp in self.stamps(operation, opened.bucket, name):
                 if self.hash_at(operation, opened.bucket, f"{POINTERS}{name}/{stamp}")[0] == opened.top_hash:
                     return nodes.moment(stamp)
-        return opened.latest_time  # its pointer was lost to another push of the same second
+        return opened.latest_time  # another push in the same second overwrote its pointer

@@ -1,4 +1,4 @@
-"""Put entries into a package of the quilt3 library: their objects are looked up side by side, not one by one."""
+"""Entries for a package of the quilt3 library, with their objects looked up concurrently."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from nightproof.quilt.base import CatalogOps
     from nightproof.quilt.contract import Entries
 
-PER_PAGE: Final = 1000  # what a page of a listing holds
-Listed = dict[tuple[str, str, None], tuple[PhysicalKey, int]]  # by bucket, path and no version
+PER_PAGE: Final = 1000  # objects in a page of a listing
+Listed = dict[tuple[str, str, None], tuple[PhysicalKey, int]]  # keyed by bucket, path and no version
 
 
 def fill(ops: CatalogOps, operation: str, package: Any, entries: Entries) -> None:
-    """Set every entry to the newest version of its object, as `Package.set` with an address does.
+    """Set every entry to its object, in the newest version unless its URL names one, as `Package.set` does.
 
-    That makes a session and asks twice for each, which takes minutes for thousands; here all share one provider.
+    `Package.set` makes a session and sends two requests per entry, which takes minutes for thousands. Here all entries
+    share one provider.
     """
     provider = S3ClientProvider()
     found = partial(_found, ops, operation, provider, threading.Lock(), _listed(ops, operation, provider, entries))
@@ -44,7 +45,10 @@ def fill(ops: CatalogOps, operation: str, package: Any, entries: Entries) -> Non
 
 
 def _listed(ops: CatalogOps, operation: str, provider: S3ClientProvider, entries: Entries) -> Listed:
-    """Give version and size of newest objects, of which so many are sought that a listing costs less than asking."""
+    """Return version and size of the latest objects.
+
+    Lists a bucket instead of sending HEADs when at least a page (1,000) of its objects is requested.
+    """
     sought: dict[str, list[PhysicalKey]] = {}
     for entry in entries:
         place = PhysicalKey.from_url(entry["physical_key"])
@@ -59,7 +63,10 @@ def _listed(ops: CatalogOps, operation: str, provider: S3ClientProvider, entries
 
 
 def _newest(provider: S3ClientProvider, places: list[PhysicalKey]) -> Listed:
-    """List what lies where these lie, but little more than they are; what is not found is asked for by itself."""
+    """List the common prefix of the places, at most twice as many versions as there are places.
+
+    An object that the listing does not show gets a HEAD of its own.
+    """
     bucket = places[0].bucket
     prefix = os.path.commonprefix([place.path for place in places])  # noqa: RUF071 - S3 knows characters, no folders
     asked = {"Bucket": bucket, "Prefix": prefix}
@@ -68,11 +75,11 @@ def _newest(provider: S3ClientProvider, places: list[PhysicalKey]) -> Listed:
         pages = client.get_paginator("list_object_versions").paginate(**asked)
         versions = [one for page in islice(pages, 2 * len(places) // PER_PAGE) for one in page.get("Versions", ())]
     except (S3NoValidClientError, ClientError):
-        return {}  # who may not list, or names a bucket that is not there, hears it of the object
+        return {}  # a missing right or bucket is reported by the HEAD of the object
     return {
         (bucket, one["Key"], None): (PhysicalKey(bucket, one["Key"], one["VersionId"]), one["Size"])
         for one in versions
-        if one["IsLatest"] and one["VersionId"] != "null"  # a HEAD tells whether a bucket without versions has it
+        if one["IsLatest"] and one["VersionId"] != "null"  # `null`: only a HEAD tells if versions exist
     }
 
 
@@ -102,7 +109,7 @@ def _located(provider: S3ClientProvider, turn: threading.Lock, place: PhysicalKe
     asked = {"Bucket": place.bucket, "Key": place.path}
     if place.version_id is not None:
         asked["VersionId"] = place.version_id
-    with turn:  # the provider is not made for threads: it asks once per bucket which client may read there
+    with turn:  # the provider is not thread-safe: it asks once per bucket which client may read there
         client = provider.find_correct_client(S3Api.HEAD_OBJECT, place.bucket, asked)
     head = client.head_object(**asked)
     return PhysicalKey(place.bucket, place.path, place.version_id or head.get("VersionId")), head["ContentLength"]

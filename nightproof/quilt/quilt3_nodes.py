@@ -1,4 +1,4 @@
-"""quilt3's package tree, and its answers as the contract's records."""
+"""quilt3's package tree, converted to the contract's records."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def moment(stamp: int) -> str:
-    """Give the time of a pointer named by its Unix second."""
+    """Return the time of a pointer named by its Unix second, as ISO 8601 UTC text."""
     return datetime.fromtimestamp(stamp, UTC).isoformat()
 
 
 def node(package: Any, path: str) -> Any:
-    """Walk to a node of a package, None when there is none."""
+    """Return the node at a path of a package, or None if there is none."""
     node = package
     for part in filter(None, path.split("/")):
         if isinstance(node, PackageEntry) or part not in node._children:  # noqa: SLF001 - walking as quilt3's own browse
@@ -36,7 +36,7 @@ def node(package: Any, path: str) -> Any:
 
 
 def check(package: Any) -> None:
-    """Refuse a package that lacks what every package has: the library reads manifests unseen."""
+    """Raise TypeError for a package with fields of the wrong type: the library does not validate manifests."""
     if not isinstance(package.meta, dict | None):
         raise TypeError(f"the metadata is {type(package.meta).__name__}")
     for key, entry in package.walk():
@@ -46,24 +46,24 @@ def check(package: Any) -> None:
 
 
 def metadata(package: Any) -> dict[str, Any]:
-    """Return the user metadata of a package; some writers say null for none."""
+    """Return the user metadata of a package, `{}` if it has none; some writers store null for none."""
     return dict(package.meta or {})
 
 
 def children(node: Any) -> list[tuple[str, Any]]:
-    """List the nodes one level below."""
+    """Return the names and nodes one level below."""
     return list(node._children.items())  # noqa: SLF001 - quilt3 lists keys, not nodes
 
 
 def content(path: str, node: Any, modified: str) -> Content_Info:
-    """Describe a node as Content_Info."""
+    """Return a node as Content_Info."""
     if isinstance(node, PackageEntry):
         return Content_Info(path, int(node.size), "file", modified, None, user_meta(node._meta))  # noqa: SLF001 - as above
     return Content_Info(f"{path}/", None, "directory", modified, None, directory_meta(node.meta or {}))
 
 
 def hit(source: PackageSource, bucket: str) -> Package_Info:
-    """Describe a search hit as Package_Info."""
+    """Return a document of the package index as Package_Info."""
     metadata = source.metadata or {}
     return Package_Info(
         name=source.ptr_name,

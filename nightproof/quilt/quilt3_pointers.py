@@ -1,4 +1,4 @@
-"""A registry's pointers and the names of its manifests, read straight from S3."""
+"""Package pointers and manifest names of a registry, read straight from S3."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ STAMP: Final = re.compile(r"[0-9]{1,12}")
 
 
 class PointerOps(AdministeredOps):
-    """Reads pointers with the keys of the signed-in user."""
+    """Access to pointers with the keys of the signed-in user."""
 
     _client: tuple[answers.Keys, Any] | None = None
 
     def s3(self, operation: str) -> Any:
-        """Return a client with the keys of the moment; making one takes longer than most requests."""
+        """Return a client with the current keys, kept until they change: making one takes longer than most requests."""
         self.connect(operation)
         keys = self.keys.current(operation)
         if self._client is None or self._client[0] is not keys:
@@ -38,24 +38,25 @@ class PointerOps(AdministeredOps):
         return self._client[1]
 
     def hash_at(self, operation: str, bucket: str, key: str) -> tuple[str, datetime]:
-        """Read a pointer: the hash that it names, and when it was written."""
+        """Return the hash that a pointer holds, and when it was written."""
         found = self.s3(operation).get_object(Bucket=bucket, Key=key)
         text = found["Body"].read().decode(errors="replace").strip()
         return self.catalog.fit(operation, answers.TopHash, text), found["LastModified"]
 
     def latest(self, operation: str, name: str, bucket: str) -> tuple[str, datetime] | None:
-        """Read the pointer `latest`, None where there is none."""
+        """Return hash and time of the pointer `latest`, or None if there is none."""
         with s3_errors(self, operation, bucket_sought(operation, bucket)):
             try:
                 return self.hash_at(operation, bucket, f"{POINTERS}{name}/latest")
             except ClientError as error:
+                # A creation reports a missing bucket; every other operation reports the package in it as missing.
                 absent = {"NoSuchKey", "404"} | (set() if operation == "create_package_revision" else {"NoSuchBucket"})
                 if code_of(error) not in absent:
                     raise
         return None
 
     def stamps(self, operation: str, bucket: str, name: str) -> list[int]:
-        """List the seconds that name a package's pointers, newest first."""
+        """Return the Unix seconds that name a package's pointers, newest first."""
         prefix = f"{POINTERS}{name}/"
         pages = self.s3(operation).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         tags = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", [])]
@@ -69,7 +70,7 @@ class PointerOps(AdministeredOps):
         return (latest is not None and latest[0] == top_hash) or top_hash in named
 
     def full_hash(self, operation: str, name: str, bucket: str, wanted: str) -> str:
-        """Return the one hash that begins so, or raise NotFoundError."""
+        """Return the one hash with this prefix; raise NotFoundError if there is none or more than one."""
         with s3_errors(self, operation, package_sought(operation, name, bucket)):
             found = self.s3(operation).list_objects_v2(Bucket=bucket, Prefix=MANIFESTS + wanted, MaxKeys=2)
         keys = [item["Key"].removeprefix(MANIFESTS) for item in found.get("Contents", [])]
@@ -79,12 +80,12 @@ class PointerOps(AdministeredOps):
 
 
 def bucket_sought(operation: str, bucket: str) -> Sought:
-    """Describe a request about a registry's bucket."""
+    """Return the subject of a request about a registry's bucket."""
     right = "write" if operation in WRITES else "read"
     return Sought("bucket", bucket, f"s3://{bucket}", bucket, right)
 
 
 def package_sought(operation: str, identifier: str, bucket: str) -> Sought:
-    """Describe a request about a package."""
+    """Return the subject of a request about a package."""
     right = "write" if operation in WRITES else "read"
     return Sought("package", identifier, f"s3://{bucket}", bucket, right)

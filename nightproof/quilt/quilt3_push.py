@@ -1,4 +1,4 @@
-"""Push a package of the quilt3 library, and tell what the library refuses from what a server does."""
+"""Pushes of quilt3 packages, with the library's own rejections kept apart from those of a server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def push(
     *,
     copy: bool,
 ) -> Package_Creation_Result:
-    """Push on top of the revision that was browsed, and describe what that made."""
+    """Push on top of the revision that was browsed, and return the result record."""
     selector = quilt3.Package.selector_fn_copy_all if copy else (lambda *_: False)
     options = {"workflow": workflow} if workflow else {}
     before = SENT_WRITES.count
@@ -75,7 +75,10 @@ def _refuse_workflow(
     workflow: str | None,
     cause: QuiltException,
 ) -> None:
-    """Raise the refusal of a workflow; the library has no class for it, only the check itself can tell."""
+    """Raise the ValidationError for a rejection by a workflow, or return if the cause was another.
+
+    The library has no exception class for it, so the check itself is repeated.
+    """
     given: Any = workflow or ...
     registry = get_package_registry(f"s3://{bucket}")
     try:
@@ -85,7 +88,7 @@ def _refuse_workflow(
 
 
 def _refuse_size(ops: PointerOps, operation: str, package: Any, cause: QuiltException) -> None:
-    """Raise the refusal of a record that only a workflow or a version id made too large."""
+    """Raise the ValidationError for a record that only a workflow or a version id made too large."""
     found = TOO_LARGE.match(str(cause))
     if found is None:
         return
@@ -98,7 +101,7 @@ def _refuse_size(ops: PointerOps, operation: str, package: Any, cause: QuiltExce
 
 
 def _name_source(ops: PointerOps, operation: str, package: Any, cause: ClientError) -> NoReturn:
-    """Raise NotFoundError of the object that a copy did not find, and not of the place where it should go."""
+    """Raise NotFoundError for the object that a copy did not find, and not for the copy's destination."""
     for _, entry in package.walk():
         place: PhysicalKey = entry.physical_key
         version = {"VersionId": place.version_id} if place.version_id else {}

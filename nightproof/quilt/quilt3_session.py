@@ -1,4 +1,4 @@
-"""quilt3's own state: the library keeps one signed-in user per process, in files of its home."""
+"""State of the quilt3 library, which keeps one signed-in user per process in files of its home folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class User:
-    """Who uses the library, where, and how long one of its requests may take."""
+    """A user of the library: catalog, configuration, AWS keys, request limits and access token."""
 
     catalog_url: str
     config: Catalog_Config
@@ -41,20 +41,20 @@ class User:
 
     @property
     def mark(self) -> tuple[object, ...]:
-        """Tell users apart."""
+        """Return the values that distinguish this user from others."""
         limit = self.limits.read_timeout  # type: ignore[attr-defined]  # botocore makes its attributes at run time
         return (self.catalog_url, self.config, self.keys, self.token, limit)
 
 
 class _SentWrites:
-    """Counts what the library sends that changes something."""
+    """A counter of the library's requests that write, that is neither GET nor HEAD."""
 
     def __init__(self) -> None:
         self.count = 0
         self._lock = threading.Lock()
 
     def note(self, request: Any, **_: Any) -> None:
-        """Count a request that is about to leave."""
+        """Count a request that is about to be sent, unless it only reads."""
         if request.method not in {"GET", "HEAD"}:
             with self._lock:
                 self.count += 1
@@ -64,7 +64,7 @@ SENT_WRITES: Final = _SentWrites()
 
 
 class _Library:
-    """Lets any number of threads of one user in; another user waits until they are out."""
+    """A gate to the library: threads of one user enter together; another user waits until they have left."""
 
     def __init__(self) -> None:
         self._turn = threading.Condition()
@@ -73,7 +73,10 @@ class _Library:
 
     @contextmanager
     def entered(self, user: User) -> Iterator[Any]:
-        """Give the library with this user signed in; must not be nested."""
+        """Yield the library with this user signed in.
+
+        Must not be nested: with a token renewed in between, the inner call would wait for its own outer one.
+        """
         with self._turn:
             self._turn.wait_for(lambda: self._inside == 0 or self._mark == user.mark)
             if self._mark != user.mark:
@@ -90,7 +93,7 @@ class _Library:
 
 
 LIBRARY: Final = _Library()
-# What was read once says nothing about S3 now; besides, threads that fill the cache trip over each other's files.
+# A cached answer says nothing about S3 now. Besides, threads that fill the cache collide on its files.
 quilt3.util.IS_CACHE_ENABLED = False
 
 
@@ -114,7 +117,7 @@ def _sign_in(user: User) -> None:
     clients: dict[object, Any] = {}
 
     def bounded(build: Any, session: Any, arguments: dict[str, Any], **more: Any) -> Any:
-        # The library makes a client for every small step, and making one takes longer than the step itself.
+        # The library builds a client for every small step, and building one takes longer than the step itself.
         config = arguments["config"].merge(user.limits)
         if config.signature_version not in clients:
             share_models(session)
@@ -126,12 +129,12 @@ def _sign_in(user: User) -> None:
 
 
 def _session_of(user: User) -> requests.Session:
-    """Make the library's own session for asking the registry, with an end to waiting and our eye on the answers."""
+    """Return the library's session for the registry, with time limits and a hook that sees each response first."""
     made: requests.Session = quilt3.session._create_session({"access_token": user.token})  # noqa: SLF001 - as above
     bounded = _Bounded(user.limits)
     made.mount("http://", bounded)
     made.mount("https://", bounded)
-    # First in the row: the library's own hook forgets the status, and trips over bodies without a message.
+    # First in the list: the library's own hook drops the status, and fails on bodies without a message.
     made.hooks["response"] = [_look, *_listed(made.hooks["response"])]
     return made
 
@@ -141,14 +144,14 @@ def _listed(hooks: Any) -> list[Any]:
 
 
 class _Bounded(HTTPAdapter):
-    """Ends every request of the library, which itself would wait for ever."""
+    """A transport adapter that limits every request of the library, which itself would wait for ever."""
 
     def __init__(self, limits: Config) -> None:
         self._limits = (limits.connect_timeout, limits.read_timeout)  # type: ignore[attr-defined]  # as above
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        """Send with our limits."""
+        """Send with our connect and read timeouts."""
         return super().send(request, *arguments, **(options | {"timeout": self._limits}))
 
 
@@ -164,7 +167,7 @@ def _look(answer: requests.Response, **_: Any) -> None:
 
 
 def stored_session(catalog_url: str | None) -> Credentials | None:
-    """Give the session that `quilt3 login` left in this home for the catalog, or nothing."""
+    """Return the session that `quilt3 login` left in this home for the catalog, or None."""
     home = quilt3.util.load_config()
     if not catalog_url or (home.get("navigator_url") or "").rstrip("/") != catalog_url.rstrip("/"):
         return None

@@ -1,6 +1,6 @@
-"""Record the answers of QuiltOps, whoever made the instance: no test can leave out what it saw, or write it down wrong.
+"""Record every QuiltOps result at the interface, so that observations do not depend on the test.
 
-Only the outermost call counts; what one operation asks of another is its own business.
+Only the outermost call is recorded, not the operations that it calls itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nightproof.evidence.observations import record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Each with its reason: what such an operation gives cannot be held against another backend's answer.
+# The operations whose results cannot be compared between backends, each with the reason.
 NOT_COMPARED: Final = {
     "admin": "an interface, whose own operations are recorded",
     "execute_graphql_query": "both backends send the caller's own document, and the answer carries times and ids",
@@ -71,6 +71,6 @@ def _given(signature: inspect.Signature, owner: Any, args: Any, kwargs: Any) -> 
     try:
         bound = signature.bind(owner, *args, **kwargs)
     except TypeError:
-        return {"args": args, "kwargs": kwargs}  # a call that the contract does not know; its error says so
+        return {"args": args, "kwargs": kwargs}  # a call that does not match the contract; its own error tells
     bound.apply_defaults()
     return {name: value for name, value in bound.arguments.items() if name != "self"}

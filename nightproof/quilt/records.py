@@ -1,4 +1,4 @@
-"""What QuiltOps methods return: frozen, and validated at construction."""
+"""Return values of QuiltOps methods, frozen and validated at construction; also credentials and timeouts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Package_Info:  # noqa: N801 - the contract's name
     message: str | None
 
     def __post_init__(self) -> None:
-        """Hold registry and bucket together."""
+        """Raise if a required text is missing or the registry is not `s3://<bucket>`."""
         _require_text(name=self.name, modified_date=self.modified_date, top_hash=self.top_hash)
         _require(self.registry == f"s3://{self.bucket}", f"registry {self.registry} is not of bucket {self.bucket}")
 
@@ -52,7 +52,7 @@ class Package_Revision:  # noqa: N801 - the contract's name
 
 @dataclass(frozen=True, slots=True)
 class Content_Info:  # noqa: N801 - the contract's name
-    """One file or directory of a package; `path` from the package root."""
+    """One file or directory of a package; `path` is relative to the package root, `size` in bytes."""
 
     path: str
     size: int | None
@@ -62,7 +62,7 @@ class Content_Info:  # noqa: N801 - the contract's name
     meta: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """A directory has no size, a file has one."""
+        """Raise unless a file has a size (0 or more) and a directory has none."""
         _require_text(path=self.path)
         _require((self.type == "directory") == (self.size is None), f"{self.path}: {self.type} with size {self.size}")
         _require(self.size is None or self.size >= 0, f"{self.path}: size {self.size}")
@@ -70,7 +70,7 @@ class Content_Info:  # noqa: N801 - the contract's name
 
 @dataclass(frozen=True, slots=True)
 class Bucket_Info:  # noqa: N801 - the contract's name
-    """One bucket of the catalog, with what the caller's keys may do there."""
+    """One bucket of the catalog, with the access that the caller's keys have there."""
 
     name: str
     region: str
@@ -78,13 +78,13 @@ class Bucket_Info:  # noqa: N801 - the contract's name
     created_date: str | None = None
 
     def __post_init__(self) -> None:
-        """Name and region are never guessed."""
+        """Raise if the name or the region is missing: neither is ever guessed."""
         _require_text(name=self.name, region=self.region)
 
 
 @dataclass(frozen=True, slots=True)
 class Auth_Status:  # noqa: N801 - the contract's name
-    """Who is signed in, and where."""
+    """The signed-in user, and the catalog of that sign-in."""
 
     is_authenticated: bool
     logged_in_url: str | None
@@ -97,7 +97,7 @@ class Auth_Status:  # noqa: N801 - the contract's name
 
 @dataclass(frozen=True, slots=True)
 class Catalog_Config:  # noqa: N801 - the contract's name
-    """A catalog's own description."""
+    """The fields of a catalog's config.json, and two names derived from them."""
 
     region: str
     api_gateway_endpoint: str
@@ -107,13 +107,13 @@ class Catalog_Config:  # noqa: N801 - the contract's name
     tabulator_data_catalog: str
 
     def __post_init__(self) -> None:
-        """Every field is there."""
+        """Raise if region, registry URL or stack prefix is missing."""
         _require_text(region=self.region, registry_url=self.registry_url, stack_prefix=self.stack_prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class Package_Creation_Result:  # noqa: N801 - the contract's name
-    """What a creation or update made."""
+    """The revision that a creation or update made."""
 
     package_name: str
     top_hash: str
@@ -123,14 +123,14 @@ class Package_Creation_Result:  # noqa: N801 - the contract's name
     success: bool
 
     def __post_init__(self) -> None:
-        """Success means a full hash."""
+        """Raise ValueError if a success has no full hash, or if the file count is negative."""
         _require(not self.success or len(self.top_hash) == HASH_LENGTH, f"top_hash {self.top_hash!r} is no full hash")
         _require(self.file_count >= 0, f"file_count {self.file_count}")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to sign in: a refresh token, or an access token as it is; with both, the access token until its end."""
+    """Sign-in by a refresh token or by a fixed access token; with both, the access token serves until it expires."""
 
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
@@ -142,7 +142,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits of single requests, seconds; a push of quilt3 is many requests and has no limit as a whole."""
+    """Limits of single requests, in seconds. A push of quilt3 is many requests and has no limit as a whole."""
 
     connect_s: float = 5
     read_s: float = 30

@@ -1,4 +1,4 @@
-"""What S3's refusals mean in the contract."""
+"""Translation of S3 errors into the contract's errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What a request to S3 was about: the thing, where it is looked for, and the right that it takes."""
+    """The subject of an S3 request, for its errors: the resource, its location and the right that it requires."""
 
     resource: str
     identifier: str
@@ -45,7 +45,10 @@ class Sought:
 
 @contextmanager
 def s3_errors(ops: CatalogOps, operation: str, sought: Sought, answer_s: float | None = None) -> Iterator[None]:
-    """Turn what botocore raises within the block into the contract's errors; `answer_s` is its limit of one request."""
+    """Translate botocore's exceptions within the block into the contract's errors.
+
+    `answer_s` is the read timeout of one request in seconds; None means `Timeouts.read_s`.
+    """
     started = time.monotonic()
     try:
         yield
@@ -81,12 +84,12 @@ def s3_errors(ops: CatalogOps, operation: str, sought: Sought, answer_s: float |
 
 
 def code_of(error: ClientError) -> str:
-    """Give the service's error code."""
+    """Return the service's error code, or an empty text if the response has none."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def deny(ops: CatalogOps, operation: str, sought: Sought, cause: Exception) -> NoReturn:
-    """Raise the PermissionError of a bucket, with the role and what it may do there."""
+    """Raise the PermissionError for a bucket, with the user's role and its access level there."""
     role, level = ops.me(operation).role.name, _level(ops, operation, sought.bucket)
     raise ops.catalog.denied(operation, [f"s3:{sought.right}:{sought.bucket}"], role, level) from cause
 
@@ -111,7 +114,7 @@ def _raise_refusal(ops: CatalogOps, operation: str, sought: Sought, error: Clien
 
 
 def raise_unnamed(ops: CatalogOps, operation: str, error: ClientError) -> NoReturn:
-    """Raise the BackendError of a failure for which the contract has no class of its own."""
+    """Raise the BackendError (kind `s3`) for a failure that no other error of the contract covers."""
     code = code_of(error)
     raise errors.BackendError(
         f"S3 failed with {code}. Try again, then look at the storage.",

@@ -10,12 +10,12 @@ import jwt
 
 
 def sign_jwt(secret: str, claims: dict[str, Any]) -> str:
-    """Sign claims as the catalog does: HS256."""
+    """Return the claims as a JWT, signed as the catalog signs: HS256."""
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def read_claims(token: str) -> dict[str, Any]:
-    """Read a token's claims without checking it; `{}` when it is none."""
+    """Return a token's claims without verifying it, or `{}` if it is not a JWT."""
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:
@@ -24,11 +24,11 @@ def read_claims(token: str) -> dict[str, Any]:
 
 
 def expiry(token: str) -> str | None:
-    """Give a token's end as ISO text, None when it names none."""
+    """Return a token's expiry as ISO 8601 UTC text, or None if it has none."""
     moment = read_claims(token).get("exp")
     if not isinstance(moment, int | float):
         return None
     try:
         return datetime.fromtimestamp(moment, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):  # a number that is no time
+    except (ValueError, OverflowError, OSError):  # a number outside the range of datetime
         return None

@@ -22,16 +22,16 @@ TABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LONGEST_NAME: Final = 255
 LARGEST_RECORD: Final = 1_000_000  # bytes of one line of a manifest
 JSON_RULE: Final = "what JSON can hold: no bytes, sets, NaN or infinity, and only text as keys"
-LONGEST_LIFE_S: Final = 604_800  # what a signature of version 4 can last
+LONGEST_LIFE_S: Final = 604_800  # 7 days, the longest that a Signature Version 4 URL can last
 
 
 def short(text: str, most: int = 80) -> str:
-    """Shorten a part of a sentence that a person reads; the context holds it whole."""
+    """Shorten a part of an error message; the error's context holds it whole."""
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
 def json_size(value: Any) -> int | None:
-    """Return how many bytes a value has as JSON, None for what JSON cannot hold or would hold as something else."""
+    """Return the size of a value as JSON in bytes, or None if JSON cannot hold it unchanged."""
     try:
         return len(json.dumps(_keyed(value), ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError):
@@ -39,7 +39,7 @@ def json_size(value: Any) -> int | None:
 
 
 def _keyed(value: Any) -> Any:
-    """Return a value as it is; raise TypeError for a key that is no text, which JSON would silently make one."""
+    """Return the value; raise TypeError for a key that is not text, which JSON would silently convert."""
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("a key is no text")
@@ -48,18 +48,18 @@ def _keyed(value: Any) -> Any:
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text is the name that a package can have."""
+    """Return whether a text is a valid package name."""
     return NAME.fullmatch(text) is not None and len(text) <= LONGEST_NAME
 
 
 class Rules:
-    """Checks arguments of one operation of one backend."""
+    """Checks of the arguments of one operation of one backend; each raises ValidationError."""
 
     def __init__(self, backend_type: str, operation: str) -> None:
         self._base = {"backend_type": backend_type, "operation": operation}
 
     def refuse(self, field: str, value: Any, rule: str, index: int | None = None, message: str = "") -> NoReturn:
-        """Raise the ValidationError of one argument."""
+        """Raise the ValidationError for one argument; `index` is the position of an entry in its list."""
         context = {**self._base, "field_name": field, "field_value": value, "validation_rule": rule}
         if index is not None:
             context["index"] = index
@@ -75,13 +75,13 @@ class Rules:
         return value
 
     def bucket(self, registry: str) -> str:
-        """Accept a registry and give its bucket."""
+        """Accept a registry and return its bucket."""
         if not isinstance(registry, str) or not REGISTRY.fullmatch(registry):
             self.refuse("registry", registry, "s3://<bucket> without a key")
         return registry.removeprefix("s3://").rstrip("/")
 
     def top_hash(self, value: str | None, field: str = "top_hash") -> str:
-        """Accept a hash or prefix; None means latest."""
+        """Accept a hash or a prefix of at least 6 digits; None means `latest`."""
         if value is None or value == "latest":
             return "latest"
         if not isinstance(value, str) or not HASH.fullmatch(value):
@@ -89,11 +89,11 @@ class Rules:
         return value
 
     def doomed(self, value: str | None) -> str | None:
-        """Accept what to delete; None means every revision, and is never the same as `latest`."""
+        """Accept the revision to delete. None means every revision, which is not the same as `latest`."""
         return None if value is None else self.top_hash(value)
 
     def path(self, value: str, field: str = "path", index: int | None = None) -> str:
-        """Accept a logical path, `""` included, and give it without a trailing slash."""
+        """Accept a logical path, `""` included, and return it without a trailing slash."""
         bare = value.removesuffix("/") if isinstance(value, str) else value
         if (
             not isinstance(bare, str)
@@ -104,7 +104,7 @@ class Rules:
         return bare
 
     def life(self, seconds: int) -> int:
-        """Accept the life of a signed URL."""
+        """Accept the lifetime of a signed URL, 1 to 604,800 seconds."""
         if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_LIFE_S:
             self.refuse("expires_in", seconds, f"whole seconds from 1 to {LONGEST_LIFE_S}")
         return seconds
@@ -120,7 +120,7 @@ class Rules:
         return value
 
     def header(self, message: str, metadata: dict[str, Any] | None) -> None:
-        """Accept what becomes the first record of a manifest, by the larger of its parts."""
+        """Accept what becomes the first record of a manifest; one that is too large is blamed on its larger part."""
         if not isinstance(message, str | None) or json_size(message) is None:
             self.refuse("message", message, "text")
         larger, value = max((("message", message), ("metadata", metadata)), key=lambda part: json_size(part[1]) or 0)
@@ -132,18 +132,18 @@ class Rules:
             self.too_large(field, value, size, index)
 
     def too_large(self, field: str, value: Any, size: int, index: int | None = None) -> NoReturn:
-        """Refuse what makes a record of a manifest too large."""
+        """Raise the ValidationError for a value that makes a manifest record too large; `size` is in bytes."""
         rule = f"at most {LARGEST_RECORD:,} bytes in one record of a manifest, which would have {size:,}"
         self.refuse(field, value, rule, index, message=f"The value of `{field}` is refused: {rule}.")
 
     def variables(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Accept the variables of a document."""
+        """Accept the variables of a GraphQL document."""
         if not isinstance(value, dict | None) or json_size(value) is None:
             self.refuse("variables", value, JSON_RULE)
         return value
 
     def query(self, value: str) -> str:
-        """Accept a search text."""
+        """Accept a search text and return it stripped."""
         if not isinstance(value, str) or not value.strip():
             self.refuse("query", value, "not empty")
         return value.strip()
@@ -155,7 +155,7 @@ class Rules:
         return value
 
     def new_user(self, name: str, email: str) -> None:
-        """Accept name and e-mail address of a user to be made."""
+        """Accept the name and e-mail address of a new user."""
         if not isinstance(name, str) or not USER.fullmatch(name):
             self.refuse("name", name, f"{USER.pattern}, beginning with a letter on some catalogs")
         self.email(email)
@@ -167,13 +167,13 @@ class Rules:
         return value
 
     def flag(self, value: bool, field: str) -> bool:  # noqa: FBT001 - the flag is the argument
-        """Accept what is true or false, and nothing that only looks so."""
+        """Accept a bool, and nothing that would only convert to one."""
         if not isinstance(value, bool):
             self.refuse(field, value, "true or false")
         return value
 
     def roles(self, value: list[str] | None, field: str, *, needed: bool = False) -> list[str]:
-        """Accept a list of role names; None is none."""
+        """Accept a list of role names; None means an empty list."""
         given = [] if value is None else value
         if not isinstance(given, list) or not all(isinstance(role, str) and role for role in given):
             self.refuse(field, value, "a list of role names")
@@ -182,25 +182,31 @@ class Rules:
         return given
 
     def new_table(self, value: str, field: str = "table_name") -> str:
-        """Accept the name of a table to be made."""
+        """Accept the name of a new table."""
         if not isinstance(value, str) or not TABLE.fullmatch(value):
             self.refuse(field, value, TABLE.pattern)
         return value
 
     def bare_bucket(self, value: str) -> str:
-        """Accept a bucket by its name."""
+        """Accept the name of a bucket, without `s3://`."""
         if not isinstance(value, str) or not value or "/" in value:
             self.refuse("bucket", value, "a bucket's name without `s3://`")
         return value
 
     def configuration(self, value: str) -> str:
-        """Accept a text that only the server can judge; nothing as text would take away what is configured."""
+        """Accept a configuration that only the server can validate.
+
+        An empty text is rejected because it would remove the configuration.
+        """
         if not isinstance(value, str) or not value.strip():
             self.refuse("config", value, "YAML text that is not empty")
         return value
 
     def entries(self, entries: list[dict[str, Any]], *, auto_organize: bool) -> list[dict[str, Any]]:
-        """Accept entries and give them with their logical keys."""
+        """Accept entries and return them with their logical keys.
+
+        With `auto_organize`, a missing logical key is taken from the object's key.
+        """
         seen: set[str] = set()
         directories: set[str] = set()
         checked = []
