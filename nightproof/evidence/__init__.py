@@ -1,4 +1,4 @@
-"""Evidence that a test asked the system under test: what suites import, kept cheap for every other pytest run."""
+"""Evidence that a test reached the system under test: the names that suites import, cheap for any other pytest run."""
 
 from nightproof.evidence.cases import Case
 from nightproof.evidence.cases import case

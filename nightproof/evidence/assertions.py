@@ -1,7 +1,7 @@
-"""Count the checks that are no `assert` statement, wherever a library makes them.
+"""Counting of the checks that are not `assert` statements, in whichever library makes them.
 
-pytest and unittest are wrapped when a session starts, everything else when the suite imports it: nothing is imported
-for a suite.
+pytest and unittest are wrapped when a session starts, every other library when the suite imports it. No library is
+imported only to be wrapped.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _is_inside: ContextVar[bool] = ContextVar("nightproof_assertion", default=False)
 
 
 def install() -> None:
-    """Wrap what pytest and unittest check with, once per process."""
+    """Wrap the checking functions of pytest and unittest, once per process."""
     for manager in (*_raising_managers(), recwarn.WarningsChecker):
         wrap(manager, "__exit__", counting_exit)
     if not hasattr(pytest, "RaisesExc"):
-        wrap(pytest, "raises", counting)  # before 8.4 its call form goes through no context manager
+        wrap(pytest, "raises", counting)  # before 8.4, its call form does not go through a context manager
     for name in dir(unittest.TestCase):
         if name.startswith("assert"):
             wrap(unittest.TestCase, name, counting)
@@ -67,7 +67,7 @@ def wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
 
 
 def counting_exit(original: Any) -> Any:
-    """Count a block that ended as its context manager demands; an error that passes through it is no check."""
+    """Count a block that ended as its context manager demands; an error that passes through it is not a check."""
 
     @wraps(original)
     def leave(self: Any, *args: Any) -> Any:
@@ -81,9 +81,9 @@ def counting_exit(original: Any) -> Any:
 
 
 def counting(original: Any) -> Any:
-    """Count a call that returns; what it checks by other calls inside is one check.
+    """Count a call that returns; the checks that it makes by other calls inside are not counted again.
 
-    A context manager has checked nothing yet when it is made.
+    A context manager that is returned has not checked anything yet.
     """
 
     @wraps(original)
@@ -103,7 +103,7 @@ def counting(original: Any) -> Any:
 
 
 def counting_where(is_ours: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    """Count a call that returns, where the suite's own code makes it; libraries use the same for themselves."""
+    """Count a call that returns, if the suite's own code makes it; libraries call the same function for themselves."""
 
     def wrapper(original: Any) -> Any:
         @wraps(original)
@@ -124,6 +124,6 @@ def always_holds(node: ast.expr) -> bool:
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
         return any(always_holds(value) for value in node.values)
     if isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
-        return True  # a display that is true has elements, whatever they are
+        return True  # a container literal with elements is true, whatever they are
     variable = (ast.Name, ast.Attribute, ast.Call, ast.Await)
     return not any(isinstance(part, variable) for part in ast.walk(node))

@@ -1,4 +1,4 @@
-"""The decorator that says, once and beside the test, what a test is about."""
+"""The decorator that declares, once and beside the test, what a test is about."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Test = TypeVar("Test", bound="Callable[..., Any] | type")
 
 @dataclass(frozen=True)
 class Case:
-    """What is declared of a test; the defaults are those of an undecorated test in a foreign suite."""
+    """The declaration of a test; the defaults are those of an undecorated test in a foreign suite."""
 
     tier: str = "normal"
     category: str = "general"
@@ -35,7 +35,7 @@ class Case:
     serial: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no verdict could be made of."""
+        """Raise ValueError or TypeError for a declaration that no verdict could be based on."""
         if self.tier not in TIERS:
             raise ValueError(f"The tier is `{self.tier}`: give one of {', '.join(TIERS)}.")
         if self.wire not in {"subject", "none"}:
@@ -82,6 +82,6 @@ def case(
 
 
 def declared_case(test: object) -> Case:
-    """Give what was declared of a test function, or the defaults."""
+    """Return the declaration of a test function, or the defaults."""
     found = getattr(test, ATTRIBUTE, None)
     return found if isinstance(found, Case) else Case()

@@ -1,4 +1,4 @@
-"""Libraries whose calls check: each is wrapped once the suite imports it."""
+"""Libraries with checking functions: each is wrapped once the suite imports it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 RAISE: Final = "raise_for_status"
-# Where a library's checking functions are defined, with the modules that offer them.
+# Modules that define the checking functions of a library, with the modules that offer them.
 FUNCTIONS: Final = {
     "numpy.testing._private.utils": ("numpy.testing",),
     "numpy.testing.utils": ("numpy.testing",),
@@ -26,7 +26,7 @@ FUNCTIONS: Final = {
     "pytest_check.check_functions": ("pytest_check",),
 }
 MOCKS: Final = ("unittest.mock", "mock.mock")
-# Classes of answers with the method that raises for a bad one: a check where the suite's own code calls it.
+# Response classes with the method that raises for a bad status: a check if the suite's own code calls it.
 ANSWERS: Final = {
     "requests.models": ("Response", RAISE),
     "httpx._models": ("Response", RAISE),
@@ -47,7 +47,7 @@ DESCRIPTIONS: Final = frozenset({"described_as", "builder", "error", "extracting
 
 
 def install(module: ModuleType) -> None:
-    """Wrap what a module checks with; safe to repeat."""
+    """Wrap the checking functions of a module; safe to repeat."""
     name = module.__name__
     if name in FUNCTIONS:
         _wrap_functions(module)
@@ -65,7 +65,7 @@ def install(module: ModuleType) -> None:
 
 
 def _wrap_functions(module: ModuleType) -> None:
-    """Wrap the checking functions of a module, also where another module took them from it before."""
+    """Wrap the checking functions of a module, also in modules that imported them before."""
     public = getattr(module, "__all__", None) if module.__name__.startswith("pytest_check") else None
     names = public or [name for name in vars(module) if name.startswith("assert")]
     for name in names:
@@ -92,7 +92,7 @@ def _wrap_methods(values: Any, prefix: str) -> None:
 
 
 def _wrap_assertpy(builder: Any) -> None:
-    """Wrap each method of assertpy's builder that checks, those that it makes up included (`has_name("x")`)."""
+    """Wrap each method of assertpy's builder that checks, also those that it creates on access (`has_name("x")`)."""
     for name in dir(builder):
         if not name.startswith("_") and name not in DESCRIPTIONS:
             wrap(builder, name, counting)

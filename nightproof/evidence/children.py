@@ -1,4 +1,4 @@
-"""Let child processes of a test inherit its id and recorders, and add what they and the relay counted."""
+"""Test id and recorders for the child processes of a test, and the sum of what they and the relay counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Children:
         self._prefix = ""
 
     def begin(self, prefix: str) -> None:
-        """Offer a test's id to the processes it starts."""
+        """Pass a test's id to the processes that it starts."""
         self._prefix = prefix
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != SITE]
         os.environ["PYTHONPATH"] = os.pathsep.join([SITE, *paths])
@@ -43,14 +43,15 @@ class Children:
 
     @staticmethod
     def enter(phase: str) -> None:
-        """Tell processes started from now on which phase they belong to, and the relay for all of them."""
+        """Set the phase of processes that are started from now on, and announce the sender to the relay."""
         os.environ[CHILD_PHASE] = phase
         _tell_relay()
 
     def collect(self) -> None:
-        """Add what was counted for this test since the last time; what an earlier one asked is not its evidence.
+        """Add what was counted for this test since the last call; counts of an earlier test are not its evidence.
 
-        Children may append meanwhile, so nothing is taken from the file, and a line without its end waits.
+        Children may append meanwhile. So nothing is removed from the file, and a line without its end waits for the
+        next call.
         """
         self._collect_relayed()
         try:
@@ -58,7 +59,7 @@ class Children:
                 file.seek(self._read)
                 whole, end, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            return  # the suite emptied the folder of temporary files: the servers' count speaks alone
+            return  # the suite emptied the folder of temporary files: only the servers' count is left
         self._read += len(whole) + len(end)
         for line in map(json.loads, whole.splitlines()):
             if line.pop("prefix") == self._prefix:
@@ -71,7 +72,7 @@ class Children:
                 RECORDING.count_relayed(**line)
 
     def end(self) -> None:
-        """Add what is left to add, and take the offer back."""
+        """Add what is left to add, and remove the test's id from the environment."""
         self.collect()
         for name in (CHILD_ID, CHILD_COUNTS, CHILD_CHANNEL, CHILD_PHASE, ROOT):
             os.environ.pop(name, None)

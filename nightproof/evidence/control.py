@@ -1,4 +1,4 @@
-"""Ask the servers how many subject requests of the call phase they saw for one test."""
+"""The servers' count of the subject requests that a test sent in its call phase."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLL_S: Final = 0.02
 
 @dataclass(frozen=True)
 class Seen:
-    """What the servers say of one test: how many requests, and how long the slowest took; None without a call log."""
+    """What the servers saw of one test: the number of requests and the slowest in ms; None without a call log."""
 
     number: int | None = None
     worst_ms: float | None = None
@@ -39,12 +39,12 @@ class CallLog:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> CallLog:
-        """Read `name=url` pairs and the token that the cell was given."""
+        """Read the `name=url` pairs and the token from the environment of the cell."""
         pairs = env.get("NIGHTPROOF_CONTROL_URLS", "").split()
         return cls(tuple(pair.partition("=")[2] for pair in pairs), env.get("NIGHTPROOF_CONTROL_TOKEN", ""))
 
     def count(self, prefix: str, at_least: int) -> Seen:
-        """Count over all servers, waiting a moment for `at_least`."""
+        """Count over all servers; wait up to 1 s for `at_least` requests."""
         if not self.urls:
             return Seen()
         deadline = time.monotonic() + SETTLE_S
@@ -64,6 +64,6 @@ class CallLog:
             with inside(), channel("control"), opener.open(request, timeout=ASK_TIMEOUT_S) as answer:
                 calls: list[dict[str, Any]] = json.load(answer)
         except (OSError, ValueError):
-            return []  # a dead server saw nothing that it could vouch for, and the verdict says so
+            return []  # a dead server cannot confirm anything, and the verdict says so
         mine = [call for call in calls if call.get("channel") == "subject" and call.get("phase") == "call"]
         return [float(call.get("ms") or 0) for call in mine]

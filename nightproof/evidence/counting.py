@@ -1,4 +1,4 @@
-"""Who asked, and one more answered or unanswered question of theirs: in this process, or in a file for the parent."""
+"""The sender of an exchange, and the count of one more: in this process, or in a file for the parent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHILD_COUNTS: Final = "NIGHTPROOF_CHILD_COUNTS"
 
 
 class Asker(NamedTuple):
-    """The test that sends, its phase and its channel; an empty prefix is nobody."""
+    """The test that sends, its phase and its channel; an empty prefix means no test."""
 
     channel: str
     phase: str
@@ -28,7 +28,7 @@ NOBODY: Final = Asker("subject", "", "")
 
 
 def asker() -> Asker:
-    """Return who asks here and now: the running test, or the one that started this process."""
+    """Return the sender at this moment: the running test, or the one that started this process."""
     test = RECORDING.test
     if test is not None:
         return Asker(current_channel(), test.phase, test.prefix)
@@ -37,7 +37,7 @@ def asker() -> Asker:
 
 
 def count(who: Asker, protocol: str, *, answered: bool, recorded: bool) -> None:
-    """Count one question; what a test asked that is over by now counts for nobody."""
+    """Count one exchange; an exchange of a test that has ended is dropped."""
     test, counts = RECORDING.test, os.environ.get(CHILD_COUNTS)
     if test is not None:
         if test.prefix == who.prefix:

@@ -1,4 +1,4 @@
-"""Tests that the suite itself leaves out: by its options, or by code of its own."""
+"""Tests that the suite itself deselects: by its options, or by its own code."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BY_CODE: Final = "code of the suite's own"
 
 
 class Deselection:
-    """Remembers by what each test was left out; plugins tell of it through `pytest_deselected`, some do not."""
+    """The origin of each deselection. Plugins report deselected tests through `pytest_deselected`, but not all do."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._by: dict[pytest.Item, str] = {}
 
     def note(self, items: Iterable[pytest.Item]) -> None:
-        """Note tests that a hook is just leaving out; the stack says whose hook."""
+        """Record the tests that a hook is deselecting; the call stack shows whose hook it is."""
         by = self._origin()
         self._by.update(dict.fromkeys(items, by))
 
     def by(self, item: pytest.Item) -> str:
-        """Return by what a test was left out."""
+        """Return what deselected a test."""
         return self._by.get(item, BY_CODE)
 
     def _origin(self) -> str:

@@ -1,4 +1,4 @@
-"""Writes the event log of a cell: one JSON line per event, appended and flushed, never lost in silence."""
+"""The event log of a cell: one JSON line per event, appended and flushed, never lost in silence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VERSIONED: Final = ("nightproof", "pytest", "quilt3", "boto3", "requests", "httpx")
 TEXT_LIMIT: Final = 100_000  # characters of one text
-MATCHED: Final = ("id", "ids", "nodeid", "prefix")  # tests are found by them: reports mask them, where people read
+MATCHED: Final = ("id", "ids", "nodeid", "prefix")  # tests are looked up by these, so only reports mask them
 DEPTH_LIMIT: Final = 40  # a value that contains itself ends here
 EXIT_LOG_LOST: Final = 74  # EX_IOERR of sysexits.h; no exit code of pytest
 
@@ -33,15 +33,16 @@ def _unchanged(value: Any) -> Any:
 
 
 def utc_now() -> str:
-    """Give the time as event lines carry it."""
+    """Return the current time in UTC, as event lines hold it."""
     return datetime.now(timezone.utc).isoformat()
 
 
 class EventLog:
-    """Appends to one file, as do other processes of the cell; raises OSError when a line is lost.
+    """A writer that appends to one file, as other processes of the cell do; raises OSError if a line is lost.
 
-    The file is opened for each line: a suite may close every descriptor that it finds, and a number that is used again
-    would take our lines into a file of its own. `redact` masks secrets; what is written stays.
+    The file is opened for each line. A suite may close every descriptor that it finds, and a reused number would lead
+    our lines into a file of the suite. `redact` masks secrets before a line is written; written lines are never
+    changed.
     """
 
     def __init__(self, path: Path, redact: Callable[[Any], Any] = _unchanged) -> None:
@@ -51,17 +52,17 @@ class EventLog:
         self._write(b"", os.O_CREAT)
 
     def write(self, kind: str, /, **fields: Any) -> None:
-        """Append one event of ours."""
+        """Append one event."""
         self.append({"$report_type": kind, **fields})
 
     def append(self, line: dict[str, Any]) -> None:
-        """Append one line; what JSON cannot hold becomes its text, and what nobody could read is shortened."""
+        """Append one line; values that JSON cannot hold become text, and overlong texts are shortened."""
         plain = _plain(line)
         ids = {name: plain[name] for name in MATCHED if name in plain}
         self._write((json.dumps({**self._redact(_shortened(plain)), **ids}) + "\n").encode())
 
     def _write(self, data: bytes, flags: int = 0) -> None:
-        """Append to the file as it was made; one that is gone is a loss, and none is made in its place."""
+        """Append to the existing file; a missing one is a loss and is not created again."""
         fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, FILE)
         try:
             size = os.fstat(fd).st_size
@@ -79,7 +80,7 @@ def printable(text: str) -> str:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """Return what JSON can hold of a value that a suite may have made, whatever its own methods do."""
+    """Return a value as JSON can hold it, whatever methods the suite's own classes define."""
     kind = type(value)  # not isinstance, to which a mock may lie
     if value is None or issubclass(kind, bool):
         return value
@@ -93,7 +94,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _shortened(value: Any) -> Any:
-    """Cut texts in the middle that are longer than a person reads: a test may print without measure."""
+    """Cut the middle out of texts of more than 100,000 characters: a test may print without limit."""
     if isinstance(value, str) and len(value) > TEXT_LIMIT:
         half = TEXT_LIMIT // 2
         head, tail = value[:half].rpartition("\n"), value[-half:].partition("\n")
@@ -105,7 +106,7 @@ def _shortened(value: Any) -> Any:
 
 
 def versions_here() -> dict[str, str]:
-    """Return the versions of the interpreter and the libraries that matter, as the suite has them."""
+    """Return the versions of the interpreter and of the main libraries in the suite's environment."""
     found = {"python": platform.python_version()}
     for name in VERSIONED:
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -1,7 +1,7 @@
-"""One execution of a test: what its phases raised, and which of its reports were logged.
+"""One execution of a test: the errors of its phases, and which of its reports were logged.
 
-Plugins that run a failing test again do it within one protocol, and some log nothing of the attempt that failed. What
-they left out is reported here, so that a pass on a rerun reads as what it is.
+Plugins that rerun a failing test do so within one protocol, and some log nothing of the attempt that failed. What they
+left out is reported here, so that a pass on a rerun can be recognised.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Execution:
         self._logged: set[str] = set()
 
     def made(self, report: pytest.TestReport) -> None:
-        """Keep a phase's report; those of sub-tests are made alike, and the one of the whole phase comes last."""
+        """Keep a phase's report; reports of sub-tests come first, and the one of the whole phase replaces them."""
         self._made[str(report.when)] = report
 
     def logged(self, report: pytest.TestReport) -> None:
-        """Note that the report of a phase reached the log; one of a sub-test speaks for itself alone."""
+        """Record that the report of a phase reached the log; the report of a sub-test does not stand for its phase."""
         if not is_subtest(report):
             self._logged.add(str(report.when))
 
     def unreported(self) -> Iterator[pytest.TestReport | dict[str, object]]:
-        """Yield the report of each phase that did not pass and of which nobody logged anything."""
+        """Yield the report of each phase that did not pass and of which nothing was logged."""
         for when, error in self.phases.items():
             report = self._made.get(when)
             if when in self._logged or (report is not None and report.outcome == "passed"):

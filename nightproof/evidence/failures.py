@@ -1,4 +1,4 @@
-"""Read from an exception what a report does not say: a time limit, a cause outside the test, a system's own words."""
+"""Facts that an exception holds and a report does not: a time limit, a cause outside the test, the kind of failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ XUNIT: Final = (  # pytest runs these through fixtures of its own, whose names n
 
 
 def text_of(value: object) -> str:
-    """Return a value's text; where its own method raises, say so, as pytest does."""
+    """Return a value's text, or a placeholder if its own method raises, as pytest does."""
     try:
         return str(value)
     except (KeyboardInterrupt, SystemExit):
@@ -32,7 +32,7 @@ def text_of(value: object) -> str:
 
 
 def is_time_limit(error: BaseException) -> bool:
-    """Return whether pytest-timeout raised it; the place tells, for any test may write the same message."""
+    """Return whether pytest-timeout raised it, judged by its frame: any test may write the same message."""
     return any(
         frame.f_code.co_name == "timeout_sigalrm"
         for part in _parts(error)
@@ -41,7 +41,7 @@ def is_time_limit(error: BaseException) -> bool:
 
 
 def outside_cause(error: BaseException, when: str) -> str:
-    """Return the cause that lies outside the test charged with it, which running that test alone cannot repeat."""
+    """Return a cause outside the blamed test, or an empty text; running that test alone cannot repeat it."""
     if type(error).__name__ in LEFT_BEHIND:
         return "an exception that nothing handled, which an earlier test may have left behind"
     if when != "teardown":
@@ -50,7 +50,7 @@ def outside_cause(error: BaseException, when: str) -> str:
 
 
 def kind_of(error: BaseException) -> str:
-    """Return how a system failed, where the error says so: slow and broken are told apart."""
+    """Return the `kind` in an error's context, or an empty text: it tells a slow system from a broken one."""
     try:
         context: Any = getattr(error, "context", None)
         return text_of(context.get("kind", "")) if isinstance(context, dict) else ""
@@ -59,7 +59,7 @@ def kind_of(error: BaseException) -> str:
 
 
 def _parts(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and, of a group, every error in it."""
+    """Yield an error and, for a group, every error in it."""
     yield error
     members = getattr(error, "exceptions", ()) if type(error).__name__.endswith("ExceptionGroup") else ()
     for member in members:
@@ -67,7 +67,7 @@ def _parts(error: BaseException) -> Iterator[BaseException]:
 
 
 def _shared_fixture(error: BaseException) -> str:
-    """Name the fixture of more than one test that was being torn down, from the frames that pytest finishes it in."""
+    """Return the shared fixture that was being torn down, found in pytest's own frames, or an empty text."""
     finishing = [
         frame.f_locals["self"]
         for frame, _ in traceback.walk_tb(error.__traceback__)
@@ -80,7 +80,7 @@ def _shared_fixture(error: BaseException) -> str:
 
 
 def why_not_collected(report: pytest.CollectReport) -> str:
-    """Say in one line why nothing was collected there: of a traceback the line of the error."""
+    """Return in one line why nothing was collected; of a traceback, the line of the error."""
     if isinstance(report.longrepr, tuple):
         return f"skip: {report.longrepr[2]}"
     text = text_of(report.longrepr)

@@ -1,4 +1,4 @@
-"""What fixtures were answered: remembered with each fixture, and counted for every test that uses it."""
+"""Exchanges of fixtures: remembered with each fixture, and counted for every test that uses it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from nightproof.evidence.control import Seen
     from nightproof.evidence.state import TestState
 
-EVIDENCE: Final = "NIGHTPROOF_EVIDENCE"  # `call` demands that the body of a test was answered
+EVIDENCE: Final = "NIGHTPROOF_EVIDENCE"  # `call` demands an exchange in the body of the test
 STRICT: Final = "call"
 
 
 class FixtureCounts:
-    """Counts while a fixture is set up, of any scope; those of xunit and unittest are fixtures too."""
+    """A plugin that counts exchanges while fixtures of any scope are set up, those of xunit and unittest included."""
 
     def __init__(self, collect: Callable[[], None]) -> None:
         self._collect = collect  # adds what child processes counted
@@ -30,7 +30,7 @@ class FixtureCounts:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Any:
-        """Count what is answered until the fixture has its value; of fixtures that it sets up, too."""
+        """Count the exchanges until the fixture has its value, including those of fixtures that it sets up."""
         self._collect()
         with RECORDING.fixture() as counter:
             try:
@@ -41,7 +41,7 @@ class FixtureCounts:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        """Add up the fixtures of a test when its body is over; it may have asked for more of them."""
+        """Add up the fixtures of a test after its body, which may have requested more of them."""
         try:
             return (yield)
         finally:
@@ -52,17 +52,17 @@ class FixtureCounts:
 
 
 def proof_of(state: TestState, evidence: str) -> str:
-    """Return how a test is proven: by its own call, the relay, a fixture, a person who vouches, or not at all."""
+    """Return what proves a test: `call`, `relay`, `fixture`, `vouched`, or an empty text for no proof."""
     if seen := sum(state.exchanges.values()):
         return "call" if seen > sum(state.relayed.values()) else "relay"
-    is_strict = STRICT in {evidence, os.environ.get(EVIDENCE)}  # the suite's word, or the profile's
+    is_strict = STRICT in {evidence, os.environ.get(EVIDENCE)}  # set by the suite, or by the profile
     if state.fixture_exchanges and not is_strict:
         return "fixture"
     return "vouched" if state.vouched else ""
 
 
 def fields_of(state: TestState, server: Seen) -> dict[str, Any]:
-    """Return what the event log says of a test's evidence."""
+    """Return the evidence of a test as the fields of its event."""
     return {
         "id": state.id,
         "assertions": state.assertions,
@@ -79,7 +79,7 @@ def fields_of(state: TestState, server: Seen) -> dict[str, Any]:
 
 
 def line_of(state: TestState) -> str:
-    """Return what speaks for a test, for a person who runs pytest by hand."""
+    """Return the evidence of a test in one line, for a person who runs pytest by hand."""
     sent = ", ".join(f"{name} {count}" for name, count in state.exchanges.items() if count) or "none"
     how = {"fixture": f", {state.fixture_exchanges} by fixtures", "vouched": f", vouched: {state.vouched}"}
     return f"{state.id}: {state.assertions} assertions, exchanges: {sent}{how.get(state.proof, '')}"

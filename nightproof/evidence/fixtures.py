@@ -16,7 +16,7 @@ from nightproof.evidence.state import RECORDING
 
 @pytest.fixture(scope="session")
 def ledger() -> Ledger:
-    """Give the ledger in which every resource is written down before it is made."""
+    """Return the ledger, in which every resource is recorded before it is created."""
     folder = Path(".nightproof") / "adhoc" / run_id()
     path = Path(os.environ.get("NIGHTPROOF_LEDGER", folder / "ledger.jsonl"))
     private_folder(path.parent)
@@ -25,5 +25,5 @@ def ledger() -> Ledger:
 
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
-    """Give the name of the backend under test, as `--nightproof-backend` says; a suite may override this fixture."""
+    """Return the name of the backend under test, from `--nightproof-backend`; a suite may override this fixture."""
     return backend_of(request.config)

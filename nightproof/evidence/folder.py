@@ -1,4 +1,4 @@
-"""Leave what a person needs to understand a test that did not pass: its exchanges and how to run it again."""
+"""The evidence folder of a test that did not pass: its exchanges and how to run it again."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ SECRET_FIELDS: Final = re.compile(
 
 
 def environment_redactor() -> Redactor:
-    """Give a redactor that knows every secret in this environment, by its name or because the profile names it."""
+    """Return a redactor for every secret in this environment, found by its name or by the profile's list."""
     named = os.environ.get(NAMED_SECRETS, "").split(",")
     return Redactor(value for name, value in os.environ.items() if name in named or SECRET_NAMES.search(name))
 
 
 @dataclass(frozen=True)
 class FailedAttempt:
-    """What is known of an attempt that needs explaining; `arguments` run it again in `folder`."""
+    """An attempt that needs explaining; `arguments` run it again in `folder`."""
 
     state: TestState
     backend: str
@@ -59,7 +59,7 @@ class FailedAttempt:
 
 
 def leave(root: Path, attempt: FailedAttempt, redactor: Redactor) -> Path:
-    """Write the folder of one attempt; each further one adds its own exchanges beside the first."""
+    """Write the folder of one attempt and return it; each further attempt adds a file of its own exchanges."""
     folder = root / f"{hex16(attempt.state.id)}-{attempt.backend}"
     private_folder(folder)
     again = f".{attempt.execution}" if attempt.execution > 1 else ""
@@ -80,7 +80,7 @@ def _is_secret(redactor: Redactor, name: str, value: str) -> bool:
 
 
 def failed_exchange(state: TestState) -> str:
-    """Return the last exchange of a test with its subject in words, if it was refused or got no answer."""
+    """Return a test's last subject exchange in words if it was rejected or unanswered, else an empty text."""
     last = next((one for one in reversed(list(state.log)) if one.channel == "subject"), None)
     if last is None or (last.status is not None and last.status < BAD_STATUS):
         return ""

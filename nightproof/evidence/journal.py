@@ -1,7 +1,7 @@
-"""What a test writes into the ledger: one JSON line per event, on disk before the resource exists.
+"""The writer of the ledger: one JSON line per event, on disk before the resource exists.
 
-All processes of a run append to one file; a line is one `write` on an append-only descriptor, so lines of
-different processes never mix. `nightproof.ledger` reads and settles them.
+All processes of a run append to one file. A line is one `write` on an append-only descriptor, so lines of different
+processes never mix. `nightproof.ledger` reads and settles them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Event = Literal["intent", "confirmed", "deleted", "kept", "leaked", "absent"]
 
 
 class Resource(Protocol):
-    """What another process wrote down."""
+    """A resource that another process recorded."""
 
     @property
     def id(self) -> str:
@@ -41,7 +41,7 @@ class Resource(Protocol):
 
     @property
     def locator(self) -> dict[str, Any]:
-        """Where it is."""
+        """Its location, by kind."""
         ...
 
 
@@ -50,13 +50,13 @@ def _now() -> datetime:
 
 
 def _nobody(_kind: str, _locator: dict[str, Any]) -> None:
-    """Hear of an intent, and do nothing."""
+    """Ignore an intent."""
 
 
 class Ledger:
-    """Writes events of one run; safe to use from several processes on one file, and to repeat.
+    """A writer of one run's events; several processes may use one file, and each call may be repeated.
 
-    `heard` is told of every intent before it is written.
+    `heard` is called with every intent before it is written.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Ledger:
         return run_tag(self.run_id)
 
     def intent(self, kind: str, locator: dict[str, Any], test_id: str = "") -> str:
-        """Write down a resource that is about to be made; return its id once the line is on disk."""
+        """Record a resource that is about to be created; return its id once the line is on disk."""
         self._heard(kind, locator)
         canonical = json.dumps([self.run_id, kind, locator], sort_keys=True)
         resource_id = hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -95,7 +95,7 @@ class Ledger:
         self._write("deleted", resource_id)
 
     def adopt(self, entry: Resource, event: Event, detail: str = "") -> None:
-        """Note an event of a resource that another process wrote down."""
+        """Record an event of a resource that another process recorded."""
         self._known[entry.id] = (entry.kind, entry.locator)
         self._write(event, entry.id, detail=detail)
 
@@ -111,6 +111,7 @@ class Ledger:
         try:
             # A previous writer may have died in mid-line; a line of its own keeps ours readable.
             whole = b"\n" + line if _is_torn(self.path) else line
+            # A partial write means a full disk: the line is torn, and the resource must not be created.
             if os.write(descriptor, whole) < len(whole):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The first code of a cell's process: hold on to the lifeline, then become pytest."""
+"""The entry point of a cell's process: watch the lifeline, then run pytest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXIT_GRACE_S: Final = 3.0
 
 
 def watch_parent(fd: int) -> None:
-    """Wait for the runner's death, which closes the pipe, and take the whole group along."""
+    """Wait until the runner's death closes the pipe, then kill the whole process group."""
     while os.read(fd, BLOCK_BYTES):
         pass
     try:
@@ -39,7 +39,7 @@ def _note_death() -> None:
 
 
 def main() -> int:
-    """Run pytest with the arguments given; its exit code is ours."""
+    """Run pytest with the arguments of the command line and return its exit code."""
     fd = os.environ.pop(LIFELINE, "")
     if fd:
         os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's signature
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _end_soon(code: int) -> None:
-    """End the process when a thread that a test left running keeps it alive: all that it had to say is written."""
+    """End the process after 3 s if a thread that a test left running keeps it alive; everything is written by then."""
     timer = threading.Timer(EXIT_GRACE_S, os._exit, (code,))
     timer.daemon = True
     timer.start()

@@ -1,4 +1,4 @@
-"""What a collected test is marked to do instead of passing: be skipped, or fail as expected."""
+"""Marks of a collected test that replace a pass: skip, or expected failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def marked_end(item: pytest.Item) -> dict[str, str]:
         skipped: Skip | None = evaluate_skip_marks(item)
         xfailed: Xfail | None = evaluate_xfail_marks(item)
     except pytest.fail.Exception:
-        return {}  # a condition that cannot be evaluated fails the test, and is no reason
+        return {}  # a condition that cannot be evaluated fails the test instead
     if skipped is not None:
         return {"skip": skipped.reason}
     if xfailed is not None:

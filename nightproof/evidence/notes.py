@@ -1,4 +1,4 @@
-"""What a test found or measured beside its verdict: carried to the report as a property of the test."""
+"""Findings and measurements of a test beside its verdict, carried to the report as properties of the test."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ FINDINGS: Final = ("create-race", "pointer-collision", "lost-update")
 
 
 def note(name: str, value: Any) -> None:
-    """Note a figure of the running test, its unit in its name; the same as pytest's `record_property`."""
+    """Note a figure of the running test, its unit in its name; the same as pytest's `record_property`.
+
+    Raise RuntimeError outside a test.
+    """
     if RECORDING.test is None:
         raise RuntimeError(f"Nothing runs that could note `{name}`: call note() inside a test.")
     RECORDING.test.properties.append((name, value))
 
 
 def checked(what: str) -> None:
-    """Count a check that the running test made in a way that nothing else sees; `what` says what held.
+    """Count a check of the running test that nothing else sees; `what` states what held.
 
     For code like `if answer != expected: pytest.fail()`, which executes no assertion when all is well.
     """
@@ -31,7 +34,10 @@ def checked(what: str) -> None:
 
 
 def finding(kind: str, detail: str) -> None:
-    """Note something that a reader should know although it fails no test; `detail` is one sentence."""
+    """Note something that a reader should know although it fails no test; `detail` is one sentence.
+
+    Raise ValueError for a kind that is not in `FINDINGS` or an empty detail.
+    """
     if kind not in FINDINGS:
         raise ValueError(f"There is no kind of finding `{kind}`: use {', '.join(FINDINGS)}.")
     if not detail:

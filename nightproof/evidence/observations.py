@@ -1,8 +1,8 @@
-"""What a test saw of a system that has several backends, in a form that two backends can be held against each other.
+"""The answers that a test saw from a system with several backends, in a form that allows comparing two backends.
 
-Names that the ledger knows become `<package 1>`, `<user 1>` and so on, in the order of their intents; words that a test
-calls its own become `<words 1>`; what is left of the run's tag becomes `<N>`. Digests are SHA-256 over canonical JSON:
-sorted keys, no spaces, NFC text.
+Names that the ledger knows become `<package 1>`, `<user 1>` and so on, in the order of their intents. Words that a test
+declares as its own become `<words 1>`. What is left of the run's tag becomes `<N>`. Digests are SHA-256 over canonical
+JSON: sorted keys, no spaces, NFC text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOOPBACK: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+")  # a server that the test
 PORT: Final = "<port>"
 WORDS: Final = "<words "
 OWN: Final = ("<package ", "<object ", "<prefix ", "<user ", "<role ", "<table ", "<api_key ")
-# Fields of answers that tell when and under which server-made name, not what.
+# Fields of answers that hold a time or a server-made name, and so differ between backends.
 IGNORED_FIELDS: Final = frozenset(
     {
         "arn", "catalog_name", "created_at", "created_date", "date_joined", "download_url", "expires_at", "fingerprint",
@@ -55,7 +55,7 @@ INVENTORIES: Final = frozenset(
 
 
 def record(operation: str, given: Any, answer: Any, error: BaseException | None = None) -> None:
-    """Keep what an interface answered to the running test's body; calls of worker threads have no order."""
+    """Keep an interface's answer to the running test's body; calls of worker threads have no order and are left out."""
     state = RECORDING.test
     is_body = state is not None and state.phase == "call" and current_channel() == "subject"
     if state is None or not is_body or state.unobserved or threading.current_thread() is not threading.main_thread():
@@ -64,7 +64,10 @@ def record(operation: str, given: Any, answer: Any, error: BaseException | None 
 
 
 def observe(what: str, value: Any) -> None:
-    """Keep an answer that no recorded interface gave, such as rows of SQL, to be compared between backends."""
+    """Keep an answer that no recorded interface gave, such as rows of SQL, to be compared between backends.
+
+    Raise RuntimeError outside the body of a test.
+    """
     state = RECORDING.test
     if state is None or state.phase != "call":
         raise RuntimeError(f"No test's body runs that could observe `{what}`: call observe() inside a test.")
@@ -75,6 +78,7 @@ def observe(what: str, value: Any) -> None:
 def _keep(state: TestState, operation: str, given: Any, answer: Any, error: BaseException | None) -> None:
     form = _Form(state.names, state.tag)
     asked = LOOPBACK.sub(PORT, _json(form.plain(given)))
+    # A revision made with the test's own words has a hash of its own: register it before the answer takes its form.
     if WORDS in asked and hasattr(answer, "top_hash"):
         RECORDING.stand_for("revision", answer.top_hash)
         form = _Form(state.names, state.tag)
@@ -92,10 +96,10 @@ def _keep(state: TestState, operation: str, given: Any, answer: Any, error: Base
 
 
 def own_words(words: str) -> str:
-    """Give words that no other test says: compared as `<words 1>`, and the revision made with them as `<revision 1>`.
+    """Return words that no other test uses, compared as `<words 1>`; the revision made with them is `<revision 1>`.
 
-    Revisions alike in message, metadata and content are one manifest, wherever their files lie: what two tests make
-    alike by copy names the files of the later one, and those end with that test.
+    Revisions with equal message, metadata and content share one manifest, wherever their files are. When two tests copy
+    equal files, the manifest names those of the later test, and they are deleted when that test ends.
     """
     RECORDING.stand_for("words", words)
     return words
@@ -103,7 +107,7 @@ def own_words(words: str) -> str:
 
 @contextmanager
 def unobserved(reason: str) -> Iterator[None]:
-    """Leave out what the block sees, where the backends differ for a reason that is no fault of theirs."""
+    """Leave out what the block observes, where the backends differ for a reason that is not a defect."""
     if not reason:
         raise ValueError("A block that is not observed lacks its reason: say why the backends differ there.")
     state = RECORDING.test
@@ -119,7 +123,7 @@ def unobserved(reason: str) -> Iterator[None]:
 
 @contextmanager
 def polling() -> Iterator[Callable[[], None]]:
-    """Give what a loop calls before each question: the answers to earlier ones are forgotten, only the last counts."""
+    """Yield a function to call before each poll: it drops earlier answers, so that only the last counts."""
     state = RECORDING.test
     begin = len(state.observations) if state else 0
 
@@ -131,14 +135,14 @@ def polling() -> Iterator[Callable[[], None]]:
 
 
 class _Form:
-    """Makes values canonical for one test: its own names first, the longest first, then the tag of the run."""
+    """The canonical form of values for one test: its own names are replaced, longest first, then the run's tag."""
 
     def __init__(self, names: dict[str, str], tag: str) -> None:
         self._names = sorted(names.items(), key=lambda pair: -len(pair[0]))
         self._tag = tag
 
     def plain(self, value: Any) -> Any:
-        """Give a value of JSON's kinds; what is not one becomes the name of its type."""
+        """Return a value of JSON's types; any other value becomes the name of its type."""
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, dict):
@@ -152,24 +156,28 @@ class _Form:
         return value if value is None or isinstance(value, (bool, int, float)) else f"<{type(value).__name__}>"
 
     def answer(self, operation: str, answer: Any, asked: str) -> Any:
-        """Give an answer without what the comparison ignores."""
+        """Return an answer without the parts that the comparison ignores."""
         if operation == "get_content_url" and isinstance(answer, str):
             return _url(answer)
         found = self.plain(answer)
         if operation == "search_packages":
             found = [{name: hit[name] for name in SEARCH_FIELDS} for hit in found]
         if operation == "browse_content" or TAG in asked or any(own in asked for own in OWN):
-            found = _without(found, "modified_date")  # of what the test itself wrote a moment ago
+            found = _without(found, "modified_date")  # the test itself wrote this a moment ago
         return [item for item in found if self._counts(operation, item)] if isinstance(found, list) else found
 
     def error(self, error: BaseException | None) -> Any:
-        """Give class and context of an error; its text is for people."""
+        """Return class and context of an error; its message is for people."""
         context = getattr(error, "context", {})
         kept = {name: value for name, value in context.items() if name not in IGNORED_CONTEXT}
         return {"error": type(error).__name__, "context": self.plain(kept)}
 
     def _counts(self, operation: str, item: Any) -> bool:
-        """Leave out what other tests have at this moment: of this run by its tag, of others where nobody is alone."""
+        """Return whether an item of a list is compared; what other tests have at this moment is left out.
+
+        Items of this run are known by its tag. Inventories may also hold items of other runs, unless the target is
+        exclusive.
+        """
         text = _json(item)
         if any(own in text for own in OWN):
             return True
@@ -189,7 +197,7 @@ class _Form:
 
 
 def _url(text: str) -> dict[str, Any]:
-    """Give what of a presigned URL is compared: the signature itself differs every time."""
+    """Return the parts of a presigned URL that are compared; the signature itself differs every time."""
     parts = urlsplit(text)
     query = parse_qs(parts.query)
     return {

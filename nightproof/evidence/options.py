@@ -1,4 +1,4 @@
-"""Options of pytest: ours beside those of a suite, and those of a suite that evidence cannot be gathered with."""
+"""Options of pytest: ours, and those of a suite with which evidence cannot be gathered."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     import pytest
 
 BACKEND: Final = "--backend"
-# Of pytest-xdist and of pytest's stepwise plugin: a night runs each test of a process, one after the other.
+# Options of pytest-xdist and of the stepwise plugin: a night runs the tests of a process one after the other.
 AT_NIGHT: Final[dict[str, Any]] = {
     "numprocesses": None, "dist": "no", "tx": [], "looponfail": False, "stepwise": False, "stepwise_skip": False,
 }  # fmt: skip
 
 
 def offer_backend(parser: pytest.Parser, args: list[str], backend: str | None) -> None:
-    """Add `--backend` for suites that read it; one of the suite's own gets the backend of the cell.
+    """Add `--backend` for suites that read it; a suite's own `--backend` gets the backend of the cell.
 
-    Conftests and plugins were asked for their options by now.
+    Conftests and plugins have added their options by now.
     """
     groups = [*parser._groups, parser._anonymous]  # noqa: SLF001 - pytest does not tell otherwise which options there are
     known = [option for group in groups for option in group.options]
@@ -32,13 +32,13 @@ def offer_backend(parser: pytest.Parser, args: list[str], backend: str | None) -
 
 
 def backend_of(config: pytest.Config) -> str:
-    """Return the backend under test; a suite's own `--backend` may hold anything but a name."""
+    """Return the backend under test, else `default`; a suite's own `--backend` may hold anything but a name."""
     given = config.getoption("--nightproof-backend") or config.getoption(BACKEND, None)
     return given if isinstance(given, str) and given else "default"
 
 
 def neutralise(config: pytest.Config) -> None:
-    """Switch off, at night and for the catalogue, what the suite's own configuration asks of a person's pytest."""
+    """Switch off, at night and for the catalogue, the options of a suite that are meant for a person's pytest."""
     if "NIGHTPROOF_EVENT_LOG" in os.environ or "NIGHTPROOF_CATALOGUE_OUT" in os.environ:
         for name, value in AT_NIGHT.items():
             if hasattr(config.option, name):

@@ -1,8 +1,8 @@
-"""Count the `assert` statements that hold, and leave their values alone.
+"""Counting of the `assert` statements that hold, without touching their values.
 
-pytest's hook for them needs the words of each, which asks every value for its `repr` and keeps the values alive in the
-frame: a suite may notice both, and it costs more than most tests. Whether anybody wants the words is asked before they
-are made, once for each assertion that held, and in the frame that made it: that question is where we count.
+pytest's hook for them needs the text of each. Building it calls the `repr` of every value and keeps the values alive in
+the frame. A suite may notice both, and it costs more than most tests. Before pytest builds the text, it checks whether
+anybody wants it: once for each assertion that held, called from that assertion's frame. That check is where we count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FILES: Final = 10_000  # modules whose constant assertions are remembered
 
 
 def install() -> None:
-    """Count from here on, once per process; a suite that has a hook of its own still gets the words."""
+    """Count from here on, once per process; a suite that has a hook of its own still gets the text."""
     original = rewrite._check_if_assertion_pass_impl  # noqa: SLF001 - the rewritten modules ask nothing else
     if not hasattr(original, MARK):
         check = _counting(original)
@@ -53,6 +53,6 @@ def constant_lines(file: str) -> frozenset[int]:
     try:
         nodes = list(ast.walk(ast.parse(Path(file).read_bytes())))
     except (OSError, SyntaxError, ValueError):
-        return frozenset()  # made in memory: pytest rewrites what it reads, and this was no file any more
+        return frozenset()  # generated in memory, or the file is gone
     checks = [node for node in nodes if isinstance(node, ast.Assert)]
     return frozenset(node.lineno for node in checks) - {node.lineno for node in checks if not always_holds(node.test)}

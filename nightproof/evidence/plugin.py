@@ -1,4 +1,4 @@
-"""The pytest plugin's doorstep: cheap, and inert unless a nightproof suite is what pytest runs. PYTEST_DONT_REWRITE."""
+"""The pytest plugin's entry point: cheap, and inert unless pytest runs a nightproof suite. PYTEST_DONT_REWRITE."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SUITE_FILE: Final = "suite.toml"
 NAME: Final = "nightproof-evidence"
-# Set while a session gathers evidence: a pytest that one of its tests runs, here or in a child, is none of ours.
+# Set while a session gathers evidence: a pytest that one of its tests starts, here or in a child, gathers none.
 OWNER: Final = "NIGHTPROOF_SESSION"
 
 _own: list[pytest.Config] = []
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> Any:
-    """Prepare assertion counting before the first conftest is rewritten, and look at the options that it adds."""
+    """Prepare assertion counting before the first conftest is rewritten, then add `--backend` if no conftest did."""
     if not is_wanted(early_config, args):
         return (yield)
     _own.append(early_config)
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let the next pytest of this process be looked at again."""
+    """Allow the next pytest of this process to gather evidence."""
     if config in _own:
         _own.remove(config)
         os.environ.pop(OWNER, None)

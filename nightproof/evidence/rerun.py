@@ -1,6 +1,6 @@
-"""Write down how to run one test again: a shell script that needs nothing of the night that is over.
+"""A shell script that runs one test again and needs nothing of the night that is over.
 
-Secrets stand in it by name only. A night's own testbed has ended with it, so the script starts one for the test.
+It names secrets, without their values. A night's own testbed has ended with it, so the script starts one for the test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ READY: Final = "NIGHTPROOF_CONTROL_TOKEN"  # a line of a testbed's environment, 
 
 
 def script(arguments: Sequence[str], folder: str, env: Mapping[str, str], is_secret: Callable[[str, str], bool]) -> str:
-    """Return the script; `is_secret` says of a variable, by name and value, that its value must not be written."""
+    """Return the script; `is_secret` tells by name and value whether a variable's value must not be written."""
     names = [name for name in env.get(NAMES, "").split(",") if name in env and name != TESTBED]
     testbed = env.get(TESTBED, "")
     shown = [] if testbed else [_export(name, env[name], is_secret) for name in names]
@@ -55,5 +55,5 @@ def _start(testbed: str) -> list[str]:
 
 
 def arguments_of(given: Sequence[str], places: Sequence[str], nodeid: str) -> list[str]:
-    """Return pytest's arguments for one test: as they were given, with the test instead of the given places."""
+    """Return pytest's arguments for one test: the original ones, with the test in place of the given paths."""
     return [*[str(word) for word in given if str(word) not in places], nodeid]

@@ -1,4 +1,4 @@
-"""Which code is a suite's own: what lies in its folder, and the helpers that it declares."""
+"""The suite's own code: everything in its folder, and the helpers that it declares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INSTALLED: Final = ("site-packages", "dist-packages")
-FILES: Final = 100_000  # names of files whose judgement is remembered
+FILES: Final = 100_000  # decisions that are cached, one per file name
 
 
 class Scope:
@@ -37,13 +37,13 @@ class Scope:
         return self.is_own(str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename)
 
     def is_own(self, module: str, file: str) -> bool:
-        """Return whether a module is the suite's own, by its name or where its file lies."""
+        """Return whether a module is the suite's own, by its name or by the place of its file."""
         return self._is_package(module) or self._holds(file)
 
     def may_hold(self, module: str) -> bool:
         """Return whether a module that is about to be imported may be the suite's own.
 
-        Every import asks this, so the disk is not asked: a module lies where its parent or the import path says.
+        Every import calls this, so it does not read the disk: a module lies where its parent or the import path says.
         """
         if self._is_package(module):
             return True
@@ -62,7 +62,7 @@ class Scope:
 
 @lru_cache(FILES)
 def _real(path: str) -> str:
-    """Return a path without links; the empty one is the working folder."""
+    """Return a path without links; the empty path means the working folder."""
     return str(Path(path).resolve())
 
 
@@ -70,12 +70,12 @@ SCOPE: Final = Scope()
 
 
 def rewrite_own_modules(hook: Any) -> None:
-    """Let pytest rewrite the assertions of every module of the suite, not only of its test files.
+    """Extend pytest's assertion rewriting to every module of the suite, not only its test files.
 
-    Nothing is registered by name, which would warn of modules that are imported already.
+    Nothing is registered by name: pytest would warn of modules that are imported already.
     """
     if not hasattr(hook, "_should_rewrite") or hasattr(hook, "nightproof"):
-        return  # with `--assert=plain` nothing is rewritten, which the session refuses in words
+        return  # with `--assert=plain` nothing is rewritten; the session rejects that option
     bails_out, wants = hook._early_rewrite_bailout, hook._should_rewrite  # noqa: SLF001 - there is no public way
 
     def bail_out(name: str, state: Any) -> bool:

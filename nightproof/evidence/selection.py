@@ -1,4 +1,4 @@
-"""Decide which collected tests run in this process, and tell the catalogue what was collected."""
+"""Selection of the collected tests that run in this process, and the catalogue of what was collected."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Selected:
 
 
 class Suites:
-    """Finds the suite of a collected test; the runner may name the folder, else suite.toml does."""
+    """The suites of collected tests; the runner may name the folder, else the nearest suite.toml does."""
 
     def __init__(self) -> None:
         self._given = given_suite()
         self._known: dict[Path, SuiteConfig] = {}
 
     def describe(self, item: pytest.Item) -> Selected:
-        """Give id and declaration of a test."""
+        """Return id and declaration of a test."""
         suite = self._suite(item.path.parent, item.config.rootpath)
         file = item.path.relative_to(suite.path).with_suffix("").as_posix()
         case = declared_case(getattr(item, "function", None))
@@ -56,7 +56,7 @@ class Suites:
         return Selected(item, test_id, case, suite)
 
     def prefix(self, nodeid: str, root: Path) -> str:
-        """Give the beginning that the ids of a collector's tests have in common."""
+        """Return the beginning that the ids of a collector's tests have in common."""
         path, colons, inner = nodeid.partition("::")
         whole = root / path
         suite = self._suite(whole if whole.is_dir() else whole.parent, root)
@@ -87,24 +87,24 @@ class Suites:
 
 
 def unsupported_reason(case: Case, backend: str) -> str:
-    """Give the reason id for which a test is not executed here, or nothing."""
+    """Return the reason id for which a test is not executed here, or an empty text."""
     if reason := case.unsupported.get(backend):
         return reason
     offered = os.environ.get("NIGHTPROOF_NEEDS")
     if offered is None and "NIGHTPROOF_EVENT_LOG" not in os.environ:
-        return ""  # bare pytest outside a run: nobody said what the target lacks
+        return ""  # bare pytest outside a run: what the target lacks is unknown
     lacking = sorted(set(case.needs) - set((offered or "").split(",")))
     return f"needs {', '.join(lacking)}" if lacking else ""
 
 
 def wanted_ids() -> frozenset[str] | None:
-    """Give the ids that the runner asks of this process; None means all."""
+    """Return the ids that the runner requests of this process; None means all."""
     path = os.environ.get("NIGHTPROOF_SELECT")
     return frozenset(json.loads(Path(path).read_text(encoding="utf-8"))) if path else None
 
 
 def tell_apart(tests: Iterable[Selected]) -> list[Selected]:
-    """Number tests of one id in the order of their collection: a suite may collect two items of one name."""
+    """Append a number to repeated ids, in the order of collection: a suite may collect two items of one name."""
     seen: Counter[str] = Counter()
     found = []
     for test in tests:
@@ -114,6 +114,6 @@ def tell_apart(tests: Iterable[Selected]) -> list[Selected]:
 
 
 def write_catalogue(path: Path, found: list[Selected], left_out: dict[str, str]) -> None:
-    """Write what was collected, and what the suite itself left out by what, for the process that asked."""
+    """Write what was collected, and what the suite deselected by what, for the process that requested it."""
     tests = {test.id: {**asdict(test.case), **marked_end(test.item)} for test in found}
     path.write_text(json.dumps({"tests": tests, "deselected": left_out}), encoding="utf-8")

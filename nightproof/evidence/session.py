@@ -69,7 +69,7 @@ PYC_TAIL: Final = f".nightproof-{rewrite.PYTEST_TAG}.pyc"
 
 @cache
 def run_id() -> str:
-    """Give the run's id, or one of our own for a pytest that nobody runs at night."""
+    """Return the run's id, or a new one for a pytest outside a night."""
     return (
         os.environ.get("NIGHTPROOF_RUN_ID")
         or f"adhoc-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -77,7 +77,7 @@ def run_id() -> str:
 
 
 def prepare(config: pytest.Config) -> None:
-    """Make pytest report assertions that hold, whatever the suite's own configuration says; safe to repeat."""
+    """Enable pytest's report of assertions that hold, whatever the suite's own configuration says; safe to repeat."""
     # pytest caches rewritten modules without regard to this setting: a cache of our own keeps stale ones away.
     rewrite.PYC_TAIL = PYC_TAIL
     settings = config._inicache  # noqa: SLF001 - there is no other way to set one for a foreign suite
@@ -85,12 +85,12 @@ def prepare(config: pytest.Config) -> None:
     suite = given_suite()
     SCOPE.open(suite.path if suite else config.rootpath, suite.helpers if suite else ())
     rewrite_own_modules(config.pluginmanager.rewrite_hook)
-    if CACHE_DIR in os.environ:  # a suite's folder stays as it is, and `--ff` or `--lf` of its own find nothing
+    if CACHE_DIR in os.environ:  # keeps the suite's folder unchanged; its own `--ff` or `--lf` finds nothing
         settings["cache_dir"] = os.environ[CACHE_DIR]
 
 
 def start(config: pytest.Config) -> EvidenceSession:
-    """Refuse what would make evidence untrue, install the counters and open the session."""
+    """Reject options that would falsify evidence, install the counters and open the session."""
     options.neutralise(config)
     if getattr(config.option, "numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ:
         raise pytest.UsageError(
@@ -135,14 +135,14 @@ class EvidenceSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
-        """Let the suite choose first; then keep what this process is to run, serial tests last."""
+        """Select the tests of this process after the suite's own hooks have selected; serial tests run last."""
         whole = list(items)
         result = yield
         self._select(items, [item for item in whole if item not in set(items)])
         return result
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Note by what the suite leaves tests out; what we leave out belongs to another process."""
+        """Record what deselects tests in the suite; our own deselections belong to another process."""
         if not self._is_chosen:
             self._deselection.note(items)
 
@@ -201,7 +201,7 @@ class EvidenceSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        """Stand around a test: its first line before anything of it runs, its evidence after the last teardown."""
+        """Write a test's first line before any of its code runs, and its evidence after the last teardown."""
         self._execution, self._selected = None, self._tests[item].pop(0)
         self._begin_execution(item)
         try:
@@ -210,7 +210,7 @@ class EvidenceSession:
             self._finish_execution()
 
     def _begin_execution(self, item: pytest.Item) -> None:
-        """Open an attempt: a test that the suite's own plugins run again has several in one protocol."""
+        """Open an attempt; a test that the suite's own plugins rerun has several in one protocol."""
         number = self._execution.number + 1 if self._execution else 1
         self._execution = Execution(item, number)
         test_id = self._selected.id
@@ -230,7 +230,7 @@ class EvidenceSession:
         RECORDING.test = None
         if state is not None and execution is not None:
             for report in execution.unreported():
-                self._append(report)  # marked: plain pytest counts it as no failure
+                self._append(report)  # marked, because plain pytest does not count it as a failure
             state.proof = proof_of(state, self._selected.suite.evidence)
             self._finish(state, execution)
 
@@ -266,7 +266,7 @@ class EvidenceSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Any:
-        """Enter the call phase; when it is over, and before any teardown, ask the servers what they saw."""
+        """Enter the call phase; when it is over, and before any teardown, query the servers for what they saw."""
         try:
             return (yield from self._phase("call"))
         finally:
@@ -279,7 +279,7 @@ class EvidenceSession:
         return (yield from self._phase("teardown"))
 
     def _phase(self, phase: Phase) -> Generator[None, Any, Any]:
-        """Enter a phase and keep what it raised, for a plugin that runs the test again may report nothing of it."""
+        """Enter a phase and keep its error: a plugin that reruns the test may not report it."""
         self._enter(phase)
         phases = self._execution.phases if self._execution is not None else {}
         phases[phase] = None
@@ -299,11 +299,12 @@ class EvidenceSession:
         state = RECORDING.test
         if state is not None and self._children:
             self._children.collect()
+            # Unrecorded exchanges carry no header of ours: no server can count them.
             self.server = self._calls.count(state.prefix, sum(state.exchanges.values()) - state.unrecorded)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
-        """Mark what nobody should have to guess from a message, and keep the report in case that nobody logs it."""
+        """Mark the report with facts that a message only hints at, and keep it in case that no plugin logs it."""
         report = yield
         if call.excinfo is not None:
             error = call.excinfo.value
@@ -319,7 +320,7 @@ class EvidenceSession:
     # the event log
 
     def pytest_sessionstart(self) -> None:
-        """Count from here on only what tests do."""
+        """Drop what was recorded before: from here on only tests count."""
         RECORDING.test = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -337,7 +338,7 @@ class EvidenceSession:
             self._write("NotStarted", prefix=prefix, why=why_not_collected(report), skipped=report.skipped)
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Note that the session was cut short, by `pytest.exit` too, whose exit code may claim success."""
+        """Note that the session was cut short; after `pytest.exit` the exit code may still claim success."""
         self._was_cut = True
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -347,13 +348,13 @@ class EvidenceSession:
         self._write("CellEnd", exit=int(session.exitstatus), time=utc_now())
 
     def pytest_unconfigure(self) -> None:
-        """Let go of files, and of the plugin that was asked to tell."""
+        """Restore pytest-timeout's own function and remove the file of the children's counts."""
         self._time_limits.close()
         if self._children:
             self._children.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say per test what speaks for it, to a person who runs pytest by hand."""
+        """Print the evidence of each test, for a person who runs pytest by hand."""
         if self.is_bare and self.summary:
             terminalreporter.section("nightproof evidence")
             for line in self.summary:
@@ -380,7 +381,7 @@ class EvidenceSession:
             self._guarded(lambda: log.write(kind, **fields))
 
     def _guarded(self, write: Any) -> None:
-        """Write, or end the process at once: a night must not go on without its truth."""
+        """Write, or end the process at once: a night must not go on without its event log."""
         if os.getpid() != self._pid:
             os._exit(EXIT_FORKED)  # a child that a test forked and let go on would run and report all tests again
         try:

@@ -1,8 +1,8 @@
-"""What the running test has done so far: process-global, because client libraries use threads.
+"""The state of the running test: process-global, because client libraries use threads.
 
-A channel is entered with `with channel("observer"):`. It holds for the code in the block, for asyncio tasks that are
-started there and, when the block is in the main thread, for worker threads of client libraries, which do not inherit
-context variables.
+A channel is entered with `with channel("observer"):`. It holds for the code in the block and for asyncio tasks that are
+started there. If the block is in the main thread, it also holds for worker threads of client libraries, which do not
+inherit context variables.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PROTOCOLS: Final = (
 
 
 def hex16(test_id: str) -> str:
-    """Give the short form of a test id that travels in headers and names evidence folders."""
+    """Return the short form of a test id for headers and names of evidence folders: 16 hex digits."""
     return hashlib.sha256(test_id.encode()).hexdigest()[:HEX_DIGITS]
 
 
@@ -79,22 +79,22 @@ class Recording:
         self.test: TestState | None = None
         self.channel: Channel = "subject"
         self.has_exact_inventory = True
-        self.moved: Callable[[], None] = lambda: None  # called when the default channel is another
+        self.moved: Callable[[], None] = lambda: None  # called when the default channel changes
         self._fixtures: list[list[int]] = []
 
     def forget(self) -> None:
-        """Leave the counting to the file of children, in a process that a test forked: our numbers are a copy here."""
+        """Stop counting in a process that a test forked: its numbers are copies; the children's file counts."""
         self.lock = threading.Lock()
         self.test = None
 
     def name(self, kind: str, locator: Mapping[str, Any]) -> None:
-        """Note under which name the running test is about to make a resource: the next backend gives it another."""
+        """Record the name of a resource that the running test is about to create: the next backend gives it another."""
         given = str(locator.get("name") or locator.get("key") or locator.get("prefix") or "").rstrip("/")
         if self.test is not None and self.test.tag and self.test.tag in given:
             self.stand_for(kind, given)
 
     def stand_for(self, kind: str, given: str) -> None:
-        """Let a value that only the running test has be compared as `<kind 1>`, or with the next free number."""
+        """Register a value that only the running test has, to be compared as `<kind N>` with N from 1."""
         with self.lock:
             if self.test is not None:
                 number = 1 + sum(placeholder.startswith(f"<{kind} ") for placeholder in self.test.names.values())
@@ -102,7 +102,7 @@ class Recording:
 
     @contextmanager
     def fixture(self) -> Iterator[list[int]]:
-        """Yield a counter, in a list, of what is answered in the block."""
+        """Yield a list with one number, which counts the answers in the block."""
         counter = [0]
         self._fixtures.append(counter)
         try:
@@ -119,7 +119,8 @@ class Recording:
     def count(self, channel: str, phase: str, protocol: str, *, answered: bool, recorded: bool = True) -> None:
         """Count one request; only the subject channel of the call phase is evidence.
 
-        What no recorder named carries no header of ours, so that no server can count it.
+        A request without a recorder carries no header of ours, so that no server can count it. Counters of fixtures
+        include every phase.
         """
         with self.lock:
             if self.test is None or channel != "subject":
@@ -135,7 +136,7 @@ class Recording:
                 self.test.unanswered += 1
 
     def count_relayed(self, channel: str, phase: str, protocol: str, endpoint: str, number: int) -> None:
-        """Count what the relay saw; Python's own clients that came there have none of it in their counts."""
+        """Count the answers that the relay saw; clients in Python do not count them, so that none is counted twice."""
         for _ in range(number):
             self.count(channel, phase, protocol, answered=True, recorded=False)
         with self.lock:
@@ -149,13 +150,13 @@ _channel: ContextVar[Channel | None] = ContextVar("nightproof_channel", default=
 
 
 def current_channel() -> Channel:
-    """Give the channel of a request made here and now."""
+    """Return the channel of a request made here and now."""
     return _channel.get() or RECORDING.channel
 
 
 @contextmanager
 def channel(name: Channel) -> Iterator[None]:
-    """Send what the block sends on another channel than `subject`: `observer` or `control`."""
+    """Send the requests of the block on another channel than `subject`: `observer` or `control`."""
     if name not in CHANNELS:
         raise ValueError(f"There is no channel `{name}`: use {', '.join(CHANNELS)}.")
     token = _channel.set(name)
@@ -172,7 +173,7 @@ def channel(name: Channel) -> Iterator[None]:
 
 
 def _move_default(name: Channel) -> None:
-    """Move threads without a channel of their own, and child processes started from now on."""
+    """Change the channel of threads without one of their own, and of child processes started from now on."""
     RECORDING.channel = name
     os.environ[CHILD_CHANNEL] = name
     RECORDING.moved()

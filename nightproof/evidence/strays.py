@@ -1,4 +1,4 @@
-"""The processes of a cell, told by what stands in their environment."""
+"""Processes of a cell, recognised by a variable of their environment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EVENT_LOG: Final = "NIGHTPROOF_EVENT_LOG"
 
 
 def end_strays(log: Path) -> None:
-    """End what a suite took out of its group: whoever carries the cell's event log in its environment is ours.
+    """Kill the processes that a suite took out of its group, known by the cell's event log in their environment.
 
-    Where there is no /proc, only the group is ended.
+    Without /proc, only the group is ended.
     """
     mark = f"{EVENT_LOG}={log}".encode()
     for environment in Path("/proc").glob("[0-9]*/environ"):

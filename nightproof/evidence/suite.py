@@ -38,7 +38,7 @@ DEFAULT_TEST_TIMEOUT_S: Final = 120.0
 
 @dataclass(frozen=True)
 class SuiteConfig:
-    """What suite.toml says; a folder without one is a suite named after the folder, with one backend."""
+    """The content of suite.toml; a folder without one is a suite named after the folder, with one backend."""
 
     path: Path
     name: str
@@ -53,17 +53,17 @@ class SuiteConfig:
     evidence: str = "fixture"
 
     def as_json(self) -> str:
-        """Return it as the runner hands it over."""
+        """Return the configuration as JSON, the form in which the runner passes it on."""
         return json.dumps(asdict(self), default=str)
 
 
 def find_suite(path: Path) -> Path | None:
-    """Find the nearest folder with a suite.toml, at the path or above it."""
+    """Return the nearest folder with a suite.toml, at the path or above it, or None."""
     return next((folder for folder in (path, *path.parents) if (folder / FILE).is_file()), None)
 
 
 def require_name(name: str) -> str:
-    """Return a name that may stand in a path, a variable and a report; raise ValueError for any other."""
+    """Return a name that is safe in a path, a variable and a report; raise ValueError for any other."""
     if not NAME.fullmatch(name) or ".." in name:
         raise ValueError(
             f"`{name[:80]}` is no name: use letters of ASCII, digits, `_`, `-` and single dots, at most 64, and begin "
@@ -97,13 +97,13 @@ def load_suite(path: Path) -> SuiteConfig:
 
 
 def anchored(here: Path, helpers: Iterable[str]) -> tuple[str, ...]:
-    """Return helpers with folders, which are relative to `here`, in full; what is no folder there is a package."""
+    """Return helpers with their folders, relative to `here`, made absolute; one that is not a folder is a package."""
     folders = [(here.absolute() / helper, helper) for helper in helpers]
     return tuple(os.path.normpath(folder) if folder.is_dir() else helper for folder, helper in folders)
 
 
 def given_suite() -> SuiteConfig | None:
-    """Return what the runner says of the one suite of this process, or None where nobody runs it."""
+    """Return the runner's configuration of the one suite of this process, or None outside a run."""
     text = os.environ.get(GIVEN)
     if text is None:
         return None
@@ -121,7 +121,7 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise UsageError(f"`{file}` cannot be read ({error.strerror}): correct its permissions.") from error
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of too many digits
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of too many digits
         raise UsageError(f"`{file}` is not TOML: {error}. Correct that line.") from error
 
 

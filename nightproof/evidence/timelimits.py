@@ -1,4 +1,4 @@
-"""Time limits of tests: the suite's own hold, whoever set them; ours is there where a suite sets none."""
+"""Time limits of tests: a suite's own limit has precedence; ours applies where a suite sets none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES: Final = ("timeout", "pytest_timeout")  # as its entry point names pytest-
 
 
 def limit_time(item: pytest.Item, seconds: float) -> None:
-    """Give a test our limit unless the suite has one, by marker, option, configuration file or variable."""
+    """Set our limit on a test unless the suite has one, by marker, option, configuration file or variable."""
     config = item.config
     if not any(map(config.pluginmanager.hasplugin, NAMES)):
         return
@@ -28,7 +28,7 @@ def limit_time(item: pytest.Item, seconds: float) -> None:
 
 
 class TimeLimits:
-    """Lets pytest-timeout tell of a test whose process it ends: its thread method leaves no report behind."""
+    """A hook into pytest-timeout that logs a test whose process it ends: its thread method leaves no report behind."""
 
     def __init__(self, config: pytest.Config, write: Callable[..., None]) -> None:
         self._write = write
@@ -44,6 +44,6 @@ class TimeLimits:
             self._end_process(item, settings)
 
     def close(self) -> None:
-        """Take our function out of the plugin."""
+        """Restore pytest-timeout's own function."""
         for plugin in self._plugins:
             plugin.timeout_timer = self._end_process

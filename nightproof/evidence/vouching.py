@@ -1,4 +1,4 @@
-"""A word for what nothing here can see: programs in other languages, and libraries with a core of their own."""
+"""A declaration for exchanges that are not visible here: programs in other languages, libraries with their own core."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from nightproof.evidence.state import RECORDING
 
 
 def vouch(why: str) -> None:
-    """Vouch that the running test asked the system under test where no socket of Python is used, and say why.
+    """Declare that the running test reached the system under test without a Python socket, and why.
 
-    The report shows the reason beside the test. It stands for the exchange only: assertions are counted as ever. Raise
+    The report shows the reason beside the test. It replaces the exchange only: assertions are counted as always. Raise
     ValueError for an empty reason, and RuntimeError outside a test.
     """
     if not why.strip():

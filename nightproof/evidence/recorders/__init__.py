@@ -39,7 +39,7 @@ MARK: Final = "__nightproof__"
 
 
 def install() -> None:
-    """Record every library that is imported by now, and the others once they are; safe to repeat."""
+    """Record every library that is imported by now, and the others once they are imported; safe to repeat."""
     for name in RECORDERS:
         module = sys.modules.get(name)
         if module is not None:
@@ -56,7 +56,7 @@ def _record(name: str, module: ModuleType) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Lets a library be imported as always, and installs its recorder afterwards."""
+    """An import finder that installs the recorder of a library after its import."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find the library by the other finders and wrap its loader."""
@@ -70,7 +70,7 @@ class _Finder(MetaPathFinder):
 
 
 class _RecordingLoader(Loader):
-    """Delegates to the library's own loader, whose other abilities stay reachable."""
+    """A loader that delegates to the library's own loader and keeps its other attributes reachable."""
 
     def __init__(self, name: str, loader: Any) -> None:
         self._name = name

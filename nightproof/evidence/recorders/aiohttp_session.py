@@ -1,4 +1,4 @@
-"""Record aiohttp through its own tracing, WebSocket handshakes and each redirect included."""
+"""Recorder of aiohttp through its own tracing, WebSocket handshakes and each redirect included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nightproof.evidence.exchange import Exchange
 
 
 def install(module: Any) -> None:
-    """Give every session that is made from now on a trace of ours."""
+    """Add our trace to every session that is created from now on."""
     session = module.ClientSession
     original = session.__init__
 

@@ -1,4 +1,4 @@
-"""Record botocore: http.client adds the header below it, so that presigned URLs and signatures stay valid."""
+"""Recorder of botocore. http.client adds our header below it, so that presigned URLs and signatures stay valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nightproof.evidence.exchange import inside
 
 
 def install(module: Any) -> None:
-    """Wrap the HTTP session that every client uses, whoever made it."""
+    """Wrap the HTTP session that every client uses."""
     session = module.URLLib3Session
     original = session.send
 
@@ -31,7 +31,7 @@ def install(module: Any) -> None:
 
 
 def _protocol(request: Any) -> str:
-    """Tell S3 from other services by the signature's scope; unsigned requests by their form."""
+    """Return `s3` or `aws`, by the scope of the signature, or by the form of an unsigned request."""
     signature = _text(request.headers.get("Authorization", ""))
     if signature:
         return "s3" if "/s3/" in signature or "/s3express/" in signature else "aws"

@@ -1,4 +1,4 @@
-"""Record http.client, and with it urllib.request, unless a library above it is recorded itself."""
+"""Recorder of http.client, and with it urllib.request, unless a library above it is recorded itself."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ HTTPS_PORT: Final = 443
 
 
 def install(module: Any) -> None:
-    """Wrap sending a request, in one call or piece by piece, and reading the head of its answer."""
+    """Wrap sending a request, in one call or piece by piece, and reading the head of its response."""
     _install_request(module.HTTPConnection)
     _install_pieces(module.HTTPConnection)
     _install_getresponse(module.HTTPConnection)
 
 
 def _install_request(connection: Any) -> None:
-    """Note body and headers for the evidence folder; they are handed on as they came."""
+    """Keep body and headers for the evidence folder; they are passed on unchanged."""
     original = connection.request
 
     @functools.wraps(original)
@@ -53,7 +53,7 @@ def _begin(connection: Any, method: str, url: str, headers: Any = None, body: An
 
 
 def _install_pieces(connection: Any) -> None:
-    """Put our header behind the caller's own, whichever recorder began the exchange: theirs stay as they are."""
+    """Add our header after the caller's own, whichever recorder began the exchange; the caller's stay unchanged."""
     putrequest, endheaders = connection.putrequest, connection.endheaders
 
     @functools.wraps(putrequest)

@@ -1,4 +1,4 @@
-"""Record httpcore, and with it httpx, sync and async: mock and ASGI transports of httpx stand above it."""
+"""Recorder of httpcore, and with it httpx, sync and async; mock and ASGI transports of httpx do not reach it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nightproof.evidence.exchange import inside
 
 
 def install(module: Any) -> None:
-    """Wrap both pools; those of proxies are made of them."""
+    """Wrap both pools; those of proxies are subclasses."""
     _install_sync(module.ConnectionPool)
     _install_async(module.AsyncConnectionPool)
 

@@ -1,4 +1,4 @@
-"""Record urllib3, and with it requests: each try on the wire, redirects and retries included."""
+"""Recorder of urllib3, and with it requests: each try on the wire, redirects and retries included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both recorders of websockets share."""
+"""The functions that both recorders of websockets share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def begin(connection: Any) -> Exchange:
 
 
 def with_header(headers: Any, exchange: Exchange) -> Any:
-    """Return the caller's headers with ours behind them."""
+    """Return the caller's headers followed by ours."""
     if not exchange.header:
         return headers
     items = headers.raw_items() if hasattr(headers, "raw_items") else getattr(headers, "items", lambda: headers or ())()
@@ -23,7 +23,7 @@ def with_header(headers: Any, exchange: Exchange) -> Any:
 
 
 def settle(exchange: Exchange, connection: Any, error: BaseException | None) -> None:
-    """Count the handshake by whether the server answered it, whatever it answered."""
+    """Record the handshake as answered if the server sent any response, else as failed."""
     response = connection.response
     if response is not None:
         exchange.answered(response.status_code, response.headers, response.body)

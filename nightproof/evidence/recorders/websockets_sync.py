@@ -1,4 +1,4 @@
-"""Record the handshake of websockets' threading client; a refusal with a status is an answer too."""
+"""Recorder of the handshake of websockets' threading client; a rejection with a status is an answer too."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A relay on loopback for what leaves Python: it forwards bytes, never opens TLS, and counts answers by test."""
+"""A relay on loopback for programs outside Python: it forwards bytes, never opens TLS, and counts answers by test."""

@@ -1,4 +1,4 @@
-"""The relay's process: an order is a line of JSON, and so is the word that it is done; it ends with its input."""
+"""The relay's process: each order and each reply is a line of JSON; it ends when its input closes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nightproof.evidence.wire.owners import ROOT
 
 
 def main() -> None:
-    """Listen, say where, and follow until the process of the tests is gone."""
+    """Listen, report the ports, and follow orders until the process of the tests is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the tests are stopped with these, and still collect
+        signal.signal(number, signal.SIG_IGN)  # these signals stop the tests, which still collect counts afterwards
     os.environ[ROOT] = str(os.getppid())
     asyncio.run(_serve(json.loads(sys.stdin.buffer.readline())))
 
@@ -35,7 +35,7 @@ async def _serve(orders: dict[str, Any]) -> None:
 
 
 def _follow(tally: Tally) -> None:
-    """Take who asks from now on, and give back what was counted; nothing may outlive the one who asks."""
+    """Switch to each sender that is named and return the counts; exit with the process that sends the orders."""
     try:
         for line in sys.stdin.buffer:
             if asker := json.loads(line):

@@ -1,4 +1,4 @@
-"""The tests' side of the relay: start it, send programs through it, tell it which test runs, take what it counted."""
+"""The tests' side of the relay: it starts the relay, routes programs through it, and collects what it counted."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ Counts = list[Any]
 
 
 class Relay:
-    """The relay of this process; a dead one forwards and counts nothing, and keeps nobody waiting."""
+    """The relay of this process; a dead one forwards and counts nothing, and no call waits for it."""
 
     def __init__(self, endpoints: str, env: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
         self._unread = b""
         self._counts: Counts = []
-        self.given: dict[str, str | None] = {}  # the variables that were changed, as they were
+        self.given: dict[str, str | None] = {}  # the changed variables with their values before
         self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
             [sys.executable, *COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=dict(env)
         )
@@ -52,7 +52,7 @@ class Relay:
         self.tcp: dict[str, int] = found["tcp"] if found else {}
 
     def offer(self) -> None:
-        """Send what honours proxies through the relay, and give its ports in the place of other endpoints."""
+        """Route programs that honour proxies through the relay, and replace other endpoints by its ports."""
         proxy = f"http://127.0.0.1:{self.proxy}"
         changed: dict[str, str | None] = dict.fromkeys(PROXIES, proxy) | dict.fromkeys(BYPASSES) | {NODE: "1"}
         changed |= {name: _replaced(os.environ[name], port) for name, port in self.tcp.items()}
@@ -63,11 +63,11 @@ class Relay:
                 os.environ[name] = value
 
     def enter(self, who: Asker) -> None:
-        """Tell who asks from now on; what is answered later to an earlier question still counts for that one."""
+        """Switch to another sender; a late answer to an earlier question still counts for the earlier sender."""
         self._counts += self._ask(who, ANSWER_S) or []
 
     def collect(self) -> Counts:
-        """Return what was counted since the last time."""
+        """Return what was counted since the last call."""
         found, self._counts = [*self._counts, *(self._ask(None, ANSWER_S) or [])], []
         return found
 
@@ -78,7 +78,7 @@ class Relay:
             _end(process)
 
     def forget(self) -> None:
-        """Let go of the pipes in a process that a test forked, without a word to the relay."""
+        """Close the pipes in a process that a test forked, without a message to the relay."""
         process, self._process = self._process, None
         self._lock = threading.Lock()
         if process is not None:
@@ -125,7 +125,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def targets(endpoints: str, env: Mapping[str, str]) -> dict[str, tuple[str, int]]:
-    """Return host and port of each URL variable that names an endpoint of another protocol than HTTP."""
+    """Return host and port of each URL variable whose endpoint speaks another protocol than HTTP."""
     relayed = set(endpoints.split())
     found = {}
     for name, url in env.items():
@@ -138,7 +138,7 @@ def targets(endpoints: str, env: Mapping[str, str]) -> dict[str, tuple[str, int]
 
 
 def _replaced(url: str, port: int) -> str:
-    """Return a URL, or host and port, with the relay's address in the place of its own."""
+    """Return a URL, or host and port, with the relay's address instead of its own."""
     if "://" not in url:
         return f"127.0.0.1:{port}"
     parts = urlsplit(url)
@@ -170,7 +170,7 @@ def running() -> Relay | None:
 
 
 def given_environment() -> dict[str, str]:
-    """Return the environment as it was given, without the relay, which ends with this process."""
+    """Return the environment without the changes made for the relay, which ends with this process."""
     env: dict[str, str | None] = {**os.environ, **(_Own.relay.given if _Own.relay else {})}
     return {name: value for name, value in env.items() if value is not None}
 

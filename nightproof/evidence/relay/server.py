@@ -1,4 +1,4 @@
-"""Forwards connections: as a proxy for HTTP and tunnels, and on one port for each endpoint of another protocol."""
+"""The relay's server: a proxy for HTTP and tunnels, and one port for each endpoint of another protocol."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ BLOCK_BYTES: Final = 65536
 HEAD_BYTES: Final = 262_144
 REQUEST: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 WHOLE: Final = re.compile(r"http://([^/?#@]+@)?(?P<name>[^/?#]+)(?P<path>.*)", re.IGNORECASE)
-# Headers about the way to a proxy; each request has a connection of its own, so that none goes to another host.
+# Headers for the proxy only. Each request has a connection of its own, so that none goes to another host.
 OF_THE_WAY: Final = re.compile(rb"(?i)(proxy-connection|proxy-authorization|keep-alive|connection):")
 UPGRADE: Final = re.compile(rb"(?i)\r\nupgrade:")
 ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Relay:
-    """What is forwarded for one process of tests."""
+    """The forwarding of connections for one process of tests."""
 
     def __init__(self, endpoints: Endpoints, tally: Tally) -> None:
         self._endpoints = endpoints
         self._tally = tally
 
     async def listen(self, tcp: dict[str, tuple[str, int]]) -> tuple[int, dict[str, int]]:
-        """Open all ports; return that of the proxy, and that of each TCP endpoint by its name."""
+        """Open all ports; return the port of the proxy, and the port of each TCP endpoint by its name."""
         proxy = await asyncio.start_server(self._be_proxy, LOOPBACK, 0, limit=HEAD_BYTES)
         ports = {}
         for name, address in tcp.items():
@@ -109,7 +109,7 @@ class Relay:
         await _forward(client, onward, meter, partial(_ask_once, meter))
 
     async def _meter(self, protocol: str, address: tuple[str, int], onward: Streams) -> Meter:
-        """Return what counts a connection, if its other end is declared and no process of the test."""
+        """Return the meter of a connection; it counts if the other end is declared and not a process of the test."""
         peer, local = (onward[1].get_extra_info(name)[:2] for name in ("peername", "sockname"))
         ends = {address, (plain_host(peer[0]), peer[1])}
         loop = asyncio.get_running_loop()
@@ -130,8 +130,9 @@ def _address(text: str, port: int) -> tuple[str, int]:
 
 
 def _rewritten(head: bytes, start: bytes, added: bytes) -> bytes:
-    """Return a request as its server wants it: another target, nothing about this proxy, and its end told."""
+    """Return a request as its server expects it: other target, no headers for this proxy, `Connection: close`."""
     first, *lines = head[: -len(HEAD_END)].split(b"\r\n")
+    # An upgrade needs its Connection header; every other request ends its connection.
     keeps = UPGRADE.search(head) is not None
     kept = [line for line in lines if not OF_THE_WAY.match(line) or (keeps and line.lower().startswith(b"connection"))]
     end = b"" if keeps else b"Connection: close\r\n"
@@ -140,7 +141,10 @@ def _rewritten(head: bytes, start: bytes, added: bytes) -> bytes:
 
 
 def _ask_once(meter: Meter, data: bytes) -> None:
-    """Note what a client sends; raise for a second request, whose host may be another: it comes back by itself."""
+    """Note what a client sends; raise ConnectionAbortedError for a second request, whose host may be another.
+
+    The client then sends it again on a new connection.
+    """
     request = REQUEST.match(data) if meter.has_answered else None
     if request and b"://" in request[2]:
         raise ConnectionAbortedError("one request for each connection")
@@ -159,7 +163,7 @@ async def _refuse(writer: asyncio.StreamWriter, why: str) -> None:
 
 
 async def _forward(client: Streams, onward: Streams, meter: Meter, asks: Callable[[bytes], None] | None = None) -> None:
-    """Pass bytes on in both directions until both ends are closed, or one breaks."""
+    """Forward bytes in both directions until both ends are closed, or one breaks."""
     ways = [_pump(client[0], onward[1], asks or meter.asks), _pump(onward[0], client[1], meter.answers)]
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:

@@ -1,4 +1,4 @@
-"""Which test runs, as its process says, and what was answered to it since it last asked."""
+"""The running test, as its process reports it, and the answers counted for it since the last collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nightproof.evidence.relay.turns import Turns
 
 
 class Tally:
-    """Counts answers by test, phase, channel, protocol and endpoint; threads may share it."""
+    """A thread-safe counter of answers by test, phase, channel, protocol and endpoint."""
 
     def __init__(self) -> None:
         self.asker = NOBODY
@@ -25,7 +25,7 @@ class Tally:
             self._counts[asker, protocol, endpoint] += 1
 
     def take(self) -> list[dict[str, Any]]:
-        """Return what was counted since the last time."""
+        """Return what was counted since the last call."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
         return [
@@ -35,7 +35,7 @@ class Tally:
 
 
 class Meter:
-    """Watches one connection for a tally; `tally` is None where the other end is not declared."""
+    """The observer of one connection for a tally; `tally` is None if the other end is not declared."""
 
     def __init__(self, tally: Tally | None, protocol: str, endpoint: str) -> None:
         self._tally = tally
@@ -46,12 +46,12 @@ class Meter:
         self.has_answered = False
 
     def asks(self, data: bytes) -> None:
-        """Note what is about to be passed on to the endpoint."""
+        """Note data that is about to be passed on to the endpoint."""
         if self._tally is not None and self._turns.asks(data):
             self._asker = self._tally.asker
 
     def answers(self, data: bytes) -> None:
-        """Count what came from the endpoint, if it follows a question."""
+        """Count data from the endpoint, if it follows a question."""
         self.has_answered = True
         if self._tally is not None and self._turns.answers(data) and self._asker is not None:
             self._tally.count(self._asker, self._protocol, self._endpoint)

@@ -1,9 +1,10 @@
-"""Tell questions and answers apart in the bytes of one connection, in the open or within TLS that stays closed.
+"""Questions and answers in the bytes of one connection, in plain text or within TLS that stays closed.
 
-In the open, a question is what the client sends, and an answer is what comes after it. Within TLS only the kind and
-size of each record are known. Until 1.2 the handshake has kinds of its own. In 1.3 the first protected record of a
-client ends its handshake, so a question is any later one, and a record of the size of an alert is none. What the server
-sends after a question is its answer; a session ticket that crosses the question cannot be told from it.
+In plain text, a question is what the client sends, and an answer is what comes after it. Within TLS only the type and
+size of each record are known. Until TLS 1.2 the handshake has record types of its own. In TLS 1.3 the first protected
+record of a client ends its handshake. So a question is any later record, unless it has the size of an alert. What the
+server sends after a question is its answer. A session ticket that crosses the question cannot be distinguished from an
+answer.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ HEAD_BYTES: Final = 512  # of a server's first record, enough for that extension
 
 
 class Records:
-    """One direction of TLS, cut into records; only their headers are kept."""
+    """One direction of TLS, split into records; only their headers are kept."""
 
     def __init__(self) -> None:
         self._header = b""
         self._left = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield kind and size of each record that begins in the data."""
+        """Yield type and size in bytes of each record that begins in the data."""
         while data:
             if self._left:
                 passed = min(self._left, len(data))
@@ -63,6 +64,7 @@ class Turns:
         if self._client is None:
             return True
         found = [size for kind, size in self._client.feed(data) if self._is_data(kind, size)]
+        # In TLS 1.3 the client's first protected record is its Finished message, which is no question.
         ends_handshake = bool(found) and self._is_13 and not self._protected
         self._protected += len(found)
         return len(found) > ends_handshake

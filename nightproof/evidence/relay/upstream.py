@@ -1,4 +1,4 @@
-"""The way to an endpoint: straight, or through the proxy that the environment names."""
+"""The connection to an endpoint: direct, or through the proxy that the environment names."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
 
 
 async def connect(host: str, port: int) -> Streams:
-    """Connect; raise OSError when nobody answers in time."""
+    """Connect; raise OSError if there is no connection within 30 s."""
     try:
         return await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_S)
     except asyncio.TimeoutError as error:
@@ -60,7 +60,7 @@ async def connect(host: str, port: int) -> Streams:
 
 
 async def tunnel(proxy: Proxy, host: str, port: int) -> Streams:
-    """Have a proxy connect to a target; raise OSError when it will not."""
+    """Connect to a target through a proxy; raise OSError if the proxy refuses or does not answer."""
     reader, writer = await connect(proxy.host, proxy.port)
     name = f"[{host}]" if ":" in host else host
     writer.write(f"CONNECT {name}:{port} HTTP/1.1\r\nHost: {name}:{port}\r\n{proxy.authorization}\r\n".encode())

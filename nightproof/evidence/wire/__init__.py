@@ -1,1 +1,1 @@
-"""What came over real sockets, seen below the client libraries: the ground truth of evidence."""
+"""Traffic on real sockets, seen below the client libraries: the ground truth of evidence."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VARIABLE: Final = "NIGHTPROOF_ENDPOINTS"
-RELAYS: Final = "NIGHTPROOF_RELAY_PORTS"  # on loopback; what comes from there, the relay has counted
+RELAYS: Final = "NIGHTPROOF_RELAY_PORTS"  # on loopback; the relay itself counts what comes from there
 UNIX: Final = "unix:"
 ANY: Final = "*."
 PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -32,18 +32,18 @@ _names: dict[str, set[str]] = {}
 
 
 class Endpoint(NamedTuple):
-    """A host, or `*.` and a domain, and a port; without a port all of them."""
+    """A host, or `*.` and a domain, with a port; None means every port."""
 
     host: str
     port: int | None
 
     def is_named(self, name: str) -> bool:
-        """Return whether a host's name or address is written as this endpoint says."""
+        """Return whether a host's name or address matches this endpoint as it is written."""
         return name.endswith(self.host[1:]) if self.host.startswith(ANY) else name == self.host
 
 
 def endpoint_of(url: str) -> str:
-    """Return the endpoint of a URL as it stands in the variable; what is no URL is one already."""
+    """Return the endpoint of a URL in the form of the variable; a text that is not a URL is one already."""
     if "://" not in url:
         return url
     parts = urlsplit(url)
@@ -54,7 +54,7 @@ def endpoint_of(url: str) -> str:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Return host and port of `host`, `host:port`, `[::1]:port` or `unix:/path`; raise ValueError for another port."""
+    """Return host and port of `host`, `host:port`, `[::1]:port` or `unix:/path`; raise ValueError for a bad port."""
     if text.startswith(UNIX):
         return Endpoint(text, 0)
     if text.startswith("["):
@@ -65,7 +65,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def check_endpoints(texts: Iterable[object]) -> None:
-    """Raise ValueError, with the remedy, for the first that is no endpoint."""
+    """Raise ValueError, with the remedy, for the first text that is not an endpoint."""
     for text in map(str, texts):
         if not _is_endpoint(text):
             raise ValueError(f"`{text}` is no host: give `host`, `host:port`, `*.domain`, `[::1]:port` or `unix:/path`")
@@ -87,7 +87,7 @@ def plain_host(host: str) -> str:
 
 
 def learn(host: str | bytes | None, found: Any) -> None:
-    """Remember under which name this process looked up an address."""
+    """Record the name under which this process looked up an address."""
     if host and len(_names) < MOST_NAMES:
         name = plain_host(host.decode("ascii", "replace") if isinstance(host, bytes) else str(host))
         for entry in found:
@@ -95,14 +95,14 @@ def learn(host: str | bytes | None, found: Any) -> None:
 
 
 class Endpoints:
-    """What is declared; nothing declared leaves the decision to who runs the server."""
+    """The declared endpoints; if there are none, `links` decides by who owns the server."""
 
     def __init__(self, text: str) -> None:
         self.entries = tuple(parse_endpoint(word) for word in text.split())
         self._resolved: dict[str, tuple[float, frozenset[str]]] = {}
 
     def covers(self, address: Address) -> bool:
-        """Return whether an address is declared, by itself or by a name that leads to it."""
+        """Return whether an address is declared, by itself or by a name that resolves to it."""
         host, port = address
         names = {host, *_names.get(host, ()), *(LOCAL if host == "localhost" else ())}
         asked = [entry for entry in self.entries if entry.port in {None, port}]
@@ -125,7 +125,7 @@ def _look_up(host: str) -> frozenset[str]:
     try:
         return own | {plain_host(str(entry[4][0])) for entry in _resolve(host, None)}
     except (OSError, UnicodeError):
-        return own  # a name that leads nowhere covers nothing
+        return own  # a name that does not resolve covers nothing
 
 
 @lru_cache(maxsize=4)
@@ -134,11 +134,11 @@ def _parsed(text: str) -> Endpoints:
 
 
 def declared() -> Endpoints:
-    """Return what this process was told."""
+    """Return the endpoints declared to this process."""
     return _parsed(os.environ.get(VARIABLE, ""))
 
 
 def is_relay(address: Address) -> bool:
-    """Return whether our own relay is at an address: what it forwards, it counts itself."""
+    """Return whether our own relay listens at an address: it counts what it forwards itself."""
     host, port = address
     return host in LOCAL and str(port) in os.environ.get(RELAYS, "").split()

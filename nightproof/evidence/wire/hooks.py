@@ -1,4 +1,4 @@
-"""Wraps the methods by which Python programs send and receive; each does what it did, and tells the connection."""
+"""Wrappers of the methods that send and receive; each keeps its behaviour and informs the link of its connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_SENT: Final = (BlockingIOError, InterruptedError)
 
 
 def wrap(owner: Any, name: str, wrapper: Any) -> None:
-    """Replace a method, if the class has it, by one that keeps its name and words."""
+    """Replace a method, if the class has it, and keep its name and docstring."""
     original = getattr(owner, name, None)
     if original is not None and not hasattr(original, WRAPPED):
         wrapped = functools.wraps(original)(wrapper(original))
@@ -33,11 +33,11 @@ def wrap(owner: Any, name: str, wrapper: Any) -> None:
 
 
 def head_of(data: Any) -> bytes:
-    """Return as much of what is sent as tells what it is."""
+    """Return enough of the data to identify it: 24 bytes, 4 KiB of a TLS handshake, 64 KiB if it may be HTTP."""
     try:
         view = memoryview(data).cast("B")
     except TypeError:
-        return b""  # no bytes: the method itself will say so
+        return b""  # not bytes: the method itself raises
     start = bytes(view[:START_BYTES])
     if start.startswith(b"\x16\x03"):
         return bytes(view[:HELLO_BYTES])
@@ -61,12 +61,13 @@ def sender(original: Any) -> Any:
 
 
 def sender_to(original: Any) -> Any:
-    """Wrap `sendto`, whose address is the other end of a socket without a connection."""
+    """Wrap `sendto`, whose address is the peer of a socket without a connection."""
 
     def sendto(self: Any, data: Any, *args: Any) -> Any:
         __tracebackhide__ = True
         link = link_of(self)
         held = link.asks(head_of(data))
+        # The address is the last argument, with or without flags; that of a Unix socket is a text.
         if isinstance(args[-1], tuple):
             link.peer = _plain(args[-1])
         try:
@@ -107,7 +108,7 @@ def sender_of_file(original: Any) -> Any:
 
 
 def receiver(original: Any) -> Any:
-    """Wrap what returns bytes, or bytes first."""
+    """Wrap a method that returns bytes, or a tuple with the bytes first."""
 
     def receive(self: Any, *args: Any) -> Any:
         __tracebackhide__ = True
@@ -123,7 +124,7 @@ def receiver(original: Any) -> Any:
 
 
 def receiver_into(original: Any) -> Any:
-    """Wrap what fills a buffer, or several, and returns a size, or a size first."""
+    """Wrap a method that fills one or several buffers and returns a size, or a tuple with the size first."""
 
     def receive(self: Any, buffer: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -139,7 +140,7 @@ def receiver_into(original: Any) -> Any:
 
 
 def filled(buffer: Any, size: int) -> bytes:
-    """Return the beginning of what came into a buffer."""
+    """Return the beginning of the data that was received into a buffer."""
     try:
         return bytes(memoryview(buffer).cast("B")[: min(size, STATUS_BYTES)])
     except TypeError:
@@ -147,7 +148,7 @@ def filled(buffer: Any, size: int) -> bytes:
 
 
 def accepter(original: Any) -> Any:
-    """Wrap `accept`: who came to us answers nothing."""
+    """Wrap `accept`: data from an accepted connection is never an answer."""
 
     def accept(self: Any) -> Any:
         __tracebackhide__ = True
@@ -159,7 +160,7 @@ def accepter(original: Any) -> Any:
 
 
 def listener(original: Any) -> Any:
-    """Wrap `listen`: what answers there is the test's own."""
+    """Wrap `listen`: a server at this address belongs to the test itself."""
 
     def listen(self: Any, *args: Any) -> Any:
         __tracebackhide__ = True
@@ -171,7 +172,7 @@ def listener(original: Any) -> Any:
 
 
 def resolver(original: Any) -> Any:
-    """Wrap `getaddrinfo`: an address is declared if its name is."""
+    """Wrap `getaddrinfo`: an address counts as declared if its name is."""
 
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -192,7 +193,7 @@ PLAIN: Final = {
     "recv_into": receiver_into, "recvfrom_into": receiver_into, "recvmsg_into": receiver_into,
     "accept": accepter, "listen": listener,
 }  # fmt: skip
-# gevent's `sendall` calls its `send`, with a limit of time of its own.
+# gevent's `sendall` calls its `send`, with a time limit of its own.
 GEVENT: Final = {name: wrapper for name, wrapper in PLAIN.items() if name != "sendall"}
 
 

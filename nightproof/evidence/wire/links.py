@@ -1,7 +1,8 @@
-"""One connection: who is at its other end, what was sent last, and whether an answer came.
+"""One connection: its peer, what was sent last, and whether an answer came.
 
 An answer is what is received after something was sent. What is sent until then belongs to the same question, and what
-is received after it to the same answer. A TLS handshake, and what a proxy says of a tunnel, answer no question of ours.
+is received after it to the same answer. A TLS handshake answers no question of ours, nor does a proxy's reply about a
+tunnel.
 """
 
 from __future__ import annotations
@@ -57,17 +58,17 @@ class Link:
 
     @property
     def is_listening(self) -> bool:
-        """Whether what comes next can matter."""
+        """Whether the data that comes next can matter."""
         return self.is_waiting or self.is_tls or self._awaits_upgrade
 
     def asks(self, head: bytes, *, is_inside_tls: bool = False) -> Held:
-        """Note what is about to be sent; return what `takes_back` needs if it is not."""
+        """Note data that is about to be sent; return what `takes_back` needs if it is not."""
         held = self.is_waiting, self.asked_at, self.asker, self.is_named
         if not is_inside_tls and (self.is_tls or head.startswith(HELLO)):
             self._shake_hands(head)
             return held
         if self.is_websocket and head and head[0] & OPCODE >= FIRST_CONTROL:
-            return held  # closing, or a sign of life: no message
+            return held  # a close, ping or pong frame: not a message
         self.asker, self.asked_at, self.is_waiting = asker(), next(TICKS), True
         if head.startswith(H2):
             self.is_h2 = True
@@ -76,11 +77,11 @@ class Link:
         if request:
             self._asks_http(request[1].decode(), request[2].decode("latin-1"), head)
         elif self.is_h2:
-            self.is_named = bool(OPEN)  # whose of them, nobody can tell from packed headers
+            self.is_named = bool(OPEN)  # compressed headers do not tell to which open exchange it belongs
         return held
 
     def takes_back(self, held: Held) -> None:
-        """Forget a question that could not be sent; it will be tried again."""
+        """Restore the state before a question that could not be sent; it will be tried again."""
         self.is_waiting, self.asked_at, self.asker, self.is_named = held
 
     def _shake_hands(self, head: bytes) -> None:
@@ -98,14 +99,14 @@ class Link:
         self.is_named = claim(self, target)
 
     def receives(self, sock: Any, head: bytes) -> None:
-        """Note that something came, and count it if it is an answer that no recorder names."""
+        """Note received data, and count it if it is an answer without a recorder; within TLS only note its time."""
         if self.is_tls:
             self.received_at, _latest.link = next(TICKS), self
             return
         self.answers(sock, head)
 
     def answers(self, sock: Any, head: bytes) -> None:
-        """Note that something came that the application reads."""
+        """Note data that the application reads, and count it if it is an answer without a recorder."""
         is_answer, is_message = self.is_waiting, self.is_websocket
         self.is_waiting = False
         if self._awaits_upgrade:
@@ -113,6 +114,7 @@ class Link:
         if not is_answer:
             return
         self.answered_at = next(TICKS)
+        # The link may have been created before its socket was connected.
         if self.peer is None:
             self.peer, self.local = _peer(sock), _local(sock)
         if (is_message or not self.is_named) and self.is_evidence():
@@ -125,7 +127,7 @@ class Link:
             self.is_websocket = SWITCHED.match(self._status) is not None
 
     def is_evidence(self) -> bool:
-        """Return whether the system under test is at the other end, or behind the proxy there."""
+        """Return whether the system under test is the peer, or is behind the proxy there."""
         if self.target not in self._judged:
             self._judged[self.target] = self._judge()
         return self._judged[self.target]
@@ -135,6 +137,7 @@ class Link:
             return False
         endpoints = declared()
         if not endpoints.entries:
+            # Nothing is declared: every server counts that is not the test's own, except name servers.
             return self.peer[1] != DNS_PORT
         return endpoints.covers(self.peer) or (self.target is not None and endpoints.covers(self.target))
 
@@ -146,7 +149,7 @@ _latest = threading.local()
 
 
 def link_of(sock: Any) -> Link:
-    """Return what is known of a socket."""
+    """Return the link of a socket, created on first use."""
     link = LINKS.get(sock)
     if link is None:
         link = LINKS[sock] = Link(sock)
@@ -154,9 +157,9 @@ def link_of(sock: Any) -> Link:
 
 
 def pair(engine: Any) -> Link | None:
-    """Return the connection of a TLS engine that works in memory: the latest to the host that it names, or None.
+    """Return the connection of an in-memory TLS engine: the latest to the host that it names, or None.
 
-    A connection says in its first record which host it wants; an engine for an address names none there.
+    The first record of a connection names its host; for an address it names none.
     """
     link = LINKS.get(engine)
     if link is None and not engine.server_side:
@@ -171,7 +174,7 @@ def pair(engine: Any) -> Link | None:
 
 
 def _target(text: str) -> Address | None:
-    """Return what a proxy is asked for, by a URL or as host and port; None if it is neither."""
+    """Return the target of a proxy request, a URL or host and port; None if it is neither."""
     try:
         host, port = parse_endpoint(endpoint_of(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Whether a server belongs to the test itself: a thread of it, or a process that it started."""
+"""Whether a server belongs to the test itself: to one of its threads, or to a process that it started."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _owned: dict[str, bool] = {}
 
 
 def listens(sock: Any) -> None:
-    """Remember a server socket of this process."""
+    """Record a listening socket of this process."""
     _listeners.add(sock)
 
 
 def is_own(peer: Address, local: Address | None) -> bool:
-    """Return whether the other end of a connection is the test's own process or one below it."""
+    """Return whether the peer of a connection is the test's own process or a descendant of it."""
     if any(_is_at(sock, peer) for sock in list(_listeners)):
         return True
     if not _is_near(peer, local):
@@ -62,11 +62,12 @@ def _text(name: str | bytes) -> str:
 
 
 def _inodes(peer: Address, local: Address | None) -> Iterator[str]:
-    """Yield the sockets that may be the other end: whoever listens there, or has accepted this connection."""
+    """Yield the inodes of sockets that may be the peer: listening there, or having accepted this connection."""
     if peer[0].startswith("unix:"):
         yield from _unix_inodes(peer[0][len("unix:") :])
         return
     ends = {_hex(peer)} | {_hex((wildcard, peer[1])) for wildcard in WILDCARDS}
+    # A dual-stack server has the IPv4 end of a connection as a mapped address in tcp6.
     mapped = None if ":" in peer[0] else _hex((f"::ffff:{peer[0]}", peer[1]))
     ends |= {mapped} if mapped else set()
     line = re.compile(rf"^ *\d+: (\w+:{peer[1]:04X}) (\w+:\w+) (\w\w) \S+ \S+ \S+ +\d+ +\d+ (\d+)", re.MULTILINE)
@@ -100,7 +101,7 @@ def _is_owned(inode: str) -> bool:
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """Yield a process and all below it."""
+    """Yield a process and all its descendants."""
     yield pid
     try:
         tasks = list((PROC / str(pid) / "task").iterdir())

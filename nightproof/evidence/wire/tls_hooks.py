@@ -1,4 +1,4 @@
-"""Wraps the methods of TLS: sockets, whose C code reads the descriptor itself, and engines that work in memory."""
+"""Wrappers of the methods of TLS: sockets, whose C code reads the descriptor itself, and in-memory engines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WANT: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def tls_sender(original: Any) -> Any:
-    """Wrap `send` and `write` of a TLS socket; before the handshake the socket's own method is told."""
+    """Wrap `send` and `write` of a TLS socket; before the handshake, the plain socket's own wrapper counts."""
 
     def send(self: Any, data: Any, *args: Any) -> Any:
         __tracebackhide__ = True
@@ -49,7 +49,7 @@ def tls_reader(original: Any) -> Any:
 
 
 def engine_writer(original: Any) -> Any:
-    """Wrap `write` of a TLS engine that works in memory, as asyncio's."""
+    """Wrap `write` of an in-memory TLS engine, such as asyncio's."""
 
     def write(self: Any, data: Any) -> Any:
         __tracebackhide__ = True
@@ -66,7 +66,7 @@ def engine_writer(original: Any) -> Any:
 
 
 def engine_reader(original: Any) -> Any:
-    """Wrap `read` of a TLS engine that works in memory."""
+    """Wrap `read` of an in-memory TLS engine."""
 
     def read(self: Any, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - as the library names it
         __tracebackhide__ = True
@@ -92,7 +92,7 @@ def handshaker(original: Any) -> Any:
 
 
 def tls_wrapper(original: Any) -> Any:
-    """Wrap `wrap_socket` of a context: what is known of the plain socket holds for the TLS socket."""
+    """Wrap `wrap_socket` of a context: the TLS socket keeps the link of the plain socket."""
 
     def wrap_socket(self: Any, sock: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
