@@ -1,1 +1,1 @@
-"""Owns the child processes of cells and reads their event logs."""
+"""The child processes of cells, and the reading of their event logs."""

@@ -1,4 +1,4 @@
-"""Make an attempt of what the log says about one execution of one test."""
+"""The attempt that the event log shows for one execution of one test."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ class Running:
 
 
 def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: datetime | None) -> Attempt:
-    """Judge the reports; `why` and `cut_outcome` hold where the log was cut short by the process's end."""
+    """Return the attempt that the reports show; `why` and `cut_outcome` apply if the process ended in mid-test."""
     outcome, message, outside = _judge(running)
     if outcome is None:
         outcome, message = cut_outcome, why or "the test left no outcome"
+    # Without evidence the process died in mid-test, which running this test alone may not repeat.
     if running.evidence is None and cut_outcome is Outcome.ERROR and outcome is not Outcome.TIMEOUT:
         outside = outside or "the death of the process"
     evidence = running.evidence or {}
@@ -69,13 +70,13 @@ def to_attempt(running: Running, n: int, why: str, cut_outcome: Outcome, ended: 
 
 
 def noted(running: Running) -> tuple[tuple[str, Any], ...]:
-    """Give the properties that the test noted; each report carries all of them so far."""
+    """Return the properties that the test noted; each report holds all of them so far."""
     found = running.reports[-1].get("user_properties", ()) if running.reports else ()
     return tuple((str(name), value) for name, value in found)
 
 
 def skip_reason(running: Running) -> str:
-    """Give the kind and reason of a skip, an expected failure or an unexpected pass; empty when there is none."""
+    """Return kind and reason of a skip, an expected failure or an unexpected pass, or an empty text."""
     for report in running.reports:
         if "wasxfail" in report:
             kind = "xpass" if report.get("outcome") == "passed" else "xfail"
@@ -86,7 +87,7 @@ def skip_reason(running: Running) -> str:
 
 
 def _judge(running: Running) -> tuple[Outcome | None, str, str]:
-    """Give outcome, message and outside cause; no outcome for an incomplete log that shows no failure yet."""
+    """Return outcome, message and outside cause; the outcome is None for an incomplete log without a failure."""
     broken = next(_broken(running), None)
     timed_out = next((report for report in _unpassed(running) if report.get("nightproof_timeout")), None)
     if timed_out is not None:
@@ -100,6 +101,7 @@ def _judge(running: Running) -> tuple[Outcome | None, str, str]:
         outside = str(broken.get("nightproof_outside") or "")
         message = _subtests(running) or _message(broken)
         return outcome, f"{outside}: {message}" if outside else message, outside
+    # A test that passed has its evidence and all three phases; anything less is an incomplete log.
     seen = {report.get("when") for report in running.reports}
     if running.evidence is None or not seen.union(running.evidence.get("phases", ())).issuperset(PHASES):
         return None, "", ""
@@ -111,7 +113,7 @@ def _unpassed(running: Running) -> Iterator[dict[str, Any]]:
 
 
 def _broken(running: Running) -> Iterator[dict[str, Any]]:
-    """Give the reports of what failed, failed sub-tests first; a plugin that reruns has its own word for it."""
+    """Yield the reports of what failed, failed sub-tests first; a plugin that reruns has an outcome of its own."""
     yield from (report for report in running.subtests if report.get("outcome") == "failed")
     for report in running.reports:
         if report.get("outcome") not in {"passed", "skipped"}:
@@ -119,7 +121,7 @@ def _broken(running: Running) -> Iterator[dict[str, Any]]:
 
 
 def _subtests(running: Running) -> str:
-    """Name the failed sub-tests, with what the first of them says; nothing where none failed."""
+    """Return the failed sub-tests with the message of the first, or an empty text if none failed."""
     failed = [report for report in running.subtests if report.get("outcome") == "failed"]
     if not failed:
         return ""
@@ -129,7 +131,7 @@ def _subtests(running: Running) -> str:
 
 
 def _subtest_name(report: dict[str, Any]) -> str:
-    """Give a sub-test's description as pytest prints it."""
+    """Return a sub-test's description as pytest prints it."""
     context = report.get("_subtest.context") or {}
     values = ", ".join(f"{name}={value}" for name, value in (context.get("kwargs") or {}).items())
     shown = [f"[{context['msg']}]"] if context.get("msg") is not None else []
@@ -137,7 +139,7 @@ def _subtest_name(report: dict[str, Any]) -> str:
 
 
 def _message(report: dict[str, Any]) -> str:
-    """Give the crash line first, then pytest's whole text of it."""
+    """Return the reason of a skip, the message of a crash, or the plain text of any other report."""
     shown = report.get("longrepr")
     if isinstance(shown, list) and shown:
         return str(shown[-1])

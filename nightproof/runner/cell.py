@@ -1,4 +1,4 @@
-"""Run one cell: a suite on one backend, in child processes that are started again without a test that hung."""
+"""One cell: a suite on one backend, in child processes that are started again without a test that hung."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CellPlan", "GroupRegistry", "run_cell", "second_pass"]
 
-ENDED: Final = (0, 1)  # pytest ran what it was given; any other end may have kept tests from running
+ENDED: Final = (0, 1)  # pytest ran what it was given; after any other exit code, tests may not have run
 SPARE_PROCESSES: Final = 5
 TESTS_PER_TIMER: Final = 20  # each end by the kill timer costs the whole limit of a process
 POLL_S: Final = 0.05
@@ -52,7 +52,7 @@ def _unchanged(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """What of a cell is run; `timeout_s` limits each of its processes, `redact` stands before all it writes."""
+    """The part of a cell that is run; `timeout_s` limits each process in seconds, `redact` masks all that it writes."""
 
     suite_path: Path
     suite: str
@@ -80,7 +80,7 @@ def _run_pass(plan: CellPlan, number: int, on_lines: Callable[[Lines], None], gr
     remaining = set(plan.test_ids)
     earlier = len(list(plan.cell_dir.glob(_selection(number, "*"))))
     timers = SPARE_PROCESSES + len(remaining) // TESTS_PER_TIMER
-    for process in itertools.count(earlier + 1):  # each takes at least one test off the rest
+    for process in itertools.count(earlier + 1):  # each process takes at least one test off the rest
         if not remaining or groups.is_stopping:
             return
         run = _Process(plan, number, process)
@@ -108,12 +108,13 @@ class _Process:
         self._process = process
         self.log_path = plan.cell_dir / ("events.jsonl" if number == 1 else f"events.{number}.jsonl")
         private_folder(plan.cell_dir)
+        # All processes of a pass append to one log: the lines before this offset are of earlier ones.
         self._offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.was_late = False
         self._complaint = ""
 
     def run(self, ids: Collection[str], on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
-        """Start, stream, limit and reap the process; give its exit code."""
+        """Start, stream, limit and reap the process; return its exit code."""
         plan = self._plan
         command = plan.world.command(*_arguments(plan))
         group = groups.start(command, self._environment(ids), project_root(plan.suite_path))
@@ -121,7 +122,7 @@ class _Process:
             return self._follow(group, on_lines, groups)
         finally:
             remove_tree(plan.cell_dir)
-            groups.forget(group)  # only now, for who stops all groups reads their logs next
+            groups.forget(group)  # only now: whoever stops all groups reads their logs next
 
     def _follow(self, group: ProcessGroup, on_lines: Callable[[Lines], None], groups: GroupRegistry) -> int:
         plan = self._plan
@@ -164,16 +165,16 @@ class _Process:
             ) from error
 
     def started_tests(self) -> dict[str, bool]:
-        """Give the tests that this process started, and whether each was left open when it ended."""
+        """Return the tests that this process started, and whether each was left open when it ended."""
         lines = [line for line in self._lines() if line.get("$report_type") in {"TestStart", "TestEvidence"}]
         return {line["id"]: line["$report_type"] == "TestStart" for line in lines}
 
     def has_finished(self) -> bool:
-        """Say whether pytest came back by itself after it ran what it was given."""
+        """Return whether pytest returned by itself after it ran what it was given."""
         return any(line.get("$report_type") == "PytestEnd" and line["exit"] in ENDED for line in self._lines())
 
     def note_limit(self, declared: int) -> None:
-        """Write down that no further process is started, and why."""
+        """Record that no further process is started, and why."""
         limit = SPARE_PROCESSES + declared // TESTS_PER_TIMER
         why = f"not started: the kill timer ended {limit} processes of this cell, the limit for {declared} tests"
         EventLog(self.log_path).write("NotStarted", prefix="", why=why, time=utc_now())
@@ -211,12 +212,12 @@ class _Process:
 
 
 def _selection(number: int, process: int | str) -> str:
-    """Name the file that tells a process of a pass its tests."""
+    """Return the name of the file that lists the tests of a process."""
     return f"select.{number}.{process}.json"
 
 
 def _home(cell_dir: Path, number: int) -> dict[str, str]:
-    """Make the home of a pass: what the first one left there must not help the second, or stand in its way."""
+    """Create the home of a pass: what the first one left there must neither help nor hinder the second."""
     home = cell_dir / ("home" if number == 1 else f"home.{number}")
     folders = {
         "HOME": home,
@@ -230,10 +231,10 @@ def _home(cell_dir: Path, number: int) -> dict[str, str]:
 
 
 def _arguments(plan: CellPlan) -> list[str]:
-    """Give pytest's arguments; one module that cannot be imported must not hide the others."""
+    """Return pytest's arguments; one module that cannot be imported must not hide the others."""
     backend = [] if plan.backend == "default" else ["--nightproof-backend", plan.backend]
     shown = ["--continue-on-collection-errors", "-v", "--color=no"]
-    # What a suite's own `addopts` say comes first: `-x` would leave the tests after a failure without a verdict, and
+    # These override a suite's own `addopts`: `-x` would leave the tests after a failure without a verdict, and
     # assertions that are not rewritten are not counted.
     whole = ["--maxfail=0", "--assert=rewrite"]
     return [str(plan.suite_path.absolute()), *backend, *shown, *whole]

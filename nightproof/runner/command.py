@@ -1,4 +1,4 @@
-"""Where the pytest of a suite runs."""
+"""The folder in which the pytest of a suite runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ ROOT_FILES: Final = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".g
 
 
 def project_root(suite_path: Path) -> Path:
-    """Give the folder from which a person would run the suite; pytest puts it on the import path."""
+    """Return the folder from which a person would run the suite; pytest puts it on the import path."""
     folders = (suite_path, *suite_path.parents)
     return next((folder for folder in folders if any((folder / name).exists() for name in ROOT_FILES)), suite_path)

@@ -1,4 +1,4 @@
-"""Read the event log of a cell: the only truth about a test run."""
+"""The event log of a cell, read: the only truth about a test run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOGS: Final = ("events.jsonl", "events.2.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One answer that a test saw, in canonical form; the texts may be cut, the digests are of the whole."""
+    """One answer that a test saw, in canonical form; the texts may be cut, the digests cover the whole."""
 
     operation: str
     input: str
@@ -41,9 +41,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """How one process that ran tests ended; `pytest_exit` is what pytest returned, None where it never did.
+    """How one process that ran tests ended; `pytest_exit` is what pytest returned, None if it never did.
 
-    `has_failures` says that a report explains an exit code of 1, `is_charged` that a test answers for the end.
+    `has_failures` is set if a report explains an exit code of 1, `is_charged` if a test is blamed for the end.
     """
 
     number: int
@@ -56,7 +56,7 @@ class ProcessEnd:
 
 @dataclass(frozen=True, slots=True)
 class CellEvents:
-    """What the logs of a cell say; `reported` are the tests that started, `torn_lines` counts unreadable lines.
+    """The content of a cell's logs; `reported` holds the tests that started, `torn_lines` counts unreadable lines.
 
     `observations` and `properties` are those of a test's last attempt. `takes_any_peer` says that no endpoint was
     declared to a process, so that whatever answered its tests counted.
@@ -80,7 +80,7 @@ class CellEvents:
     takes_any_peer: bool = False
 
     def shown(self, show: Callable[[str], str]) -> CellEvents:
-        """Give the same events under the ids by which people are told of the tests."""
+        """Return the same events under the ids that reports show to people; `show` converts one id."""
         return replace(
             self,
             attempts={show(test): tries for test, tries in self.attempts.items()},
@@ -94,8 +94,9 @@ class CellEvents:
         )
 
     def why_not_started(self, test_id: str) -> str:
-        """Give why a test has no event: its module did not import, or nothing was started any more."""
+        """Return why a test has no event, or an empty text: no import of its module, or no further process."""
         fitting = [prefix for prefix in self.not_started if _is_below(test_id, prefix)]
+        # The longest prefix is the most specific reason.
         return self.not_started[max(fitting, key=len)] if fitting else ""
 
 
@@ -104,27 +105,27 @@ def _is_below(test_id: str, prefix: str) -> bool:
 
 
 def to_repeat(events: CellEvents) -> frozenset[str]:
-    """Give the tests whose last attempt did not pass, and those that started and left no outcome."""
+    """Return the tests whose last attempt did not pass, and those that started and left no outcome."""
     skipped = events.skips.keys()
     silent = {test for test in events.reported if not events.attempts.get(test) and test not in events.unsupported}
     bad = {test for test, tries in events.attempts.items() if tries and tries[-1].outcome is not Outcome.PASSED}
-    return frozenset((silent | bad) - skipped)  # what is skipped once is skipped again
+    return frozenset((silent | bad) - skipped)  # a test that was skipped once is skipped again
 
 
 def share_dir(cell_dir: Path, share: int) -> Path:
-    """Give the folder of a cell's worker, numbered from 0: the first one's is the cell's own."""
+    """Return the folder of a cell's worker, numbered from 0; that of worker 0 is the cell's own."""
     return cell_dir.with_name(f"{cell_dir.name}.{share + 1}") if share else cell_dir
 
 
 def logs_of(cell_dir: Path) -> list[tuple[int, Path]]:
-    """Give the logs that a cell's workers wrote, each with the number of its pass, the first pass first."""
+    """Return the logs that a cell's workers wrote, each with the number of its pass, the first pass first."""
     folders = [cell_dir, *sorted(cell_dir.parent.glob(f"{glob.escape(cell_dir.name)}.[0-9]*"))]
     found = [(number, folder / name) for number, name in enumerate(LOGS, start=1) for folder in folders]
     return [(number, path) for number, path in found if path.is_file()]
 
 
 def read_cell(cell_dir: Path) -> CellEvents:
-    """Read both passes of a cell; without a log it says nothing, a torn line is counted."""
+    """Read both passes of a cell; without a log the events are empty, and a torn line is counted."""
     reader = _Reader()
     for number, path in logs_of(cell_dir):
         reader.read(path, number)
@@ -156,7 +157,7 @@ class _Reader:
     takes_any_peer: bool = False
 
     def read(self, path: Path, number: int) -> None:
-        """Read the log that one worker wrote in one pass; a cell ends as the worst of its workers does."""
+        """Read the log of one worker in one pass; a cell has the first exit code of its workers that is not 0."""
         self.number, worst, self.last, self.end = number, self.exit, None, None
         for line in self._lines(path):
             handler = getattr(self, f"on_{line.get('$report_type')}", None)
@@ -164,7 +165,7 @@ class _Reader:
                 try:
                     handler(line)
                 except (KeyError, TypeError, ValueError):
-                    self.torn_lines += 1  # JSON by chance, and still not a line of ours
+                    self.torn_lines += 1  # JSON by chance, but not a line of ours
         self._close("the log ends in mid-test", Outcome.ERROR, None)
         if number == 1:
             self.exit = worst or self.last if self.last is not None else worst
@@ -181,7 +182,7 @@ class _Reader:
                 self.torn_lines += 1
 
     def on_CellStart(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
-        """Begin a process; what the one before left open died with it."""
+        """Begin a process; a test that the process before left open died with it."""
         self._close("the process ended in mid-test", Outcome.ERROR, None)
         self.suite, self.backend, self.end = line["suite"], line["backend"], None
         started = datetime.fromisoformat(line["time"])
@@ -189,7 +190,7 @@ class _Reader:
         self.takes_any_peer = self.takes_any_peer or line.get("endpoints") == []
 
     def on_Collected(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
-        """Note what was collected and asked for."""
+        """Note what was collected and requested."""
         self.collected.update(dict.fromkeys(line["ids"]))
 
     def on_Unsupported(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
@@ -224,7 +225,7 @@ class _Reader:
     def on_TestEvidence(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
         """Close the attempt with its evidence."""
         if self.running is not None and line["id"] == self.running.id:
-            Exchanges(**line["exchanges"])  # refuses a damaged line before it counts
+            Exchanges(**line["exchanges"])  # raises for a damaged line before anything of it counts
             seen = tuple(Observation(**one) for one in line.get("observations", ()))
             self.running.evidence = line
             self._close("", Outcome.ERROR, datetime.fromisoformat(line["time"]))
@@ -235,7 +236,7 @@ class _Reader:
         self._end(line)
 
     def on_CollectReport(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
-        """Note a module that could not be collected: pytest's exit code says so too."""
+        """Note a module that could not be collected: it explains pytest's exit code."""
         self.has_collect_errors = self.has_collect_errors or line.get("outcome") == "failed"
 
     def on_NotStarted(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
@@ -243,16 +244,17 @@ class _Reader:
         self.not_started.setdefault(line["prefix"], line["why"])
 
     def _note_failure(self, line: dict[str, Any]) -> None:
+        # A failure that a rerun plugin kept from pytest does not explain pytest's exit code.
         if self.end is not None and line.get("outcome") == "failed" and not line.get("nightproof_unreported"):
             self.end = replace(self.end, has_failures=True)
 
     def on_PytestEnd(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
-        """Note that pytest came back, with the exit code that it leaves to the process."""
+        """Note that pytest returned, and the exit code that the process is to end with."""
         if self.end is not None:
             self.end = replace(self.end, pytest_exit=int(line["exit"]))
 
     def on_CellKilled(self, line: dict[str, Any]) -> None:  # noqa: N802 - named after the line's kind
-        """Note who ended the process, and charge the test that ran."""
+        """Note who ended the process, and charge the test that was running."""
         reason = line["reason"]
         if self.end is not None:
             self.end = replace(self.end, ended_by=reason, is_charged=self.running is not None)
@@ -266,6 +268,7 @@ class _Reader:
         """Note the exit code that the runner saw."""
         ended = datetime.fromisoformat(line["time"])
         if line.get("why"):
+            # The empty prefix stands for every test.
             self.not_started.setdefault("", line["why"])
         if self.end is not None:
             charged = self.end.is_charged or self.running is not None
@@ -292,13 +295,13 @@ class _Reader:
         self.skips.pop(running.id, None)
         if attempt.outcome is Outcome.FAILED and (reason := skip_reason(running)):
             self.skips[running.id] = reason
-        self.properties.pop(running.id, None)  # of an earlier attempt, as are the observations
+        self.properties.pop(running.id, None)  # those of an earlier attempt, as are the observations
         self.observations.pop(running.id, None)
         if found := noted(running):
             self.properties[running.id] = found
 
     def result(self) -> CellEvents:
-        """Give what was read."""
+        """Return what was read."""
         return CellEvents(
             suite=self.suite,
             backend=self.backend,

@@ -1,4 +1,4 @@
-"""Read from pytest's own report where a test failed, with the traceback and what it had printed."""
+"""Place, traceback and output of a failed test, read from pytest's own report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Failure:
 
 
 def failure_of(reports: Iterable[dict[str, Any]]) -> Failure:
-    """Return the details of the first report that failed; each text keeps its end, which says the most."""
+    """Return the details of the first report that failed; each text keeps its end, the most telling part."""
     for report in reports:
         if report.get("outcome") == "failed":
             shown = report.get("longrepr")
@@ -37,7 +37,7 @@ def failure_of(reports: Iterable[dict[str, Any]]) -> Failure:
 
 
 def _chain(shown: Any) -> list[tuple[Any, str]]:
-    """Return the tracebacks of an exception and its causes, first cause first, each with pytest's word to the next."""
+    """Return the tracebacks of an exception and its causes, first cause first, each with pytest's link to the next."""
     if not isinstance(shown, dict):
         return []
     links = shown.get("chain") or [(shown.get("reprtraceback"), None, None)]
@@ -66,7 +66,7 @@ def _is_own(path: str) -> bool:
 
 
 def _text(shown: Any) -> str:
-    """Return tracebacks as pytest prints them; set-up errors and foreign plugins give plain text instead."""
+    """Return tracebacks as pytest prints them; set-up errors and foreign plugins use plain text instead."""
     if isinstance(shown, list):  # of a skip: path, line and reason
         return ""
     blocks = [
@@ -82,7 +82,7 @@ def _frame(entry: dict[str, Any]) -> str:
 
 
 def _tail(text: str, limit: int) -> str:
-    """Return the end of a text from a whole line on, with the number of characters that are left out."""
+    """Return the end of a text from a whole line on, with the number of characters that were left out."""
     if len(text) <= limit:
         return text
     kept = text[-limit:].partition("\n")[2] or text[-limit:]

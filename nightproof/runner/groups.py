@@ -1,4 +1,4 @@
-"""Own the process groups of cells: start, end, and a lifeline whose end takes the group along with us."""
+"""The process groups of cells: start, end, and a lifeline through which a group ends with this process."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class ProcessGroup:
 
     @property
     def output(self) -> IO[bytes]:
-        """What the group writes on stdout and stderr."""
+        """The pipe that carries the group's stdout and stderr."""
         if self._process.stdout is None:
             raise RuntimeError("The group was started without a pipe for its output.")
         return self._process.stdout
 
     def has_ended(self) -> bool:
-        """Say whether the leader ended; it stays unreaped, so that its group id stays ours."""
+        """Return whether the leader has ended; it is not reaped, so that its group id stays ours."""
         with self._lock:
             if self._process.returncode is not None:
                 return True
@@ -61,7 +61,7 @@ class ProcessGroup:
         self._signal(signal.SIGKILL)
 
     def reap(self) -> int:
-        """End what is left of the group, wait for the leader and give its exit code, negative for a signal."""
+        """End what is left of the group, wait for the leader and return its exit code, negative for a signal."""
         self._signal(signal.SIGKILL)
         while not self.has_ended():
             time.sleep(POLL_S)
@@ -89,11 +89,12 @@ class GroupRegistry:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether everything was told to end; nothing is started any more."""
+        """Whether `stop_all` was called; nothing is started any more."""
         return self._is_stopping
 
     def start(self, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> ProcessGroup:
         """Start a child in its own session with a lifeline to this process; raise Interrupted after `stop_all`."""
+        # This process alone holds the write end: when it dies, the child reads the end of the pipe.
         read_end, write_end = os.pipe()
         try:
             with self._lock:
@@ -122,12 +123,12 @@ class GroupRegistry:
             raise Interrupted("cancelled")
 
     def forget(self, group: ProcessGroup) -> None:
-        """Take a reaped group off the list."""
+        """Remove a reaped group from the registry."""
         with self._lock:
             self._groups.discard(group)
 
     def stop_all(self, grace_s: float) -> None:
-        """End every group at once and refuse new ones; give their owners a moment to reap them and close their logs."""
+        """End every group at once and reject new ones; allow their owners 2 s to reap them and close their logs."""
         with self._lock:
             self._is_stopping = True
             groups = tuple(self._groups)

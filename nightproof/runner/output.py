@@ -1,4 +1,4 @@
-"""Stream a child's output into a file and to a reader, in chunks of at most a second or 100 lines."""
+"""A child's output, streamed into a file and to a reader in chunks of at most a second or 100 lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHUNK_LINES: Final = 100
 CHUNK_S: Final = 1.0
 BLOCK_BYTES: Final = 65536
-PUMP_BYTES: Final = 1_000_000  # who prints without end must not keep us from looking at the clock
+PUMP_BYTES: Final = 1_000_000  # a child that prints without end must not keep us from checking the clock
 LINE_BYTES: Final = 4_000_000  # a longer line is cut, so that no line fills the memory
 KEY_LINES: Final = 200  # no private key is longer; one without an end must not hold the output back
 COMPLAINTS: Final = ("E   ", "ERROR: ", "INTERNALERROR> ")  # how pytest begins a line that says why it gave up
@@ -27,7 +27,7 @@ KEPT_BYTES: Final = 100_000_000  # per process; a suite that prints more must no
 
 
 class OutputStream:
-    """Reads what is there without ever blocking; whole lines are redacted, then written, then passed on."""
+    """A reader that never blocks; whole lines are redacted, then written, then passed on."""
 
     def __init__(
         self, source: IO[bytes], log: Path, redact: Callable[[str], str], on_lines: Callable[[list[str]], None]
@@ -45,7 +45,7 @@ class OutputStream:
         self.complaint = ""
 
     def pump(self) -> bool:
-        """Take what the child has written so far, up to a limit; say whether more is waiting."""
+        """Take what the child has written so far, up to 1 MB; return whether more is waiting."""
         taken = 0
         while taken < PUMP_BYTES and (data := self._read()):
             taken += len(data)
@@ -85,7 +85,7 @@ class OutputStream:
             self._release()
 
     def _release(self) -> None:
-        """Redact, write and pass on what was held; the lines of a key have become one."""
+        """Redact, write and pass on the text that was held; the redactor turns the lines of a key into one."""
         text, self._held = self._redact(self._held), ""
         for line in text.removesuffix("\n").split("\n") if text else ():
             if line.startswith(COMPLAINTS):
@@ -104,6 +104,6 @@ class OutputStream:
 
 
 def _is_in_key(text: str) -> bool:
-    """Say whether a private key goes on after this text: it can be masked only as a whole."""
+    """Return whether a private key goes on after this text: it can be masked only as a whole."""
     begun = max((found.start() for found in KEY_BEGIN.finditer(text)), default=-1)
     return begun >= 0 and KEY_END.search(text, begun) is None and text.count("\n", begun) < KEY_LINES

@@ -1,6 +1,6 @@
-"""The light tree: what of ours a suite's own interpreter loads, laid out where nothing else of ours is.
+"""The light tree: those of our modules that a suite's own interpreter loads, copied to a folder of their own.
 
-It needs pytest and the standard library only; a test holds that.
+It needs pytest and the standard library only; a test enforces that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FOLDERS: Final = ("evidence",)
 
 
 def lay_tree(folder: Path) -> Path:
-    """Copy the tree below a folder, unless it is there; return what goes on the import path."""
+    """Copy the tree below a folder, unless it is there; return the folder for the import path."""
     root = folder / "light"
     if not root.exists():
         fresh = folder / "light.new"
@@ -26,6 +26,7 @@ def lay_tree(folder: Path) -> Path:
             shutil.copy(PACKAGE / name, target / name)
         for name in FOLDERS:
             shutil.copytree(PACKAGE / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # Renamed when it is complete, so that an interrupted copy is never taken for the tree.
         fresh.rename(root)
     return root
 

@@ -1,4 +1,4 @@
-"""The world of a suite: the interpreter that runs its pytest, what that inherits, and what it is told."""
+"""The environment of a suite: the interpreter of its pytest, what that inherits, and its settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PASSED_ON: Final = (
 )  # fmt: skip
 # What belongs to our own interpreter: another one would look for its packages in the wrong place.
 OF_OURS: Final = ("VIRTUAL_ENV", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-# The plugin by name: it needs no entry point where it runs, and where it has one the two would collide.
+# The plugin by name, without its entry point: an interpreter may lack one, and where it has one the two collide.
 START: Final = ("-m", "nightproof.evidence.launcher", "-p", "no:nightproof", "-p", "nightproof.evidence.plugin")
 OLDEST_PYTHON: Final = (3, 9)
 OLDEST_PYTEST: Final = (7, 4)
@@ -49,9 +49,9 @@ print(json.dumps(dict(found, python="{}.{}.{}".format(*sys.version_info))))
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a profile says of a suite's processes; without `python` they run in ours.
+    """The settings of a profile for a suite's processes; without `python` they run in our interpreter.
 
-    `env` comes after everything that a cell inherits, `pytest_args` before what a night needs of pytest.
+    `env` overrides everything that a cell inherits. `pytest_args` come before the arguments that a night needs.
     """
 
     python: Path | None = None
@@ -64,7 +64,10 @@ class World:
         return [str(self.python or sys.executable), *START, *self.pytest_args, *arguments]
 
     def environment(self, given: Mapping[str, str], folder: Path) -> dict[str, str]:
-        """Return what a process inherits, then `given`, then the suite's own; the plugin is laid below `folder`."""
+        """Return the inherited variables, overridden by `given` and then by the suite's own.
+
+        The light tree is laid below `folder` for an interpreter that is not ours.
+        """
         inherited = PASSED_ON if self.python else (*PASSED_ON, *OF_OURS)
         found = {name: os.environ[name] for name in inherited if name in os.environ}
         if self.python:
@@ -81,7 +84,7 @@ class World:
         return replace(config, helpers=(*config.helpers, *self.helpers))
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of the suite's own Python and pytest, or nothing; raise UsageError as `probe`."""
+        """Return the versions of the suite's own Python and pytest, or `{}`; raise UsageError like `probe`."""
         if self.python is None:
             return {}
         found = probe(self.python)
@@ -96,9 +99,9 @@ def _activated(python: Path, path: str) -> dict[str, str]:
 
 
 def interpreter_at(path: Path) -> Path:
-    """Return the interpreter that a profile means: the file, or that of a virtual environment's folder.
+    """Return the interpreter that a profile names: the file, or that of a virtual environment's folder.
 
-    A link stays a link: what it points to does not know the environment.
+    Links are not resolved: the target of a link does not know the environment.
     """
     return path / "bin" / "python" if path.is_dir() else path
 
