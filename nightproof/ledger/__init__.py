@@ -1,4 +1,4 @@
-"""The write-ahead ledger: every resource is written down before it is made, and proved gone afterwards."""
+"""The write-ahead ledger: every resource is recorded before it is created, and proved gone afterwards."""
 
 from nightproof.ledger.audit import audit
 from nightproof.ledger.audit import sums

@@ -1,4 +1,4 @@
-"""The audit: an independent re-listing that the cleanup's word is measured against."""
+"""The audit: an independent listing against which the cleanup's claims are checked."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def audit(run_dir: Path, context: CleanContext, swept: int = 0) -> LedgerAudit:
-    """List buckets, catalog and Glue database afresh and settle every entry of a run against what is there.
+    """List buckets, catalog and Glue database afresh and settle every entry of a run by what is there.
 
-    A claimed deletion that the listing contradicts becomes `leaked`; what carries the run's tag and stands in no
-    ledger is `unknown`. When a listing itself fails nothing is proved: every entry it is for counts as leaked.
+    A claimed deletion that the listing contradicts becomes `leaked`. What carries the run's tag and is in no ledger is
+    `unknown`. If a listing itself fails, nothing is proved: every entry that it covers counts as leaked.
     """
     entries = read_entries(ledger_paths(run_dir))
     ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
@@ -53,17 +53,17 @@ def _stored(context: CleanContext) -> dict[str, frozenset[str]]:
 
 
 def _held(context: CleanContext) -> dict[str, frozenset[str]]:
-    """Give the users and tables of the catalog; without an admin nobody can tell."""
+    """Return the users and tables of the catalog, or `{}` without an admin, who alone can list them."""
     return {catalog.PLACE: context.catalog.present()} if context.catalog else {}
 
 
 def _tables(context: CleanContext) -> dict[str, frozenset[str]]:
-    """Give the tables of the Glue database."""
+    """Return the tables of the Glue database, or `{}` if there is none."""
     return {glue.PLACE: context.glue.present()} if context.glue else {}
 
 
 def _keys(context: CleanContext, bucket: str) -> frozenset[str]:
-    """Give every key of a bucket that has a version, a marker, an object or an unfinished upload."""
+    """Return every key of a bucket that has a version, a marker, an object or an unfinished upload."""
     keys = {version.key for version in storage.versions(context.s3, bucket, "")}
     keys |= {upload.key for upload in storage.uploads(context.s3, bucket, "")}
     for page in context.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
@@ -73,7 +73,7 @@ def _keys(context: CleanContext, bucket: str) -> frozenset[str]:
 
 def _is_there(entry: Entry, present: dict[str, frozenset[str]]) -> bool:
     if entry.state == "absent" and entry.kind == "manifest":
-        return False  # another package names it: there by right
+        return False  # another package names it, so it stays
     bucket, _ = place(entry)
     return any(covers(entry, key) for key in present.get(bucket, ()))
 
@@ -97,7 +97,7 @@ def _unknown(run_id: str, entries: tuple[Entry, ...], present: dict[str, frozens
 
 
 def sums(run_dir: Path, unknown: int, swept: int) -> LedgerAudit:
-    """Add up what the ledgers of a run say, without looking whether it is so."""
+    """Add up the entries of a run's ledgers, without looking at what is there."""
     entries = read_entries(ledger_paths(run_dir))
     states = Counter("leaked" if entry.state in {"intent", "confirmed"} else entry.state for entry in entries)
     leaked = tuple(f"{e.title}: {e.detail}" for e in entries if e.state in {"intent", "confirmed", "leaked"})

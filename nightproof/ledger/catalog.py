@@ -1,7 +1,7 @@
-"""What tests make in the catalog, users and Tabulator tables: an admin takes it away, and a question of ours looks.
+"""Users and Tabulator tables that tests create in the catalog: an admin deletes them, and our own query verifies it.
 
-The cleanup works with the operations that the suites test; the audit trusts none of them and asks the registry's
-GraphQL interface itself for what there is.
+The cleanup uses the operations that the suites test. The audit trusts none of them and queries the registry's GraphQL
+interface itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nightproof.quilt import QuiltOps
 
 KINDS: Final = frozenset({"user", "table"})
-PLACE: Final = "catalog:"  # beside bucket names, which hold no colon
+PLACE: Final = "catalog:"  # cannot be a bucket: no bucket name contains a colon
 NO_ADMIN: Final = "there is no admin's token to delete it with: set NIGHTPROOF_ADMIN_REFRESH_TOKEN"
 DOWN: Final = frozenset({"unreachable", "timeout"})
 EVERYTHING: Final = "{ admin { user { list { name } } } bucketConfigs { name tabulatorTables { name } } }"
@@ -57,7 +57,7 @@ class _Everything(BaseModel):
 
 
 class CatalogAdmin:
-    """The catalog with an admin's rights; signed in when it is first needed."""
+    """The catalog with an admin's rights; signs in on first use."""
 
     def __init__(self, sign_in: Callable[[], QuiltOps]) -> None:
         self._sign_in = sign_in
@@ -71,7 +71,7 @@ class CatalogAdmin:
         return self._ops
 
     def present(self) -> frozenset[str]:
-        """List all users and tables by the keys that `key_of` gives; raise when the answer is not whole."""
+        """List all users and tables by the keys of `key_of`; raise NightproofError if the answer is incomplete."""
         answer = self.ops.execute_graphql_query(EVERYTHING)
         if answer.get("errors"):
             raise NightproofError(f"The catalog does not list its users and tables: {answer['errors'][0]['message']}")
@@ -83,7 +83,10 @@ class CatalogAdmin:
         return frozenset(tables | {f"user/{user.name}" for user in found.admin.user.list})
 
     def remove(self, entry: Entry) -> bool:
-        """Delete one resource and look again; say whether it was there."""
+        """Delete one resource and look again; return whether it was there.
+
+        Raise NightproofError if it is still listed.
+        """
         bucket, name = str(entry.locator.get("bucket", "")), str(entry.locator["name"])
         try:
             if entry.kind == "user":
@@ -100,21 +103,24 @@ class CatalogAdmin:
 
 
 def key_of(entry: Entry) -> str:
-    """Name a user or table among all of the catalog's."""
+    """Return the key of a user or table among all of the catalog's."""
     locator: dict[str, Any] = entry.locator
     parts = [entry.kind, *([locator.get("bucket")] if entry.kind == "table" else []), locator.get("name")]
     return "/".join(str(part or "") for part in parts)
 
 
 def refusal(entry: Entry, run_id: str) -> str:
-    """Say why a user or table must not be touched, or nothing: its own name must begin as those of the run do."""
+    """Return why a user or table must not be touched, or an empty text: its name must begin with the run's tag."""
     tag, name = run_tag(run_id), str(entry.locator.get("name", ""))
     is_ours = name.startswith((f"np-{tag}-", f"np_{tag}_"))
     return "" if is_ours else f"the {entry.kind} `{name}` does not begin with the tag `np-{tag}` of its run"
 
 
 def purge(entries: Iterable[Entry], admin: CatalogAdmin | None) -> list[tuple[Entry, bool | str]]:
-    """Delete users and tables; give whether each was there, or why it stays. A catalog that is down is asked once."""
+    """Delete users and tables; return for each whether it was there, or why it stays.
+
+    After a catalog is found to be down, no further call is sent.
+    """
     found: list[tuple[Entry, bool | str]] = []
     down = NO_ADMIN if admin is None else ""
     for entry in entries:

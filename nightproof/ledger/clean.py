@@ -1,8 +1,8 @@
-"""Cleanup: delete what a run's ledger claims, and say what stays behind.
+"""Cleanup: deletes what a run's ledger claims, and reports what stays behind.
 
-It never decides a test's verdict, may be repeated at any time, and refuses whatever does not carry the run's tag in
-one of the project's writable buckets, whatever a ledger says. A finalizer's `deleted` is a claim: only the purge,
-which also takes versions, markers, manifests and unfinished uploads and lists again, closes an entry.
+It never decides a test's verdict, and it may be repeated at any time. Whatever a ledger says, it rejects what does not
+carry the run's tag in one of the project's writable buckets. A finalizer's `deleted` is only a claim. The purge alone
+closes an entry: it also deletes versions, markers, manifests and unfinished uploads, and then lists again.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ UNREACHABLE: Final = (BotoCoreError, ClientError, NightproofError, QuiltOpsError
 
 @dataclass(frozen=True, slots=True)
 class CleanContext:
-    """What a cleanup works with: `writable` buckets may hold ours, `sources` are what our manifests may point at.
+    """The context of a cleanup: our resources are in `writable` buckets, and our manifests point into `sources`.
 
-    Without `catalog` there is no admin to take users and tables away, without `glue` no database of external tables.
+    Without `catalog` there is no admin to delete users and tables, without `glue` no database of external tables.
     """
 
     s3: S3Client
@@ -63,40 +63,40 @@ class CleanContext:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a cleanup would do with one entry; `refusal` is empty when it would delete."""
+    """One entry with what a cleanup would do; `refusal` is empty if it would delete."""
 
     entry: Entry
     refusal: str
 
 
 def ledger_paths(run_dir: Path) -> tuple[Path, ...]:
-    """Give every journal of a run, the run's own first."""
+    """Return every journal of a run, the run's own first."""
     return tuple(sorted(run_dir.rglob("ledger.jsonl"), key=lambda path: (len(path.parts), path)))
 
 
 def unsettled(run_dir: Path) -> tuple[Entry, ...]:
-    """Give the entries that no purge has closed yet."""
+    """Return the entries that no purge has closed yet."""
     return tuple(entry for entry in read_entries(ledger_paths(run_dir)) if _is_unsettled(entry))
 
 
 def open_runs(runs_dir: Path, current: str = "") -> tuple[Path, ...]:
-    """Give the run directories, oldest first, whose ledgers hold unsettled entries."""
+    """Return the run directories, oldest first, whose ledgers hold unsettled entries; `current` is left out."""
     found = sorted(path for path in runs_dir.glob("*") if path.is_dir() and not path.is_symlink())
     return tuple(path for path in found if path.name != current and unsettled(path))
 
 
 def plan(run_dir: Path, context: CleanContext) -> tuple[Planned, ...]:
-    """Say what `clean_run` would delete, without touching anything."""
+    """Return what `clean_run` would delete or refuse, without touching anything."""
     return tuple(Planned(entry, refusal(entry, run_dir.name, context)) for entry in unsettled(run_dir))
 
 
 def sweep(runs_dir: Path, current: str, context: CleanContext) -> int:
-    """Close the ledgers of earlier runs; return how many resources that deleted."""
+    """Close the ledgers of earlier runs; return how many resources were deleted."""
     return sum(clean_run(run_dir, context) for run_dir in open_runs(runs_dir, current))
 
 
 def clean_run(run_dir: Path, context: CleanContext) -> int:
-    """Purge everything one run's ledger claims; return how many resources were deleted, never raise for one of them."""
+    """Purge everything that one run's ledger claims; return the number of deletions. One failure stops no other."""
     entries = unsettled(run_dir)
     ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
     if context.keep:
@@ -121,7 +121,7 @@ def clean_run(run_dir: Path, context: CleanContext) -> int:
 
 
 def refusal(entry: Entry, run_id: str, context: CleanContext) -> str:
-    """Say why an entry in the ledger of a run must not be touched, or nothing."""
+    """Return why an entry in the ledger of a run must not be touched, or an empty text."""
     if entry.run_id != run_id:
         return f"it is written down for the run `{entry.run_id}`, not `{run_id}`"
     if entry.kind in catalog.KINDS:
@@ -146,7 +146,7 @@ def _refusal_of_stored(entry: Entry, run_id: str, writable: frozenset[str]) -> s
 
 
 def place(entry: Entry) -> tuple[str, str]:
-    """Give bucket and key (or prefix) of an entry; what the catalog holds has a place of its own."""
+    """Return bucket and key (or prefix) of an entry; resources of catalog and Glue have a bucket name of their own."""
     if entry.kind in catalog.KINDS:
         return catalog.PLACE, catalog.key_of(entry)
     if entry.kind == glue.KIND:
@@ -170,9 +170,10 @@ def _refuse(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
 
 
 def _find_manifests(entries: Iterable[Entry], ledger: Ledger, context: CleanContext) -> list[Entry]:
-    """Write down the manifests of our packages before the pointers that lead to them go away.
+    """Record the manifests of our packages before the pointers that lead to them are deleted.
 
-    Give the packages whose manifests could not be found: without their pointers nobody would find them again.
+    Return the packages whose manifests could not be found. They keep their pointers, because nothing else leads to
+    them.
     """
     blind: list[Entry] = []
     for bucket, made in _by_bucket(entry for entry in entries if entry.kind == "package"):
@@ -204,7 +205,7 @@ def _manifests(bucket: str, made: list[Entry], context: CleanContext) -> frozens
 def _purge_all(
     stored: Iterable[Entry], manifests: Iterable[Entry], ledger: Ledger, context: CleanContext
 ) -> Iterator[bool]:
-    """Purge what is stored, then the manifests that no package names any more; say of each whether it was deleted."""
+    """Purge what is stored, then the manifests that no package names any more; yield whether each was deleted."""
     with ThreadPoolExecutor(WORKERS) as pool:
         yield from pool.map(lambda entry: _purge(entry, ledger, context), stored)
         for bucket, made in _by_bucket(manifests):
@@ -213,7 +214,7 @@ def _purge_all(
 
 
 def _unnamed(bucket: str, made: list[Entry], context: CleanContext) -> frozenset[str] | str:
-    """Give the hashes that no package names any more, or why nobody can tell."""
+    """Return the hashes that no package names any more, or the reason why that is unknown."""
     try:
         return packages.unshared(context.s3, bucket, frozenset(str(entry.locator["hash"]) for entry in made))
     except UNREACHABLE as error:
@@ -230,7 +231,7 @@ def _purge_manifest(entry: Entry, ours: frozenset[str] | str, ledger: Ledger, co
 
 
 def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
-    """Delete one resource with all its versions; note what the listing says afterwards."""
+    """Delete one resource with all its versions; record what the listing shows afterwards."""
     try:
         removed = _remove(entry, context)
     except UNREACHABLE as error:
@@ -240,10 +241,11 @@ def _purge(entry: Entry, ledger: Ledger, context: CleanContext) -> bool:
 
 
 def _settle(entry: Entry, result: bool | str, ledger: Ledger) -> bool:  # noqa: FBT001 - what a deletion gave
-    """Note what became of a resource: it was there and is gone, it was not there, or why it stays."""
+    """Record what became of a resource: deleted, never there, or why it stays; return whether it was deleted."""
     if isinstance(result, str):
         ledger.adopt(entry, "leaked", result)
         return False
+    # A resource that was confirmed and is not there now was deleted by its test.
     is_deleted = result or entry.was_confirmed
     ledger.adopt(entry, "deleted" if is_deleted else "absent", PURGED if is_deleted else "was never made")
     return is_deleted

@@ -1,4 +1,4 @@
-"""External tables that tests make in the target's Glue database: deleted by name, and looked for by a listing."""
+"""External tables that tests create in the target's Glue database: deleted by name, and verified by a listing."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from nightproof.ledger.journal import Entry
 
 KIND: Final = "glue_table"
-PLACE: Final = "glue:"  # beside bucket names, which hold no colon
+PLACE: Final = "glue:"  # cannot be a bucket: no bucket name contains a colon
 
 
 @dataclass(frozen=True, slots=True)
 class GlueDatabase:
-    """The one database whose tables may be ours."""
+    """The only database whose tables may be ours."""
 
     client: GlueClient
     name: str
 
     def present(self) -> frozenset[str]:
-        """List all tables by the keys that `key_of` gives; a database that is not there has none."""
+        """List all tables by the keys that `key_of` returns; a missing database has none."""
         try:
             pages = list(self.client.get_paginator("get_tables").paginate(DatabaseName=self.name))
         except self.client.exceptions.EntityNotFoundException:
@@ -33,7 +33,7 @@ class GlueDatabase:
         return frozenset(f"{self.name}/{table['Name']}" for page in pages for table in page["TableList"])
 
     def remove(self, entry: Entry) -> bool:
-        """Delete one table; say whether it was there."""
+        """Delete one table; return whether it was there."""
         try:
             self.client.delete_table(DatabaseName=self.name, Name=str(entry.locator["name"]))
         except self.client.exceptions.EntityNotFoundException:
@@ -42,12 +42,15 @@ class GlueDatabase:
 
 
 def key_of(entry: Entry) -> str:
-    """Name a table with its database."""
+    """Return the key of a table: its database and its name."""
     return f"{entry.locator.get('database', '')}/{entry.locator.get('name', '')}"
 
 
 def refusal(entry: Entry, run_id: str, database: GlueDatabase | None) -> str:
-    """Say why a table must not be touched, or nothing: it is in our database, and its name begins as the run's do."""
+    """Return why a table must not be touched, or an empty text.
+
+    It must be in our database, and its name must begin with the tag of the run.
+    """
     tag, name = run_tag(run_id), str(entry.locator.get("name", ""))
     if database is None or entry.locator.get("database") != database.name:
         return f"`{entry.locator.get('database', '')}` is not this environment's Glue database"

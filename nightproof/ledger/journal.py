@@ -30,7 +30,7 @@ __all__ = ["Entry", "Ledger", "carries_tag", "read_entries"]
 
 
 def carries_tag(name: str, run_id: str) -> bool:
-    """Say whether a name is one of this run's: `np-<tag>` or `np_<tag>` whole, so that `np-<tag>x` is another's."""
+    """Return whether a name carries this run's whole tag, `np-<tag>` or `np_<tag>`; `np-<tag>x` is another's."""
     return re.search(rf"(?<![a-z0-9])np[-_]{re.escape(run_tag(run_id))}(?![a-z0-9])", name) is not None
 
 
@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Name the resource for a person."""
+        """Return a description of the resource for people."""
         return f"{self.kind} " + "/".join(str(value) for value in self.locator.values())
 
 
@@ -71,7 +71,7 @@ def read_entries(paths: Iterable[Path]) -> tuple[Entry, ...]:
 
 
 def is_readable(line: bytes) -> bool:
-    """Return whether a line of a journal says what it was written to say."""
+    """Return whether a line of a journal is a valid record."""
     return _record(line) is not None
 
 

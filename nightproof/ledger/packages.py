@@ -1,7 +1,7 @@
-"""What a Quilt package consists of in its registry, read straight from S3.
+"""The parts of a Quilt package in its registry, read straight from S3.
 
-A package is its pointers `.quilt/named_packages/<name>/…`, the manifests those pointers ever named, and the objects
-copied to `<name>/…`. Manifests are shared by content: one that another package names stays.
+A package is its pointers `.quilt/named_packages/<name>/…`, the manifests that those pointers ever named, and the
+objects copied to `<name>/…`. Manifests are shared by content: one that another package names stays.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
-GONE: Final = frozenset({"NoSuchVersion", "NoSuchKey"})  # the listing was older than another's deletion
+GONE: Final = frozenset({"NoSuchVersion", "NoSuchKey"})  # somebody else deleted it after our listing
 TOP_HASH: Final = re.compile(r"[0-9a-f]{64}")
 READERS: Final = 8
 ORPHAN_WINDOW: Final = timedelta(minutes=5)  # longer than any construct may take (120 s), shorter than a night
 
 
 def pointer_prefix(name: str) -> str:
-    """Give the prefix of a package's pointers."""
+    """Return the prefix of a package's pointers."""
     return f"{POINTERS}{name}/"
 
 
 def named_hashes(s3: S3Client, bucket: str, pointers: Iterable[storage.Version]) -> frozenset[str]:
-    """Read the top hashes that pointer versions name; a marker, a damaged one and one gone since name nothing."""
+    """Return the top hashes that pointer versions name; markers, damaged and vanished pointers name none."""
     wanted = [(pointer.key, pointer.version_id) for pointer in pointers if not pointer.is_marker]
 
     def body(pointer: tuple[str, str]) -> str:
@@ -55,22 +55,22 @@ def named_hashes(s3: S3Client, bucket: str, pointers: Iterable[storage.Version])
 
 
 def package_hashes(s3: S3Client, bucket: str, name: str) -> frozenset[str]:
-    """Give every manifest a package ever pointed at, deleted revisions included."""
+    """Return the hashes of all manifests that a package ever pointed at, deleted revisions included."""
     return named_hashes(s3, bucket, storage.versions(s3, bucket, pointer_prefix(name)))
 
 
 def unshared(s3: S3Client, bucket: str, hashes: frozenset[str]) -> frozenset[str]:
-    """Leave out the manifests that a remaining package of the registry still names."""
+    """Return the hashes that no remaining package of the registry names."""
     if not hashes:
         return hashes
     return hashes - named_hashes(s3, bucket, storage.versions(s3, bucket, POINTERS))
 
 
 def orphans(s3: S3Client, bucket: str, intended: Iterable[datetime], sources: frozenset[str]) -> frozenset[str]:
-    """Find manifests of creations that died between manifest and pointer.
+    """Return the hashes of manifests whose creation died between manifest and pointer.
 
-    Ours are those that no pointer names, written within the window after an intent that was never confirmed, and
-    whose every entry lies in one of our `sources` buckets. Anything less certain stays.
+    Ours are those that no pointer names, written within 5 minutes after an intent that was never confirmed. All their
+    entries must lie in our `sources` buckets. Anything less certain stays.
     """
     starts = tuple(intended)
     if not starts:

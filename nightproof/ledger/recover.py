@@ -1,7 +1,7 @@
-"""Recovery of what a ledger no longer says: found again by the run's tag and age, and written down for the cleanup.
+"""Recovery of what a ledger no longer holds: found by the run's tag and age, and recorded for the cleanup.
 
-A ledger is damaged by whatever garbles a file, or lost with the lines that a killed process had not written. The run
-directory names the run, every resource bears the run's tag whole, and nothing of a run is older than its start.
+A ledger can be garbled like any file, or lack the lines that a killed process had not written. The run directory names
+the run, every resource carries the run's whole tag, and nothing of a run is older than its start.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     Found = tuple[str, dict[str, Any]]  # a kind and a locator
 
-MARK: Final = ".recovered"  # a run is looked for once: its directory says so
+MARK: Final = ".recovered"  # marks the directory of a run that was searched: once is enough
 CLOCKS: Final = timedelta(minutes=5)  # how far the clocks of storage and machine may be apart
 
 
 def recover(runs_dir: Path, current: str, context: CleanContext) -> tuple[str, ...]:
-    """Write down what is there of earlier runs with damaged ledgers; return what a reader should know of it."""
+    """Record what exists of earlier runs with damaged ledgers; return sentences about it for the reader."""
     damaged = {path: lines for path in sorted(runs_dir.glob("2*-*")) if (lines := _damage(path, current))}
     if not damaged:
         return ()
@@ -62,7 +62,10 @@ def recover(runs_dir: Path, current: str, context: CleanContext) -> tuple[str, .
 
 
 def _damage(run_dir: Path, current: str) -> int:
-    """Count the unreadable lines of a run's ledgers; a torn last one is none, for its resource was not made yet."""
+    """Return the number of unreadable lines in a run's ledgers.
+
+    A torn last line does not count, because its resource was not created yet.
+    """
     if run_dir.is_symlink() or run_dir.name == current or (run_dir / MARK).exists():
         return 0
     wholes = (path.read_bytes().rpartition(b"\n")[0] for path in ledger_paths(run_dir))
@@ -70,7 +73,7 @@ def _damage(run_dir: Path, current: str) -> int:
 
 
 def _write_down(run_dir: Path, found: Iterable[Found], context: CleanContext) -> int:
-    """Add what bears the run's tag, may be touched, and is in none of its ledgers."""
+    """Record what carries the run's tag, may be touched, and is in none of its ledgers; return how many."""
     known = read_entries(ledger_paths(run_dir))
     ledger = Ledger(run_dir / "ledger.jsonl", run_dir.name)
     number = 0
@@ -85,7 +88,8 @@ def _write_down(run_dir: Path, found: Iterable[Found], context: CleanContext) ->
 
 
 def _stored(run_id: str, stored: dict[str, tuple[storage.Version, ...]]) -> Iterator[Found]:
-    """Give packages and objects whose every version is of the run's time."""
+    """Yield the packages and objects whose every version was written since the run started."""
+    # A run id begins with the UTC time at which the run started.
     born = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) - CLOCKS
     for bucket, versions in stored.items():
         older = {version.key for version in versions if version.modified < born}

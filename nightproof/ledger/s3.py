@@ -1,6 +1,6 @@
-"""S3 as the cleanup needs it: list everything there is of a prefix, delete it, and look again.
+"""S3 for the cleanup: list everything below a prefix, delete it, and list again.
 
-The order and the repetition follow how versioned listings behave while entries go away: one pass is never trusted.
+The order and the repetition follow how versioned listings behave while entries are deleted: one pass is never trusted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def uploads(s3: S3Client, bucket: str, prefix: str) -> tuple[Upload, ...]:
 
 
 def remove_prefix(s3: S3Client, bucket: str, prefix: str, *, exact: bool = False) -> int:
-    """Delete every version, marker and upload of a prefix (or of one key) until a listing is empty; return how many."""
+    """Delete every version, marker and upload of a prefix (or of one key) until a listing is empty; return how many.
+
+    Raise NightproofError if entries are still listed after 5 rounds.
+    """
     removed = 0
     for _ in range(ROUNDS):
         found = [v for v in versions(s3, bucket, prefix) if not exact or v.key == prefix]
