@@ -1,4 +1,4 @@
-"""What is pushed where: the packages of the seeds with their entries, messages and metadata."""
+"""The packages of the seeds with their registries, entries, messages and metadata."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BASELINE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision to push: logical keys to `<dataset>/<path>` of the seeds."""
+    """One revision to push; `entries` map logical keys to `<dataset>/<path>` of the seeds."""
 
     package: str
     label: str
@@ -43,11 +43,11 @@ class Revision:
     _known: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def sources(self) -> set[str]:
-        """Give the datasets that its entries lie in; an empty package is a dataset of its own."""
+        """Return the datasets that hold its entries; an empty package is a dataset of its own."""
         return {source.split("/", 1)[0] for source in self.entries.values()} or {self.package.rsplit("/", 1)[-1]}
 
     def expected(self, pins: Mapping[str, Pin]) -> str:
-        """Give the top hash it must have, computed once: the large packages are asked for it again and again."""
+        """Return the top hash that it must have, computed once: the large packages need it again and again."""
         if id(pins) not in self._known:
             pinned = {key: pins[source] for key, source in self.entries.items()}
             self._known[id(pins)] = top_hash(self.message, self.metadata, pinned)
@@ -55,7 +55,7 @@ class Revision:
 
 
 def baseline(names: Names) -> tuple[Revision, ...]:
-    """Give the baseline revisions in seeding order."""
+    """Return the baseline revisions in seeding order."""
     found: list[Revision] = []
     for dataset in BASELINE:
         for label, entries in _entries(dataset).items():
@@ -77,12 +77,12 @@ def _entries(dataset: str) -> dict[str, dict[str, str]]:
 
 
 def baseline_over(names: Names, datasets: Iterable[str]) -> tuple[Revision, ...]:
-    """Give the baseline revisions whose objects all lie in the given datasets, or among what is always seeded."""
+    """Return the baseline revisions whose objects all lie in the given datasets, or among what is always seeded."""
     return _over(baseline(names), datasets)
 
 
 def tabular_over(names: Names, datasets: Iterable[str]) -> tuple[Revision, ...]:
-    """Give likewise the packages that the Tabulator tables read, in the registry of the data bucket."""
+    """Return the seeded packages that the Tabulator tables read; their registry is the data bucket."""
     sources = {"simple": "simple-csv", "nested": "nested-structure", "events": "tabular"}
     packages = tuple(
         Revision(f"tab/{name}", "latest", names.bucket_data, f"Tabular: {name}", {"tags": ["tabular"]},
@@ -98,7 +98,7 @@ def _over(revisions: tuple[Revision, ...], datasets: Iterable[str]) -> tuple[Rev
 
 
 def bulk(names: Names) -> tuple[Revision, ...]:
-    """Give the large packages, which share the bulk objects, and the one with three revisions."""
+    """Return the large packages, which share the bulk objects, and the one with three revisions."""
     paths = list(FILES[BULK])
     flat = {path.split("/")[1]: f"{BULK}/{path}" for path in paths[:BULK_FILES_EACH]}
     found = [
@@ -113,7 +113,7 @@ def bulk(names: Names) -> tuple[Revision, ...]:
 
 
 def others(names: Names) -> tuple[Revision, ...]:
-    """Give the performance packages and the hidden one."""
+    """Return the performance packages and the hidden one."""
     perf = [
         Revision(f"perf/pkg-{n:03d}", "latest", names.bucket_perf, f"Performance: {n:03d}", {"tags": ["perfpkg"]},
                  {"data.txt": f"perf/pkg-{n:03d}/data.txt"})
@@ -126,12 +126,12 @@ def others(names: Names) -> tuple[Revision, ...]:
 
 
 def bucket_of(dataset: str, names: Names) -> str:
-    """Give the bucket a dataset lies in."""
+    """Return the bucket that holds a dataset."""
     perf = {"perf": names.bucket_perf, BULK: names.bucket_perf}
     special = perf | {"west": names.bucket_west, "secret": names.bucket_private}
     return special.get(dataset, names.bucket_data)
 
 
 def key_of(dataset: str, path: str) -> str:
-    """Give a file's key: below its dataset's name; documents lie beside the dataset their path names."""
+    """Return a file's key: below the name of its dataset; a path of `west` or `documents` is its own key."""
     return path if dataset in {"west", "documents"} else f"{dataset}/{path}"

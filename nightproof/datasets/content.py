@@ -1,4 +1,4 @@
-"""The content of an encoded file: what stays equal when another version of an encoder writes other bytes."""
+"""The content of an encoded file: equal when another version of an encoder writes other bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENT_PINNED: Final = (".parquet", ".png", ".jpg")
 
 
 def content_sha256(path: str, data: bytes) -> str:
-    """Hash what a Parquet file, a PNG or a JPEG holds, as decoded."""
+    """Return the SHA-256 of what a Parquet file, a PNG or a JPEG holds, as decoded."""
     parts = _parquet(data) if path.endswith(".parquet") else _image(data, is_flat=path.endswith(".jpg"))
     sha = hashlib.sha256()
     for part in parts:
@@ -26,7 +26,7 @@ def content_sha256(path: str, data: bytes) -> str:
 
 
 def _parquet(data: bytes) -> Iterator[bytes]:
-    """Give the line of the schema, then every row as canonical CSV."""
+    """Yield the line of the schema, then the rows as canonical CSV, batch by batch."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and only content-pinned files need it
 
     file = pq.ParquetFile(io.BytesIO(data))
@@ -41,7 +41,7 @@ def _cell(value: Any) -> str:
 
 
 def _image(data: bytes, *, is_flat: bool) -> Iterator[bytes]:
-    """Give size and pixels; a lossy picture of one colour counts as that colour when every channel is near it."""
+    """Yield size and pixels; a JPEG counts as the one colour when every channel is within 4 of it."""
     from PIL import Image  # noqa: PLC0415 - heavy, and only content-pinned files need it
 
     with Image.open(io.BytesIO(data)) as picture:

@@ -37,12 +37,12 @@ SPECIAL: Final = "data/special/a b+c#d%25 ü.csv"
 
 
 def generate(dataset: str, path: str) -> bytes:
-    """Give the bytes of one file."""
+    """Return the bytes of one file."""
     return FILES[dataset][path](dataset, path)
 
 
 def exact_csv(dataset: str, path: str, size: int, header: str, row: Callable[[int, Numbers], str]) -> bytes:
-    """Write rows until the next would pass the size less 64 bytes, then pad the last row's note to hit it."""
+    """Return rows up to 64 bytes below the size in bytes; the note of the last row is padded to reach it exactly."""
     numbers = Numbers(dataset, path)
     lines = [header + ",note\n"]
     written = len(lines[0].encode())
@@ -68,24 +68,27 @@ def _sensor_row(number: int, numbers: Numbers) -> str:
 
 
 def simple(size: int) -> Callable[[str, str], bytes]:
-    """Make a CSV of id, name, value, category, timestamp."""
+    """Return a function that makes a CSV file of id, name, value, category, timestamp."""
     return lambda dataset, path: exact_csv(dataset, path, size, "id,name,value,category,timestamp", _simple_row)
 
 
 def sensors(size: int, of: str = "") -> Callable[[str, str], bytes]:
-    """Make a CSV of id, measurement and three sensors; `of` names the stream where two files must be equal."""
+    """Return a function that makes a CSV file of id, measurement and three sensors.
+
+    `of` names the stream where two files must be equal.
+    """
     return lambda dataset, path: exact_csv(
         dataset, of or path, size, "id,measurement,sensor1,sensor2,sensor3", _sensor_row
     )
 
 
 def raw(size: int) -> Callable[[str, str], bytes]:
-    """Make a file that is the raw stream."""
+    """Return a function that makes a file that is the raw stream."""
     return lambda dataset, path: stream(dataset, path, size)
 
 
 def padded_json(size: int, content: dict[str, Any]) -> Callable[[str, str], bytes]:
-    """Make a JSON document, padded by a last member to the exact size."""
+    """Return a function that makes a JSON document, padded by a last member to the exact size."""
 
     def make(_dataset: str, _path: str) -> bytes:
         empty = json.dumps(content | {"padding": ""}, ensure_ascii=False).encode()
@@ -96,7 +99,7 @@ def padded_json(size: int, content: dict[str, Any]) -> Callable[[str, str], byte
 
 
 def records_json(size: int) -> Callable[[str, str], bytes]:
-    """Make a JSON array of records, the last one padded to the exact size."""
+    """Return a function that makes a JSON array of records, the last one padded to the exact size."""
 
     def make(dataset: str, path: str) -> bytes:
         numbers = Numbers(dataset, path)
@@ -117,7 +120,7 @@ def records_json(size: int) -> Callable[[str, str], bytes]:
 
 
 def text(size: int, title: str) -> Callable[[str, str], bytes]:
-    """Make a Markdown text of the exact size."""
+    """Return a function that makes a Markdown text of the exact size."""
 
     def make(dataset: str, path: str) -> bytes:
         numbers = Numbers(dataset, path)
@@ -130,7 +133,7 @@ def text(size: int, title: str) -> Callable[[str, str], bytes]:
 
 
 def parquet(rows: int, *, with_names: bool = False) -> Callable[[str, str], bytes]:
-    """Make a Parquet file of id and value, plain and uncompressed; with names also name and timestamp."""
+    """Return a function that makes a plain, uncompressed Parquet file of id and value (and name and timestamp)."""
 
     def make(dataset: str, path: str) -> bytes:
         import numpy as np  # noqa: PLC0415 - heavy, and only content-pinned files need it
@@ -153,7 +156,7 @@ def parquet(rows: int, *, with_names: bool = False) -> Callable[[str, str], byte
 
 
 def image(kind: str) -> Callable[[str, str], bytes]:
-    """Make a PNG of noise or a JPEG of one colour."""
+    """Return a function that makes a PNG of noise or a JPEG of one colour."""
 
     def make(dataset: str, path: str) -> bytes:
         from PIL import Image  # noqa: PLC0415 - heavy, and only content-pinned files need it
@@ -187,7 +190,7 @@ def _versioned() -> dict[str, Callable[[str, str], bytes]]:
 
 
 def readme(_dataset: str, path: str) -> bytes:
-    """Give the description of a dataset, which people write."""
+    """Return the description of a dataset, which people write."""
     return (Path(__file__).parent / "readme" / path).read_bytes()
 
 
@@ -236,7 +239,7 @@ DECOYED: Final = frozenset({"simple-csv", "mixed-formats", "metadata-rich"})
 
 
 def main(dataset: str, *paths: str) -> None:
-    """Write files to stdout, each after its size; who closes the pipe ends it, without a traceback."""
+    """Write files to stdout, each after its size in 8 bytes; a closed pipe ends the process without a traceback."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for path in paths:
         data = generate(dataset, path)

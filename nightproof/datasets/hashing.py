@@ -1,4 +1,4 @@
-"""Quilt's hashes, by our own algorithm: what a push returns is compared with this."""
+"""Quilt's hashes, in our own implementation: what a push returns is compared with this."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PARTS: Final = 10_000
 
 
 def chunked(data: bytes) -> str:
-    """Give sha2-256-chunked; an empty file is hashed once."""
+    """Return sha2-256-chunked in base64; the parts are 8 MiB, doubled while there would be more than 10,000."""
     part = PART
     while len(data) > part * MAX_PARTS:
         part *= 2
@@ -26,7 +26,7 @@ def chunked(data: bytes) -> str:
 
 
 def top_hash(message: str | None, metadata: dict[str, Any] | None, entries: dict[str, tuple[str, int]]) -> str:
-    """Give a revision's hash; `entries` are (chunked hash, size) by logical key, without entry metadata."""
+    """Return a revision's hash; `entries` are (chunked hash, size in bytes) by logical key, without entry metadata."""
     header: dict[str, Any] = {"version": "v0", "message": message}
     if metadata is not None:
         header["user_meta"] = metadata
@@ -39,7 +39,7 @@ def top_hash(message: str | None, metadata: dict[str, Any] | None, entries: dict
 
 
 def lines_hash(lines: Iterable[dict[str, Any]]) -> str:
-    """Give the hash of a manifest's lines in their order, without the places its entries lie at."""
+    """Return the hash of a manifest's lines, given in their order and without physical keys."""
     digest = hashlib.sha256()
     for line in lines:
         digest.update(_canonical(line))

@@ -1,4 +1,4 @@
-"""What a bucket's versions tell of an object: the newest, those before it, and whether it was deleted."""
+"""The versions of objects in a bucket: the newest, those before it, and whether an object was deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEW: Final = 3
 
 @dataclass(slots=True)
 class Past:
-    """The versions of one key; `newest` is nothing where the object is not there now."""
+    """The versions of one key; `newest` is None if the object is not there now."""
 
     newest: str | None = None
     etag: str = ""
@@ -26,7 +26,7 @@ class Past:
 
 
 def past_of(s3: S3Client, bucket: str, keys: Sequence[str]) -> dict[str, Past]:
-    """List the versions of keys, which are few or share their first folder."""
+    """Return the versions of keys, by key; for more than 3 keys, by listing their whole first folders."""
     found = {key: Past() for key in keys}
     prefixes = keys if len(keys) <= FEW else sorted({f"{key.split('/', 1)[0]}/" for key in keys})
     lister = s3.get_paginator("list_object_versions")

@@ -1,4 +1,4 @@
-"""What else the tests may rely on beside the files: buckets, roles, users and the Athena table."""
+"""What tests may rely on beside the files: buckets, roles, users and the Athena table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def inventory(names: Names) -> dict[str, Any]:
-    """Give the sections of the manifest that no generator makes."""
+    """Return the sections of the manifest that no generator makes."""
     return {"buckets": _buckets(names), "roles": _roles(names), "users": _users(names), "tables": _tables(names)}
 
 

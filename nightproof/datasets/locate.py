@@ -1,4 +1,4 @@
-"""Find the seeds on a target that may not be written: look at every object and package, and note where they lie."""
+"""The seeds on a target that may not be written: every object and package is checked, and its place recorded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Located(NamedTuple):
-    """One seed that was looked for: where, its version when it is there, and what is wrong otherwise."""
+    """One seed that was looked for: its address, its version if it is there, and otherwise what is wrong."""
 
     where: str
     version: str = ""
@@ -49,9 +49,9 @@ def locate(
 ) -> SeedResult:
     """Compare sizes of objects, hashes of packages and configurations of tables with their pins, by reading only.
 
-    Bytes are not read back: the tests compare what they read, and the sum would be 0.6 GB a night.
-    `tables` are the data bucket's Tabulator tables, or nothing where no test of the target reads them.
-    Raises Blocked with the first seed that is not in place, how many there are, and the remedy.
+    Bytes are not read back: the tests compare what they read, and the sum would be 0.6 GB a night. `tables` are the
+    data bucket's Tabulator tables, or None if no test of the target reads them. Raise Blocked with the first seed that
+    is not in place, the number of such seeds, and the remedy.
     """
     started = time.monotonic()
     files = [(dataset, path) for dataset in datasets if dataset != BULK for path in FILES[dataset]]
@@ -88,7 +88,7 @@ def _object(storage: Storage, dataset: str, path: str) -> Located:
 
 
 def _bulk_objects(storage: Storage) -> list[Located]:
-    """Look for the bulk objects by listing them: they are too many to ask for each."""
+    """Return what a listing shows of the bulk objects: they are too many for a request each."""
     bucket = bucket_of(BULK, storage.names)
     pages = storage.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{BULK}/")
     try:

@@ -54,7 +54,7 @@ def read_manifest() -> dict[str, Any]:
 
 @cache
 def pinned() -> dict[str, dict[str, Any]]:
-    """Give the pinned facts of every file by `<dataset>/<path>`; raise Blocked where the bulk is not as pinned."""
+    """Return the pinned facts of every file by `<dataset>/<path>`; raise Blocked if the bulk is not as pinned."""
     facts = _bulk_facts()
     if _bulk_section(facts) != read_manifest()["bulk"]:
         raise Blocked(
@@ -72,7 +72,7 @@ def _listed() -> dict[str, dict[str, Any]]:
 
 @cache
 def _bulk_facts() -> tuple[dict[str, Any], ...]:
-    """Give the facts of the bulk objects: so many and so small that they are generated, and pinned by their sum."""
+    """Return the facts of the bulk objects: too many to list, so they are generated and pinned by their sum."""
     return tuple(describe(BULK, path) for path in FILES[BULK])
 
 
@@ -86,7 +86,7 @@ def _bulk_section(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 @cache
 def pins() -> dict[str, Pin]:
-    """Give chunked hash and size of every file by `<dataset>/<path>`."""
+    """Return chunked hash and size in bytes of every file by `<dataset>/<path>`."""
     return {key: (entry["sha2_256_chunked"], entry["bytes"]) for key, entry in pinned().items()}
 
 
@@ -96,7 +96,7 @@ def update() -> None:
 
 
 def differences() -> list[str]:
-    """Generate every file anew and name what is not as committed; encoded files are compared by their content."""
+    """Generate every file anew and return what is not as committed; encoded files are compared by their content."""
     facts = describe_all()
     for key, committed in _listed().items():
         name = tuple(key.split("/", 1))
@@ -109,7 +109,7 @@ def differences() -> list[str]:
 
 
 def describe_all() -> Facts:
-    """Generate every file, in parallel, and give their facts."""
+    """Generate every file, in parallel, and return their facts."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         jobs = {(name, path): pool.submit(describe, name, path) for name in _entered() for path in FILES[name]}
         return {key: job.result() for key, job in jobs.items()}
@@ -151,7 +151,7 @@ def _text(content: dict[str, Any]) -> str:
 
 
 def describe(dataset: str, path: str) -> dict[str, Any]:
-    """Generate one file and give its facts."""
+    """Generate one file and return its facts."""
     data = generate(dataset, path)
     is_encoded = path.endswith(CONTENT_PINNED)
     fact = {

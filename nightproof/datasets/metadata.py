@@ -1,4 +1,4 @@
-"""The words of the baseline packages: descriptions, tags and the rich document."""
+"""The metadata of the baseline packages: descriptions, tags and the rich document."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ DOCUMENT: Final = "quilt_metadata.json"
 
 
 def metadata_of(dataset: str) -> dict[str, Any]:
-    """Give the metadata of a baseline package."""
+    """Return the metadata of a baseline package."""
     return RICH if dataset == "metadata-rich" else {"description": TEXTS[dataset], "tags": ["baseline"]}
 
 
 def document(_dataset: str, path: str) -> bytes:
-    """Write a package's metadata as the file that lies beside its dataset."""
+    """Return a package's metadata as the file beside its dataset."""
     content = metadata_of(path.split("/", 1)[0])
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,4 +1,4 @@
-"""Bring packages to their pinned revisions: look at pointers, manifests and entries; push again what is wrong."""
+"""Seeding of packages: checks pointers, manifests and entries, and pushes again what is wrong."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ PUSH_S: Final = 5  # one push writes both pointers
 def put_packages(
     storage: Storage, catalog: Catalog, name: str, revisions: Sequence[Revision], *, in_order: bool
 ) -> SeedResult:
-    """Push what is missing or damaged; `in_order` keeps the order and a second between pushes."""
+    """Push what is missing or damaged; `in_order` keeps the order, with at least a second between pushes."""
     started = time.monotonic()
     groups: dict[str, list[Revision]] = {}
     for revision in revisions:
         groups.setdefault(revision.package, []).append(revision)
     with ThreadPoolExecutor(WORKERS) as pool:
         states = dict(zip(groups, pool.map(lambda group: _state(storage, group), groups.values()), strict=True))
+        # A damaged package is pushed again whole: its revisions must keep their order in time.
         again = [revision for revision in revisions if states[revision.package].damage]
         list(pool.map(lambda revision: clear(storage.s3, revision.bucket, revision.package), again))
     with Pusher(storage, catalog) as pusher, ThreadPoolExecutor(1 if in_order else WORKERS) as pool:
@@ -67,14 +68,14 @@ def put_packages(
 
 
 class State(NamedTuple):
-    """What is wrong with a package: nothing, MISSING, or the damage in words; and whether its pointers are noted."""
+    """The damage of a package, which is empty, MISSING or a text, and whether its pointers are recorded."""
 
     damage: str
     is_noted: bool
 
 
 def _state(storage: Storage, revisions: Sequence[Revision]) -> State:
-    """Look at a package, whose revisions are given oldest first."""
+    """Return the state of a package, whose revisions are given oldest first."""
     pointers, noted = pointers_of(storage, revisions[-1]), storage.placement.pointers(revisions[-1].package)
     if not pointers:
         return State("the package was deleted" if noted else MISSING, is_noted=False)
@@ -89,6 +90,7 @@ def _damage(storage: Storage, revisions: Sequence[Revision], pointers: dict[str,
     latest = pointers.pop("latest", "")
     if latest != expected[-1]:
         return "the latest pointer names another revision" if latest else "the latest pointer was deleted"
+    # Tags are Unix seconds as text: a shorter one is older.
     stamped = [pointers[tag] for tag in sorted(pointers, key=lambda tag: (len(tag), tag))]
     lacking = [revision.label for revision, found in zip(revisions, expected, strict=True) if found not in stamped]
     if lacking:
@@ -101,7 +103,7 @@ def _damage(storage: Storage, revisions: Sequence[Revision], pointers: dict[str,
 
 
 def _is_displaced(storage: Storage, revision: Revision) -> bool:
-    """Say whether `latest` was written apart from its revision: searches order packages by its time."""
+    """Return whether `latest` was written more than 5 s apart from its revision: searches sort packages by its time."""
     prefix = f"{POINTERS}{revision.package}/"
     listed = storage.s3.list_objects_v2(Bucket=revision.bucket, Prefix=prefix)["Contents"]
     written = {item["Key"].removeprefix(prefix): item["LastModified"].timestamp() for item in listed}
@@ -127,7 +129,7 @@ def _manifest_state(storage: Storage, revision: Revision, facts: dict[str, Pin])
 
 
 def _is_intact(storage: Storage, source: str, place: str) -> bool:
-    """Say whether an entry names the noted version, or another one with the true bytes."""
+    """Return whether an entry names the recorded version, or another one with the true bytes."""
     if place == uri_of(storage, source):
         return True
     dataset, path = source.split("/", 1)

@@ -1,4 +1,4 @@
-"""placement.json: where the seeds landed on one target; never hashed, rewritten after a repair."""
+"""placement.json: the seed locations on one target; never hashed, rewritten after a repair."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Placement:
-    """Version ids by `<dataset>/<path>` and pointers by package; written in one step.
+    """Version ids by `<dataset>/<path>`, and pointers by package; saved in one step.
 
-    A file that is lost or damaged is as good as empty: the seeding looks for everything and notes it again.
+    A file that is lost or damaged counts as empty: the seeding looks for everything and records it again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,22 +29,22 @@ class Placement:
         self._found: dict[str, Any] = found or {"packages": {}}
 
     def version(self, dataset: str, path: str) -> str | None:
-        """Give the version that holds the true bytes."""
+        """Return the version that holds the true bytes, or None if none is recorded."""
         entry = self._found.get(f"{dataset}/{path}")
         return str(entry["version_id"]) if entry else None
 
     def put(self, dataset: str, path: str, version: str) -> None:
-        """Note a file's version."""
+        """Record a file's version."""
         with self._lock:
             self._found[f"{dataset}/{path}"] = {"version_id": version}
 
     def pointers(self, package: str) -> dict[str, str] | None:
-        """Give a package's pointers as noted, or nothing when it was never in place."""
+        """Return a package's recorded pointers, Unix second to top hash, or None if it was never in place."""
         found: dict[str, str] | None = self._found["packages"].get(package, {}).get("pointers")
         return found
 
     def put_pointers(self, package: str, pointers: dict[str, str]) -> None:
-        """Note a package's pointers: Unix second to top hash."""
+        """Record a package's pointers: Unix second to top hash."""
         with self._lock:
             self._found["packages"][package] = {"pointers": pointers}
 
@@ -58,7 +58,7 @@ class Placement:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Read the file; give nothing when it is not what `save` writes, and an empty placement when there is none."""
+    """Return the file's content: empty if there is no file, None if it is not what `save` writes."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         packages = found.pop("packages")
@@ -70,5 +70,5 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return {"packages": {}}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        pass  # whatever stands there, it is rebuilt
+        pass  # whatever is there, it is rebuilt
     return None

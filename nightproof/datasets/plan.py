@@ -30,7 +30,7 @@ Job = tuple[str, "Callable[[], SeedResult]"]
 
 
 def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[str]) -> tuple[Job, ...]:
-    """Give the jobs; the catalog is asked for at the first package job only."""
+    """Return the jobs; `catalog` is not called before the first package job."""
     require_known(datasets)
     wanted = [*datasets, *ALWAYS]
     found: list[Job] = [(name, lambda name=name: put_dataset(storage, name)) for name in wanted]  # type: ignore[misc]
@@ -57,7 +57,7 @@ def jobs(storage: Storage, catalog: Callable[[], Catalog], datasets: Sequence[st
 
 
 def require_known(datasets: Sequence[str]) -> None:
-    """Raise UsageError for a dataset that no generator makes."""
+    """Raise UsageError for a dataset without a generator."""
     known = (*DATASETS, BULK)
     unknown = sorted(set(datasets) - set(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""Push packages: half through the catalog's packageConstruct, half by the quilt3 library."""
+"""Pushes of packages: half through the catalog's packageConstruct, half by the quilt3 library."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ POINTERS: Final = ".quilt/named_packages/"
 MANIFESTS: Final = ".quilt/packages/"
 DELETED: Final = "test-user/deleted-pkg"
 TIMEOUT_S: Final = 120
-APART_S: Final = 1.1  # a pointer is named after its second
+APART_S: Final = 1.1  # a pointer is named after the second of its push
 CONSTRUCT: Final = (
     "mutation PackageConstruct($params: PackagePushParams!, $src: PackageConstructSource!) {"
     " packageConstruct(params: $params, src: $src) { __typename ... on PackagePushSuccess { revision { hash } }"
@@ -62,7 +62,7 @@ class Catalog:
     child_env: Mapping[str, str]
 
     def ask(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Send one operation and give its data; raise Blocked when there is none."""
+        """Send one operation and return its data; raise Blocked if there is none."""
         try:
             answer = requests.post(
                 f"{self.registry_url}/graphql",
@@ -80,7 +80,7 @@ class Catalog:
         return found
 
     def construct(self, bucket: str, name: str, message: str, metadata: Any, entries: Mapping[str, str]) -> str:
-        """Make a revision of objects by their addresses; give its hash, or what the catalog said instead."""
+        """Create a revision of objects by their URIs; return its hash, or the catalog's error instead."""
         params = {"bucket": bucket, "name": name, "message": message, "userMeta": metadata}
         listed = [{"logicalKey": key, "physicalKey": uri} for key, uri in entries.items()]
         arm = self.ask(CONSTRUCT, {"params": params, "src": {"entries": listed}})["packageConstruct"]
@@ -88,7 +88,7 @@ class Catalog:
 
 
 class Pusher:
-    """Pushes revisions; its quilt3 child starts with the first that needs it and ends with it."""
+    """A pusher of revisions; its quilt3 child starts with the first revision that needs it and ends with the pusher."""
 
     def __init__(self, storage: Storage, catalog: Catalog) -> None:
         self._storage = storage
@@ -104,13 +104,13 @@ class Pusher:
         self._stack.close()
 
     def push_apart(self, revision: Revision) -> None:
-        """Push in another second than the last one, so that times tell the order."""
+        """Push in another second than the last push, so that the times of pointers tell the order."""
         await_value(lambda: time.monotonic() >= self._last + APART_S, 2 * APART_S)
         self.push(revision)
         self._last = time.monotonic()
 
     def push(self, revision: Revision) -> None:
-        """Push one revision and compare its hash with the precomputed one."""
+        """Push one revision; raise Blocked unless its hash is the precomputed one."""
         places = {key: uri_of(self._storage, source) for key, source in revision.entries.items()}
         if revision.by_quilt3:
             self._library = self._library or self._stack.enter_context(Library(self._catalog.child_env))
@@ -150,7 +150,7 @@ class Library:
         self._stack.close()
 
     def push(self, revision: Revision, places: Mapping[str, str]) -> str:
-        """Push one revision by reference and give its hash."""
+        """Push one revision by reference and return its hash; raise Blocked if there is none within 120 s."""
         request = {
             "name": revision.package, "registry": f"s3://{revision.bucket}", "message": revision.message,
             "metadata": revision.metadata, "entries": places,
@@ -175,16 +175,16 @@ class Library:
 
 
 def uri_of(storage: Storage, source: str) -> str:
-    """Give the address and noted version of a seed's object."""
+    """Return the URI of a seed's object, with the version that was recorded."""
     dataset, path = source.split("/", 1)
     version = storage.placement.version(dataset, path)
     return f"s3://{bucket_of(dataset, storage.names)}/{quote(key_of(dataset, path))}?versionId={version}"
 
 
 def pointers_of(storage: Storage, revision: Revision) -> dict[str, str]:
-    """Give the pointers of a revision's package: `latest` or a Unix second, to a top hash.
+    """Return the pointers of a revision's package: `latest` or a Unix second, to a top hash.
 
-    Those that name the revision itself are known by their ETag and not read, where it is the MD5 of the body.
+    Pointers to the revision itself are recognised by their ETag and not read, where the ETag is the MD5 of the body.
     """
     prefix, own = f"{POINTERS}{revision.package}/", revision.expected(pins())
     etag = f'"{hashlib.md5(own.encode(), usedforsecurity=False).hexdigest()}"'
@@ -213,7 +213,7 @@ def _listed(s3: S3Client, bucket: str, prefix: str) -> dict[str, str]:
 
 
 def note_pointers(storage: Storage, revisions: Sequence[Revision]) -> None:
-    """Keep the pointer times: the order of a search depends on them."""
+    """Record the pointer times: the order of a search depends on them."""
     wanted = {revision.package: revision for revision in revisions}
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(partial(pointers_of, storage), wanted.values())
@@ -223,7 +223,7 @@ def note_pointers(storage: Storage, revisions: Sequence[Revision]) -> None:
 
 
 def create_and_delete(storage: Storage, catalog: Catalog, bucket: str) -> None:
-    """Leave the traces of a package that once existed, so that listings which show the dead are noticed."""
+    """Leave the traces of a package that once existed, so that listings that show deleted packages are noticed."""
     if not storage.s3.list_object_versions(Bucket=bucket, Prefix=f"{POINTERS}{DELETED}/").get("DeleteMarkers"):
         catalog.construct(bucket, DELETED, "Baseline: deleted", None, {})
     clear(storage.s3, bucket, DELETED)

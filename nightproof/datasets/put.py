@@ -1,4 +1,4 @@
-"""Put datasets in place: look first, by version and by byte; generate and upload only what is missing or damaged."""
+"""Seeding of datasets: compares versions and bytes first; generates and uploads only what is missing or damaged."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One file that is not as noted; `was_there` tells damage from a first seeding, `intact` is a version to keep."""
+    """A file that is not as recorded; `was_there` tells damage from a first seeding, `intact` is a version to keep."""
 
     path: str
     reason: str
@@ -77,7 +77,7 @@ class Finding:
 
 
 def put_dataset(storage: Storage, dataset: str) -> SeedResult:
-    """Bring one dataset to its pinned content and say what that took."""
+    """Bring one dataset to its pinned content and return what that took."""
     started = time.monotonic()
     findings = inspect(storage, dataset)
     missing = [finding.path for finding in findings if not finding.intact]
@@ -100,7 +100,7 @@ def put_dataset(storage: Storage, dataset: str) -> SeedResult:
 
 
 def _repairs(storage: Storage, dataset: str, findings: list[Finding]) -> tuple[str, ...]:
-    """Name every damaged object; those that are intact and were only not noted make one line."""
+    """Return a line for each damaged object, and one for all objects that are intact but were not recorded."""
     named = [f"{dataset}/{f.path}: {f.reason}" for f in findings if f.was_there and not f.intact]
     noted = [finding for finding in findings if finding.intact]
     why = "could not be read" if storage.placement.is_damaged else "did not name their versions"
@@ -113,7 +113,7 @@ def _size(dataset: str, paths: list[str]) -> int:
 
 
 def inspect(storage: Storage, dataset: str) -> list[Finding]:
-    """Compare every file with its pin: newest version, and all bytes read back."""
+    """Compare every file with its pin: the newest version, and the bytes read back."""
     past = past_of(storage.s3, bucket_of(dataset, storage.names), [key_of(dataset, path) for path in FILES[dataset]])
     with ThreadPoolExecutor(WORKERS) as pool:
         found = pool.map(
@@ -136,7 +136,10 @@ def _inspect_file(storage: Storage, dataset: str, path: str, past: Past) -> Find
 
 
 def _is_true(storage: Storage, dataset: str, path: str, version: str, etag: str) -> bool:
-    """Read one version back; of the bulk objects one in a hundred, and those of which the store lists another MD5."""
+    """Return whether one version holds the pinned bytes, by reading it back.
+
+    Of the bulk objects, one in a hundred is read, and each for which the store lists another MD5.
+    """
     if dataset == BULK and not path.endswith(SAMPLED):
         data = generate(dataset, path)
         if hashlib.md5(data, usedforsecurity=False).hexdigest() == etag:
@@ -154,7 +157,7 @@ def _damage(known: str | None, past: Past) -> str:
 
 
 def digest(storage: Storage, dataset: str, path: str, version: str) -> str:
-    """Read one version from end to end; what cannot be read has no digest."""
+    """Return the SHA-256 of one version, read from end to end, or an empty text if it cannot be read."""
     sha = hashlib.sha256()
     bucket = bucket_of(dataset, storage.names)
     try:
@@ -168,7 +171,7 @@ def digest(storage: Storage, dataset: str, path: str, version: str) -> str:
 
 
 def _upload(storage: Storage, dataset: str, paths: list[str]) -> int:
-    """Generate and send in a few streams, each file after the other, so that memory stays small."""
+    """Generate and send in up to 4 streams, one file at a time in each, to save memory; return the bytes sent."""
     tally = Tally(dataset, paths)
 
     def send(share: list[str]) -> None:
@@ -183,7 +186,7 @@ def _upload(storage: Storage, dataset: str, paths: list[str]) -> int:
 
 
 class Tally:
-    """Counts what was sent, and tells it at every tenth of the files where they are worth a line."""
+    """A counter of what was sent, announced at every tenth of the files if they have 1 MB or more in all."""
 
     def __init__(self, dataset: str, paths: list[str]) -> None:
         self.sent = 0
@@ -205,7 +208,7 @@ class Tally:
 
 
 def _made(dataset: str, paths: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Generate files: in a process of their own where there is much to make, which ends with its pipe."""
+    """Generate files; 2 MB or more in a child process that exits when its pipe closes."""
     if _size(dataset, paths) < WORTH_A_PROCESS:
         yield from ((path, generate(dataset, path)) for path in paths)
         return
@@ -217,7 +220,7 @@ def _made(dataset: str, paths: list[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _send(storage: Storage, dataset: str, path: str, data: bytes) -> tuple[str, int]:
-    """Upload one file, after a decoy where stale reads must show; return its version and the bytes sent."""
+    """Upload one file, after a decoy where a stale read must show; return its version and the bytes sent."""
     _require_pinned(dataset, path, data)
     bucket, key = bucket_of(dataset, storage.names), key_of(dataset, path)
     sent = 0
@@ -231,25 +234,26 @@ def _send(storage: Storage, dataset: str, path: str, data: bytes) -> tuple[str, 
 
 
 def _put(s3: S3Client, bucket: str, key: str, data: bytes) -> str:
-    """Upload bytes, large ones in parts, and give the version they got."""
+    """Upload bytes, large ones in parts, and return the version id that they got."""
     kind = KINDS.get(PurePosixPath(key).suffix, "application/octet-stream")
     if len(data) < PART:
         made = s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=kind, ChecksumAlgorithm="SHA256")
         return made.get("VersionId", "null")
     extra = {"ChecksumAlgorithm": "SHA256", "ContentType": kind}
     s3.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra, Config=TRANSFER)
+    # upload_fileobj does not return the version id.
     return s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
 
 
 def _abort_unfinished(s3: S3Client, bucket: str, key: str) -> None:
-    """Take away what a killed seeding sent of this object: parts are kept, and paid for, until somebody does."""
+    """Abort what a killed seeding left of this object's upload: S3 keeps the parts, and bills them, until then."""
     found = s3.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads", [])
     for upload in (upload for upload in found if upload["Key"] == key):
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
 
 def _require_pinned(dataset: str, path: str, data: bytes) -> None:
-    """Raise Blocked where a generator gives other bytes: a package's hash covers them, also of encoded files."""
+    """Raise Blocked if a generator returns other bytes: a package's hash covers them, also of encoded files."""
     fact = pinned()[f"{dataset}/{path}"]
     if hashlib.sha256(data).hexdigest() == fact["sha256"]:
         return

@@ -1,6 +1,6 @@
 """A child process that pushes packages by reference with the quilt3 library; a line of JSON in, a top hash out.
 
-It ends with the pipe, in the middle of a push too: what its starter does not wait for must not appear later.
+It ends with the pipe, in the middle of a push too: a push that nobody waits for any more must not appear later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import quilt3
 
 
 def push(request: dict[str, Any]) -> str:
-    """Push one package and give its hash."""
+    """Push one package and return its hash."""
     package = quilt3.Package()
     for key, uri in request["entries"].items():
         package.set(key, uri)

@@ -11,12 +11,12 @@ FRACTION: Final = 2**32
 
 
 def seed_text(dataset: str) -> str:
-    """Give the text that a dataset's seed is the hash of."""
+    """Return the text whose hash is a dataset's seed."""
     return f"nightproof:{DATA_VERSION}:{dataset}"
 
 
 def stream(dataset: str, path: str, size: int) -> bytes:
-    """Give the first `size` bytes of a file's own stream."""
+    """Return the first `size` bytes of a file's own stream."""
     seed = hashlib.sha256(f"{seed_text(dataset)}:{path}".encode())
     key = seed.digest()
     blocks = -(-size // DIGEST)
@@ -33,7 +33,7 @@ class Numbers:
         self._buffer = b""
 
     def text(self) -> str:
-        """Give the next number as text."""
+        """Return the next number as text."""
         if not self._buffer:
             self._buffer = hashlib.sha256(self._key + self._counter.to_bytes(8, "big")).digest()
             self._counter += 1

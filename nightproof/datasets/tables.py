@@ -1,4 +1,4 @@
-"""The Tabulator tables of the data bucket: what each is made of, and how it is put in place."""
+"""The Tabulator tables of the data bucket: their definitions and their seeding."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _rows(path: str, data: bytes) -> int:
 
 
 def described(names: Names) -> dict[str, Any]:
-    """Give what the manifest says of the tables."""
+    """Return the section of the manifest about the tables."""
     return {
         table.name: {
             "bucket": names.bucket_data, "config": table.config, "package": table.package, "rows": table.rows(),
@@ -116,7 +116,7 @@ def described(names: Names) -> dict[str, Any]:
 
 
 def put_tables(catalog: Catalog, names: Names, datasets: Iterable[str]) -> SeedResult:
-    """Set the tables that are missing or have another configuration; others on the bucket are left alone."""
+    """Set the tables that are missing or configured differently; other tables of the bucket are left alone."""
     started = time.monotonic()
     tables = tables_over(names, datasets)
     stored = stored_tables(catalog, names)
@@ -133,13 +133,13 @@ def put_tables(catalog: Catalog, names: Names, datasets: Iterable[str]) -> SeedR
 
 
 def tables_over(names: Names, datasets: Iterable[str]) -> tuple[Table, ...]:
-    """Give the tables whose packages are seeded."""
+    """Return the tables whose packages are seeded."""
     seeded = {revision.package for revision in tabular_over(names, datasets)}
     return tuple(table for table in TABLES if table.package in seeded)
 
 
 def stored_tables(catalog: Catalog, names: Names) -> dict[str, str]:
-    """Give the configurations of the data bucket's tables, by name; a bucket that the catalog lacks has none."""
+    """Return the configurations of the data bucket's tables, by name; a bucket that the catalog lacks has none."""
     bucket = catalog.ask(LIST, {"bucket": names.bucket_data})["bucketConfig"]
     return {table["name"]: table["config"] for table in (bucket or {}).get("tabulatorTables", [])}
 
