@@ -1,1 +1,1 @@
-"""Benchmarks: what the testbed's catalog costs beside the quilt3 library that reads the same from S3."""
+"""Benchmarks: the testbed's catalog beside quilt3, and nightproof beside plain pytest."""

@@ -1,8 +1,8 @@
-"""Load the catalog with many clients that only read, and do the same reads through quilt3.
+"""Load the catalog with many read-only clients, and do the same reads through quilt3.
 
 `python -m bench.catalog_load`. The mix is 50 % directory listing, 20 % package information, 20 % search, 10 % flat map
 of all entries. The catalog's clients are plain HTTP connections, so that the numbers are the server's; those of quilt3
-are threads of the library. Ends with 1 when any answer was an error.
+are threads of the library. The exit status is 1 when any answer was an error.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ DOCUMENTS: Final = {
 REFUSED: Final = re.compile(rb'"errors"|"(data|package|revision|searchPackages)":\s*null')
 TIMEOUT_S: Final = 120
 Read = tuple[str, str, str, str]  # operation, package, path, words
-Ask = Callable[[Read], str]  # gives what is wrong with the answer, if anything
+Ask = Callable[[Read], str]  # returns the problem of the answer, or ""
 
 
 @dataclass(slots=True)
 class Load:
-    """What the clients of one side measured."""
+    """Measurements of all clients of one side."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     problems: Counter[str] = field(default_factory=Counter)
@@ -65,12 +65,12 @@ class Load:
 
     @property
     def number(self) -> int:
-        """Give how many reads were answered."""
+        """Return the number of answered reads."""
         return sum(len(values) for values in self.seconds.values())
 
 
 def reads(seed: int) -> Iterator[Read]:
-    """Give an endless sequence of reads in the mix, the same for the same client on every side."""
+    """Yield an endless sequence of reads in the mix; the same seed yields the same sequence."""
     chance = random.Random(seed)  # noqa: S311 - a schedule, no secret
     while True:
         operation = chance.choices(list(MIX), weights=list(MIX.values()))[0]
@@ -79,7 +79,7 @@ def reads(seed: int) -> Iterator[Read]:
 
 
 def load(make: Callable[[], Ask], clients: int, seconds: float) -> Load:
-    """Let clients read as fast as they are answered; `make` gives each its own way of asking."""
+    """Read from `clients` threads without pause for `seconds`; `make` returns each thread's own client."""
     found, lock = Load(), threading.Lock()
     begin = time.monotonic()
 
@@ -115,7 +115,7 @@ class Wire:
         self._connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
 
     def __call__(self, read: Read) -> str:
-        """Ask one question; give what is wrong with the answer, if anything."""
+        """Send one read; return the problem of its answer, or ""."""
         operation, package, path, words = read
         variables: dict[str, Any] = {"bucket": self._bucket, "name": package, "hash": "latest"}
         if operation == "dir listing":
@@ -136,13 +136,13 @@ class Wire:
 
 
 class Library:
-    """The same reads through quilt3."""
+    """A client that does the same reads through quilt3."""
 
     def __init__(self, ops: Any, registry: str) -> None:
         self._ops, self._registry = ops, registry
 
     def __call__(self, read: Read) -> str:
-        """Ask one question; give what is wrong with the answer, if anything."""
+        """Do one read; return the problem of its answer, or ""."""
         try:
             self._ask(*read)
         except QuiltOpsError as error:
@@ -182,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def report(sides: dict[str, Load], clients: int) -> str:
-    """Give the table of both sides, with the ratio of the medians."""
+    """Return the table of both sides with the ratio of the medians, the rates and the errors."""
     catalog, library = sides["catalog"], sides["quilt3"]
     rows = []
     for operation in MIX:

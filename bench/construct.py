@@ -32,20 +32,20 @@ BACKENDS: Final = ("platform", "quilt3")
 
 
 def entries(bucket: str, number: int) -> list[dict[str, Any]]:
-    """Give as many entries as asked for, of the seeded sources."""
+    """Return `number` package entries that point to the seeded sources."""
     names = (f"dir_{i // FILES_OF_A_FOLDER:02}/file_{i % FILES_OF_A_FOLDER:03}.bin" for i in range(number))
     return [{"logical_key": name, "physical_key": f"s3://{bucket}/bulk-src/{name}"} for name in names]
 
 
 def timed(act: Callable[[], Any]) -> tuple[float, Any]:
-    """Give seconds and answer."""
+    """Return the call's seconds and its result."""
     begin = time.monotonic()
     answer = act()
     return time.monotonic() - begin, answer
 
 
 def construct(ops: QuiltOps, number: int) -> tuple[float, str]:
-    """Construct a package in the work registry, remove it, and give the seconds of construction and the hash."""
+    """Construct a package in the work registry and delete it; return the seconds of the construction and the hash."""
     registry = f"s3://{setting('QUILT_TEST_BUCKET_WORK')}"
     name, sources = f"np-bench/construct-{secrets.token_hex(4)}", entries(setting("QUILT_TEST_BUCKET_PERF"), number)
     seconds, made = timed(lambda: ops.create_package_revision(name, registry, sources, message="benchmark"))
@@ -56,14 +56,14 @@ def construct(ops: QuiltOps, number: int) -> tuple[float, str]:
 
 
 def browse(ops: QuiltOps) -> tuple[float, int]:
-    """Browse the package with 1,000 files in one directory; give the median seconds of five and the files."""
+    """Browse a package with 1,000 files in one directory five times; return the median seconds and the file count."""
     registry = f"s3://{setting('QUILT_TEST_BUCKET_PERF')}"
     found = [timed(lambda: len(ops.browse_content(WALL, registry))) for _ in range(5)]
     return middle([seconds for seconds, _ in found]), found[0][1]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure both backends and print the table; 1 when a limit is passed or the backends disagree."""
+    """Measure both backends and print the table; return 1 when a limit is exceeded or the backends disagree."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--entries", type=int, default=10_000)
     number = parser.parse_args(arguments).entries

@@ -1,4 +1,4 @@
-"""A pytest plugin that writes down what plain pytest reports; pytest and the standard library only.
+"""A pytest plugin that records what plain pytest reports; imports only pytest and the standard library.
 
 It runs in the suite's interpreter and knows nothing of nightproof: it is the other side of a comparison. With
 `PLAIN_PEERS` it also notes which tests connect to another process, found by the listener's entry in /proc.
@@ -25,7 +25,7 @@ LISTEN = "0A"
 
 
 class Recorder:
-    """Writes one JSON line for each thing that happened."""
+    """Writes one JSON line per event."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -33,17 +33,17 @@ class Recorder:
         self._test = ""
 
     def note(self, kind: str, **fields: Any) -> None:
-        """Write one line; a forked child's words are not those of this session."""
+        """Write one line; a forked child writes nothing, as its events are not this session's."""
         if os.getpid() == self._owner:
             self._file.write(json.dumps({"kind": kind, "time": time.time(), **fields}) + "\n")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what could not be collected."""
+        """Note a collection error or skip."""
         if not report.passed:
             self.note("collect", nodeid=report.nodeid, outcome=report.outcome, text=str(report.longrepr)[-500:])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the tests that are to run, with their files."""
+        """Note the collected tests with their files."""
         self.note("tests", tests=[[item.nodeid, str(item.path)] for item in session.items])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -59,11 +59,11 @@ class Recorder:
                   sub=type(report) is not pytest.TestReport, duration=report.duration, text=text)  # fmt: skip
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Note the end."""
+        """Note the session's exit status."""
         self.note("end", exit=int(exitstatus))
 
     def connected(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Note a connection to another process, as an audit hook."""
+        """Note a connection to another process; an audit hook."""
         if event == "socket.connect" and self._test:
             address = arguments[1]
             if isinstance(address, tuple) and len(address) >= ADDRESS_AND_PORT and not _is_own(address):
@@ -71,7 +71,7 @@ class Recorder:
 
 
 def _is_own(address: tuple[Any, ...]) -> bool:
-    """Say whether nobody listens there, or this process or one that it started."""
+    """Return whether the address is local and its listener is none, this process or a child of it."""
     if not str(address[0]).startswith(LOCAL):
         return False
     inodes = {f"socket:[{inode}]" for inode in _listeners(int(address[1]))}
@@ -101,7 +101,7 @@ def _holds(pid: int, inodes: set[str]) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to write, in the first pytest of this environment only: a suite may run pytest itself."""
+    """Start to record, in the first pytest of this environment only: a suite may run pytest itself."""
     path = os.environ.pop("PLAIN_LOG", "")
     if path:
         file = Path(path).open("w", buffering=1, encoding="utf-8")  # noqa: SIM115 - open as long as the session

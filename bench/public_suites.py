@@ -55,13 +55,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RECORDER: Final = Path(__file__).with_name("plain_recorder.py")
-SHARED: Final = ("--continue-on-collection-errors", "--maxfail=0", "-v", "--color=no")  # what a cell gives pytest too
+SHARED: Final = ("--continue-on-collection-errors", "--maxfail=0", "-v", "--color=no")  # a cell passes these too
 WORST: Final = ("passed", "xpassed", "xfailed", "skipped", "failed", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A folder with tests and how they are run; `name` begins its ids, `library` and `version` are for people."""
+    """A folder with tests and how to run them; `name` begins its test ids, `library` and `version` are for people."""
 
     path: Path
     name: str
@@ -73,21 +73,21 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class PlainRun:
-    """What plain pytest did, and to which other processes its tests connected."""
+    """The result of plain pytest, with the other processes that each test connected to."""
 
     side: Side
     peers: Mapping[str, tuple[str, ...]]
 
 
 class Took(NamedTuple):
-    """What a run took: seconds by the wall and of the processor."""
+    """Seconds of a run: wall clock and CPU."""
 
     whole_s: float
     cpu_s: float
 
 
 class Clock:
-    """Measures from its making on; the processor's time is that of children which have ended."""
+    """Measures from its creation on; CPU time is that of child processes that have ended."""
 
     def __init__(self) -> None:
         self._begun = self._now()
@@ -98,12 +98,12 @@ class Clock:
         return Took(time.monotonic(), used.ru_utime + used.ru_stime)
 
     def took(self) -> Took:
-        """Return what passed."""
+        """Return the time since creation."""
         return Took(*(now - then for now, then in zip(self._now(), self._begun, strict=True)))
 
 
 def run_plain(suite: Suite, folder: Path, *, peers: bool = False) -> PlainRun:
-    """Run plain pytest as a person would, in the person's own environment, and read what it reported."""
+    """Run plain pytest in the user's own environment, and read what it reported."""
     folder.mkdir(parents=True)
     log = folder / "plain.jsonl"
     shutil.copy(RECORDER, folder / RECORDER.name)
@@ -122,7 +122,7 @@ def run_plain(suite: Suite, folder: Path, *, peers: bool = False) -> PlainRun:
 
 
 def _wait(command: Sequence[str], env: Mapping[str, str], suite: Suite, output: Path) -> None:
-    """Run pytest in a session of its own and let nothing of it live on; one that takes too long ends the command."""
+    """Run pytest in a session of its own and kill its process group afterwards; a timeout ends the command."""
     with output.open("w") as file, subprocess.Popen(
         command, cwd=project_root(suite.path), env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
         start_new_session=True,
@@ -159,7 +159,7 @@ def _read_plain(suite: Suite, lines: Sequence[dict[str, Any]], took: Took) -> Pl
 
 
 def _end_of(line: dict[str, Any]) -> str:
-    """Return pytest's own word for a report."""
+    """Return pytest's own outcome of a report."""
     if line["outcome"] == "failed":
         return "failed" if line["when"] == "call" else "error"
     if line["xfail"]:
@@ -174,7 +174,7 @@ def _test_id(suite: Suite, nodeid: str, path: str) -> str:
 
 
 def run_ours(suite: Suite, folder: Path, declared: catalogue.SuiteCatalogue) -> Side:
-    """Run the declared tests through a cell and judge them, their skips registered as an update from a run does."""
+    """Run the declared tests through a cell and judge them; skips are registered as `catalogue --from-run` does."""
     plan = CellPlan(
         suite.path,
         suite.name,
@@ -200,7 +200,7 @@ def run_ours(suite: Suite, folder: Path, declared: catalogue.SuiteCatalogue) -> 
 
 
 def compare_suite(suite: Suite, rounds: int, folder: Path, say: Callable[[str], None]) -> Comparison:
-    """Run both sides in turn, the order changed each round, after one run that only watches connections."""
+    """Run both sides in alternating order, after one plain run that only records connections."""
     say(f"{suite.library}: collecting")
     declared = catalogue.collect(suite.path, world=suite.world)
     say(f"{suite.library}: {len(declared.tests)} tests; watching the connections of plain pytest")
@@ -219,7 +219,7 @@ def compare_suite(suite: Suite, rounds: int, folder: Path, say: Callable[[str], 
 
 
 def left_out(path: Path, only: Sequence[str]) -> tuple[str, ...]:
-    """Return the pytest arguments that leave out every test file which no pattern fits."""
+    """Return a pytest `--ignore` argument for every test file that matches no pattern."""
     files = [*path.rglob("test_*.py"), *path.rglob("*_test.py")] if only else []
     names = ((file, file.relative_to(path).as_posix()) for file in files)
     return tuple(f"--ignore={file}" for file, name in names if not any(fnmatch(name, pattern) for pattern in only))
@@ -259,23 +259,23 @@ def suite_at(path: Path, given: argparse.Namespace) -> Suite:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Says what is being done, behind which suite of how many it is."""
+    """Prints progress lines, each behind the suite's number."""
 
     place: str
 
     def __call__(self, text: str) -> None:
-        """Write one line beside the results."""
+        """Print one line to stderr, beside the results on stdout."""
         print(self.place, text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
 
 
 def written(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
-    """Return the comparisons as JSON holds them."""
+    """Return the comparisons as JSON data."""
     extra = ("ratio", "cpu_ratio", "per_test_ms", "broken")
     return [asdict(one) | {name: getattr(one, name) for name in extra} for one in comparisons]
 
 
 def report(found: Sequence[Comparison], given: argparse.Namespace) -> None:
-    """Show the table and every broken rule, and write what was asked for."""
+    """Print the table and every broken rule; write the requested files."""
     shown = table(HEAD, [row(one) for one in found])
     print("\n".join([shown, *(sentence for one in found for sentence in one.broken)]))  # noqa: T201 - its output
     if given.json:

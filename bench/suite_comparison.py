@@ -1,4 +1,4 @@
-"""Compare how each test of a suite ended in plain pytest and what verdict it got from nightproof: no I/O."""
+"""Comparison of each test's outcome in plain pytest with its verdict from nightproof; no I/O."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ AGREES: Final[dict[str, frozenset[str]]] = {
     "xfailed": frozenset({"quarantined"}),
     "xpassed": frozenset({"quarantined"}),
 }
-SLOW_TEST_S: Final = 0.050  # from here on the ratio counts, below it the milliseconds per test
+SLOW_TEST_S: Final = 0.050  # from here on the ratio limit applies, below it the milliseconds per test
 RATIO_LIMIT: Final = 1.3
 PER_TEST_LIMIT_MS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One run of one side: how each test ended and why, and what it took.
+    """One run of one side: each test's outcome and reason, and its times.
 
-    `tests_s` is from the first test's start to the session's end, `cpu_s` the processor's time of all processes.
+    `tests_s` is from the first test's start to the session's end, `cpu_s` the CPU seconds of all processes.
     """
 
     ends: Mapping[str, str]
@@ -42,7 +42,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One test whose verdict does not fit how it ended in plain pytest."""
+    """A test whose verdict does not match its outcome in plain pytest."""
 
     test: str
     plain: str
@@ -52,9 +52,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a suite's rounds say; `unstable` are tests that plain pytest itself ended in several ways.
+    """The result of a suite's rounds.
 
-    `reached` are hollow tests that connected to another process, with the peers.
+    `unstable` are the tests with several outcomes in plain pytest itself. `reached` are hollow tests that connected to
+    another process, with its addresses.
     """
 
     suite: str
@@ -76,22 +77,22 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Return how many times as long a whole run takes with nightproof."""
+        """Return the duration of a whole run with nightproof, as a multiple of plain pytest's."""
         return self.ours_s / self.plain_s if self.plain_s else 0.0
 
     @property
     def per_test_ms(self) -> float:
-        """Return what nightproof adds to a test, from the first test's start to the session's end."""
+        """Return the milliseconds that nightproof adds per test, from the first test's start to the session's end."""
         return 1000 * (self.ours_tests_s - self.plain_tests_s) / self.tests if self.tests else 0.0
 
     @property
     def cpu_ratio(self) -> float:
-        """Return the same of the processor's time, which a busy machine leaves alone."""
+        """Return the same ratio of CPU time, which does not depend on the machine's load."""
         return self.ours_cpu_s / self.plain_cpu_s if self.plain_cpu_s else 0.0
 
     @property
     def is_slow(self) -> bool:
-        """Return whether the suite's tests take so long that the ratio is what counts."""
+        """Return whether a test takes at least 50 ms on average, so that the ratio limit applies."""
         return bool(self.tests) and self.plain_tests_s / self.tests >= SLOW_TEST_S
 
     @property
@@ -112,7 +113,7 @@ class Comparison:
 def compare(
     suite: str, version: str, plain: Sequence[Side], ours: Sequence[Side], peers: Mapping[str, tuple[str, ...]]
 ) -> Comparison:
-    """Return the comparison of equally many rounds of both sides; every round of ours must fit plain pytest."""
+    """Return the comparison of all rounds; the verdict of every nightproof round must match plain pytest."""
     names = sorted({name for side in (*plain, *ours) for name in side.ends})
     unstable = tuple(name for name in names if len({side.ends.get(name, ABSENT) for side in plain}) > 1)
     stable = [name for name in names if name not in set(unstable)]
@@ -143,7 +144,7 @@ def compare(
 
 
 def _disagreement(name: str, plain: str, ours: Sequence[Side]) -> Disagreement | None:
-    """Return the first verdict that does not fit; a test that one side alone knows fits nothing."""
+    """Return the first verdict that does not match, or None; a test that only one side knows never matches."""
     for side in ours:
         verdict = side.ends.get(name, ABSENT)
         if verdict not in AGREES.get(plain, frozenset()):

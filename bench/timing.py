@@ -1,4 +1,4 @@
-"""What every benchmark needs: who signs in, percentiles, and a table with ratios beside the absolute times."""
+"""Shared by all benchmarks: sign-in, percentiles, and tables with ratios beside absolute times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def setting(name: str) -> str:
-    """Give one variable of the target; a missing one ends the benchmark with the remedy."""
+    """Return a variable of the target; a missing one ends the benchmark with the remedy."""
     value = os.environ.get(name, "")
     if not value:
         raise SystemExit(f"The variable `{name}` is not set: export what `nightproof testbed` prints, then run again.")
@@ -26,7 +26,7 @@ def setting(name: str) -> str:
 
 
 def sign_in(backend: str) -> QuiltOps:
-    """Give a backend, signed in as the test user."""
+    """Return a backend, signed in as the test user."""
     return create_quilt_ops(
         backend,
         catalog_url=setting("QUILT_TEST_CATALOG_URL"),
@@ -37,22 +37,22 @@ def sign_in(backend: str) -> QuiltOps:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Give the value below which a share of the values lies, by nearest rank."""
+    """Return the value below which a share (0 to 1) of the values lies, by nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def middle(values: Sequence[float]) -> float:
-    """Give the median."""
+    """Return the median."""
     return float(median(values))
 
 
 def ratio(one: float, other: float) -> str:
-    """Say how many times as long the one takes as the other."""
+    """Return how many times as long `one` takes as `other`, as text."""
     return f"{one / other:.2f}" if other else "–"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Give a Markdown table."""
+    """Return a Markdown table."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])

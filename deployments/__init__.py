@@ -1,1 +1,1 @@
-"""How nightproof is started: command line, supervisor, profiles."""
+"""Ways to start nightproof: command line, supervisor, profiles."""

@@ -1,7 +1,7 @@
-"""Alerts of the supervisor: each is kept as a file, told once where people are told, and tried again until it is.
+"""Alerts of the supervisor, each kept as a file until it is delivered.
 
-They are delivered in a thread of their own, so that the watch goes on whatever the other side answers. What still lies
-in the folder `alerts` of the state directory was told to nobody.
+An alert is sent once per key to Slack, and retried until it arrives or the tries run out. A thread of its own delivers,
+so a slow or silent Slack never holds up the watch. A file still in `alerts/` of the state directory reached nobody.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Pending:
-    """An alert that nobody was told yet."""
+    """An alert that has not been delivered."""
 
     message: SlackMessage
     path: Path
@@ -50,7 +50,7 @@ class _Pending:
 
 
 def tell(profile: Profile, secrets: Secrets, key: str, sentence: str) -> SlackDelivery:
-    """Tell one sentence from a command that ends afterwards, within one budget of time; return what became of it."""
+    """Deliver one sentence from a command that ends afterwards, within one time budget; return the delivery."""
     told = Redactor(secrets.values()).text(" ".join(sentence.split()))
     path = _place(profile.state_dir.absolute() / "alerts", key)
     return create_notifier(profile.slack, secrets, path, is_alert=True).deliver(_message(told))
@@ -65,7 +65,7 @@ def _place(folder: Path, key: str) -> Path:
 
 
 class Alerts:
-    """Tells each alert once; an outage is logged, and tried again with growing pauses."""
+    """Delivers each alert once; logs an outage and retries with growing pauses."""
 
     def __init__(self, profile: Profile, secrets: Secrets, first_pause_s: float = FIRST_PAUSE_S) -> None:
         self.folder = profile.state_dir.absolute() / "alerts"
@@ -80,7 +80,7 @@ class Alerts:
         self._thread.start()
 
     def send(self, key: str, sentence: str) -> None:
-        """Hand a sentence over unless the same key was before; return at once."""
+        """Queue a sentence unless its key was queued before; return at once."""
         if key in self._keys:
             return
         self._keys.add(key)
@@ -88,18 +88,18 @@ class Alerts:
         log.warning("%s", told)
         announce("alert", told)  # Prefect silences the log of the process that it is imported into
         message, path = _message(told), _place(self.folder, key)
-        keep(path, message, self._settings.channel, NOT_CONFIGURED)  # also what a supervisor that is killed leaves
+        keep(path, message, self._settings.channel, NOT_CONFIGURED)  # on disk before a kill can lose it
         self._pending.append(_Pending(message, path))
 
     def flush(self) -> bool:
-        """Wait until each alert was tried once, for at most one budget of time; return whether each was."""
+        """Wait, for at most one time budget, until each alert was tried once; return whether each was."""
         try:
             return await_value(lambda: all(alert.tries for alert in list(self._pending)), self._settings.budget_s)
         except TimeoutError:
             return False
 
     def stop(self) -> None:
-        """Try once what was not tried yet, then deliver no more."""
+        """Try each untried alert once, then end the deliveries."""
         self.flush()
         self._is_over.set()
 

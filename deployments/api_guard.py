@@ -1,7 +1,8 @@
-"""The Prefect server's application behind a guard that answers its own Host and Origin alone.
+"""The Prefect server's application behind a guard that accepts only its own Host and Origin.
 
-A page in a browser of this machine reaches loopback too. CORS does not stop it: a simple request is carried out before
-the browser hides the answer, and a name that resolves to 127.0.0.1 makes the page an origin of its own.
+A web page in a browser on this machine can reach loopback too, and CORS does not prevent the request. The server
+carries out a simple request before the browser hides the answer. With DNS rebinding (a name that resolves to 127.0.0.1)
+the page even counts as same-origin.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class OwnNameOnly:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is for us and from us; all else meets no code of the application."""
+        """Pass a permitted request on; a refused one reaches no code of the application."""
         status = 0 if scope["type"] == "lifespan" else self._refusal(scope)
         if not status:
             await self._app(scope, receive, send)
@@ -50,7 +51,7 @@ class OwnNameOnly:
 
 
 def own_hosts(url: str) -> frozenset[str]:
-    """Return the names under which a server on loopback is reached."""
+    """Return the values of the Host header under which a server on loopback is reached."""
     port = urlsplit(url).port
     return frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
 

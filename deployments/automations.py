@@ -1,4 +1,4 @@
-"""What the server does by itself when a run ends badly or falls silent: upserted by name at every start."""
+"""Prefect automations that crash silent or stuck runs; upserted by name at every start."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
 
-HEARTBEAT_S: Final = 30  # the least that Prefect allows; a dead run is found within three of them
+HEARTBEAT_S: Final = 30  # Prefect's minimum; a dead run is found within three heartbeats
 SILENCE: Final = timedelta(seconds=3 * HEARTBEAT_S)
-# Each watch names every event of its phase: any event of a run satisfies what the one before it expects.
+# Each watch lists every event of its phase: any later event of the run satisfies the expectation of an earlier one.
 RUNNING: Final = frozenset({"prefect.flow-run.Running", "prefect.flow-run.heartbeat"})
 STARTING: Final = frozenset(
     {
@@ -32,7 +32,7 @@ RUNS: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"
 
 
 def upsert_all() -> tuple[str, ...]:
-    """Create or renew our automations; give their names. Who is told of a bad end is the supervisor's business."""
+    """Create or update our automations and return their names. The supervisor alerts about bad ends, not the server."""
     wanted = [
         _silent("nightproof zombie", RUNNING),
         _silent("nightproof stuck pending", STARTING),
@@ -44,7 +44,7 @@ def upsert_all() -> tuple[str, ...]:
 
 
 def _silent(name: str, after: frozenset[str], within: timedelta = SILENCE) -> Automation:
-    """Return the automation that crashes a run which nothing was heard of after one of these events."""
+    """Return an automation that crashes a run when none of its events follows one of `after` within `within`."""
     trigger = EventTrigger(
         posture=Posture.Proactive,
         threshold=1,
@@ -60,7 +60,7 @@ def _silent(name: str, after: frozenset[str], within: timedelta = SILENCE) -> Au
 
 
 def _delete_former_alert() -> None:
-    """Delete the server's own alert, which told what the supervisor tells too, and the webhook in its block."""
+    """Delete the server's own alert and its webhook block; the supervisor now sends that alert."""
     with suppress(ValueError):
         former: Any = Automation.read(name="nightproof bad end")
         former.delete()

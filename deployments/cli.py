@@ -1,4 +1,4 @@
-"""The command line: what a person or a CI job starts. Errors are one sentence; exit codes have one meaning each.
+"""The command line, for a person or a CI job. Errors are one sentence; each exit code has one meaning.
 
 0 GREEN or AMBER, 1 RED, 2 BLOCKED or a night that could not begin, 3 wrong usage or a locked environment,
 130 and 143 interrupted.
@@ -37,7 +37,7 @@ EXIT_BLOCKED: Final = 2
 EXIT_USAGE: Final = 3
 EXIT_SIGINT: Final = 130
 EXIT_SIGTERM: Final = 143
-# typer brings its own click and exports only leaves of its exceptions: this is the base of those that users cause.
+# typer vendors click and exports only the leaf exceptions; this is the base class of those that users cause.
 WrongCommandLine: Final[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app = typer.Typer(help="Nightly end-to-end verification whose green means something.", no_args_is_help=True)
@@ -77,13 +77,13 @@ def init(
     *,
     as_json: Json = False,
 ) -> None:
-    """Set a suite up for its first night: write its profile, suite.toml and lock, and say what was found."""
+    """Set a suite up for its first night: write its profile, suite.toml and lock, and report what was found."""
     typer.echo(commands.init(path, tuple(url or ()), python, profile, as_json=as_json))
 
 
 @app.command(epilog="Example: nightproof doctor --profile embedded --json")
 def doctor(profile: Profile = "embedded", *, as_json: Json = False) -> None:
-    """Say what a night would need here and what can run, changing nothing."""
+    """Check the requirements of a night here and count the tests that could run; changes nothing."""
     with terminal.shown():
         found, is_well = commands.doctor(profile, as_json=as_json)
     typer.echo(found)
@@ -115,7 +115,7 @@ def cleanup(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only the plan is shown.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show, or delete, what earlier runs left behind; what is still there afterwards makes the exit status 1."""
+    """Show, or delete, what earlier runs left behind; exit status 1 if any of it is still there afterwards."""
     with terminal.shown():
         text, is_clean = commands.cleanup(profile, run_id, min_age_hours, apply=apply, as_json=as_json)
     typer.echo(text)
@@ -172,7 +172,7 @@ def prune(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only the plan is shown.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bound the state directory: old runs keep report.json and their open ledgers, nothing else."""
+    """Limit the state directory: old runs keep report.json and their open ledgers, nothing else."""
     typer.echo(commands.prune(profile, keep_days, apply=apply, as_json=as_json))
 
 
@@ -193,7 +193,7 @@ def prove(
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask again what an earlier call found killed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Prove that red is possible: every declared defect must turn the tests named for it red."""
+    """Prove that the tests can fail: every declared defect must turn the tests named for it red."""
     chosen = Selection(tuple(defect or ()), tuple(suite or ()), tuple(backend or ()), test, sample, seed)
     with terminal.shown(), running.termination():
         shown, is_proven = commands.prove(profile, chosen, Options(jobs, time_factor, fresh), as_json=as_json)
@@ -222,7 +222,7 @@ def main() -> None:
     streams.secure()
     code = _guarded()
     if server_loss():
-        # Prefect's threads would try for minutes to reach it; all that the night had to say is written.
+        # Prefect's threads would retry the dead server for minutes; the night's results are already on disk.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

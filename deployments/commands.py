@@ -1,4 +1,4 @@
-"""What the commands do, as functions that give text: the command line prints, nobody else does."""
+"""The commands as functions that return text; only the command line prints."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 def doctor(profile_given: str, *, as_json: bool) -> tuple[str, bool]:
-    """Diagnose; give text and whether every required check holds."""
+    """Diagnose; return the text and whether every required check passed."""
     told = load(profile_given)
     diagnosis = diagnose(make_plan(told.profile, Choice(), new_run_id(), profile_given), told.secrets)
     shown = json.dumps(diagnosis.as_data(), indent=2) if as_json else render(diagnosis)
@@ -62,7 +62,7 @@ def doctor(profile_given: str, *, as_json: bool) -> tuple[str, bool]:
 
 
 def seed(profile_given: str, *, as_json: bool) -> str:
-    """Seed the target; give one line per seed."""
+    """Seed the target; return one line per seed, and one per repair."""
     told = load(profile_given, for_tests=False)
     with opened(told.profile, told.secrets, "seed") as target:
         results = seed_target(target, lambda name, done, of: announce("seed", name, done, of))
@@ -79,7 +79,7 @@ def _seed_lines(result: SeedResult) -> list[str]:
 
 
 def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) -> None:
-    """Serve the testbed until a signal; show the environment as `export` lines once it is ready."""
+    """Serve the testbed until a signal; show its environment as `export` lines once it is ready."""
     told = load(profile_given, for_tests=False)
     profile = told.profile
     if profile.target != "embedded":
@@ -96,7 +96,7 @@ def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) ->
 def cleanup(
     profile_given: str, run_id: str | None, min_age_hours: int, *, apply: bool, as_json: bool
 ) -> tuple[str, bool]:
-    """Plan or do the cleanup of earlier runs; give the text, and whether nothing that was to go is still there."""
+    """Plan or run the cleanup of earlier runs; return the text and whether no resource leaked."""
     told = load(profile_given, for_tests=False)
     result = clean_earlier(
         told.profile, told.secrets,
@@ -110,7 +110,7 @@ def cleanup(
 
 
 def report(profile_given: str, run_id: str, *, as_json: bool) -> str:
-    """Give a run's report as text or as it stands in report.json; a killed run gets its report now."""
+    """Return a run's report as text or as the JSON of report.json; a killed run's report is written now."""
     path = _runs_dir(profile_given) / run_id / "report.json"
     if run_id != "latest" and not RUN_ID.fullmatch(run_id):
         raise UsageError(f"`{run_id}` is no run id: give one that `nightproof history` lists, or `latest`.")
@@ -127,7 +127,7 @@ def _runs_dir(profile_given: str) -> Path:
 
 
 def init(path: Path, urls: Sequence[str], python: Path | None, profile: Path | None, *, as_json: bool) -> str:
-    """Set a suite up for its first night; give what was found and what comes next."""
+    """Set a suite up for its first night; return the findings and the next steps."""
     setup = set_up(path, urls, python, profile)
     return json.dumps(words.as_data(setup), indent=2) if as_json else words.render(setup)
 
@@ -135,7 +135,7 @@ def init(path: Path, urls: Sequence[str], python: Path | None, profile: Path | N
 def catalogue(
     paths: tuple[Path, ...], profile_given: str, *, update: bool, from_run: str, as_json: bool
 ) -> tuple[str, bool]:
-    """Compare suites with their lock or write it; give text and whether lock and suites agree."""
+    """Compare suites with their lock, or write it; return the text and whether lock and suites agree."""
     if from_run and not update:
         raise UsageError("`--from-run` tells what to register in the lock: add `--update`.")
     profile = load_profile(profile_given)
@@ -173,7 +173,7 @@ def _catalogue_one(
 
 
 def _skips_of(run_dir: Path, suite: catalogues.SuiteCatalogue) -> dict[str, str]:
-    """Give what a run saw skipped or expected to fail, by test id; raise UsageError for a run that is not there."""
+    """Return why a run skipped tests or expected failures, by test id; raise UsageError if the run does not exist."""
     if not run_dir.is_dir():
         raise UsageError(f"There is no run `{run_dir}`: give a run id, or `latest`.")
     found: dict[str, str] = {}
@@ -230,14 +230,14 @@ def up(profile_given: str, port: int, *, show: Callable[[str], None]) -> None:
 
 
 def down(profile_given: str) -> str:
-    """Ask the supervisor to end, and wait for it."""
+    """Ask the supervisor to stop, and wait until it has."""
     from deployments.stopping import stop_supervisor  # noqa: PLC0415 - as above
 
     return stop_supervisor(load_profile(profile_given).state_dir)
 
 
 def prove(profile_given: str, selection: Selection, options: Options, *, as_json: bool) -> tuple[str, bool]:
-    """Run the suite proof; give text and whether every named test was killed."""
+    """Run the suite proof; return the text and whether every named test was killed."""
     told = load(profile_given, for_tests=False)
     summary = run_proof(told.profile, told.secrets, selection, options)
     shown = json.dumps(summary.as_data(), indent=2) if as_json else proofs.text(summary)

@@ -1,4 +1,4 @@
-"""Whether the Prefect server answers at all; this module imports no Prefect, which would ask the server itself."""
+"""Health checks of the Prefect server, without Prefect: importing it would itself call the server."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Final
 
 import httpx
 
-SILENT_S: Final = 60.0  # an alert within 120 s has room for a round and a delivery
+SILENT_S: Final = 60.0  # with one round and one delivery the alert arrives within 120 s
 CALL_S: Final = 10.0  # a busy machine is not a dead one
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What somebody should be told; the key stays the same while it lasts."""
+    """A sentence for an alert; its key stays the same while the trouble lasts."""
 
     key: str
     sentence: str
 
 
 class Pulse:
-    """Asks the server for its health, and remembers since when it has been silent."""
+    """Requests the server's health and remembers since when it has been silent."""
 
     def __init__(self, api: str, silent_s: float = SILENT_S) -> None:
         self._url = f"{api}/health"
-        # One client for all rounds: making one costs more than the question. A new connection each time is the point.
+        # One client for all rounds: building one costs more than the request. Each check must connect anew.
         self._client = httpx.Client(timeout=CALL_S, limits=httpx.Limits(max_keepalive_connections=0))
         self._silent_s = silent_s
         self._since = 0.0
         self.is_there = True
 
     def check(self) -> Trouble | None:
-        """Ask once, for a few seconds; return a trouble once the silence lasts too long."""
+        """Request the health once (10 s at most); return a trouble once the silence reaches the limit, else None."""
         try:
             self.is_there = self._client.get(self._url).status_code == httpx.codes.OK
         except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""Run one night in this process: a Prefect server of our own, the flow, and the report it leaves."""
+"""Run one night in this process: a Prefect server for it, the flow, and its report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DRAIN_S: Final = 10.0
 
 
 def run_night(profile_given: str, choice: Choice) -> tuple[RunReport, Path]:
-    """Run the nightly flow; give its report and the page to open.
+    """Run the nightly flow; return its report and the path of its page.
 
     Raises UsageError before anything is started, and Interrupted when a signal left no report.
     """
@@ -70,7 +70,7 @@ def _no_report(plan: RunPlan) -> str:
 
 @contextmanager
 def prefect_api(plan: RunPlan) -> Iterator[None]:
-    """Point this process at the supervisor's server when there is one, else at a server for this run alone.
+    """Point this process at the supervisor's server if one runs, else at a server for this run alone.
 
     Prefect reads its settings at import, so nothing may import it before this.
     """
@@ -95,7 +95,7 @@ def prefect_api(plan: RunPlan) -> Iterator[None]:
 
 
 def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
-    """Run the flow; give the name of the signal that ended it, or nothing. Its own fault is raised again."""
+    """Run the flow; return the name of the signal that ended it, or "". Raise the flow's own NightproofError again."""
     try:
         from flows.nightly import nightly  # noqa: PLC0415 - imports Prefect, which reads its settings at import
     except (ImportError, SyntaxError) as error:
@@ -112,7 +112,7 @@ def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
     except Interrupted as interrupted:
         return interrupted.signal_name
     except httpx.HTTPError as error:
-        # The run's record in Prefect is lost; the report on disk is what counts, and its absence is told by the caller.
+        # Only Prefect's record of the run is lost. The report on disk counts; the caller raises if it is missing.
         announce("prefect", f"the server failed: {str(error).splitlines()[0]}")
         return ""
     fault = None if state.is_completed() else state.result(raise_on_failure=False)
@@ -122,7 +122,7 @@ def _run_flow(plan: RunPlan, profile_given: str, choice: Choice) -> str:
 
 
 def _drain() -> None:
-    """Let Prefect send what it still holds; afterwards it would try for a minute to reach a server that is gone."""
+    """Send Prefect's queued events and logs; later it would retry for a minute against a stopped server."""
     if "prefect" not in sys.modules:
         return
     from prefect.events.worker import EventsWorker  # noqa: PLC0415 - Prefect reads its settings at import
@@ -134,7 +134,7 @@ def _drain() -> None:
 
 @contextmanager
 def termination() -> Iterator[None]:
-    """Turn SIGTERM into Interrupted; while a flow runs Prefect handles it first and then hands it back to us."""
+    """Turn SIGTERM into Interrupted. While a flow runs, Prefect handles the signal first and then raises it again."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

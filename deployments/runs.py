@@ -1,4 +1,4 @@
-"""Flow runs as the supervisor sees them through the API: stale, late, stuck, and to be cancelled."""
+"""Flow runs through Prefect's API: finding, crashing stale ones, scheduling and cancelling."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from nightproof.profile import Profile
 
 POOL: Final = "nightproof"
-PAGE: Final = 200  # what the server gives at most
+PAGE: Final = 200  # the server's maximum
 ACTIVE: Final = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
 CANCEL_DEADLINE_S: Final = 60.0
 
 
 def find(*states: StateType, pool: str = "") -> list[FlowRun]:
-    """Return the runs that are in one of these states, all pages of them; with a pool only those that it was given."""
+    """Return all runs in one of these states, from every page; with `pool`, only the runs of that work pool."""
     wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states))))
     pools = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])) if pool else None
     found: list[FlowRun] = []
@@ -53,8 +53,8 @@ def find(*states: StateType, pool: str = "") -> list[FlowRun]:
 def crash_stale(among: Collection[UUID] | None = None) -> frozenset[UUID]:
     """Crash the worker's runs that claim to be active although their processes are gone; return the orphans.
 
-    An orphan is a run whose process outlives its worker for a moment: it ends itself, and says how. Ask for the
-    orphans again by naming them; what a new worker is starting meanwhile is none of them.
+    An orphan is a run whose process outlives its worker for a moment; it ends itself and reports its own state. Pass
+    the orphans as `among` to check them again: runs that a new worker is starting meanwhile are then left alone.
     """
     active = [run for run in find(*ACTIVE, pool=POOL) if among is None or run.id in among]
     orphans = frozenset(run.id for run in active if (run.infrastructure_pid or "").isdigit() and _lives(run))
@@ -70,7 +70,7 @@ def _lives(run: FlowRun) -> bool:
 
 
 def schedule_nightly(profile: Profile) -> None:
-    """Give the nightly the profile's schedule and environment."""
+    """Set the profile's cron schedule and time zone on the nightly deployment."""
     schedule = CronSchedule(cron=profile.cron, timezone=profile.timezone)
     with get_client(sync_client=True) as client:
         nightly = client.read_deployment_by_name("nightly/nightly")
@@ -79,7 +79,7 @@ def schedule_nightly(profile: Profile) -> None:
 
 
 def cancel_active(deadline_s: float = CANCEL_DEADLINE_S) -> tuple[str, ...]:
-    """Cancel what the worker has active and wait until it has ended; return the names of runs that did not."""
+    """Cancel the worker's active runs and wait for their end; return the names of runs that did not end in time."""
     with get_client(sync_client=True) as client:
         for run in find(StateType.RUNNING, StateType.PENDING, pool=POOL):
             is_running = run.state_type is StateType.RUNNING

@@ -1,4 +1,4 @@
-"""A Prefect server of our own: in the project's folder, on loopback, silent, and ended with us."""
+"""A Prefect server of this project: home in the state directory, on loopback, quiet, and stopped with its starter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from nightproof.waiting import await_value
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE_S: Final = 180.0  # a busy machine; a server that ends is told at once
+PATIENCE_S: Final = 180.0  # enough for a busy machine; a server that ends is reported at once
 TELL_EVERY_S: Final = 10.0
 STOP_GRACE_S: Final = 15.0
 QUIET: Final = {
@@ -55,7 +55,7 @@ class Server:
 
     @property
     def api(self) -> str:
-        """What goes into PREFECT_API_URL."""
+        """Return the value of PREFECT_API_URL."""
         return f"{self.url}/api"
 
     def stop(self) -> None:
@@ -64,7 +64,7 @@ class Server:
 
 
 def environment(home: Path, api: str = "", auth: str = "") -> dict[str, str]:
-    """Return the variables that keep Prefect in our folder and quiet, and let a client of the API in."""
+    """Return the variables that keep Prefect in our folder, silence it, and give API clients address and login."""
     client = {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": auth}
     return QUIET | {"PREFECT_HOME": str(home)} | {name: value for name, value in client.items() if value}
 
@@ -77,15 +77,15 @@ def new_auth() -> str:
 def start(
     state_dir: Path, *, with_services: bool, port: int = 0, auth: str = "", patience_s: float = PATIENCE_S
 ) -> Server:
-    """Start a server and wait until it is healthy; raise Blocked at once, with its last line, when it ends instead.
+    """Start a server and wait until it is healthy; raise Blocked with its last log line as soon as it ends instead.
 
-    Without services nothing is scheduled and no automation acts: enough for one run in this process. Whoever lacks
-    `auth`, by default a fresh one that only this process knows, is let in nowhere.
+    Without services nothing is scheduled and no automation acts: enough for one run in this process. Every request
+    needs `auth` (user:password); by default a fresh one is made, which only this process knows.
     """
     home = state_dir / "prefect"
     private_folder(home)
     try:
-        # Two servers that migrate one new database at the same moment end each other.
+        # Two servers that migrate one new database at the same time crash each other.
         with FileLock(home / "start.lock", timeout=patience_s, mode=FILE, thread_local=False):
             services = {} if with_services else NO_SERVICES
             return _start(home, port or free_port(), auth or new_auth(), services, patience_s)
@@ -124,7 +124,7 @@ def _start(home: Path, port: int, auth: str, services: dict[str, str], patience_
 
 
 def _await_health(server: Server, log: Path, before: int, patience_s: float) -> None:
-    """Wait for the first good answer, and tell now and then that it is still awaited."""
+    """Wait for the first healthy answer; announce every 10 s that the server is still awaited."""
     end = time.monotonic() + patience_s
     while True:
         left_s = end - time.monotonic()
@@ -140,21 +140,21 @@ def _await_health(server: Server, log: Path, before: int, patience_s: float) -> 
 
 
 def _note(log: Path, text: str) -> int:
-    """Add a line of ours to the server's log, so that it is never empty; return its size with that line."""
+    """Append our own line to the server's log, so that it is never empty; return the log's size after it."""
     with private_file(log).open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {text}\n")
         return file.tell()
 
 
 def _last_line(log: Path, before: int) -> str:
-    """Return the last line that this start wrote, which an earlier one's must not be taken for."""
+    """Return the last line of the log since offset `before`, so that no line of an earlier start is quoted."""
     lines = log.read_bytes()[before:].decode(errors="replace").splitlines()
     said = [line.strip() for line in lines if line.strip()]
     return said[-1] if said else "it wrote nothing"
 
 
 def _doors(url: str, auth: str) -> dict[str, str]:
-    """Return where the server is found and whom it lets in."""
+    """Return the server's variables for its addresses, its login and its allowed origins."""
     return {
         URL_VARIABLE: url,
         "PREFECT_UI_API_URL": f"{url}/api",
@@ -186,7 +186,7 @@ def _is_healthy(server: Server, log: Path, before: int) -> bool:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Give the wanted port if it is free on loopback, else any free one."""
+    """Return the wanted port if it is free on loopback, else any free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

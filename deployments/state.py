@@ -1,4 +1,4 @@
-"""What the supervisor wrote about itself in the state directory."""
+"""The supervisor's files in the state directory: note, lock and login."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class SupervisorNote:
 
     @property
     def api(self) -> str:
-        """The address of the server's API."""
+        """Return the address of the server's API."""
         return f"{self.url}/api"
 
 
 def note_path(state_dir: Path) -> Path:
-    """Give the place of the note."""
+    """Return the path of the note."""
     return state_dir / "supervisor.json"
 
 
 @contextmanager
 def place(state_dir: Path) -> Iterator[None]:
-    """Hold the place of the one supervisor; raise UsageError naming who has it. The kernel frees it, however we die."""
+    """Hold the lock of the one supervisor; raise UsageError naming its holder. The kernel frees it however we die."""
     make_state_dir(state_dir)
     lock = FileLock(_lock_path(state_dir), mode=FILE, thread_local=False)
     try:
@@ -61,14 +61,15 @@ def place(state_dir: Path) -> Iterator[None]:
 
 
 def write_note(state_dir: Path, note: SupervisorNote) -> None:
-    """Leave the note for `down` and `run`."""
+    """Write the note that `down` and `run` read."""
     write_atomic(note_path(state_dir), json.dumps(asdict(note)))
 
 
 def read_note(state_dir: Path) -> SupervisorNote | None:
-    """Give the note of a supervisor that is alive.
+    """Return the note of a live supervisor, or None.
 
-    A dead one's note counts as none, also when its process id is by now somebody else's: `down` sends a signal there.
+    The lock decides, not the process id: a dead supervisor's id may belong to another process by now, and `down` sends
+    a signal to it.
     """
     if not _lock_path(state_dir).exists():
         return None
@@ -80,12 +81,12 @@ def read_note(state_dir: Path) -> SupervisorNote | None:
 
 
 def auth_path(state_dir: Path) -> Path:
-    """Return where the login of the supervisor's server is kept, for its owner only."""
+    """Return the path of the server's login, a file that only its owner can read."""
     return state_dir / "prefect" / "login"
 
 
 def kept_auth(state_dir: Path, make: Callable[[], str]) -> str:
-    """Return the login of the supervisor's server: made at its first start and kept, so that it is pasted once."""
+    """Return the login of the supervisor's server. The first start makes and keeps it, so a user enters it once."""
     path = auth_path(state_dir)
     kept = path.read_text(encoding="ascii").strip() if path.is_file() else ""
     if kept:

@@ -20,7 +20,7 @@ DEADLINE_S: Final = 120.0  # a cancelled night cleans up before it ends
 
 
 def stop_supervisor(state_dir: Path, deadline_s: float = DEADLINE_S) -> str:
-    """End the supervisor of a state directory; it cancels runs, then stops worker and server."""
+    """Stop the supervisor of a state directory: it cancels runs, then stops worker and server."""
     note = read_note(state_dir)
     if note is None:
         return "No supervisor is running."

@@ -1,7 +1,8 @@
-"""Standard streams as a night needs them: open, and never the reason why it ends in another way.
+"""Standard streams that are always open and never fail.
 
-A closed descriptor is the next one that a pipe gets, which then is no pipe to the child that expects it. A terminal
-that went away, a reader that stopped reading and a full disk fail in the middle of a night, or after it.
+A pipe would get a closed descriptor 0 to 2, and the child would then lose it. A vanished terminal, a reader that
+stopped reading or a full disk would raise an error during a night or after it. That error would change how the night
+ends.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ STREAMS: Final = 3
 
 
 class _Unfailing(io.FileIO):
-    """A descriptor that leads nowhere once it cannot be written to."""
+    """A file descriptor that is redirected to /dev/null at its first failed write."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write, or from the first failure on drop everything."""
+        """Write; drop this and everything later from the first failure on."""
         try:
             return super().write(data) or 0
         except OSError:
@@ -35,7 +36,7 @@ class _Unfailing(io.FileIO):
 
 
 def secure() -> None:
-    """Open what is closed of descriptors 0 to 2, and let writing to the standard streams never fail."""
+    """Open each closed descriptor of 0 to 2 on /dev/null, and make stdout and stderr never raise on a write."""
     for number in range(STREAMS):
         try:
             os.fstat(number)
@@ -43,7 +44,7 @@ def secure() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - the lowest free one is `number`
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
-    # What somebody else put in their place, a test's capture for one, stays.
+    # Leave a replacement alone, for example the capture of a test.
     if sys.stdout is sys.__stdout__:
         sys.stdout = _unfailing(1, sys.__stdout__)
     if sys.stderr is sys.__stderr__:

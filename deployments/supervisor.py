@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
     """Start everything, watch until a signal, and leave no process behind."""
     told = load(profile_given)
-    make_plan(told.profile, Choice(), new_run_id(), profile_given)  # what no night could run is refused now
+    make_plan(told.profile, Choice(), new_run_id(), profile_given)  # refuse at once what no night could run
     profile, state_dir = told.profile, told.profile.state_dir
     with place(state_dir), ExitStack() as ends:
         auth = kept_auth(state_dir, servers.new_auth)
@@ -87,7 +87,7 @@ def serve(profile_given: str, port: int, show: Callable[[str], None]) -> None:
 
 
 class Supervisor:
-    """Owns the worker and looks at it, and at the runs, every few seconds."""
+    """Owns the worker; checks it, the server and the runs every few seconds."""
 
     def __init__(self, profile: Profile, secrets: Secrets, server: Server) -> None:
         self.profile = profile
@@ -101,7 +101,7 @@ class Supervisor:
         self.orphans: frozenset[UUID] = frozenset()
 
     def prepare(self) -> None:
-        """Clear what a dead supervisor left, set schedule and automations, start the worker."""
+        """Crash the runs of a dead supervisor, set schedule and automations, start the worker."""
         from deployments import automations  # noqa: PLC0415 - Prefect reads its settings at import
         from deployments import runs  # noqa: PLC0415 - as above
 
@@ -111,7 +111,7 @@ class Supervisor:
         self.start_worker()
 
     def start_worker(self) -> None:
-        """Start the worker in a session of its own, under our lifeline."""
+        """Start the worker in a session of its own, tied to this process by the lifeline."""
         command = [
             "prefect", "worker", "start", "--pool", POOL, "--type", "process",
             "--install-policy", "never", "--name", "nightproof",
@@ -120,13 +120,13 @@ class Supervisor:
         self.workers += 1
 
     def watch(self) -> None:
-        """Look, tell, wait, for ever."""
+        """Check every 5 s until a signal."""
         while True:
             self.look()
             time.sleep(ROUND_S)
 
     def look(self) -> None:
-        """Look once: a dead server ends us; a dead worker, a silent server and bad runs are told, and we go on."""
+        """Check once: a dead server ends the supervisor; a dead worker, a silent server and bad runs become alerts."""
         if self.server.child.process.poll() is not None:
             self.alerts.send("server", "The Prefect server ended by itself; the supervisor ends with it.")
             raise NightproofError(f"The Prefect server ended by itself. Read `{self.server.home / 'server.log'}`.")
@@ -181,13 +181,13 @@ class Supervisor:
 
 
 def _handed_on(profile_given: str) -> dict[str, str]:
-    """Return what tells the worker's processes, which start elsewhere, of which profile and which folder we speak."""
+    """Return the variables with profile and base folder for the worker's processes, whose working directory differs."""
     base = profiles.base_of(profiles.find(profile_given))
     return {PROFILE_VARIABLE: _from_anywhere(profile_given), profiles.WORKDIR_VARIABLE: str(base)}
 
 
 def _from_anywhere(profile_given: str) -> str:
-    """Give the profile as the worker's processes find it: a name stays, a path becomes absolute."""
+    """Return the profile so that any working directory finds it: a name stays, a path becomes absolute."""
     path = profiles.find(profile_given)
     return path.stem if path.parent == PROFILES else str(path)
 
@@ -201,7 +201,7 @@ def _environment(server: Server) -> dict[str, str]:
 
 
 def _make_pool() -> None:
-    """Create the work pool, or renew the one that is there."""
+    """Create the work pool, or overwrite the existing one."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - Prefect reads its settings at import
     from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415 - as above
     from prefect.workers.process import ProcessWorker  # noqa: PLC0415 - as above
@@ -212,7 +212,7 @@ def _make_pool() -> None:
 
 
 def _prefect(*words: str) -> None:
-    """Run one command of the Prefect command line; raise with its last line when it fails."""
+    """Run one `prefect` command in the project's root; raise Blocked with its last line when it fails."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
     done: Any = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""Show how a night goes: a live line per cell on a terminal, plain lines elsewhere."""
+"""Progress of a night on stderr: a live row per cell on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BAR_WIDTH: Final = 24
 
 @contextmanager
 def shown() -> Iterator[None]:
-    """Show news on stderr while the block runs, so that stdout keeps the result alone."""
+    """Show progress on stderr while the block runs, so that stdout holds only the result."""
     console = Console(stderr=True)
     if console.is_terminal:
         with Bars(console) as bars:
@@ -41,7 +41,7 @@ def shown() -> Iterator[None]:
 
 @contextmanager
 def lines() -> Iterator[None]:
-    """Show news as plain lines, for a command that stays until it is ended: a bar would turn for ever."""
+    """Show progress as plain lines, for a command that runs until stopped: its progress bar would never end."""
     yield from _listening(Lines())
 
 
@@ -61,7 +61,7 @@ class Lines:
         self._lock = threading.Lock()
 
     def __call__(self, news: News) -> None:
-        """Write one line unless it says nothing new."""
+        """Write one line unless it repeats the last tenth."""
         with self._lock:
             if news.done is None or news.of is None:
                 self._write(f"{news.stage}: {news.text}" if news.text else news.stage)
@@ -78,7 +78,7 @@ class Lines:
 
 
 class Bars:
-    """A live display: one row per stage, or per cell of a stage; a stage that counts nothing ends with the next one."""
+    """A live display with a row per stage, or per cell of a stage. An uncounted row ends when the next stage starts."""
 
     def __init__(self, console: Console) -> None:
         columns = (
@@ -103,7 +103,7 @@ class Bars:
         self._progress.stop()
 
     def __call__(self, news: News) -> None:
-        """Move the row that the news is about."""
+        """Update the row of this stage or cell."""
         with self._lock:
             is_cell = news.stage == "suites" and bool(news.text)
             name = f"{news.stage} {news.text}" if is_cell else news.stage

@@ -1,4 +1,4 @@
-"""A command that could not begin its night is told to people too, not only to its terminal."""
+"""Alerts about commands that could not begin or end their night, for people who do not see the terminal."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def told(profile_given: str) -> Iterator[None]:
-    """Tell what keeps the block from its work, then raise it again.
+    """Send an alert for an error that stops the block, then raise it again.
 
-    A wrong usage is told only where nobody sees it: somebody at a terminal reads the sentence there.
+    A UsageError is sent only if stderr is no terminal: a person at a terminal reads the sentence there.
     """
     try:
         yield
@@ -41,9 +41,9 @@ def _tell(profile_given: str, error: NightproofError) -> None:
     try:
         found = load(profile_given, for_tests=False)
     except NightproofError:
-        return  # what cannot be read names nobody who could be told
+        return  # an unreadable profile names no channel to alert
     if isinstance(error, UsageError) and not found.profile.state_dir.exists():
-        return  # no night was ever here: a wrong word on the command line leaves nothing behind
+        return  # no night ran here yet: a mistyped command must not create a state directory
     sentence = f"No night of `{found.profile.name}` could begin or end as it should: {error}"
     delivery = tell(found.profile, found.secrets, f"unstarted-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", sentence)
     if delivery.trouble:

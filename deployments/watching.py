@@ -1,8 +1,8 @@
-"""What the supervisor asks the API for: nights that do not start, do not end, or end badly and untold.
+"""The supervisor's API queries: nights that do not start, do not end, or end badly without an alert.
 
-A run that is still scheduled so long after its time was taken by no worker: Prefect calls it late after 15 s, and a
-worker that is alive asks every 3 s. What a worker has taken is pending and no longer missed, however long a busy
-machine needs to start it; the server's automation ends a pending run that stays one.
+A run still scheduled 75 s after its due time was taken by no worker. Prefect marks it late after 15 s, and a live
+worker polls every 3 s. A run that a worker has taken is pending and not missed, however slowly a busy machine starts
+it; the server's automation crashes one that stays pending.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 
     from nightproof.profile import Profile
 
-MISSED: Final = timedelta(seconds=75)  # an alert within 120 s of the due time has room for a round and a delivery
+MISSED: Final = timedelta(seconds=75)  # with one round and one delivery the alert arrives within 120 s
 CALL_S: Final = 15.0  # for one call of the API
 LONGEST: Final = timedelta(hours=2)
 LONGEST_MESSAGE: Final = 500  # characters of a state's message
 
 
 def troubles(profile: Profile, since: datetime) -> list[Trouble]:
-    """Return the runs that were missed, hang, or ended badly and untold after `since`; asks the API, within bounds."""
+    """Return the runs that were missed, hang, or ended badly without an alert after `since`; API calls are bounded."""
     now = datetime.now(UTC)
     limit = timedelta(seconds=2 * profile.gates.wall_s) if profile.gates.wall_s else LONGEST
     with bounded_calls(), get_client(sync_client=True) as api:
@@ -63,7 +63,7 @@ def troubles(profile: Profile, since: datetime) -> list[Trouble]:
 
 @contextmanager
 def bounded_calls(tries: int = 1) -> Iterator[None]:
-    """Let calls of Prefect's client end soon: by itself it asks a silent server for minutes, again and again."""
+    """Bound the calls of Prefect's client to `tries` of 15 s; by default it retries a silent server for minutes."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: tries - 1, PREFECT_API_REQUEST_TIMEOUT: CALL_S}):
         yield
 
@@ -99,7 +99,7 @@ def _badly_ended(api: SyncPrefectClient, since: datetime) -> list[FlowRun]:
 
 
 def _find(api: SyncPrefectClient, wanted: FlowRunFilter) -> list[FlowRun]:
-    """Return the newest of the runs; the limits in time keep them far below the page of the API."""
+    """Return the newest matching runs, one page: the time limits keep them far below the page size."""
     return api.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
 
 
@@ -124,7 +124,7 @@ def _ended(run: FlowRun, profile: Profile) -> Trouble:
     run_dir = profile.state_dir.absolute() / "runs" / run.name
     place = store.link(run_dir, profile.artifact_store, profile.report_base_url)
     report = f" Report: {place}" if (run_dir / "report.html").is_file() else ""
-    # A run that is started again from the UI keeps its id and ends anew.
+    # A run restarted from the UI keeps its id; the end time makes its second end a new alert.
     return Trouble(f"ended-{run.id}-{run.end_time:%H%M%S}", f"The run `{run.name}` {name}{why}.{_page(run)}{report}")
 
 
@@ -134,7 +134,7 @@ def _page(run: FlowRun) -> str:
 
 
 def _was_told(run: FlowRun, profile: Profile) -> bool:
-    """Whether the night itself told how it ended, kept its message where no Slack is, or was not to tell."""
+    """Return whether the night reported its own end, kept its message without Slack, or ran without notify."""
     path = profile.state_dir.absolute() / "runs" / run.name / "report.json"
     if not path.is_file():
         return False

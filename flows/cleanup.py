@@ -1,4 +1,4 @@
-"""The ad hoc cleanup: what earlier runs left behind, a dry run unless one says otherwise."""
+"""The ad hoc cleanup flow: deletes what earlier runs left behind; a dry run by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the run forms of the flows share: the choices that a profile leaves, and labels."""
+"""Parameter types and labels that the run forms share; the choices come from the profiles."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ OWN: Final = os.environ.get(PROFILE_VARIABLE, "")
 
 
 def environments(own: str) -> tuple[str, ...]:
-    """Return the profile that `up` was started with, and all committed ones when it is one of them or none."""
+    """Return all committed profiles, or only `own`, the profile of `up`, if it is not one of them."""
     names = sorted(path.stem for path in PROFILES.glob("*.toml"))
     return (own,) if own and own not in names else tuple(names)
 
 
 def offered(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the suites and the backends of these profiles; one that cannot be read offers none."""
+    """Return the suites and the backends of these profiles; an unreadable profile adds none."""
     suites: dict[str, None] = {}
     backends: dict[str, None] = {}
     for name in names:
@@ -43,13 +43,13 @@ def offered(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def choice(title: str, values: Iterable[str]) -> Any:
-    """Return the type of a drop-down with these values; where there are none, any text."""
+    """Return an enum type for a drop-down of these values, or `str` if there are none."""
     named = {f"CHOICE_{number}": value for number, value in enumerate(values)}
     return StrEnum(title, named) if named else str
 
 
 def labelled(title: str, description: str, ge: int | None = None, le: int | None = None) -> Any:
-    """Label a parameter: Prefect sets `title` itself, to the parameter's name, and keeps only what comes as extra."""
+    """Return a field with title and description as JSON schema extras: Prefect overwrites a plain `title`."""
     return Field(json_schema_extra={"title": title, "description": description}, ge=ge, le=le)
 
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     Suite = str
     Backend = str
 else:
-    # The form offers names; the command line may also give a path.
+    # The form offers names only; the command line also accepts a path.
     Environment = choice("Environment", environments(OWN))
     Suite, Backend = map(choice, ("Suite", "Backend"), offered(environments(OWN)))
 

@@ -1,4 +1,4 @@
-"""The nightly: check, seed, run every suite on every backend, clean up, report, notify."""
+"""The nightly flow: check, seed, run every suite on every backend, clean up, report, notify."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def nightly(
     except Blocked as cause:
         night.blocked = str(cause)
     except BaseException as error:
-        # Signals as well: what writes must be dead before cleanup looks, then the signal goes on its way.
+        # Signals too: every writing process must be dead before cleanup lists; then the signal is raised again.
         halt(night, error)
         raise
     finally:
@@ -65,12 +65,12 @@ def nightly(
 
 
 def begin(environment: str, choice: Choice) -> Night:
-    """Open the night under the flow run's own name when that is a run id, else under a new one."""
+    """Open the night; the flow run's name becomes its run id if it is one, else a new id is made."""
     end_with_owner()
     name = flow_run.name or ""
     run_id = name if RUN_ID.fullmatch(name) else new_run_id()
     night = open_night(str(environment), choice, run_id)
     MASK.use(night.redactor)
-    # Only the server of a deployment is still there when somebody follows the link.
+    # Only a deployment's server still runs when somebody follows the link.
     night.run_link = (flow_run.ui_url or "") if deployment.id else ""
     return night

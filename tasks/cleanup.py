@@ -1,4 +1,4 @@
-"""Sweep before, clean up after: both by the ledger, both safe to repeat."""
+"""The sweep before the tests and the cleanup after them: both by the ledger, both safe to repeat."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def sweep(night: Night) -> None:
 
 @task("clean up")
 def clean_up(night: Night) -> None:
-    """Delete what tonight made, and prove by a listing that it is gone."""
+    """Delete what this night created, and verify by a listing that it is gone."""
     with night.stage("cleanup"):
         conclusion.settle(night)

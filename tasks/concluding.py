@@ -1,4 +1,4 @@
-"""The end of a night in its order, whatever ended it: clean up, publish, notify, stop."""
+"""The steps at the end of every night, however it ended: clean up, publish, notify, stop."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ ORDER: Final = (clean_up, publish, notify, finish)
 
 
 def halt(night: Night, error: BaseException) -> None:
-    """Note what ended the night early; process groups are dead when this returns."""
+    """Record what ended the night early; all its process groups are dead on return."""
     if isinstance(error, Exception):
-        MASK.error(error)  # it goes on to Prefect
+        MASK.error(error)  # Prefect stores its text
     how, lost = interruption(error), server_loss()
     if isinstance(error, UsageError) and night.void():
         return
@@ -52,14 +52,14 @@ def halt(night: Night, error: BaseException) -> None:
 
 
 def conclude(night: Night) -> None:
-    """Run the end of the night; a signal that arrives meanwhile lets it start over, undisturbed, and is passed on."""
+    """Run the final steps. A signal meanwhile runs them once more without interruption and is then raised again."""
     if night.is_void:
         close_night(night)
         return
     try:
         _conclude(night)
     except BaseException as error:
-        # Only a signal is a reason to start over: every step may be repeated.
+        # Usually a signal. Starting over is safe: every step may be repeated.
         halt(night, error)
         _conclude(night)
         raise
@@ -72,7 +72,7 @@ def _conclude(night: Night) -> None:
     if night.interrupted is None and not server_loss():
         for step in ORDER:
             step(night)
-        leave_artifacts(night, return_state=True)  # a decoration: its failure is seen in the UI and changes nothing
+        leave_artifacts(night, return_state=True)  # only for the UI: its failure changes no verdict
         return
     # The API server may be gone with the signal, and a cancelled run must not start tasks: plain functions only.
     with unhurried():
@@ -81,12 +81,12 @@ def _conclude(night: Night) -> None:
 
 
 def final_state(night: Night) -> State[Any]:
-    """Give the Prefect state that says what the report says."""
+    """Return the Prefect state that matches the report's colour and cause."""
     report = night.report
     if report is None:
         return Failed(message="No report was written.")
     message = report.cause or words.headline(report)
     if report.colour in {Colour.GREEN, Colour.AMBER}:
         return Completed(message=f"{report.colour}: {message}")
-    blocked = "BLOCKED: " if report.colour is Colour.BLOCKED else ""  # a red night's cause stands as it is
+    blocked = "BLOCKED: " if report.colour is Colour.BLOCKED else ""  # a red night's cause already names its colour
     return Failed(message=f"{blocked}{message}")

@@ -26,13 +26,13 @@ LISTED: Final = 40
 
 @task("clean earlier runs")
 def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry_run: bool) -> CleanupResult:
-    """Plan, and unless it is a dry run delete; show the plan."""
+    """Plan the cleanup, delete unless `dry_run`, and leave the plan as an artifact."""
     told = load(environment, for_tests=False)
     MASK.use(Redactor(told.secrets.values()))
     result = clean_earlier(
         told.profile,
         told.secrets,
-        run_id=run_id or None,  # the form's field, which says that empty means every run
+        run_id=run_id or None,  # the form documents an empty field as every run
         min_age=timedelta(hours=min_age_hours),
         dry_run=dry_run,
     )
@@ -42,7 +42,7 @@ def clean_earlier_runs(environment: str, run_id: str, min_age_hours: int, *, dry
 
 
 def cleanup_state(result: CleanupResult) -> State[Any]:
-    """Fail when something that should be gone is still there."""
+    """Return a Failed state if a resource leaked, else a Completed one."""
     message = MASK.redactor.text(result.sentence)
     return Failed(message=message) if result.leaked else Completed(message=message)
 

@@ -1,4 +1,4 @@
-"""Tell a signal or a cancel from a fault, and keep a second one from cutting the cleanup short."""
+"""Signals and cancellations, distinguished from faults; a second Ctrl-C must not cut the cleanup short."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def interruption(error: BaseException) -> Interruption | None:
-    """Name what ended the night; None when it was a fault and not a signal."""
+    """Return the signal or cancel that ended the night, or None if it was a fault."""
     if isinstance(error, KeyboardInterrupt):
         return "SIGINT"
     if isinstance(error, TerminationSignal | SystemExit):
@@ -27,7 +27,7 @@ def interruption(error: BaseException) -> Interruption | None:
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """Ignore further Ctrl-C while the block cleans up; elsewhere than in the main thread there is none to ignore."""
+    """Ignore SIGINT while the block runs; only the main thread receives signals, so elsewhere nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

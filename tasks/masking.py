@@ -1,4 +1,4 @@
-"""What goes to Prefect is masked: it keeps errors, logs, messages and artifacts in a database of its own."""
+"""Masking of everything that Prefect stores in its own database: errors, logs, messages and artifacts."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ R = TypeVar("R")
 
 
 class Mask(logging.Filter):
-    """Masks errors and log records with the redactor of tonight; before there is one, with the environment's."""
+    """Masks errors and log records: with the environment's redactor until `use` sets the night's."""
 
     def __init__(self) -> None:
         super().__init__()
         self.redactor = environment_redactor()
 
     def use(self, redactor: Redactor) -> None:
-        """Mask from now on with this redactor whatever Prefect's loggers hand on; one process runs one night."""
+        """Mask with this redactor from now on, in every handler of Prefect's loggers; one process runs one night."""
         self.redactor = redactor
         names = [name for name in logging.Logger.manager.loggerDict if name.partition(".")[0] == "prefect"]
         for handler in (handler for name in names for handler in logging.getLogger(name).handlers):
             handler.addFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, its message and its traceback masked."""
+        """Mask the record's message and traceback; return True, so no record is dropped."""
         record.msg, record.args = self.redactor.text(record.getMessage()), ()
         if record.exc_info:
             record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
-            record.exc_info = None  # else a handler would write it anew
+            record.exc_info = None  # else a handler would format the unmasked exception again
         if record.exc_text:
             record.exc_text = self.redactor.text(record.exc_text)
         return True
 
     def error(self, error: Exception) -> Exception:
-        """Return the error with its texts masked in place, or another where it makes up its text elsewhere."""
+        """Mask the error's `args` in place and return it; return a NightproofError if its text is built elsewhere."""
         for one in _chain(error):
             one.args = tuple(self.redactor.text(part) if isinstance(part, str) else part for part in one.args)
         if all(self.redactor.text(str(one)) == str(one) for one in _chain(error)):
@@ -63,14 +63,14 @@ MASK: Final = Mask()
 
 
 def task(name: str, **options: Any) -> Callable[[Callable[P, R]], prefect.Task[P, R]]:
-    """Make a Prefect task whose errors are masked, and that runs each time it is called."""
+    """Return a decorator for a Prefect task that masks its errors and never reuses a cached result."""
 
     def made(function: Callable[P, R]) -> prefect.Task[P, R]:
         @wraps(function)
         def masked(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return function(*args, **kwargs)
-            except Exception as error:  # whatever it is, Prefect would store its text
+            except Exception as error:  # any exception: Prefect would store its text
                 if (safe := MASK.error(error)) is error:
                     raise
                 raise safe from None
@@ -81,7 +81,7 @@ def task(name: str, **options: Any) -> Callable[[Callable[P, R]], prefect.Task[P
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, and those that it came from or that it holds, each once."""
+    """Yield an error with its causes, contexts and group members, each once."""
     ahead: list[BaseException | None] = [error]
     seen: set[int] = set()
     while ahead:

@@ -1,4 +1,4 @@
-"""Tell people; an outage of the messenger never changes the verdict."""
+"""Send the night's message; an outage of Slack never changes the verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @task("notify")
 def notify(night: Night) -> None:
-    """Send the night's message where the run asks for it."""
+    """Send the night's message if the run asks for it."""
     if night.plan.choice.notify:
         with night.stage("notify"):
             conclusion.notify(night)

@@ -1,4 +1,4 @@
-"""Ask every system, each check a task of its own with retries for what may pass by itself."""
+"""Provisioning checks, one task each, retried while a finding is transient."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ RETRY_DELAYS_S: Final = [0.5, 2.0]
 
 @task("start")
 def start(night: Night) -> None:
-    """Start the testbed, or find the live systems."""
+    """Start the testbed, or resolve the live systems."""
     with night.stage("start"):
         start_target(night)
 
 
 def provision(night: Night) -> None:
-    """Run every check side by side; raise Blocked when a required one does not hold."""
+    """Run every check in parallel; raise Blocked when a required one fails."""
     with night.stage("provision"):
         begun = time.monotonic()
         asked = [(check, ask.submit(night, check, title(check))) for check in night.plan.profile.checks]
@@ -55,7 +55,7 @@ def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
     retry_condition_fn=_is_transient,
 )  # fmt: skip
 def ask(night: Night, check: Check, label: str) -> CheckResult:
-    """Ask once; Prefect asks again while the finding is transient."""
+    """Run one check; Prefect retries it while the finding is transient."""
     del label  # names the task run
     return verify_strictly(night.systems, check)
 

@@ -1,4 +1,4 @@
-"""Judge and publish, then leave the short form as Prefect artifacts."""
+"""Judge and publish the night, then leave the short form as Prefect artifacts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from nightproof.records import RunReport
 
 PAGE_LINES: Final = 2000
-PAGE_LENGTH: Final = 200_000  # characters; the whole page stands in the run directory
+PAGE_LENGTH: Final = 200_000  # characters; the whole page is in the run directory
 LOGGED_TESTS: Final = 50
 
 
 @task("publish")
 def publish(night: Night) -> None:
-    """Render, write, read back, reconcile."""
+    """Judge the night, then write the report, read it back and reconcile it."""
     with night.stage("verdict"):
         conclusion.judge(night)
     with night.stage("publish"):
@@ -38,7 +38,7 @@ def publish(night: Night) -> None:
 
 @task("artifacts")
 def leave_artifacts(night: Night) -> None:
-    """Leave report, matrix and link under stable keys, so that the UI shows a timeline of nights; log what failed."""
+    """Leave report, matrix and link under stable keys, so that the UI shows a timeline of nights; log the failures."""
     if night.report is None:
         return
     profile = night.plan.profile
@@ -53,7 +53,7 @@ def leave_artifacts(night: Night) -> None:
 
 
 def _log_failures(night: Night, report: RunReport) -> None:
-    """Write into the flow's log how the night ended, each test that asks for action by its name, and the page."""
+    """Log the night's headline, each test that asks for action, and the path of the page."""
     log = get_run_logger()
     log.info("%s", night.redactor.text(f"{words.colour_word(report)}: {words.headline(report)}"))
     lines = [f"{test.verdict.value.replace('_', ' ')}: {test.id} on {test.backend}" for test in words.unpassed(report)]
@@ -63,7 +63,7 @@ def _log_failures(night: Night, report: RunReport) -> None:
 
 
 def _matrix(report: RunReport) -> list[dict[str, Any]]:
-    """Give one row per suite and backend with the number of tests per verdict."""
+    """Return one row per suite and backend with the number of tests per verdict."""
     return [
         {"suite": cell.suite, "backend": cell.backend, "declared": cell.declared}
         | {verdict.value: getattr(cell, verdict.value) for verdict in Verdict}
@@ -73,7 +73,7 @@ def _matrix(report: RunReport) -> list[dict[str, Any]]:
 
 @task("finish")
 def finish(night: Night) -> None:
-    """Stop the target and patch delivery and late stages into the report."""
+    """Stop the target; add the delivery and the late stages to the report."""
     with night.stage("stop"):
         if night.target is not None:
             night.target.stop()

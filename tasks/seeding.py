@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def seed(night: Night) -> None:
-    """Run the seed jobs in dependency order; raise Blocked when one fails, for tests then ask for what is not there."""
+    """Run the seed jobs in dependency order; raise Blocked at the first failure, as the tests would miss its data."""
     with night.stage("seed"):
         jobs = seed_jobs(night)
         for done, job in enumerate(jobs, start=1):
@@ -29,6 +29,6 @@ def seed(night: Night) -> None:
 
 @task("seed", task_run_name="seed {label}", retries=1, retry_delay_seconds=1)
 def plant(job: SeedJob, label: str) -> SeedResult:
-    """Put one seed in place; content-addressed, so that a repetition uploads what is missing and nothing else."""
+    """Put one seed in place; seeds are content-addressed, so a repetition uploads only what is missing."""
     del label  # names the task run
     return job.run()

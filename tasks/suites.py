@@ -1,4 +1,4 @@
-"""Run the suites: one task per cell, each in a thread that waits for its own process group."""
+"""The suites: one task per cell and worker, each in a thread that waits for its process group."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ ENDS: Final = frozenset({"TestEvidence", "CellKilled"})
 
 
 def run_suites(night: Night) -> None:
-    """Run every test of every cell."""
+    """Run every test of every cell once."""
     with night.stage("suites"), ended_with_systems(night):
         ends = _on_every_cell(_run_shares, night)
     night.note_faults(ends)
 
 
 def repeat_failures(night: Night) -> None:
-    """Run once more, in fresh processes, what did not pass."""
+    """Run the tests that did not pass once more, in fresh processes."""
     with night.stage("second_pass"), ended_with_systems(night):
         ends = _on_every_cell(_repeat, night)
     night.note_faults(ends)
 
 
 def _on_every_cell(submit: Callable[..., list[PrefectFuture[Any]]], night: Night) -> list[Any]:
-    """Run all cells side by side, then their serial tests one cell at a time; what ends one stops no other."""
+    """Run all cells in parallel, then their serial tests one cell at a time; return results and errors of all."""
     running = [future for cell in night.plan.cells for future in submit(night, cell, serial=False)]
     ends = [future.result(raise_on_failure=False) for future in running]
     for cell in night.plan.cells:
@@ -60,7 +60,7 @@ def _on_every_cell(submit: Callable[..., list[PrefectFuture[Any]]], night: Night
 
 
 def _run_shares(night: Night, cell: CellSpec, *, serial: bool) -> list[PrefectFuture[Any]]:
-    """Start a task for each worker of a cell, and of its serial tests for the one that runs them."""
+    """Start one task per worker of a cell, or the one task of its serial tests."""
     number = len(cell.shares(serial=serial))
     return [
         _titled(run_cell, cell, serial=serial, worker=share + 1 if number > 1 else 0).submit(
@@ -71,14 +71,14 @@ def _run_shares(night: Night, cell: CellSpec, *, serial: bool) -> list[PrefectFu
 
 
 def _repeat(night: Night, cell: CellSpec, *, serial: bool) -> list[PrefectFuture[Any]]:
-    """Start the second pass of a part of a cell."""
+    """Start the second pass of a cell's serial or other tests; an empty part starts none."""
     if not cell.part(serial=serial):
         return []
     return [_titled(repeat_cell, cell, serial=serial).submit(night, cell, serial=serial)]
 
 
 def _titled(task: Task[..., Any], cell: CellSpec, *, serial: bool, worker: int = 0) -> Task[..., Any]:
-    """Name a task run by what it runs."""
+    """Return the task with a run name made of cell, part and worker."""
     more = f", worker {worker}" if worker else ""
     return task.with_options(task_run_name=f"{task.name} {cell.key}{', serial tests' if serial else more}")
 
@@ -93,7 +93,7 @@ def run_cell(night: Night, cell: CellSpec, *, serial: bool, share: int) -> None:
 
 @task("second pass")
 def repeat_cell(night: Night, cell: CellSpec, *, serial: bool) -> int:
-    """Run one cell's unpassed tests again: the serial ones, or all others."""
+    """Repeat the unpassed tests of a cell's serial part or of the rest; return their number."""
     feed = Feed(night, cell, counts=False)
     number = repeat(night, cell, feed.take, serial=serial)
     feed.flush()
@@ -101,7 +101,7 @@ def repeat_cell(night: Night, cell: CellSpec, *, serial: bool) -> int:
 
 
 class Feed:
-    """Carries a cell's output to Prefect in chunks, and its progress to an artifact and the terminal.
+    """Sends a cell's output to Prefect in chunks, and its progress to an artifact and the terminal.
 
     One log record per line would cost more than the tests; the full output is a file in the run directory.
     """
@@ -119,19 +119,19 @@ class Feed:
         self._artifact = _progress_artifact(cell.key, len(cell.tests)) if has_artifact else None
 
     def take(self, lines: list[str]) -> None:
-        """Keep lines until there are enough of them or they have waited long enough."""
+        """Buffer lines; send them at 100 lines or 5 s after the last send."""
         self._lines += lines
         if len(self._lines) >= CHUNK_LINES or time.monotonic() - self._sent >= UPDATE_EVERY_S:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was kept, and how far the cell is."""
+        """Send the buffered lines and the cell's progress."""
         if self._lines:
             self._log.info("%s", self._redact("\n".join(self._lines)))
         self._lines.clear()
         self._sent = time.monotonic()
         if not self._counts or self._groups.is_stopping:
-            return  # after an interruption the night is further on than this cell, and the server may be gone
+            return  # after an interruption the night is past this stage, and the server may be gone
         done, of = self._counter.count()
         announce("suites", self._name, done, of)
         if self._artifact:
@@ -139,7 +139,7 @@ class Feed:
 
 
 class Counter:
-    """Counts the tests of a cell's event logs, reading only what was added since the last time."""
+    """Counts the tests in a cell's event logs; reads only the bytes added since the last count."""
 
     def __init__(self, paths: list[Path], declared: int) -> None:
         self._offsets = dict.fromkeys(paths, 0)
@@ -148,7 +148,7 @@ class Counter:
         self._unsupported: set[str] = set()
 
     def count(self) -> tuple[int, int]:
-        """Give how many tests have ended, of how many that run here; a half-written line counts the next time."""
+        """Return the tests that have ended and the tests that run here; a half-written line counts the next time."""
         for raw in (raw for path in self._offsets for raw in self._added(path)):
             if b"TestEvidence" in raw or b"CellKilled" in raw or b"Unsupported" in raw:
                 self._note(raw)
@@ -168,7 +168,7 @@ class Counter:
         try:
             line = json.loads(raw)
         except ValueError:
-            return  # a torn line is the report's business
+            return  # the report handles torn lines
         if line.get("$report_type") in ENDS and line.get("id"):
             self._done.add(line["id"])
         elif line.get("$report_type") == "Unsupported":
