@@ -1,4 +1,4 @@
-"""Run the cells of a night: first pass, and once more what did not pass, each in processes of its own."""
+"""The cells of a night: the first pass, and a second pass of unpassed tests; each in its own processes."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ WATCH_S: Final = 1.0
 
 
 def first_pass(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool, share: int) -> None:
-    """Run one worker's share of a part; a killed process is followed by one without the test that hung."""
+    """Run one worker's share of a part; if a process is killed, a new one runs the rest without the test that hung."""
     with _told(night, cell):
         runner.run_cell(_plan(night, cell, cell.shares(serial=serial)[share], share), on_lines, night.groups)
 
 
 def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, serial: bool) -> int:
-    """Run once more what failed, errored or timed out of one part; return how many tests that were."""
+    """Run the part's failed, errored and timed-out tests once more; return their number."""
     part = cell.part(serial=serial)
     again = tuple(test for test in to_repeat(night, cell) if test in part)
     if again:
@@ -53,7 +53,7 @@ def repeat(night: Night, cell: CellSpec, on_lines: Callable[[Lines], None], *, s
 
 
 def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
-    """Name the tests of a cell whose attempt did not pass, and those that started and left no outcome."""
+    """Return the cell's tests whose attempt did not pass, and those that started and left no outcome; sorted."""
     folder = cell_dir(night, cell)
     if not events.logs_of(folder):
         return ()
@@ -62,7 +62,7 @@ def to_repeat(night: Night, cell: CellSpec) -> tuple[str, ...]:
 
 @contextmanager
 def ended_with_systems(night: Night) -> Iterator[None]:
-    """End the cells of the block once a system of the testbed is gone: no test waits for the dead."""
+    """Stop the block's cells once a system of the testbed has died: their tests would only wait for it."""
     left = threading.Event()
     thread = threading.Thread(target=_watch_systems, args=(night, left), name="system watch", daemon=True)
     thread.start()
@@ -84,7 +84,7 @@ def _watch_systems(night: Night, left: threading.Event) -> None:
 
 @contextmanager
 def _told(night: Night, cell: CellSpec) -> Iterator[None]:
-    """Say in one sentence that the disk is full or closed to us; the cell's processes are dead by then."""
+    """Turn an OSError into a SuiteError with the file and the reason; the cell's processes have ended by then."""
     try:
         yield
     except OSError as error:
@@ -95,7 +95,7 @@ def _told(night: Night, cell: CellSpec) -> Iterator[None]:
 
 
 def _testbed_command(night: Night) -> dict[str, str]:
-    """Return what starts a testbed like tonight's, for those who run one test again when the night is over."""
+    """Return the command that starts the same testbed, to rerun a test after the night; empty on a live target."""
     plan = night.plan
     if plan.profile.target != "embedded":
         return {}
@@ -104,7 +104,7 @@ def _testbed_command(night: Night) -> dict[str, str]:
 
 
 def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) -> CellPlan:
-    """Give the runner's plan of these tests of one cell."""
+    """Return the runner's plan for these tests of one cell."""
     return runner.CellPlan(
         suite_path=cell.path,
         suite=cell.suite,
@@ -123,7 +123,7 @@ def _plan(night: Night, cell: CellSpec, tests: tuple[str, ...], share: int = 0) 
 
 
 def _evidence(cell: CellSpec, declared: tuple[str, ...]) -> dict[str, str]:
-    """Return what the cell's plugin is told about evidence: whose answers count, and which of them a relay counts."""
+    """Return the plugin's evidence settings: the endpoints whose answers count, and those that a relay counts."""
     relayed = declared if cell.relay is True else cell.relay or ()
     found = {ENDPOINTS: " ".join(declared), EVIDENCE: cell.evidence}
     return found | ({RELAY: " ".join(relayed)} if relayed else {})

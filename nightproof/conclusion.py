@@ -1,4 +1,4 @@
-"""The end of a night: settle the ledger, judge, publish, tell, and patch the delivery into the report."""
+"""The end of a night: settle the ledger, judge, publish, notify, and add the delivery to the report."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ if TYPE_CHECKING:
     from nightproof.records import RunReport
     from nightproof.verdict.quarantine import QuarantineEntry
 
-STORES: Final = frozenset({"aws", "testbed"})  # of the embedded systems, those without which nothing is deleted
+STORES: Final = frozenset({"aws", "testbed"})  # the embedded systems that every deletion needs
 log = logging.getLogger(__name__)
 
 
 def settle(night: Night) -> None:
-    """Delete what the ledger claims, then audit by a fresh listing; without a target nothing is proved."""
+    """Delete the ledger's resources, then audit by a fresh listing; without a target there is no audit."""
     night.release_reserve()
     _drop_homes(night, night.run_dir)
     context = night.clean_context()
     if context is None:
         return
     if STORES & set(night.note_deaths()):
-        # Each request to a dead storage is tried again for long: the next night sweeps what the ledger says is open.
+        # Clients retry a dead storage for long. The next night sweeps the entries that stay open in the ledger.
         night.audit = ledger.sums(night.run_dir, 0, night.swept)
         return
     ledger.clean_run(night.run_dir, context)
@@ -72,7 +72,7 @@ def settle(night: Night) -> None:
 
 
 def sweep(night: Night) -> None:
-    """Close the ledgers of earlier runs; what cannot be deleted stays theirs and is swept again."""
+    """Close the ledgers of earlier runs; what cannot be deleted stays in its run's ledger for the next sweep."""
     for earlier in night.run_dir.parent.glob("*"):
         if not earlier.is_symlink() and earlier != night.run_dir:
             _drop_homes(night, earlier)
@@ -84,7 +84,7 @@ def sweep(night: Night) -> None:
 
 
 def _drop_homes(night: Night, run_dir: Path) -> None:
-    """Delete the cells' homes: clients keep sign-in sessions there, and run directories are copied and shown."""
+    """Delete the cells' homes: clients keep sign-in sessions there, and run directories are copied and shared."""
     for home in (*run_dir.glob("cells/*/home"), *run_dir.glob("cells/*/home.[0-9]*")):  # one of each pass
         try:
             shutil.rmtree(home)
@@ -95,12 +95,12 @@ def _drop_homes(night: Night, run_dir: Path) -> None:
 
 
 def judge(night: Night) -> RunReport:
-    """Turn what is known into the report, without writing anything."""
+    """Return the report of everything known so far; writes nothing."""
     return build_report(_facts(night, _earlier(night)))
 
 
 def publish_night(night: Night) -> None:
-    """Write the report with its companions, reconcile what was written, index and copy it."""
+    """Write the report with its companion files, reconcile the written files, and index the report."""
     earlier = _earlier(night)
     facts = _facts(night, earlier)
     night.report = publish(
@@ -110,7 +110,7 @@ def publish_night(night: Night) -> None:
 
 
 def notify(night: Night) -> None:
-    """Tell Slack, or keep the message as a file; an outage is part of the report, never of the verdict."""
+    """Send the message to Slack, or keep it as a file; an outage shows in the report and never changes the verdict."""
     if night.report is None:
         return
     profile, earlier = night.plan.profile, _earlier(night)
@@ -124,7 +124,7 @@ def notify(night: Night) -> None:
 
 
 def finish(night: Night) -> None:
-    """Patch delivery and late stages into report.json, then index it and copy the directory to the artifact store."""
+    """Add delivery and late stages to report.json, index it, and copy the run directory to the artifact store."""
     if night.report is None:
         return
     profile = night.plan.profile
@@ -171,7 +171,7 @@ def _facts(night: Night, earlier: tuple[EarlierNight, ...]) -> RunFacts:
 
 
 def cell_facts(run_dir: Path, cell: CellSpec, redact: Callable[[str], str]) -> CellFacts:
-    """Give what the event logs of a planned cell say, under the ids that people may read."""
+    """Return the facts from a planned cell's event logs, with test ids masked for people."""
     folder = run_dir / "cells" / cell.key
     show = partial(shown_id, redact=redact)
     events = read_cell(folder).shown(show) if logs_of(folder) else None
@@ -183,12 +183,12 @@ def cell_facts(run_dir: Path, cell: CellSpec, redact: Callable[[str], str]) -> C
 
 
 def cell_dir(night: Night, cell: CellSpec) -> Path:
-    """Give the folder of one cell's event log, output and ledger."""
+    """Return the folder of one cell's event log, output and ledger."""
     return night.run_dir / "cells" / cell.key
 
 
 def quarantine(cells: tuple[CellSpec, ...], redact: Callable[[str], str]) -> tuple[QuarantineEntry, ...]:
-    """Read the quarantine file of every suite; it lies in the suite's folder."""
+    """Read `quarantine.toml` in the folder of every suite; return its entries with masked ids."""
     paths = dict.fromkeys(cell.path for cell in cells)
     found = [entry for path in paths for entry in read_quarantine(path / "quarantine.toml")]
     return tuple(replace(entry, id=shown_id(entry.id, redact)) for entry in found)
@@ -203,7 +203,7 @@ def _history_url(night: Night) -> str:
 
 
 def _index(night: Night, report: RunReport, stamp: int = 0) -> None:
-    """Add a report to the history; an index that fails can be rebuilt and costs the night nothing."""
+    """Add a report to the history; a failure is only logged, as the index can be rebuilt."""
     try:
         with History(_history_url(night)) as history:
             history.add(report, stamp)
@@ -212,7 +212,7 @@ def _index(night: Night, report: RunReport, stamp: int = 0) -> None:
 
 
 def _earlier(night: Night) -> tuple[EarlierNight, ...]:
-    """Give the nights before this one; without a readable history tonight counts as the first."""
+    """Return the nights before this one; empty without a readable history, so that this night counts as the first."""
     plan = night.plan
     try:
         with History(_history_url(night)) as history:

@@ -1,4 +1,4 @@
-"""Say what a night needs here and what it could run, before anybody waits for one."""
+"""Diagnosis of a profile: the checks that a night needs here, and the tests that it could run."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What of one suite can run on one backend: `needs` counts tests per lacking need, `by_design` per reason.
+    """The tests of one suite that can run on one backend.
 
-    `reasons` says in a sentence each what a reason id stands for.
+    `needs` counts tests per missing need, `by_design` per reason id. `reasons` explains each reason id in a sentence.
     """
 
     suite: str
@@ -53,16 +53,16 @@ class Diagnosis:
 
     @property
     def is_well(self) -> bool:
-        """Whether every required check holds."""
+        """Return whether every required check passed."""
         return all(check.ok for check in self.checks if check.required)
 
     def as_data(self) -> dict[str, Any]:
-        """Give it for a machine."""
+        """Return the diagnosis as JSON data."""
         return asdict(self) | {"is_well": self.is_well}
 
 
 def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
-    """Run every check once against the systems and count what each cell could run."""
+    """Run every check once against the systems, and count the tests that each cell could run."""
     with opened(plan.profile, secrets, "doctor") as target:
         redactor = Redactor(target.secret_values())
         checks = [verify(target, check) for check in plan.profile.checks]
@@ -77,12 +77,12 @@ def diagnose(plan: RunPlan, secrets: Secrets) -> Diagnosis:
 
 
 def _masked(check: CheckResult, redactor: Redactor) -> CheckResult:
-    """Take out what an address or an answer gives away."""
+    """Return the check with secrets masked in its detail, which may quote an address or an answer."""
     return replace(check, detail=redactor.text(check.detail))
 
 
 def outlooks(plan: RunPlan) -> tuple[Outlook, ...]:
-    """Count per cell what is runnable, what lacks a need of the target, and what is unsupported by design."""
+    """Return per cell the runnable tests, those that lack a need of the target, and those unsupported by design."""
     offers = plan.profile.offers
     found = []
     for cell in plan.cells:
@@ -96,7 +96,7 @@ def outlooks(plan: RunPlan) -> tuple[Outlook, ...]:
 
 
 def render(diagnosis: Diagnosis) -> str:
-    """Give the diagnosis as lines for a person."""
+    """Return the diagnosis as lines for a person."""
     lines = [f"{diagnosis.profile} ({diagnosis.target}): {'ready' if diagnosis.is_well else 'not ready'}"]
     for check in diagnosis.checks:
         state = "ok" if check.ok else ("failed" if check.required else "failed, not required")

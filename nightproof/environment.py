@@ -1,4 +1,4 @@
-"""The environment of a cell, or of a shell: where the systems are, who one is there, and what they are called."""
+"""The environment variables of a cell or a shell: addresses, identities and names on the target."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AWS_FILES: Final = {
 }
 REAL_AWS: Final = ("*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws")
 
-# quilt3 asks for each object: on a link of 200 ms the ten requests at once of its default take minutes for thousands.
+# quilt3 sends a request per object. At 200 ms each, its default of ten at once takes minutes for thousands of objects.
 QUILT3: Final = {
     "QUILT_DISABLE_USAGE_METRICS": "1",
     "QUILT_MINIMIZE_STDOUT": "true",
@@ -30,7 +30,7 @@ QUILT3: Final = {
 
 
 def cell_environment(target: Target) -> dict[str, str]:
-    """Give everything a suite needs to reach its target; empty values are left out."""
+    """Return every variable that a suite needs to reach its target; empty values are left out."""
     profile = target.profile
     parts = _aws(target) | _catalog(target) | _names(target) | _control(target)
     parts |= {
@@ -45,7 +45,7 @@ def cell_environment(target: Target) -> dict[str, str]:
 
 
 def endpoints(target: Target) -> tuple[str, ...]:
-    """Return where the systems answer, by which evidence is told; empty where the profile names nothing."""
+    """Return the endpoints whose answers count as evidence; empty if the profile declares none."""
     profile = target.profile
     services = [str(service["url"]) for service in target.facts.get("services", {}).values()]
     urls = [target.catalog_url, target.aws_url, *profile.endpoints.urls.values(), *services]
@@ -55,7 +55,7 @@ def endpoints(target: Target) -> tuple[str, ...]:
 
 
 def seeder_environment(target: Target) -> dict[str, str]:
-    """Give what a quilt3 child of the seeding needs: AWS with the keys that seed."""
+    """Return the variables of the seeder's quilt3 process: AWS with the seeder's keys."""
     return _aws(target, "ci-seeder") | QUILT3
 
 
@@ -63,7 +63,7 @@ def _aws(target: Target, identity: str = "ci-runner") -> dict[str, str]:
     keys = target.aws_keys(identity)
     region = target.profile.names.region
     own = keys | {"AWS_EC2_METADATA_DISABLED": "true"}
-    # A cell has its own HOME, so the files of the AWS command line are named in full.
+    # A cell has its own HOME, so the AWS configuration files are passed as absolute paths.
     passed_on = {name: str(path) for name, path in AWS_FILES.items() if path.is_file()}
     passed_on |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, "AWS_ENDPOINT_URL": target.aws_url} | (

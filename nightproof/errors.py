@@ -19,7 +19,7 @@ class UsageError(NightproofError):
 
 
 class Blocked(NightproofError):  # noqa: N818 - the field's word, and the verdict it maps to
-    """The systems cannot be asked tonight."""
+    """The systems under test cannot be used now."""
 
 
 class SuiteTimeout(NightproofError):  # noqa: N818 - named after its verdict

@@ -1,4 +1,4 @@
-"""Ad hoc cleanup: what earlier runs left behind, by their ledgers, bounded by age; deleted only on request."""
+"""Ad hoc cleanup of earlier runs by their ledgers, limited by age; it deletes only on request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CleanupResult:
-    """What a cleanup found and did; `refused` entries are never touched."""
+    """The resources that a cleanup found, deleted and leaked; `refused` entries are never touched."""
 
     runs: tuple[str, ...]
     planned: tuple[str, ...]
@@ -40,7 +40,7 @@ class CleanupResult:
 
     @property
     def sentence(self) -> str:
-        """Say it in one line."""
+        """The result in one line."""
         found = f"{len(self.planned)} resources of {len(self.runs)} runs"
         if self.dry_run:
             return f"Would delete {found}; {len(self.refused)} refused. Nothing was changed."
@@ -49,7 +49,7 @@ class CleanupResult:
 
 @contextmanager
 def opened(profile: Profile, secrets: Secrets, purpose: str) -> Iterator[Target]:
-    """Hold the environment and its systems for a job that is not a night."""
+    """Lock the environment and open its systems for a job that is not a night."""
     with environment_lock(profile.state_dir.absolute(), purpose):
         target = open_target(profile, secrets)
         try:
@@ -63,7 +63,8 @@ def clean_earlier(
 ) -> CleanupResult:
     """Plan the cleanup of one earlier run, or of all, and do it unless it is a dry run.
 
-    Raise UsageError for an unknown run. An empty run id is one: a shell variable that is not set must not mean all.
+    Raise UsageError for an unknown run. An empty `run_id` counts as one, so that an unset shell variable never means
+    all.
     """
     runs_dir = profile.state_dir.absolute() / "runs"
     runs = _chosen(runs_dir, run_id, min_age)
@@ -101,7 +102,7 @@ def _chosen(runs_dir: Path, run_id: str | None, min_age: timedelta) -> tuple[Pat
 
 
 def started_of(run_id: str) -> datetime | None:
-    """Give the start that a run id carries; None for a name that is no run id."""
+    """Return the start time in a run id, or None if the name is no run id."""
     if not RUN_ID.fullmatch(run_id):
         return None
     return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -1,8 +1,8 @@
-"""Run a Python module that must not outlive us: `python -m nightproof.lifeline MODULE ARGUMENTS…`.
+"""Run a Python module that must not outlive its starter: `python -m nightproof.lifeline MODULE ARGUMENTS…`.
 
 The starter holds the write end of a pipe and passes the read end's number in NIGHTPROOF_LIFELINE_FD. EOF means that the
-starter is gone, however it died, and takes the whole process group along. The module runs in the very process that
-watches: a helper between the two could be killed alone and would leave its child behind.
+starter has died, by whatever cause; the whole process group is then killed. The watching process itself becomes the
+module: a separate watcher could be killed alone and would leave the module running.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 VARIABLE: Final = "NIGHTPROOF_LIFELINE_FD"
 OWNER: Final = "NIGHTPROOF_OWNER_PID"
 POLL_S: Final = 0.5
-ORPHAN_GRACE_S: Final = 25.0  # with the time to notice, an orphan is gone within 30 s
+ORPHAN_GRACE_S: Final = 25.0  # with the polling interval an orphan is gone within 30 s
 
 
 @dataclass(slots=True)
 class Kept:
-    """A child in its own session with the write end of its lifeline."""
+    """A child process in its own session, with the write end of its lifeline."""
 
     process: subprocess.Popen[bytes]
     write_end: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stop(self, grace_s: float) -> None:
-        """Ask with SIGTERM, wait, then close the lifeline, which ends what is left; safe to repeat."""
+        """Send SIGTERM, wait, kill the group at `grace_s`; closing the lifeline ends the rest. Safe to repeat."""
         self.process.terminate()
         try:
             self.process.wait(grace_s)
@@ -59,9 +59,9 @@ class Kept:
 
 
 def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path, *, umask: int = -1) -> Kept:
-    """Start a module with its arguments under a lifeline, in its own session, so that Ctrl-C reaches us alone.
+    """Start a module under a lifeline, in its own session, so that Ctrl-C reaches only this process.
 
-    `umask` says what files it makes keep from others; -1: as in this process.
+    `umask` is the mask of the files that it creates; -1 keeps this process's own.
     """
     reader, writer = os.pipe()
     try:
@@ -78,7 +78,7 @@ def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path, *,
                 umask=umask,
             )
     except BaseException:
-        os.close(writer)  # whatever happened, nobody else knows this descriptor
+        os.close(writer)  # no other owner would ever close this descriptor
         raise
     finally:
         os.close(reader)
@@ -86,10 +86,10 @@ def keep(module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path, *,
 
 
 def end_with_owner(grace_s: float = ORPHAN_GRACE_S) -> None:
-    """End this process once the kept process that it descends from is gone: by SIGTERM, and in time by SIGKILL.
+    """End this process once its kept ancestor has died: by SIGTERM, then after `grace_s` by SIGKILL.
 
-    For children that take a session of their own, where the end of their owner's group does not reach them. Elsewhere
-    than below a kept process nothing is watched.
+    For children in a session of their own, which the kill of the owner's process group does not reach. Outside a kept
+    process nothing is watched.
     """
     owner = os.environ.get(OWNER, "")
     if owner and int(owner) != os.getpid():
@@ -105,7 +105,7 @@ def _outlive(owner: int, grace_s: float) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process still does anything; one that nobody reaps is dead."""
+    """Return whether a process is running; a zombie counts as dead."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -126,7 +126,7 @@ def _watch(descriptor: int) -> None:
 
 
 def main(module: str, arguments: Sequence[str]) -> None:
-    """Watch the lifeline in a thread and become the module."""
+    """Watch the lifeline in a thread and run the module in this process."""
     descriptor = int(os.environ.pop(VARIABLE))
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
     threading.Thread(target=_watch, args=(descriptor,), name="lifeline", daemon=True).start()

@@ -1,6 +1,6 @@
 """One night per environment: a file lock on this machine, an expiring lease object on a live target.
 
-The kernel frees the file lock when its holder dies, however it dies; the lease frees itself by its expiry.
+The kernel frees the file lock when its holder dies, by whatever cause; a lease expires.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 LEASE_KEY: Final = ".nightproof/lease.json"
-LEASE_LIFE: Final = timedelta(hours=2)  # longer than a night may take; a dead holder blocks no longer than this
+LEASE_LIFE: Final = timedelta(hours=2)  # longer than any night; a dead holder blocks others for at most this long
 NOTE_DEADLINE_S: Final = 1.0
-HELD_HERE: Final[dict[Path, str]] = {}  # by state directory, the run for which this process holds it
+HELD_HERE: Final[dict[Path, str]] = {}  # state directory to the run for which this process holds it
 HELD: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the environment."""
+    """The process and run that hold the environment."""
 
     pid: int
     run_id: str
@@ -49,10 +49,10 @@ class Holder:
 
 @contextmanager
 def environment_lock(state_dir: Path, run_id: str) -> Iterator[None]:
-    """Hold the state directory for one run; raise UsageError at once, naming the holder, when it is taken.
+    """Hold the state directory for one run; raise UsageError at once, with the holder, if it is taken.
 
-    The process that holds it for a run may enter again for the same run: it takes the lock before it starts anything,
-    and the run's own stages ask for it once more.
+    The holding process may enter again for the same run: it takes the lock before it starts anything, and the run's own
+    stages take it once more.
     """
     if HELD_HERE.get(state_dir) == run_id:
         yield
@@ -75,13 +75,13 @@ def environment_lock(state_dir: Path, run_id: str) -> Iterator[None]:
 
 
 def require_free(state_dir: Path) -> None:
-    """Raise UsageError when the environment is taken; a courtesy, for only holding the lock excludes another run."""
+    """Raise UsageError if the environment is taken. Only an early check: only holding the lock excludes another run."""
     with environment_lock(state_dir, "none yet"):
         pass
 
 
 def holder(state_dir: Path) -> Holder | None:
-    """Say who holds the environment; nothing when the note is missing or was just being written."""
+    """Return the holder of the environment, or None if its note is missing or incomplete."""
     try:
         noted = json.loads((state_dir / "environment.holder.json").read_text(encoding="utf-8"))
         return Holder(int(noted["pid"]), str(noted["run_id"]))
@@ -99,7 +99,7 @@ def _taken(state_dir: Path) -> str:
 
 
 def _living_holder(state_dir: Path) -> Holder | None:
-    """Return the holder unless the note is one that a killed run left."""
+    """Return the holder, or None if the note was left by a killed run."""
     found = holder(state_dir)
     return found if found and is_alive(found.pid) else None
 

@@ -1,4 +1,4 @@
-"""One night while it happens: what was learned so far, how long each stage took, and what must be ended with it."""
+"""The state of one night while it runs: its results so far, the time of each stage, and what must end with it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ REPORTED_VERSIONS: Final = ("nightproof", "prefect", "quilt3", "pytest", "boto3"
 
 
 class Night:
-    """The state of one run; stages add to it, the verdict is made from it.
+    """The state of one run; stages add to it, and the verdict is computed from it.
 
     Not a dataclass on purpose: Prefect walks dataclasses that are task parameters, looking for futures.
     """
@@ -90,19 +90,19 @@ class Night:
 
     @property
     def run_dir(self) -> Path:
-        """Where this night leaves its files."""
+        """The directory of this run's files."""
         return self.plan.run_dir
 
     @property
     def systems(self) -> Target:
-        """The started target; only stages after `start` ask for it."""
+        """The started target; raises UsageError before the stage `start`."""
         if self.target is None:
             raise UsageError("The target is not started: run the stage `start` first.")
         return self.target
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage, whatever ends it; repeated stages add up."""
+        """Announce and time a stage, however it ends; repeated stages add up."""
         announce(name)
         started = time.monotonic()
         try:
@@ -112,28 +112,28 @@ class Night:
             self.stages[name] = round(self.stages.get(name, 0.0) + took, 3)
 
     def interrupt(self, how: Interruption) -> None:
-        """Note the interruption and end every process group of a suite, so that cleanup meets no writer."""
+        """Record the interruption and stop every process group of a suite, so that nothing writes during cleanup."""
         self.interrupted = how
         announce("interrupted", how)
         self.groups.stop_all(STOP_GRACE_S)
 
     def note_faults(self, ends: list[Any]) -> None:
-        """Keep what went wrong in the harness itself; a cell without events shows as `not_run` beside it."""
+        """Record the harness's own errors as violations; a cell without events also shows as `not_run`."""
         faults = [end for end in ends if isinstance(end, BaseException)]
-        if self.system_deaths:  # who was kept from starting then is no fault beside the one that is told
+        if self.system_deaths:  # cells stopped by the death are no faults of their own
             faults = [fault for fault in faults if not isinstance(fault, Interrupted)]
-        # Our own errors are sentences; any other needs its kind to be understood.
+        # Our own errors are sentences; any other needs its class name to be understood.
         kinds = ["" if isinstance(fault, NightproofError) else f"{type(fault).__name__}: " for fault in faults]
         self.violations += [f"{HARNESS}{kind}{fault}" for kind, fault in zip(kinds, faults, strict=True)]
 
     def note_deaths(self) -> tuple[str, ...]:
-        """Note which systems of the testbed are gone, and return all that ever were."""
+        """Add the testbed systems that have died; return all that died in this night."""
         if self.target is not None:
             self.system_deaths = tuple(sorted({*self.system_deaths, *self.target.deaths()}))
         return self.system_deaths
 
     def make_room(self) -> None:
-        """Make the run directory and hold room for the report, so that a disk which the night fills still takes it."""
+        """Create the run directory and reserve 4 MiB for the report, so that it can be written even to a full disk."""
         try:
             private_folder(self.run_dir.parent)
             self.run_dir.mkdir(FOLDER)
@@ -148,7 +148,7 @@ class Night:
             ) from error
 
     def release_reserve(self) -> None:
-        """Give the room back to what is written last; safe to repeat."""
+        """Free the reserved space for the last files; safe to repeat."""
         self._reserved.unlink(missing_ok=True)
 
     @property
@@ -156,16 +156,16 @@ class Night:
         return self.run_dir / RESERVED
 
     def void(self) -> bool:
-        """Take the night back where only `start` was tried, and say whether it was: what ran is never deleted."""
+        """Mark the night void if no stage but `start` ran; return whether it is. Later results are never deleted."""
         self.is_void = self.stages.keys() <= {"start"}
         return self.is_void
 
     def clean_context(self, *, keep: bool = False) -> CleanContext | None:
-        """Give what a cleanup works with; nothing where the target is not to be written to."""
+        """Return the context of a cleanup, or None if the target must not be written to."""
         return clean_context(self.target, keep=keep or self.plan.choice.keep_resources)
 
     def versions(self) -> dict[str, str]:
-        """Name what ran: the interpreter and the packages that matter."""
+        """Return the versions of the interpreter, the main packages and each suite's own environment."""
         found = {"python": platform.python_version()}
         for name in REPORTED_VERSIONS:
             with contextlib.suppress(metadata.PackageNotFoundError):
@@ -178,7 +178,7 @@ class Night:
 
 
 def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext | None:
-    """Give what a cleanup works with on a target: the buckets that tests may write to, and the seeder's keys."""
+    """Return the context of a cleanup (writable buckets, the seeder's client), or None on a read-only target."""
     if target is None or not target.profile.has_buckets or "write" not in target.profile.offers:
         return None
     names = target.profile.names
@@ -190,14 +190,14 @@ def clean_context(target: Target | None, *, keep: bool = False) -> CleanContext 
 
 
 def _glue_database(target: Target) -> GlueDatabase | None:
-    """Give the database of external tables; nothing where the target offers no Athena, whose tables they would be."""
+    """Return the database of external tables, or None if the target offers no Athena."""
     if "athena" not in target.profile.offers:
         return None
     return GlueDatabase(target.aws_client("glue", "ci-seeder"), target.profile.names.glue_database)
 
 
 def _catalog_admin(target: Target) -> CatalogAdmin | None:
-    """Give the catalog to an admin, who takes users and tables away; nothing where there is no admin's token."""
+    """Return the catalog as its admin, who deletes users and tables, or None without an admin's token."""
     credentials = target.credentials(target.profile.names.admin)
     if credentials is None or "admin" not in target.profile.offers:
         return None
@@ -207,7 +207,7 @@ def _catalog_admin(target: Target) -> CatalogAdmin | None:
 
 
 def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
-    """Plan the night, hold its environment and compare suites with their locks; raise UsageError, leaving nothing."""
+    """Plan the night, lock its environment and compare suites with their locks; raise UsageError, leaving no file."""
     told = load(profile_given)
     plan = make_plan(told.profile, choice, run_id, profile_given)
     night = Night(plan, told.secrets)
@@ -223,7 +223,7 @@ def open_night(profile_given: str, choice: Choice, run_id: str) -> Night:
 
 
 def start_target(night: Night) -> None:
-    """Start or find the systems, register their secrets, and lease a live environment."""
+    """Start or resolve the systems, register their secrets for masking, and lease a live environment."""
     night.target = open_target(night.plan.profile, night.secrets, lambda line: announce("start", line))
     night.redactor.register(*night.target.secret_values())
     profile = night.plan.profile
@@ -234,7 +234,7 @@ def start_target(night: Night) -> None:
 
 
 def close_night(night: Night) -> None:
-    """End the target and free the environment; safe to repeat."""
+    """Stop the target and free the environment; safe to repeat."""
     if night.target is not None:
         night.target.stop()
     if night.is_void:
@@ -243,7 +243,7 @@ def close_night(night: Night) -> None:
 
 
 def _point_latest(run_dir: Path) -> None:
-    """Move the link `latest` in one step, so that a reader never finds it missing."""
+    """Replace the link `latest` in one step, so that a reader always finds it."""
     fresh = run_dir.with_name(f".latest-{run_dir.name}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(run_dir.name, target_is_directory=True)
@@ -251,5 +251,5 @@ def _point_latest(run_dir: Path) -> None:
 
 
 def now() -> datetime:
-    """Give the time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The plan of one run: its id, its directory, its cells and the hashes that say what was run."""
+"""The plan of one run: its id, directory and cells, and the hashes of suites and seeds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RANDOM_BYTES: Final = 4  # 32 bits, of which 30 become 6 base32 letters
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person chose for one run on top of the profile; empty means all."""
+    """A person's choices for one run on top of the profile; empty means all."""
 
     backends: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class CellSpec:
-    """One suite on one backend with the tests it declares tonight; `blocked` says why none of them is asked."""
+    """One suite on one backend with its declared tests; `blocked` is the reason why none of them runs, or ""."""
 
     path: Path
     suite: str
@@ -75,13 +75,13 @@ class CellSpec:
         return f"{self.suite}-{self.backend}"
 
     def part(self, *, serial: bool) -> tuple[str, ...]:
-        """Name the tests that bear nothing beside them, or all the others; a blocked cell has none to run."""
+        """Return the serial tests, which run alone, or all others; empty for a blocked cell."""
         if self.blocked:
             return ()
         return tuple(name for name, test in sorted(self.tests.items()) if test.serial == serial)
 
     def shares(self, *, serial: bool) -> tuple[tuple[str, ...], ...]:
-        """Split a part among the cell's workers, whole files of about as many tests; serial tests are one share."""
+        """Split a part into one share per worker: whole files, about equal numbers of tests; one share if serial."""
         files: dict[str, list[str]] = {}
         for name in self.part(serial=serial):
             files.setdefault(name.partition("::")[0], []).append(name)
@@ -93,7 +93,7 @@ class CellSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Everything that is decided before the first process starts."""
+    """The decisions made before the first process starts."""
 
     run_id: str
     profile: Profile
@@ -107,16 +107,16 @@ class RunPlan:
 
     @property
     def state_dir(self) -> Path:
-        """Where runs, locks and the testbed's state live."""
+        """The directory of runs, locks and the testbed's state."""
         return self.profile.state_dir.absolute()
 
     @property
     def run_dir(self) -> Path:
-        """Where this run leaves everything."""
+        """The directory of this run's files."""
         return self.state_dir / "runs" / self.run_id
 
     def run_key(self, builds: Mapping[str, str]) -> str:
-        """Give one hash of what was run against which builds: equal keys are repetitions."""
+        """Return a hash of suites, seeds and builds; runs with equal keys are repetitions."""
         parts = [self.profile.name, self.suite_hash, self.seed_hash, *(f"{k}={v}" for k, v in sorted(builds.items()))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -124,13 +124,13 @@ class RunPlan:
 def new_run_id(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC), random: Callable[[int], bytes] = secrets.token_bytes
 ) -> str:
-    """Make a run id: the UTC second and six random base32 letters."""
+    """Return a new run id: the UTC second and six random base32 letters."""
     letters = base64.b32encode(random(RANDOM_BYTES)).decode()[:6].lower()
     return f"{clock():%Y%m%dT%H%M%SZ}-{letters}"
 
 
 def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str = "") -> RunPlan:
-    """Read the locks and narrow the profile to the choice; raise UsageError when that leaves no test."""
+    """Read the suites' locks and narrow the profile to the choice; raise UsageError if no test is left."""
     chosen = _chosen_suites(profile, choice)
     cells = tuple(cell for suite in chosen for cell in _cells(suite, choice))
     _require_known_backends(chosen, choice)
@@ -153,10 +153,10 @@ def make_plan(profile: Profile, choice: Choice, run_id: str, profile_given: str 
 
 
 def catalogued(plan: RunPlan, redactor: Redactor, profile_given: str = "") -> RunPlan:
-    """Collect every suite and block one that has a test its lock lacks; the other way round is `not_run`.
+    """Collect every suite; block a suite with a test that its lock lacks. A test only in the lock becomes `not_run`.
 
-    The tests that are lacking are declared too, so that the report names them. With `strict_catalogue` a suite that
-    drifted is a UsageError.
+    The tests that the lock lacks are declared too, so that the report lists them. With `strict_catalogue` such a suite
+    raises UsageError.
     """
     paths = list(dict.fromkeys(cell.path for cell in plan.cells))
     with ThreadPoolExecutor(len(paths)) as pool:
@@ -190,7 +190,7 @@ def _uncatalogued(plan: RunPlan, path: Path, world: World, redactor: Redactor) -
     try:
         collected = catalogue.collect(path, plan.profile.collecting(path), world)
     except UsageError as error:
-        # What cannot be collected tonight is a finding of the night: its declared tests become `not_run`, hence RED.
+        # A failed collection is a result of the night: the suite's declared tests become `not_run`, hence RED.
         first, *said = str(error).splitlines()
         announce("start", redactor.text(" ".join([first, *(line for line in said if line.startswith("E "))])))
         return {}
@@ -269,7 +269,7 @@ def _backends(suite: Suite, locked: SuiteCatalogue) -> tuple[str, ...]:
 
 
 def _require_own_folders(cells: Iterable[CellSpec]) -> None:
-    """Refuse cells that would write into one folder, as `a-b` on `c` and `a` on `b-c` would."""
+    """Raise UsageError for cells with one folder, such as `a-b` on `c` and `a` on `b-c`."""
     owners: dict[str, CellSpec] = {}
     for cell in cells:
         other = owners.setdefault(cell.key.casefold(), cell)
@@ -281,12 +281,12 @@ def _require_own_folders(cells: Iterable[CellSpec]) -> None:
 
 
 def _sources(chosen: Iterable[Suite]) -> list[Path]:
-    """Give the folders a suite's verdicts depend on: its own, and what the suites of its parent share."""
+    """Return the folders that a suite's verdicts depend on: its own, and `_support` beside it."""
     return list(dict.fromkeys(f for s in chosen for f in (s.path, s.path.parent / "_support") if f.is_dir()))
 
 
 def source_files(folder: Path) -> list[Path]:
-    """Return the files below a folder in their order, without hidden folders and virtual environments.
+    """Return the files below a folder, sorted, without hidden folders and virtual environments.
 
     State, caches and installed packages change without the suite, and would take long to read.
     """
@@ -298,7 +298,7 @@ def source_files(folder: Path) -> list[Path]:
 
 
 def hash_files(paths: Iterable[Path]) -> str:
-    """Hash names and bytes of files, compiled ones left out; the order is the caller's."""
+    """Return the SHA-256 of the files' names, sizes and bytes in the given order; `__pycache__` is left out."""
     digest = hashlib.sha256()
     for path in paths:
         if path.is_file() and "__pycache__" not in path.parts:

@@ -1,6 +1,6 @@
-"""Profiles: one TOML file says what a night checks, where, and with which gates.
+"""Profiles: one TOML file sets a night's systems, suites and gates.
 
-Secrets never stand in a profile: `Secrets` reads them from the environment or from the `.env` beside it.
+A profile holds no secrets: `Secrets` reads them from the environment or from the `.env` beside it.
 `nightproof.config` reads both.
 """
 
@@ -44,7 +44,7 @@ class _Section(BaseModel):
 
 
 class Endpoints(_Section):
-    """Where the systems answer; the embedded target fills these from the testbed."""
+    """The systems' addresses; the embedded target fills these from the testbed."""
 
     catalog: grammar.WebAddress = ""
     aws: grammar.WebAddress = Field(default="", description="AWS endpoint URL; empty means real AWS")
@@ -54,7 +54,7 @@ class Endpoints(_Section):
 
     @property
     def variables(self) -> dict[str, str]:
-        """The other URLs as suites read them from their environment."""
+        """The other URLs as environment variables of the suites."""
         return {_variable_of(name): url for name, url in self.urls.items()}
 
     @model_validator(mode="after")
@@ -102,7 +102,7 @@ class Suite(_Section):
     """One suite of the night."""
 
     path: Path
-    _given: str = PrivateAttr(default="")  # how the profile was named, so that a remedy can be pasted
+    _given: str = PrivateAttr(default="")  # how the profile was given, so that a remedy can be pasted
     backends: grammar.Names = Field(default=(), description="empty: all that its suite.toml declares")
     select: grammar.Pattern = Field(default="", description="regular expression on test ids; empty: all")
     timeout_s: grammar.Seconds = 900
@@ -133,11 +133,11 @@ class Suite(_Section):
 
     @property
     def given(self) -> str:
-        """How the profile was named that this suite comes from; empty where it was made otherwise."""
+        """The profile's name or path as the user gave it; empty if the suite comes from no profile."""
         return self._given
 
     def named(self, given: str) -> Suite:
-        """Return the suite of a profile that was named so."""
+        """Return a copy of the suite that remembers how its profile was given."""
         own = self.model_copy()
         own._given = given  # noqa: SLF001 - it is ours
         return own
@@ -174,7 +174,7 @@ class Suite(_Section):
 
     @property
     def world(self) -> World:
-        """What of the suite's processes is its own."""
+        """The suite's own part of its processes: interpreter, variables, pytest arguments and helpers."""
         return World(self.python, self.env, self.pytest_args, self.helpers)
 
 
@@ -191,7 +191,7 @@ class Gates(_Section):
 
 
 class Slack(_Section):
-    """Where the message goes; the token comes from the environment."""
+    """The Slack channel of the message; the token comes from the environment."""
 
     channel: str = Field(default="", pattern=r"^\S*$")
     base_url: grammar.WebAddress = "https://slack.com/api/"
@@ -202,7 +202,7 @@ class Slack(_Section):
 
 
 class Profile(_Section):
-    """A whole night, by configuration."""
+    """The whole configuration of a night."""
 
     name: str = ""
     environment: str = Field(default="", description="what the lock protects; defaults to the profile's name")
@@ -244,7 +244,7 @@ class Profile(_Section):
         return self
 
     def collecting(self, suite_path: Path) -> dict[str, str]:
-        """Give what the modules of a suite may read at import: URLs, and words in the place of secrets."""
+        """Return the variables that a suite's modules may read at import: URLs, and placeholders for its secrets."""
         named = {
             name for suite in self.suite if suite.path.absolute() == suite_path.absolute() for name in suite.secrets
         }
@@ -252,12 +252,12 @@ class Profile(_Section):
 
     @property
     def has_buckets(self) -> bool:
-        """Whether the target has S3 buckets of ours at all; a shop's URL has none."""
+        """Return whether the target has S3 buckets of ours; a plain URL of a foreign system has none."""
         return bool(self.target == "embedded" or self.endpoints.catalog or self.endpoints.aws or self.datasets)
 
     @property
     def offers(self) -> tuple[Need, ...]:
-        """What tests may rely on here."""
+        """The needs of tests that this target satisfies."""
         return ALL_NEEDS if self.target == "embedded" else self.needs
 
 
@@ -275,11 +275,11 @@ class Secrets(BaseSettings):
     _of_suites: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     def of_suite(self, names: Iterable[str]) -> dict[str, str]:
-        """Give the secrets that a suite names, as its environment."""
+        """Return the secrets that a suite lists, as environment variables."""
         return {name: self._of_suites[name].get_secret_value() for name in names}
 
     def values(self) -> tuple[str, ...]:
-        """Give every secret that is set, for the redactor."""
+        """Return every secret that is set, for the redactor."""
         return tuple(self.named().values())
 
     def named(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tell whoever listens how the night goes: the terminal, or nobody. The domain announces, it does not print."""
+"""Progress of a night, sent to listeners such as the terminal. The domain announces and never prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One step of a stage; `done` of `of` where it can be counted."""
+    """One step of a stage; `done` of `of` if it can be counted."""
 
     stage: str
     text: str = ""
@@ -24,6 +24,6 @@ LISTENERS: Final[list[Callable[[News], None]]] = []
 
 
 def announce(stage: str, text: str = "", done: int | None = None, of: int | None = None) -> None:
-    """Give one piece of news to every listener; safe from any thread."""
+    """Send one piece of news to every listener; safe from any thread."""
     for listener in tuple(LISTENERS):
         listener(News(stage, text, done, of))

@@ -1,4 +1,4 @@
-"""Bound the state directory: an old run keeps its report.json, and its ledgers while they are open."""
+"""Pruning of the state directory: an old run keeps its report.json, and its ledgers while they are open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrunePlan:
-    """The files that would go, with their size in bytes, and the run directories they lie in."""
+    """The files to delete, their total size in bytes, and their run directories."""
 
     files: tuple[Path, ...]
     size_bytes: int
@@ -27,12 +27,12 @@ class PrunePlan:
 
     @property
     def runs(self) -> int:
-        """How many runs would lose files."""
+        """The number of runs that would lose files."""
         return len(self.run_dirs)
 
 
 def plan_prune(runs_dir: Path, keep: timedelta, now: datetime | None = None) -> PrunePlan:
-    """Find the files of runs older than `keep`; the newest run and one that is under way always stay whole."""
+    """Find the files of runs older than `keep`; the newest run and a running one are never touched."""
     oldest = (now or datetime.now(UTC)) - keep
     holding = holder(runs_dir.parent)
     found = sorted(path for path in runs_dir.glob("*") if not path.is_symlink() and started_of(path.name))
@@ -44,7 +44,7 @@ def plan_prune(runs_dir: Path, keep: timedelta, now: datetime | None = None) -> 
 
 
 def prune(plan: PrunePlan) -> None:
-    """Delete the planned files and what is empty then; a run that nothing is left of loses its directory."""
+    """Delete the planned files and the folders that are then empty, run directories included."""
     for path in plan.files:
         path.unlink(missing_ok=True)
     for run_dir in plan.run_dirs:

@@ -1,4 +1,4 @@
-"""The quantities that records are made of: counts and seconds, never negative."""
+"""Types of the records' quantities: counts and seconds, never negative."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ STAGES: Final = (
 )  # fmt: skip
 
 Proof = Literal["call", "fixture", "relay", "vouched", ""]
-Interruption = Literal["SIGINT", "SIGTERM", "cancelled", "killed"]  # killed: nobody was left to write the report
+Interruption = Literal["SIGINT", "SIGTERM", "cancelled", "killed"]  # killed: the run could not write its report itself
 
 
 class Verdict(StrEnum):
@@ -99,7 +99,7 @@ class Exchanges:
 
     @property
     def total(self) -> int:
-        """All protocols together."""
+        """The sum over all protocols."""
         return self.s3 + self.aws + self.http + self.graphql + self.ws + self.tcp
 
 
@@ -220,7 +220,7 @@ class SeedResult:
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class ResourceRecord:
-    """One line of the ledger: what was meant, made or removed, and where it is."""
+    """One line of the ledger: a resource that was planned, created or removed, and its locator."""
 
     event: Literal["intent", "confirmed", "deleted", "kept", "leaked", "absent"]
     id: str
@@ -300,7 +300,7 @@ class SlackDelivery:
 
     @property
     def trouble(self) -> str:
-        """Return why somebody who was to be told was not told everything, or nothing."""
+        """The reason why a wanted message was not delivered completely, or ""."""
         was_wanted = self.error and not self.error.startswith((NOT_CONFIGURED, NOT_ASKED))
         return self.error if self.error and was_wanted else ""
 
@@ -364,5 +364,5 @@ RESOURCE: Final = TypeAdapter(ResourceRecord)
 
 
 def utc_text(moment: datetime) -> str:
-    """Give a time the way users read it: UTC with date, to the second."""
+    """Return a time as users read it: UTC with date, to the second."""
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,7 +1,7 @@
-"""Keep secrets out of everything that is written: one redactor stands before every writer.
+"""Masking of secrets: every text passes a redactor before it is written.
 
-It knows the values of tonight's secrets in the spellings in which they travel, and the shapes of credentials that
-systems hand out while the night runs (tokens, signatures), whose values nobody can register beforehand.
+The redactor knows the values of the night's secrets in all usual encodings. It also knows the shapes of credentials
+that systems issue during the night (tokens, signatures), whose values cannot be registered beforehand.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 __all__ = ["KEY_BEGIN", "KEY_END", "MASK", "SHORTEST", "Redactor"]
 
 MASK: Final = "[redacted]"
-PART: Final = 8  # characters; what a tool leaves of a value that it shortens is masked from this length on
+PART: Final = 8  # characters; a fragment of a shortened value is masked from this length on
 DOTS: Final = ("...", "…")
 CRUMB: Final = r"""[^\s\\"'=;,<>]{1,100}"""  # the name of a cookie
 BARE_VALUE: Final = r"""[^\s&"'(),;<>\[\]{}|]"""  # a letter of a value without quotes
-SECRETIVE: Final = "(?:passw(?:or)?d|token|api[_-]?key|secret|sig|auth)"  # names of what is given without quotes
-START: Final = r"(?:\b|(?<=\\[nrt]))"  # a line break may stand there as two characters, the second a letter
+SECRETIVE: Final = "(?:passw(?:or)?d|token|api[_-]?key|secret|sig|auth)"  # names whose values may be unquoted
+START: Final = r"(?:\b|(?<=\\[nrt]))"  # an escaped line break is two characters, the second a letter
 GIVEN: Final = r"""[\\"']*\s*[:=]\s*[\\"']*"""  # between a name and its value, in code, JSON, headers and queries
 KEY_BEGIN: Final = re.compile(r"-----BEGIN[ +][A-Z0-9 +]*PRIVATE[ +]KEY-----")
 KEY_END: Final = re.compile(r"-----END[ +][A-Z0-9 +]*PRIVATE[ +]KEY-----")
-KEY_LIMIT: Final = 16_000  # characters; no key is longer, and what follows a torn one must stay readable
-# Beside each shape the small words of which one must be there: to look for them is far faster than to try the pattern.
+KEY_LIMIT: Final = 16_000  # characters; no key is longer, and the text after a truncated one must stay readable
+# Each pattern has lower-case words of which one must occur: looking for them is far faster than trying the pattern.
 SHAPES: Final = tuple(
     (words.split(), re.compile(pattern))
     for words, pattern in (
@@ -60,7 +60,7 @@ SHAPES: Final = tuple(
             rf"(?i)(?P<keep>cookie[\\\"']*\s*[:,]\s*[\\\"']*){CRUMB}=[^\s\\\"',<>]+(?:;[ ]?[^\s\\\"',<>]+)*",
         ),
         ("x-api x-auth", rf"(?i)(?P<keep>x-(?:api|auth)-(?:key|token){GIVEN})[\w%./+~=-]{{6,}}"),
-        # Without quotes only what a program would not write as a name: it holds a digit, and no call follows.
+        # Unquoted, only a value that is no name in code: it holds a digit, and no call follows.
         (
             "passw= passwd= token= api_key= apikey= api-key= secret= sig= password= auth=",
             rf"(?i)(?P<keep>(?:\b|_){SECRETIVE}=)(?={BARE_VALUE}{{0,200}}\d){BARE_VALUE}{{6,}}",
@@ -78,7 +78,7 @@ SHAPES: Final = tuple(
         (
             "-----begin",
             rf"(?P<keep>{KEY_BEGIN.pattern})(?!\[redacted\])[\w\s+/=\\'\",.…%|>]+",
-        ),  # one that was cut short
+        ),  # a truncated key
     )
 )
 
@@ -87,7 +87,7 @@ MOST_KNOWN: Final = 10_000
 
 
 class Redactor:
-    """Masks registered values, however they are spelled, and whatever has the shape of a credential."""
+    """Masks registered values in any spelling, and everything that has the shape of a credential."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
@@ -99,7 +99,7 @@ class Redactor:
         self.register(*secrets)
 
     def register(self, *secrets: str) -> None:
-        """Add values, and each line of one that has several; those shorter than five characters are left out."""
+        """Add values, and each line of a multi-line one; values shorter than five characters are ignored."""
         given = [part for secret in secrets for part in (secret, *(line.strip() for line in secret.splitlines()))]
         new = {part for part in given if len(part) >= SHORTEST} - self._secrets
         if not new:
@@ -116,10 +116,10 @@ class Redactor:
         }
         ends = sorted({end for secret in self._cuttable for end in (secret[:PART], secret[-PART:])})
         self._ends = re.compile(f"(?=({'|'.join(map(re.escape, ends))}))")
-        self._known = {}  # last, and a new one: who masks by the values of before does not write into it
+        self._known = {}  # last, and a new dict: a thread still masking with the old values cannot write into it
 
     def text(self, text: str) -> str:
-        """Give the text with every secret masked; the short ones, which event lines repeat, are masked once."""
+        """Return the text with every secret masked. Results of short texts are cached, as event lines repeat them."""
         if len(text) > REMEMBERED:
             return self._masked(text)
         known = self._known
@@ -154,7 +154,7 @@ class Redactor:
         return "".join([*pieces, text[done:]])
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Give where secrets stand in the text; what holds one in base64 is masked to its ends."""
+        """Yield the start and end of each secret in the text; base64 that contains one is masked as a whole."""
         laid_bare, places = bare_with_places(text)
         for form in self._spellings:
             for at in _every(form, laid_bare):
@@ -174,7 +174,7 @@ class Redactor:
                 yield start, stop
 
     def _without_cut(self, text: str, ends: re.Pattern[str]) -> str:
-        """Mask what pytest or another tool left of a secret that it shortened with dots."""
+        """Mask the rest of a secret that pytest or another tool shortened with dots."""
         pieces: list[str] = []
         done = 0
         for found in ends.finditer(text):
@@ -185,7 +185,7 @@ class Redactor:
         return "".join([*pieces, text[done:]])
 
     def _cut(self, text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Give the longest beginning of a secret that dots follow, and the longest end that follows dots."""
+        """Yield the longest beginning of a secret before dots, and the longest end of a secret after dots."""
         end = text[start:stop]
         heads = [form for form in self._cuttable if form.startswith(end)]
         tails = [form for form in self._cuttable if form.endswith(end)]
@@ -199,7 +199,7 @@ class Redactor:
             yield first, stop
 
     def data(self, value: Any) -> Any:
-        """Give a JSON-like value with every text in it masked, keys included."""
+        """Return a JSON-like value with every text in it masked, keys included."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -211,7 +211,7 @@ class Redactor:
         return value
 
     def lines(self, lines: list[str]) -> list[str]:
-        """Mask a list of lines, and whole a secret or a private key that goes from one line to the next."""
+        """Return the lines masked, including a secret or a private key that spans several lines."""
         if any(KEY_BEGIN.search(line) for line in lines):
             return self.text("\n".join(lines)).split("\n")
         masked = [self.text(line) for line in lines]
@@ -229,21 +229,21 @@ def _every(form: str, text: str) -> Iterator[int]:
 
 
 def _is_one_word(text: str, places: list[int]) -> bool:
-    """Say whether a short value stands there as one, or spaced throughout: two words may spell it by chance."""
+    """Return whether a short value is one word here, or spaced throughout: two words may spell it by chance."""
     gaps = [text[one + 1 : other] for one, other in zip(places, places[1:])]
     blank = [bool(gap) and not gap.strip(" \n\t'\"`") for gap in gaps]
     return not any(blank) or all(gaps)
 
 
 def shown_id(test_id: str, redact: Callable[[str], str]) -> str:
-    """Return a test's id as people read it: what looks like a secret is masked, and no two ids become one.
+    """Return a test's id for people: secrets are masked, and a hash suffix keeps masked ids distinct.
 
-    Everything that is written for people has this id; logs, selections and the lock match tests by the id itself.
+    Everything written for people shows this id; logs, selections and the lock match tests by the id itself.
     """
     masked = redact(test_id)
     return masked if masked == test_id else f"{masked}~{hashlib.sha256(test_id.encode()).hexdigest()[:4]}"
 
 
 def _common(one: str, other: str) -> int:
-    """Count the characters with which both begin."""
+    """Return the length of the common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other)))

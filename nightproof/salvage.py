@@ -1,4 +1,4 @@
-"""Report a night that was killed before it could: from the event logs, the locks and the ledger that it left."""
+"""The report of a night that was killed before it could write one, from its event logs, locks and ledger."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
 
 
 def salvage(profile_given: str, run_id: str) -> RunReport:
-    """Judge a killed night, write its report and companions into its directory, and give the report.
+    """Judge a killed night, write its report with companion files into its directory, and return the report.
 
-    Nothing is claimed that the files do not say: tests without an event are `not_run`, the audit of resources is left
-    to the sweep of the next night, and the night counts as interrupted. Raise UsageError where there is no such run,
-    or where it is still running.
+    The report claims nothing beyond the files. Tests without an event are `not_run`, the next night's sweep audits the
+    resources, and the night counts as interrupted. Raise UsageError if the run does not exist or is still running.
     """
     told = load(profile_given, for_tests=False)
     profile = told.profile
@@ -83,5 +82,5 @@ def _facts(plan: RunPlan, run_dir: Path, redact: Callable[[str], str]) -> RunFac
 
 
 def _last_sign(run_dir: Path) -> datetime:
-    """Give the time at which the run last wrote to one of its logs or ledgers."""
+    """Return the time of the run's last write to a log or ledger."""
     return datetime.fromtimestamp(max(path.stat().st_mtime for path in run_dir.rglob("*.jsonl")), UTC)

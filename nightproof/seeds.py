@@ -1,4 +1,4 @@
-"""The seeds of a night: the jobs of the datasets room, bound to a target."""
+"""The seeds of a night: the jobs of `nightproof.datasets`, bound to a target."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SeedJob:
-    """One seed: its name and how to put it in place."""
+    """One seed: its name and the function that puts it in place."""
 
     name: str
     run: Callable[[], SeedResult]
 
 
 def jobs_of(target: Target) -> tuple[SeedJob, ...]:
-    """Give a night's jobs in dependency order; what its profile does not let it write is looked for instead."""
+    """Return a night's seed jobs in dependency order; without `write`, one job that only looks for the seeds."""
     wanted = _wanted(target.profile)
     if target.profile.datasets and "write" in target.profile.offers:
         return _writing(target, wanted)
@@ -46,7 +46,7 @@ def jobs_of(target: Target) -> tuple[SeedJob, ...]:
 
 
 def _wanted(profile: Profile) -> tuple[str, ...]:
-    """Give the datasets that the profile lists and those that its suites read."""
+    """Return the datasets of the profile and those of its suites, without duplicates."""
     read = (dataset for suite in profile.suite for dataset in load_suite(suite.path).datasets)
     return tuple(dict.fromkeys([*profile.datasets, *read]))
 
@@ -77,7 +77,7 @@ def _storage(target: Target) -> Storage:
 
 
 def _sign_in(target: Target, user: str = "") -> Catalog:
-    """Exchange a user's refresh token, the admin's by default, and put together what a quilt3 child needs."""
+    """Exchange a user's refresh token (by default the admin's), and return the catalog for a quilt3 process."""
     names = target.profile.names
     user = user or names.admin
     if not target.refresh_token(user):
@@ -101,12 +101,12 @@ def _sign_in(target: Target, user: str = "") -> Catalog:
 
 
 def seed_jobs(night: Night) -> tuple[SeedJob, ...]:
-    """Give the jobs of a night."""
+    """Return the seed jobs of a night."""
     return jobs_of(night.systems)
 
 
 def seed_target(target: Target, progress: Callable[[str, int, int], None]) -> tuple[SeedResult, ...]:
-    """Put every seed in place that the profile or its suites name; raise UsageError where it may not write."""
+    """Put every seed of the profile and its suites in place; raise UsageError if the profile lacks `write`."""
     if "write" not in target.profile.offers:
         raise UsageError(
             f"The profile `{target.profile.name}` is read-only: add `write` to its `needs` to put seeds in place."

@@ -1,4 +1,4 @@
-"""Whether the server that this process reports its run to is gone: noted by who watches, read by who ends the night."""
+"""The loss of this process's Prefect server: recorded by a watcher thread, read at the end of the night."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POLL_S: Final = 0.5
-AGAIN_S: Final = 3.0  # a client that still tries to reach the server sleeps between its attempts: it is woken up
+AGAIN_S: Final = 3.0  # wakes a client that sleeps between its retries against the dead server
 _LOSSES: Final[list[str]] = []
 _IS_CONCLUDED: Final = threading.Event()
 
 
 def server_loss() -> str:
-    """Return what became of the server as a sentence; empty while it is there."""
+    """Return a sentence about the lost server; empty while it runs."""
     return _LOSSES[-1] if _LOSSES else ""
 
 
 def note_conclusion() -> None:
-    """Note that the night has said all that it has to say: who lost the server needs not be waited for any more."""
+    """Record that the night is complete: from now on a lost server ends the process without waiting."""
     _IS_CONCLUDED.set()
 
 
 @contextmanager
 def ended_with_server(is_gone: Callable[[], bool], sentence: str) -> Iterator[None]:
-    """End the night of this process by SIGTERM once its server is gone; once it is concluded, again until it leaves."""
+    """Send this process SIGTERM once its server has died; after the conclusion again every 3 s until the block ends."""
     left = threading.Event()
     _LOSSES.clear()
     _IS_CONCLUDED.clear()

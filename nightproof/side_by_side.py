@@ -1,4 +1,4 @@
-"""Records of what a night says beyond verdicts: the support matrix, the backends compared, what tests noted."""
+"""Records beyond verdicts: the support matrix, the comparison of backends, findings and measures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The spellings in which a secret travels, and a text laid bare so that one look finds it in any of them.
+"""The spellings of a secret, and a bare form of texts in which one search finds any of them.
 
-Bare means: case folded, and without what tools put between letters (blanks, line breaks, quotes, backslashes, colours,
-NUL and zero-width characters), plain or escaped. Secrets are laid bare in the same way.
+Bare means: case folded, and without the characters that tools put between letters, plain or escaped. These are blanks,
+line breaks, quotes, backslashes, colours, NUL and zero-width characters. Secrets are made bare in the same way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHORTEST: Final = 5  # characters; a shorter value would mask ordinary words
 SHORT: Final = 8  # characters below which a value split by blanks is more likely two words
-SAFE: Final = ("", "/", "-_.!~*'()", ";,/?:@&=+$-_.!~*'()#")  # what quote() of Python and of JavaScript leaves alone
+SAFE: Final = ("", "/", "-_.!~*'()", ";,/?:@&=+$-_.!~*'()#")  # left unescaped by Python and JavaScript
 QUOTES: Final = (("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "&#39;"), ("&quot;", "&apos;"), ('"', "'"))
 # Each way begins with a letter that stands there as such, which lets `re` skip to it; the look back at a backslash
 # before the first keeps a long run of them from being tried at every place.
@@ -55,14 +55,14 @@ BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 
 def bare(text: str) -> str:
-    """Return a text without what stands between its letters, its case folded."""
+    """Return the bare form of a text."""
     if "\\" in text or "\x1b" in text or "\nE" in text or "\n>" in text:
         text = GAPS.sub("", text)
     return text.translate(DROPPED).casefold()
 
 
 def bare_with_places(text: str) -> tuple[str, list[int]]:
-    """Return the bare text, and for each of its letters where it stands in the text."""
+    """Return the bare text, and for each of its letters the index in the original text."""
     letters: list[str] = []
     places: list[int] = []
     done = 0
@@ -83,9 +83,10 @@ def _lay_bare(text: str, start: int, stop: int, letters: list[str], places: list
 
 
 def bare_spellings(secret: str) -> set[str]:
-    """Return every spelling of a secret, bare; those that are too short to tell from words are left out.
+    """Return every bare spelling of a secret; those too short to tell from ordinary words are left out.
 
-    A spelling that begins with `n`, `r` or `t` is there without it as well: after a backslash it reads as an escape.
+    A spelling that begins with `n`, `r` or `t` is included without it too: after a backslash the letter reads as an
+    escape.
     """
     found = {bare(text) for text in _texts(secret)}
     found |= {text[1:] for text in found if text[:1] in {"n", "r", "t"}}
@@ -93,7 +94,7 @@ def bare_spellings(secret: str) -> set[str]:
 
 
 def bare_cores(secret: str) -> set[str]:
-    """Return the letters that a secret is sure to give in base64, wherever in the encoded bytes it begins."""
+    """Return the letters of a secret's base64 form that do not depend on its position in the encoded bytes."""
     values = {text.encode("utf-8", "surrogatepass") for text in (secret, json.dumps(secret)[1:-1])}
     cores = {core for value in values for shift in range(3) for core in _cores(value, shift)}
     found = {bare(text) for core in cores for text in (core, quote(core, safe=""))}
@@ -101,7 +102,7 @@ def bare_cores(secret: str) -> set[str]:
 
 
 def _cores(value: bytes, shift: int) -> Iterator[str]:
-    """Encode a value after some other bytes, and cut off the letters that those and the following bytes share."""
+    """Yield the base64 of a value at an offset of `shift` bytes, without the letters shared with neighbouring bytes."""
     first = (shift * 8 + 5) // 6
     last = (shift + len(value)) * 8 // 6
     padded = bytes(shift) + value + bytes(-(shift + len(value)) % 3)

@@ -1,4 +1,4 @@
-"""What somebody may have meant: the nearest of the names that are known, or where it stands elsewhere."""
+"""Suggestions for misspelled names: the nearest known one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def nearest(given: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean …?` with the nearest known name, or nothing where none is near."""
+    """Return ` Did you mean …?` with the nearest known name, or "" if none is near."""
     by_folded = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(given.casefold(), by_folded, n=1)
     return f" Did you mean `{by_folded[near[0]]}`?" if near else ""

@@ -1,6 +1,6 @@
-"""The target of a night: the embedded testbed as a process of ours, or live systems by configuration.
+"""The target of a night: the embedded testbed as a child process, or live systems by configuration.
 
-Either way it gives addresses, the keys that seed and clean up, and the values that must never be written.
+Both provide addresses, the keys for seeding and cleanup, and the secret values that must never be written.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ S3_CONFIG: Final = Config(
 
 @dataclass(slots=True)
 class Target:
-    """What a night runs against; `facts` is the testbed's own description, empty on a live target."""
+    """The systems that a night runs against; `facts` is the testbed's own description, empty on a live target."""
 
     profile: Profile
     secrets: Secrets
@@ -77,7 +77,7 @@ class Target:
 
     @property
     def catalog_url(self) -> str:
-        """Where the catalog answers, empty when the profile has none."""
+        """The catalog's URL, empty if the profile has none."""
         return str(self.facts["services"]["catalog"]["url"]) if self.facts else self.profile.endpoints.catalog
 
     @property
@@ -87,12 +87,12 @@ class Target:
 
     @property
     def registry_url(self) -> str:
-        """The registry that the catalog's configuration names; empty while the catalog does not say."""
+        """The registry's URL from the catalog's configuration; empty if the catalog does not state it."""
         return str(self.catalog_config().get("registryUrl", "")).rstrip("/")
 
     @property
     def jwt_secret(self) -> str:
-        """The signing secret: the environment's first, so that a wrong one is found out by the preflight."""
+        """The signing secret. The environment's comes first, so that the preflight check detects a wrong one."""
         given = self.secrets.jwt_secret
         if given is not None:
             return given.get_secret_value()
@@ -106,7 +106,7 @@ class Target:
         return stated | ({"catalog": str(stack)} if stack else {})
 
     def refresh_token(self, user: str) -> str:
-        """Give the refresh token of a user by its name in the profile; empty when there is none."""
+        """Return a user's refresh token by the user's name in the profile, or "" if there is none."""
         if self.facts:
             return str(self.facts["refresh_tokens"].get(user, ""))
         names, secrets = self.profile.names, self.secrets
@@ -120,16 +120,16 @@ class Target:
 
     @property
     def token_dir(self) -> Path:
-        """Where all who sign in keep the newest tokens."""
+        """The directory in which all processes share the newest tokens."""
         return self.state_dir / "tokens"
 
     def credentials(self, user: str) -> Credentials | None:
-        """Return how to sign in as a user of the profile, in a way that signs nobody else out; None without a token."""
+        """Return a user's credentials, which sign nobody else out, or None without a token."""
         token = self.refresh_token(user)
         return credentials_of(token, self.token_dir) if token else None
 
     def access_token(self, user: str, *, anew: bool = False) -> str:
-        """Return a token of a user; `anew` exchanges its refresh token at once. Raise QuiltOpsError when refused."""
+        """Return a user's access token; `anew` exchanges the refresh token now. Raise QuiltOpsError if refused."""
         credentials = self.credentials(user)
         catalog = Catalog("platform", credentials, Timeouts(read_s=SIGN_IN_S))
         catalog.registry_url = self.registry_url
@@ -139,7 +139,7 @@ class Target:
         return catalog.token("sign_in")
 
     def catalog_config(self) -> dict[str, Any]:
-        """Read the catalog's config.json once; empty when there is no catalog or it does not answer in JSON."""
+        """Return the catalog's config.json, read once; empty if there is no catalog or its answer is not JSON."""
         with self._once:
             if not self._config and self.catalog_url:
                 try:
@@ -150,7 +150,7 @@ class Target:
             return self._config or {}
 
     def aws_client(self, service: str, identity: str, region: str = "") -> Any:
-        """Make a client of one service as `ci-runner` or `ci-seeder`; live targets know the caller's own keys only."""
+        """Return a client of one service as `ci-runner` or `ci-seeder`; live targets use the caller's keys for both."""
         keys = self.aws_keys(identity)
         session: Any = boto3.session.Session()  # the stubs know service names only as literals
         return session.client(
@@ -164,9 +164,9 @@ class Target:
         )
 
     def aws_keys(self, identity: str) -> dict[str, str]:
-        """Give AWS keys by variable: the testbed's, or those that the catalog lends to a caller without own ones.
+        """Return AWS keys by variable: the testbed's, or those that the catalog lends to a caller without keys.
 
-        Empty on a live target whose caller has keys: they come by the usual ways of the AWS libraries.
+        Empty on a live target whose caller has keys: the AWS libraries find them in their usual places.
         """
         if self.facts:
             pair = self.facts["credentials"][identity]
@@ -178,7 +178,7 @@ class Target:
             return self._lent
 
     def _lend(self, user: str) -> dict[str, str]:
-        """Ask the catalog for keys of a user's role; empty when it lends none: the checks say what that costs."""
+        """Request keys of a user's role from the catalog; empty if it lends none, and the checks report what fails."""
         try:
             bearer = {"Authorization": f"Bearer {self.access_token(user)}"}
             answer = httpx.get(f"{self.registry_url}/api/auth/get_credentials", headers=bearer, timeout=SIGN_IN_S)
@@ -189,12 +189,12 @@ class Target:
             return {}
 
     def seeder_s3(self) -> S3Client:
-        """Make an S3 client with the keys that seed and clean up."""
+        """Return an S3 client with the keys for seeding and cleanup."""
         client: S3Client = self.aws_client("s3", "ci-seeder")
         return client
 
     def secret_values(self) -> tuple[str, ...]:
-        """Give every value that the redactor must know."""
+        """Return every value that the redactor must mask."""
         keys = [str(pair["secret_access_key"]) for pair in self.facts.get("credentials", {}).values()]
         lent = (
             [] if self.facts else [v for name, v in self.aws_keys("ci-runner").items() if name != "AWS_ACCESS_KEY_ID"]
@@ -211,7 +211,7 @@ class Target:
         return tuple(value for value in (*self.secrets.values(), *keys, *lent, *tokens, *own, *ambient) if value)
 
     def deaths(self) -> tuple[str, ...]:
-        """Name the testbed's systems whose process is gone; without their supervisor they end within seconds."""
+        """Return the testbed's systems whose process has died. If their supervisor dies, they end within seconds."""
         services = self.facts.get("services", {})
         dead = {name for name, service in services.items() if not is_alive(int(service["pid"]))}
         if self.process is not None and self.process.poll() is not None:
@@ -219,7 +219,7 @@ class Target:
         return tuple(sorted(dead))
 
     def stop(self) -> None:
-        """End the testbed: ask, wait, then close its lifeline, which ends what is left."""
+        """Stop the testbed: SIGTERM, wait, SIGKILL; then close its lifeline, which ends its children."""
         if self.process is not None:
             self.process.terminate()
             try:
@@ -234,7 +234,7 @@ class Target:
 
 
 def _has_own_keys() -> bool:
-    """Say whether the caller's shell leads to AWS keys; a broken way, say an unknown AWS_PROFILE, is still a way."""
+    """Return whether boto3 finds AWS keys of the caller; a broken setup, as an unknown AWS_PROFILE, counts as yes."""
     try:
         return boto3.session.Session().get_credentials() is not None
     except BotoCoreError:
@@ -280,7 +280,7 @@ def _start_testbed(target: Target, progress: Callable[[str], None]) -> None:
             f"The testbed did not serve within {START_DEADLINE_S:.0f} s: {_tail(log)} Read `{log}`."
         ) from error
     except BaseException:
-        # Whatever ends the waiting, a signal included, must not leave the testbed behind.
+        # A signal while waiting must not leave the testbed running.
         target.stop()
         raise
 
@@ -293,7 +293,7 @@ def _command(profile: Profile, folder: Path) -> list[str]:
 
 
 def _description(target: Target, ready: Path, log: Path) -> dict[str, Any] | None:
-    """Give testbed.json once this process has written it; raise when it has ended instead."""
+    """Return testbed.json once the started process has written it, else None; raise if the process has ended."""
     code = target.process.poll() if target.process else None
     if code == EXIT_USAGE:
         raise UsageError(_tail(log))

@@ -1,4 +1,4 @@
-"""Wait for something with a deadline: the one place where this project sleeps."""
+"""Waiting with a deadline: the one place where this project sleeps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 def await_value(probe: Callable[[], T | None], deadline_s: float, poll_s: float = POLL_S) -> T:
-    """Call a probe until it gives a value that is true; raise TimeoutError at the deadline. The probe may raise."""
+    """Call a probe until it returns a true value, and return that; raise TimeoutError at the deadline.
+
+    The probe's own errors pass through.
+    """
     end = time.monotonic() + deadline_s
     while True:
         value = probe()
