@@ -1,1 +1,1 @@
-"""Configuration: one loader reads everything that a night is told, and refuses it before anything starts."""
+"""Configuration: one loader reads all settings of a night and refuses wrong ones before anything starts."""

@@ -1,4 +1,4 @@
-"""Schedules in the five fields of cron, in the part of the language that every reader of it understands alike."""
+"""Schedules in the five fields of cron, limited to the syntax that every cron implementation reads alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PART: Final = re.compile(r"(?P<first>\*|\w{1,3})(?:-(?P<last>\w{1,3}))?(?:/(?P<s
 
 
 def require_cron(schedule: str) -> str:
-    """Return the schedule, or raise ValueError naming the field that is wrong."""
+    """Return the schedule, or raise ValueError naming the wrong field."""
     fields = schedule.split()
     if len(fields) != len(FIELDS):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Read a file that a person wrote; whatever is wrong with it becomes one sentence."""
+"""Reading of files that people write; every problem becomes one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Return the text of a file; raise UsageError naming it where it cannot be read or is no UTF-8."""
+    """Return the text of a file; raise UsageError with its path if it cannot be read or is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -27,9 +27,9 @@ def read_text(path: Path, what: str) -> str:
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """Return the data of a TOML file; raise UsageError with file and line where it is none."""
+    """Return the data of a TOML file; raise UsageError with its path and the line if it is invalid."""
     text = read_text(path, what)
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError also for a number of more digits than Python takes
+    except (ValueError, RecursionError) as error:  # also a number with more digits than Python parses
         raise UsageError(f"{what} `{path}` is not valid TOML: {error}. Mend that line.") from error

@@ -1,4 +1,4 @@
-"""What values of a profile may look like: names, addresses, schedules, patterns, limits.
+"""Types of profile values: names, addresses, schedules, patterns, limits.
 
 Each check returns its value or raises ValueError with half a sentence; the reader of the file adds file and key.
 """
@@ -23,7 +23,7 @@ from nightproof.suggestions import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_S: Final = timedelta(days=30).total_seconds()  # far beyond any night, far below what clocks and waits can hold
+LONGEST_S: Final = timedelta(days=30).total_seconds()  # far longer than any night, far below the limit of timeouts
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 MENTION: Final = re.compile(r"[SUW][A-Z0-9]{1,20}")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -60,7 +60,7 @@ def _mention(given: str) -> str:
 
 
 def _address(url: str) -> str:
-    """Refuse what no client can take as an address, whatever its scheme."""
+    """Return an address; raise ValueError for one that no client accepts, whatever its scheme."""
     if not url or url != "".join(url.split()):
         raise ValueError("it is no address: it is empty or holds a blank")
     try:
@@ -90,7 +90,7 @@ def _store(place: str) -> str:
 
 
 def require_distinct(values: Iterable[str]) -> None:
-    """Raise ValueError for the first value that stands there twice."""
+    """Raise ValueError for the first value that occurs twice."""
     seen: set[str] = set()
     for value in values:
         if value in seen:

@@ -1,6 +1,6 @@
-"""The one loader: profile, secrets, suites, quarantine and places of a night, refused before anything starts.
+"""The one loader: profile, secrets, suites, quarantine and places of a night, checked before anything starts.
 
-Every command and the flow read their configuration here, so that they refuse the same things in the same words.
+Every command and the flow load their configuration here, so they refuse the same things in the same words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a night, or a job beside it, is told: its profile with the file that it stands in, and its secrets."""
+    """The configuration of a night or another job: the profile, its file, and its secrets."""
 
     path: Path
     profile: Profile
@@ -35,9 +35,9 @@ class Configuration:
 
 
 def load(name_or_path: str, *, for_tests: bool = True) -> Configuration:
-    """Read everything; raise UsageError with one sentence for the first thing that no night can work with.
+    """Read and check everything; raise UsageError with one sentence for the first problem.
 
-    `for_tests`: tests will run, so that the secrets which suites name must be set.
+    `for_tests` means that tests will run, so the secrets listed by suites must be set.
     """
     path = profiles.find(name_or_path)
     profile = load_profile(name_or_path)
@@ -48,7 +48,7 @@ def load(name_or_path: str, *, for_tests: bool = True) -> Configuration:
 
 
 def load_profile(name_or_path: str) -> Profile:
-    """Read a profile, and refuse the checks and datasets that nobody has; for what reads no suite and no secret."""
+    """Read a profile for a job without suites or secrets; raise UsageError for unknown checks and datasets."""
     profile = profiles.load(name_or_path)
     require_known_checks(profile.checks)
     require_known_datasets(profile.datasets)
@@ -56,7 +56,7 @@ def load_profile(name_or_path: str) -> Profile:
 
 
 def require_suites(profile: Profile) -> None:
-    """Raise UsageError for a suite that is no folder, whose files are wrong, or whose name another one has."""
+    """Raise UsageError for a suite whose folder is missing, whose files are wrong, or whose name is taken."""
     owners: dict[str, Path] = {}
     for suite in profile.suite:
         _require_folder(suite.path)

@@ -1,4 +1,4 @@
-"""Where a night writes: each place is tried before anything starts, and left as it was."""
+"""The places that a night writes to: each is tested before anything starts, and left unchanged."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ OWN_STATE: Final = "set `state_dir` in the profile to a folder that can be writt
 
 
 def require_places(profile: Profile) -> None:
-    """Raise UsageError where the state directory, the history or the artifact store cannot take what a night writes."""
+    """Raise UsageError if the state directory, the history or the artifact store cannot be written."""
     require_state_dir(profile.state_dir)
     require_history(profile)
     require_store(profile)
 
 
 def require_state_dir(folder: Path) -> None:
-    """Raise UsageError where the state directory, or what stands in it under a name of ours, cannot be used."""
+    """Raise UsageError if the state directory, or an entry in it with a name of ours, cannot be used."""
     require_folder(folder, "The state directory", OWN_STATE)
     for name in FOLDERS:
         if os.path.lexists(folder / name):
@@ -48,9 +48,9 @@ def require_state_dir(folder: Path) -> None:
 
 
 def make_state_dir(folder: Path) -> None:
-    """Make the state directory for its owner alone, and close what stands in it under a name of ours.
+    """Create the state directory for its owner only, and restrict the entries in it with names of ours.
 
-    A folder that holds other things as well keeps its own mode, of which they may have need.
+    A folder that holds other entries too keeps its own mode, as they may depend on it.
     """
     folder.mkdir(mode=FOLDER, parents=True, exist_ok=True)
     entries = [*folder.iterdir()]
@@ -61,14 +61,14 @@ def make_state_dir(folder: Path) -> None:
 
 
 def require_folder(folder: Path, what: str, remedy: str) -> None:
-    """Raise UsageError unless the folder can be written or made; a folder that is not there yet is not made."""
+    """Raise UsageError unless the folder can be written or created; a missing folder is not created."""
     if why := _unusable(folder):
         shown = str(folder) if len(str(folder)) <= SHOWN else f"{str(folder)[:SHOWN]}…"
         raise UsageError(f"{what} `{shown}` cannot be used: {why}; {remedy}")
 
 
 def require_store(profile: Profile) -> None:
-    """Raise UsageError for an artifact store that is a directory and cannot be written; a bucket is asked at night."""
+    """Raise UsageError for an artifact store that is an unwritable directory; a bucket is first used at night."""
     store = profile.artifact_store
     if not store or store.startswith("s3://"):
         return
@@ -80,7 +80,7 @@ def require_store(profile: Profile) -> None:
 
 
 def require_history(profile: Profile) -> None:
-    """Raise UsageError for a history whose address or, where it is SQLite, whose file cannot be used."""
+    """Raise UsageError for a history with a wrong URL or, for SQLite, an unusable file."""
     from nightproof.history.address import default_url  # noqa: PLC0415 - SQLAlchemy takes a while to load
     from nightproof.history.address import require_usable  # noqa: PLC0415 - as above
 
@@ -96,7 +96,7 @@ def _unusable(folder: Path) -> str:
             return f"`{nearest}` is a link to `{nearest.readlink()}`, which does not exist"
         if not nearest.is_dir():
             return f"`{nearest}` is no folder"
-        # Only trying tells: to root every permission looks given, on a read-only disk as well.
+        # Only a write proves it: for root, access checks succeed even on a read-only disk.
         with tempfile.TemporaryDirectory(prefix=".nightproof-", dir=nearest) as probe:
             missing = folder.relative_to(nearest).parts
             Path(probe, *missing).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Find, read and validate a profile: what is wrong with it is one sentence with file, key, value and remedy."""
+"""Finding, reading and validating a profile; each error is one sentence with file, key, value and remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nightproof.runner.world import interpreter_at
 from nightproof.suggestions import nearest
 
 CHECKOUT: Final = PROFILES.parent.parent
-WORKDIR_VARIABLE: Final = "NIGHTPROOF_WORKDIR"  # where a profile of ours works; `up` hands it on to its worker
+WORKDIR_VARIABLE: Final = "NIGHTPROOF_WORKDIR"  # base folder of a profile of ours; `up` passes it on to its worker
 SHOWN: Final = 80  # characters of a wrong value; a whole section would hide the sentence
 REMEDIES: Final = {"target": " as `embedded` or `live`", "path": " as the folder of the suite"}
 
@@ -61,9 +61,9 @@ def parse(data: dict[str, Any], path: Path) -> Profile:
 
 
 def base_of(path: Path) -> Path:
-    """Return the folder where a profile's relative paths start: its own, so that it means the same from anywhere.
+    """Return the folder of a profile's relative paths: its own, so that it means the same from any working directory.
 
-    A profile of ours starts from the checkout, or, where nightproof is installed, from the working directory.
+    A profile of ours starts from the checkout, or, if nightproof is installed, from the working directory.
     """
     folder = Path(os.path.normpath(path.absolute())).parent
     if folder.resolve() != PROFILES.resolve():
@@ -75,7 +75,7 @@ def base_of(path: Path) -> Path:
 
 
 def find(name_or_path: str) -> Path:
-    """Give the path of a profile by name (deployments/profiles) or path; raise UsageError naming the known ones."""
+    """Return the path of a profile by name (deployments/profiles) or path; raise UsageError with the known names."""
     try:
         candidate = Path(name_or_path)
         named = PROFILES / f"{name_or_path}.toml"
@@ -95,12 +95,12 @@ def find(name_or_path: str) -> Path:
 
 
 def _absolute(path: Path, base: Path) -> Path:
-    """Return a path as one from the root, the home directory's sign resolved."""
+    """Return a path as an absolute one, with `~` expanded."""
     return Path(os.path.normpath(base / os.path.expanduser(path)))  # noqa: PTH111 - Path's raises without a home
 
 
 def _anchored(suite: Suite, base: Path) -> Suite:
-    """Take a suite's path from the profile's folder when it is there, else from nightproof's own suites."""
+    """Resolve a suite's path from the profile's folder if it exists there, else from nightproof's own suites."""
     beside = _absolute(suite.path, base)
     update: dict[str, Any] = {"path": beside, "helpers": anchored(base, suite.helpers)}
     if suite.python is not None:
@@ -114,7 +114,7 @@ def _anchored(suite: Suite, base: Path) -> Suite:
 
 
 def _require_plain_text(value: Any, path: Path, where: str = "") -> None:
-    """Refuse control characters wherever they stand: no name, path or address has one, and files and logs break."""
+    """Raise UsageError for a control character in any key or value: no name, path or address has one."""
     if isinstance(value, str) and CONTROL.search(value):
         raise UsageError(
             f"The profile `{path}` has a control character at `{where}`: {_shown(value)!r}. Correct that key."
@@ -160,5 +160,5 @@ def _unknown_key(location: list[str], path: Path) -> str:
 
 
 def _inner(annotation: Any) -> Any:
-    """Give the model inside `tuple[Model, ...]`, or the model itself."""
+    """Return the model inside `tuple[Model, ...]`, or the model itself."""
     return getattr(annotation, "__args__", (annotation,))[0]

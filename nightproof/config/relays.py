@@ -1,4 +1,4 @@
-"""What a suite's relay needs before anything starts: endpoints that are declared, and a way that it can go."""
+"""Checks of a suite's relay before anything starts: declared endpoints, and a way to reach them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def require_relay(suite: Suite, hosts: Iterable[str], profile: Profile) -> None:
-    """Raise UsageError, with the remedy, for a relay that could count nothing or go nowhere."""
+    """Raise UsageError, with the remedy, for a relay that has no endpoint to count or cannot forward."""
     if not suite.relay:
         return
     places = profile.endpoints
@@ -56,7 +56,7 @@ def _require_ports(suite: Suite, urls: Iterable[str]) -> None:
 
 
 def _require_way(suite: Suite) -> None:
-    """Refuse a proxy of the environment that the relay cannot go through; its value may hold a password."""
+    """Raise UsageError for a proxy that the relay cannot use; its value may hold a password and is not quoted."""
     given = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | suite.env
     for name in PROXIES:
         try:

@@ -1,4 +1,4 @@
-"""Read the secrets of a night from the environment and from the `.env` beside the profile."""
+"""Reading of a night's secrets from the environment and from the `.env` beside the profile."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def load_secrets(
     profile_path: Path | None = None, profile: Profile | None = None, *, for_tests: bool = True
 ) -> Secrets:
-    """Read the secrets; raise UsageError for what cannot be read, and for one that is too short to be masked.
+    """Read the secrets; raise UsageError for an unreadable file, and for a secret too short to be masked.
 
-    The environment wins over the `.env` beside the profile. `for_tests`: those that the profile's suites name must be
-    set.
+    The environment wins over the `.env` beside the profile. `for_tests` requires the secrets that the profile's suites
+    list.
     """
     env_file = profile_path.parent / ".env" if profile_path else None
     beside = _read_env(env_file) if env_file and os.path.lexists(env_file) else {}
@@ -48,7 +48,7 @@ def load_secrets(
 
 
 def _read_env(path: Path) -> dict[str, str | None]:
-    """Read a `.env`; raise UsageError naming the line, never its text, that is none."""
+    """Read a `.env`; raise UsageError with the number of an invalid line, never its text."""
     text = read_text(path, "The file of secrets")
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
@@ -59,7 +59,7 @@ def _read_env(path: Path) -> dict[str, str | None]:
 
 
 def _require_usable(secrets: Secrets) -> None:
-    """Refuse by name what could not be kept out of the report, and what no header or environment can carry."""
+    """Raise UsageError, by name, for a secret that cannot be masked, or that no header or environment can carry."""
     for name, value in secrets.named().items():
         if len(value) < SHORTEST:
             raise UsageError(
