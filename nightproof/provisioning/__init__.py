@@ -1,4 +1,4 @@
-"""Provisioning: ask every system whether it is what the night needs, before a test is asked anything."""
+"""Provisioning: checks that every system is ready for the night, before any test runs."""
 
 from nightproof.provisioning.checks import KINDS
 from nightproof.provisioning.checks import failed

@@ -1,4 +1,4 @@
-"""Checks of AWS: the endpoint answers, the identities are who they should be, buckets are as the suites expect."""
+"""Checks of AWS: the endpoint answers, the identities are the right ones, buckets are as the suites expect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLIC_BLOCKS: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolic
 
 
 def endpoint(target: Target, _check: Check) -> str:
-    """Any answer of the AWS endpoint will do: the identity is asked by a check of its own."""
+    """Check that the AWS endpoint answers without a server error; the identity has a check of its own."""
     url = target.aws_url or f"https://sts.{target.profile.names.region}.amazonaws.com"
     answer = httpx.get(url, timeout=10)
     if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -35,7 +35,7 @@ def endpoint(target: Target, _check: Check) -> str:
 
 
 def identity(target: Target, _check: Check) -> str:
-    """Ask STS who the harness and the tests are; nobody may be the account's root."""
+    """Check by STS that neither the harness nor the tests act as the account's root; return their ARNs."""
     found = []
     for name in ("ci-runner", "ci-seeder"):
         arn = str(target.aws_client("sts", name).get_caller_identity()["Arn"])
@@ -47,7 +47,7 @@ def identity(target: Target, _check: Check) -> str:
 
 
 def buckets(target: Target, _check: Check) -> str:
-    """Every named bucket exists in its region, versioned, encrypted and closed to the public."""
+    """Check that every named bucket exists in its region, versioned (scratch: not), encrypted and not public."""
     names = target.profile.names
     regions = {names.bucket_west: "us-west-2"}
     unversioned = {names.bucket_scratch}
@@ -89,7 +89,7 @@ def _require_properties(s3: Any, bucket: str, *, versioned: bool) -> None:
 
 
 def _or_none(call: Callable[[], Any]) -> Any:
-    """Give a property of a bucket, None when it was never set."""
+    """Return a property of a bucket, or None if it was never set."""
     try:
         return call()
     except ClientError as error:
@@ -99,7 +99,7 @@ def _or_none(call: Callable[[], Any]) -> Any:
 
 
 def role_limits(target: Target, _check: Check) -> str:
-    """The tests' identity may write where it should, and is refused where it must not; nothing is written."""
+    """Check that the tests' identity may write to the work bucket and is refused elsewhere; writes nothing."""
     names = target.profile.names
     s3 = target.aws_client("s3", "ci-runner")
     iam = target.aws_client("iam", "ci-runner")

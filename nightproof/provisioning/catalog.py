@@ -1,4 +1,4 @@
-"""Checks of the Quilt catalog: its configuration, sign-in, and that signer and verifier of tokens agree."""
+"""Checks of the Quilt catalog: its configuration, sign-in, and matching signer and verifier of tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONFIG_KEYS: Final = ("registryUrl", "region", "mode")
 
 
 def configuration(target: Target, _check: Check) -> str:
-    """The catalog answers with a configuration that names its registry."""
+    """Check that the catalog answers with a configuration that names its registry."""
     if not target.catalog_url:
         raise CheckFailed("the profile names no catalog", "Set [endpoints] catalog in the profile.")
     url = f"{target.catalog_url}/config.json"
@@ -106,7 +106,7 @@ def _ask_me(target: Target, token: str) -> httpx.Response:
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
-    """Give a JSON object, empty when the answer is something else."""
+    """Return the answer's JSON object, or an empty one if it is something else."""
     try:
         found = answer.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The registry of checks: one plain function per kind, each giving a detail or raising CheckFailed."""
+"""The registry of checks: one function per kind; each returns a detail or raises CheckFailed."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ KINDS: Final[dict[str, Callable[[Target, Check], str]]] = {
 
 
 def title(check: Check) -> str:
-    """Name a check for people: its own name, else its kind with what it is about; a password in a URL stays out."""
+    """Return a check's title for people: its name, else its kind and URL; a password in the URL is masked."""
     return Redactor().text(check.name or " ".join(part for part in (check.kind, check.url) if part))
 
 
 def probe(target: Target, check: Check) -> str:
-    """Ask once; return the detail, or raise CheckFailed with a remedy. An unknown kind is a UsageError."""
+    """Run a check once; return the detail, or raise CheckFailed with a remedy. Raise UsageError for an unknown kind."""
     require_known((check,))
     try:
         return KINDS[check.kind](target, check)
@@ -70,12 +70,12 @@ def probe(target: Target, check: Check) -> str:
 
 
 def _said(error: Exception) -> str:
-    """Give an error's text in one line without its full stop; time limits have none, so their kind speaks."""
+    """Return an error's text in one line without its full stop; a timeout has no text, so its class name is used."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def failed(check: Check, finding: CheckFailed, started: float) -> CheckResult:
-    """Turn a finding into the record of the night; `started` is on the monotonic clock."""
+    """Return the failed check's record; `started` is a time of the monotonic clock."""
     took = max(0.0, time.monotonic() - started)
     return CheckResult(
         title(check), check.required, ok=False, detail=finding.detail, remedy=finding.remedy, duration_s=took
@@ -83,7 +83,7 @@ def failed(check: Check, finding: CheckFailed, started: float) -> CheckResult:
 
 
 def verify_strictly(target: Target, check: Check) -> CheckResult:
-    """Ask once; return the record when the check holds, raise CheckFailed otherwise, for callers that retry."""
+    """Run a check once; return its record, or raise CheckFailed for callers that retry."""
     started = time.monotonic()
     detail = probe(target, check)
     took = time.monotonic() - started
@@ -91,7 +91,7 @@ def verify_strictly(target: Target, check: Check) -> CheckResult:
 
 
 def verify(target: Target, check: Check) -> CheckResult:
-    """Ask once and record what was found."""
+    """Run a check once and return its record, failed or not."""
     started = time.monotonic()
     try:
         return verify_strictly(target, check)

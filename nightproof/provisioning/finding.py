@@ -1,4 +1,4 @@
-"""How a check says that it does not hold: what it found, and one sentence that mends it."""
+"""The error of a failed check: what it found, and one sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nightproof.errors import NightproofError
 
 
 class CheckFailed(NightproofError):  # noqa: N818 - a finding, not a fault of ours
-    """A check does not hold; `transient` findings are worth asking again."""
+    """A check failed; a `transient` finding is worth a retry."""
 
     def __init__(self, detail: str, remedy: str, *, transient: bool = False) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Checks of this machine against the world: clock, installed versions, and plain URLs of foreign suites."""
+"""Checks of this machine against its surroundings: clock, installed versions, and URLs of foreign suites."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from nightproof.target import Target
 
 TIMEOUT_S: Final = 15
-MOST_SKEW_S: Final = 30.0  # tokens are judged without leeway, and live for minutes where tests shorten them
+MOST_SKEW_S: Final = 30.0  # tokens are verified without leeway, and shortened ones live only for minutes
 
 
 def clock_skew(target: Target, check: Check) -> str:
-    """The systems' clocks agree with ours, as far as an HTTP date can tell (to the second)."""
+    """Check that the systems' clocks agree with ours within 30 s; an HTTP date has a resolution of one second."""
     urls = [url for url in (check.url, target.catalog_url, target.aws_url) if url]
     if not urls:
         raise CheckFailed("there is no URL to ask for the time", "Give the check a `url` in the profile.")
@@ -39,10 +39,10 @@ def clock_skew(target: Target, check: Check) -> str:
 
 
 def _skew(url: str) -> float | None:
-    """Give the seconds between a server's clock and ours; None when it does not state its time."""
+    """Return the seconds between a server's clock and ours, or None if it sends no valid Date."""
     stated = httpx.get(url, timeout=TIMEOUT_S).headers.get_list("date")
     try:
-        # A server behind another may state the time twice; the outer one answers for both.
+        # A server behind a proxy may send two Date headers; the first is used.
         moment = parsedate_to_datetime(stated[0]).replace(tzinfo=UTC)  # an HTTP date is always GMT
     except (IndexError, ValueError):
         return None
@@ -50,7 +50,7 @@ def _skew(url: str) -> float | None:
 
 
 def versions(_target: Target, _check: Check) -> str:
-    """What is installed satisfies what this project was verified with."""
+    """Check that the installed packages satisfy this project's requirements."""
     wrong = []
     required = [Requirement(line) for line in metadata.requires("nightproof") or ()]
     for requirement in required:
@@ -70,7 +70,7 @@ def _installed(name: str) -> str | None:
 
 
 def http(_target: Target, check: Check) -> str:
-    """A URL of a foreign suite answers 200."""
+    """Check that a URL of a foreign suite answers 200, after redirects."""
     if not check.url:
         raise CheckFailed("the check has no `url`", "Give the check a `url` in the profile.")
     answer = httpx.get(check.url, timeout=TIMEOUT_S, follow_redirects=True)
