@@ -1,1 +1,1 @@
-"""From a folder of pytest tests to its first night: look, write, and say what was found and what comes next."""
+"""Onboarding of a folder of pytest tests: read it, write its three files, and report findings and next steps."""

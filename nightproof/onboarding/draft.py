@@ -1,4 +1,4 @@
-"""The profile and the suite.toml of a suite that nobody has configured yet, as text."""
+"""The profile and the suite.toml of a new suite, as text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGEST_NAME: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A URL of the system: its name in the profile, and the suite's own variable for it, if it has one."""
+    """A URL of the system: its name in the profile, and the suite's own variable for it, or ""."""
 
     name: str
     url: str
@@ -42,7 +42,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be written, before anything is."""
+    """The files to write, before anything is written."""
 
     name: str
     addresses: tuple[Address, ...]
@@ -51,13 +51,13 @@ class Draft:
 
     @property
     def variables(self) -> frozenset[str]:
-        """The variables that give the tests an address."""
+        """The environment variables that pass an address to the tests."""
         named = {f"{OURS}{re.sub(r'[^A-Z0-9]+', '_', one.name.upper())}" for one in self.addresses}
         return frozenset(named | {one.variable for one in self.addresses if one.variable})
 
 
 def make_draft(place: Place, found: Survey, urls: Iterable[str], folder: Path) -> Draft:
-    """Return the drafts for a profile that will lie in `folder`; raise UsageError for a URL that is none."""
+    """Return the drafts for a profile in `folder`; raise UsageError for an invalid URL."""
     name = _plain_name(place.root.name if place.suite.name in NAMELESS else place.suite.name)
     given = [_parse(url) for url in urls] or [("", url) for url in found.origins]
     addresses = tuple(_named(given, found.variables.values()))
@@ -65,7 +65,7 @@ def make_draft(place: Place, found: Survey, urls: Iterable[str], folder: Path) -
 
 
 def _parse(given: str) -> tuple[str, str]:
-    """Split `NAME=URL`; raise UsageError unless the URL can stand in a profile."""
+    """Split `NAME=URL` into variable and URL; raise UsageError unless the URL may be in a profile."""
     name, equals, rest = given.partition("=")
     variable, url = (name, rest) if equals and grammar.VARIABLE.fullmatch(name) else ("", given)
     try:
@@ -84,7 +84,7 @@ def _parse(given: str) -> tuple[str, str]:
 
 
 def _named(given: list[tuple[str, str]], variables: Iterable[Variable]) -> Iterable[Address]:
-    """Name addresses by the variables that the code reads; one address and one such variable belong together."""
+    """Yield the addresses, named after the variables of the code; a single address gets the single web variable."""
     taken = {variable for variable, _ in given}
     free = [one.name for one in variables if one.is_web and one.name not in taken]
     bare = [url for variable, url in given if not variable]
@@ -157,5 +157,5 @@ def _pairs(values: Mapping[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a basic string of TOML, whose escapes are those of JSON."""
+    """Return a TOML basic string; its escapes are those of JSON, except for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

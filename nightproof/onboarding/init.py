@@ -1,4 +1,4 @@
-"""Set a suite up for its first night: look, collect, write three files, and keep them only if a night can use them."""
+"""Set a suite up for its first night: read, collect, write three files, and keep them only if a night could run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ print(json.dumps(sorted(found)))
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A suite that is set up: what was found, and where it was written."""
+    """A suite that is set up: the findings and the written files."""
 
     place: Place
     found: Survey
@@ -68,9 +68,9 @@ class Setup:
 
 
 def set_up(path: Path, urls: Sequence[str] = (), python: Path | None = None, profile: Path | None = None) -> Setup:
-    """Write profile, suite.toml and lock for a suite; raise UsageError, with nothing written, where no night could run.
+    """Write profile, suite.toml and lock for a suite; raise UsageError, with nothing written, if no night could run.
 
-    The suite is read, and collected in its own interpreter; nothing of it is imported here.
+    The suite's code is read, and collected in its own interpreter; none of it is imported here.
     """
     place = find_place(path, python)
     written = Path(os.path.normpath((profile or place.root / PROFILE).absolute()))
@@ -93,9 +93,9 @@ def set_up(path: Path, urls: Sequence[str] = (), python: Path | None = None, pro
 
 
 def _require_new(suite: Path, profile: Path) -> None:
-    """Raise UsageError for the first of the three files that is there: it may be somebody's work."""
+    """Raise UsageError if one of the three files exists: it may be somebody's work."""
     lock = catalogue.lock_path(suite)
-    is_shared = lock.parent != suite.absolute()  # by all suites of a folder `suites`, each with a part of its own
+    is_shared = lock.parent != suite.absolute()  # suites in a folder `suites` share one lock, with a part for each
     for file in (profile, suite / suites.FILE, *(() if is_shared else (lock,))):
         if os.path.lexists(file):
             raise UsageError(
@@ -125,7 +125,7 @@ def _collect(place: Place, found: Survey, draft: Draft, profile: Profile) -> Sui
 
 
 def _missing(found: Survey, draft: Draft) -> str:
-    """Say which addresses the code wants and has not got: without them it often cannot even be imported."""
+    """Return a hint for each address that the code requires and the draft lacks: imports often fail without it."""
     wanted = [one for one in found.variables.values() if one.is_required and one.name not in draft.variables]
     lines = [
         f"\nThe code reads `{one.name}` ({one.where}): give it with `--url {one.name}=https://…`." for one in wanted
@@ -134,7 +134,7 @@ def _missing(found: Survey, draft: Draft) -> str:
 
 
 def _plugins(python: Path) -> tuple[str, ...]:
-    """Return the names of the pytest plugins that are installed for an interpreter."""
+    """Return the names of the pytest plugins that are installed for an interpreter, or none if it cannot be asked."""
     done = subprocess.run(
         [python, "-c", PLUGINS], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False,
         env={"PATH": os.environ.get("PATH", os.defpath)}, stdin=subprocess.DEVNULL,
@@ -144,11 +144,11 @@ def _plugins(python: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _all_or_nothing(files: Sequence[Path]) -> Iterator[None]:
-    """Put the files back as they were, or as they were not, unless the block succeeds."""
+    """Restore or remove the files unless the block succeeds."""
     before = {file: file.read_bytes() if os.path.lexists(file) else None for file in files}
     try:
         yield
-    except BaseException as error:  # an interrupt too leaves nothing half written
+    except BaseException as error:  # an interrupt must not leave half-written files either
         for file, data in before.items():
             _put_back(file, data)
         if isinstance(error, OSError | UnicodeError):

@@ -1,4 +1,4 @@
-"""Where a suite stands: its folder, its project, the interpreter that runs it, and pytest's settings for it."""
+"""The place of a suite: its folder, its project, its interpreter, and pytest's settings for it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ENVIRONMENTS: Final = (".venv", "venv")
-NAMELESS: Final = frozenset({"tests", "test"})  # what is around such a folder says more
+NAMELESS: Final = frozenset({"tests", "test"})  # the parent folder's name says more
 MODULES: Final = ("test_*.py", "*_test.py")
-# Where pytest looks for its settings, in its order: the file, and the sections that make it pytest's.
+# The files that pytest searches for settings, in its order, with the sections that count.
 SETTINGS: Final = (
     ("pytest.toml", ("pytest",)),
     (".pytest.toml", ("pytest",)),
@@ -38,7 +38,7 @@ SETTINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What pytest is told for a suite, and by which file; lists are joined by blanks."""
+    """Pytest's settings for a suite, and their file; lists are joined by blanks."""
 
     file: Path | None
     values: dict[str, str]
@@ -46,7 +46,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A suite's folder and its project's; without `python` it runs in our own interpreter."""
+    """The folders of a suite and its project; without `python` it runs in nightproof's own interpreter."""
 
     suite: Path
     root: Path
@@ -55,7 +55,7 @@ class Place:
 
 
 def find_place(path: Path, python: Path | None = None) -> Place:
-    """Return where the suite of a folder or of a repository stands; raise UsageError where there is none."""
+    """Return the place of the suite in a folder or a repository; raise UsageError if there is none."""
     path = Path(os.path.normpath(path.absolute()))
     if not os.path.lexists(path):
         raise UsageError(f"There is no folder `{path}`: give the folder of a pytest suite, or its repository.")
@@ -68,7 +68,7 @@ def find_place(path: Path, python: Path | None = None) -> Place:
 
 
 def settings_of(folder: Path) -> Settings:
-    """Return what the first of pytest's files in a folder says; nothing where none speaks to pytest."""
+    """Return the settings in the first of pytest's files in a folder; empty if no file has any."""
     for name, sections in SETTINGS:
         file = folder / name
         found = _sections(file) if file.is_file() else {}
@@ -92,7 +92,7 @@ def _suite_of(path: Path) -> Path:
 
 
 def _root_of(suite: Path) -> Path:
-    """Return the project's folder: pytest's, or, where nothing marks one, that around `tests` or beside `.venv`."""
+    """Return pytest's root folder or, without a marker file, the parent of `tests` or of a sibling of `.venv`."""
     root = project_root(suite)
     is_marked = any((root / name).exists() for name in ROOT_FILES)
     has_environment = any((suite.parent / name / "pyvenv.cfg").is_file() for name in ENVIRONMENTS)
@@ -100,7 +100,7 @@ def _root_of(suite: Path) -> Path:
 
 
 def _interpreter(suite: Path, root: Path) -> Path | None:
-    """Return the interpreter of the nearest virtual environment of the project, unless that is ours."""
+    """Return the interpreter of the project's nearest virtual environment, or None if that is ours or missing."""
     folders = [folder for folder in (suite, *suite.parents) if folder.is_relative_to(root)]
     found = [folder / name for folder in folders for name in ENVIRONMENTS]
     active = Path(os.environ.get("VIRTUAL_ENV") or os.sep)
@@ -116,7 +116,7 @@ def _nearest_settings(suite: Path, root: Path) -> Settings:
 
 
 def _sections(file: Path) -> dict[str, dict[str, str]]:
-    """Return the sections of an INI or TOML file by their full names; what cannot be read is pytest's to refuse."""
+    """Return the sections of an INI or TOML file by full name; empty if unreadable, as pytest reports that itself."""
     try:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".toml":

@@ -1,4 +1,4 @@
-"""What the code of a suite says of itself, read and never imported."""
+"""A survey of a suite's source code, which is parsed and never imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nightproof.onboarding.place import Place
 
-# What tests ask their systems with; those of the second row leave no trace at the sockets of Python.
+# Client libraries of tests; the traffic of those in OUTSIDE bypasses Python's sockets.
 CLIENTS: Final = frozenset({
     "requests", "httpx", "aiohttp", "urllib", "urllib3", "http", "websockets", "websocket", "socket", "boto3",
     "botocore", "aiobotocore", "redis", "pymongo", "pymysql", "paramiko", "ftplib", "smtplib", "imaplib", "pika",
@@ -42,7 +42,7 @@ IN_BODIES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable with an address that the code reads, and where; `is_required`: the code names no other value."""
+    """An environment variable with an address, and where the code reads it; `is_required`: the code has no default."""
 
     name: str
     where: str
@@ -50,13 +50,13 @@ class Variable:
 
     @property
     def is_web(self) -> bool:
-        """Whether its name may stand for a web address."""
+        """Return whether its name may stand for a web address."""
         return not NOT_WEB.search(self.name)
 
 
 @dataclass(slots=True)
 class Survey:
-    """What was read in the source: clients by name, variables, literal web addresses, marks and calls."""
+    """Findings in the source: modules, imports, variables, literal web addresses, time limits and skips in bodies."""
 
     modules: int = 0
     imports: set[str] = field(default_factory=set)
@@ -67,17 +67,17 @@ class Survey:
 
     @property
     def clients(self) -> tuple[str, ...]:
-        """What the tests seem to ask with."""
+        """The imported client libraries whose traffic passes Python's sockets."""
         return tuple(sorted(self.imports & CLIENTS))
 
     @property
     def outside(self) -> tuple[str, ...]:
-        """What of it is not seen at the sockets of Python."""
+        """The imported client libraries whose traffic bypasses Python's sockets."""
         return tuple(sorted(self.imports & OUTSIDE))
 
 
 def survey(place: Place) -> Survey:
-    """Read every module of a suite, and each conftest.py between it and its project's folder."""
+    """Parse every module of a suite, and each conftest.py from its folder up to its project's."""
     found = Survey()
     above = [folder / "conftest.py" for folder in place.suite.parents if folder.is_relative_to(place.root)]
     for path in (*source_files(place.suite), *(file for file in above if file.is_file())):
@@ -93,7 +93,7 @@ def survey(place: Place) -> Survey:
 
 
 def origin(url: str) -> str:
-    """Return scheme, host and port of a web address; a path, and who asks, are no part of a system's."""
+    """Return scheme, host and port of a web address, without user, password and path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
@@ -101,10 +101,10 @@ def origin(url: str) -> str:
 def _read(path: Path, shown: str, found: Survey) -> None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes and the like, which are the suite's own affair
+            warnings.simplefilter("ignore")  # syntax warnings are the suite's own affair
             tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
-        return  # pytest has its own words for it
+        return  # pytest reports it itself
     found.modules += 1
     texts = _docstrings(tree)
     for node in ast.walk(tree):
@@ -141,7 +141,7 @@ def _dotted(node: ast.AST) -> str:
 
 
 def _docstrings(tree: ast.AST) -> set[int]:
-    """Return the ids of the nodes that are texts on their own: documentation, and nothing that a program uses."""
+    """Return the ids of all nodes that are bare expressions, such as docstrings: the program uses none of them."""
     return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
 
 
@@ -153,7 +153,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 
 def _variable(node: ast.AST, shown: str) -> Variable | None:
-    """Return the variable that `environ["X"]`, `environ.get("X")` or `getenv("X")` reads, where it has an address."""
+    """Return the variable that `environ["X"]`, `environ.get("X")` or `getenv("X")` reads if it names an address."""
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _names(node.value, ("environ",)):
         return _addressed(node.slice, f"{shown}:{node.lineno}", is_required=True)
     if isinstance(node, ast.Call) and node.args:

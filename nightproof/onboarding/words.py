@@ -1,4 +1,4 @@
-"""What `init` says: what was found, what was written, what to review, and the next command."""
+"""The output of `init`: findings, written files, review hints, and the next command."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MOST_REASONS: Final = 4
 
 
 def next_command(setup: Setup) -> str:
-    """Return the command that runs the first night, from the working folder."""
+    """Return the command that runs the first night from the working directory."""
     return shlex.join(["nightproof", "run", "--profile", _shown(setup.profile)])
 
 
 def as_data(setup: Setup) -> dict[str, Any]:
-    """Return everything for a machine."""
+    """Return everything as JSON data."""
     tests = setup.catalogue.tests.values()
     return {
         "suite": str(setup.place.suite),
@@ -113,6 +113,6 @@ def _registering(setup: Setup) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Return a path from the working folder where it lies there, else in full."""
+    """Return a path relative to the working directory if it lies below, else in full."""
     here = Path.cwd()
     return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
