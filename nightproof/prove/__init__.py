@@ -1,1 +1,1 @@
-"""The suite proof: switch on one declared defect after the other and see the tests named for it turn red."""
+"""The suite proof: each declared defect is switched on, and the tests named for it must turn red."""

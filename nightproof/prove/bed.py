@@ -1,4 +1,4 @@
-"""One isolated testbed of a proof: a copy of the seeded state, whose defects nobody else meets."""
+"""One isolated testbed of a proof: a copy of the seeded state whose defects affect nothing else."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 30.0
 CLIENT_DEFECT: Final = "NIGHTPROOF_CLIENT_DEFECT"
 TESTBED: Final = "testbed"
-CATALOG_FILES: Final = "catalog.*"  # the catalog's database and its journal
-PARTS: Final = (TESTBED, "placement.json")  # what seeding leaves in a state directory
+CATALOG_FILES: Final = "catalog.*"  # the database and its journal
+PARTS: Final = (TESTBED, "placement.json")  # the files of the seeded state
 
 
 @dataclass(slots=True)
 class Bed:
-    """A testbed of our own below `folder`, copied from a seeded state directory.
+    """A testbed below `folder`, copied from the seeded state directory.
 
-    `pending` are the red results that were not yet seen green again, by the unit that they come from.
+    `pending` holds the red results, by unit, that still have to be seen green again.
     """
 
     profile: Profile
@@ -69,13 +69,13 @@ class Bed:
         return self.target
 
     def renew(self) -> None:
-        """Start over from the seeded state: whatever a defect left behind is gone."""
+        """Copy the seeded state again, without anything that a defect left behind."""
         self.stop()
         for part in PARTS:
             _copy(self.seeded / part, self.folder / part)
 
     def refresh(self) -> None:
-        """Start over with the catalog as it was seeded, over the storage as it is: its audit found it clean."""
+        """Reset the catalog's database to the seeded one and keep the storage, which its audit found clean."""
         self.stop()
         own = self.folder / TESTBED
         for file in own.glob(CATALOG_FILES):
@@ -84,20 +84,20 @@ class Bed:
             shutil.copy2(file, own)
 
     def stop(self) -> None:
-        """End the testbed; safe to repeat."""
+        """Stop the testbed; safe to repeat."""
         if self.target is not None:
             self.target.stop()
             self.target = None
 
     def close(self, kept_runs: Collection[str]) -> None:
-        """Stop, and keep only the logs of some runs."""
+        """Stop, and delete the logs of all runs but `kept_runs`."""
         self.stop()
         for run_dir in (self.folder / "runs").glob("*"):
             if run_dir.name not in kept_runs:
                 shutil.rmtree(run_dir)
 
     def switch_on(self, unit: Unit) -> None:
-        """Break the services of its place, a latency scaled by the time factor; raise UsageError for an unknown one."""
+        """Switch the defect on in its services; `factor` scales a latency. Raise UsageError for an unknown defect."""
         defect = _defect_of(unit)
         body = {"seconds": defect.seconds * unit.factor} if defect.seconds else {}
         for service in defect.services:
@@ -109,13 +109,13 @@ class Bed:
             answer.raise_for_status()
 
     def switch_off(self, unit: Unit) -> None:
-        """Mend the services of its place."""
+        """Switch the defect off in its services."""
         defect = _defect_of(unit)
         for service in defect.services:
             self._control("DELETE", service, f"faults/{defect.name}").raise_for_status()
 
     def execute(self, unit: Unit, run_id: str) -> dict[str, TestVerdict]:
-        """Run the tests of a unit in a process of the night's own runner; give their verdicts by test id."""
+        """Run the unit's tests in one process of the night's runner; return the verdicts by test id."""
         env = cell_environment(self.systems)
         env |= {"NIGHTPROOF_RUN_ID": run_id, "NIGHTPROOF_TIME_FACTOR": str(unit.factor)} | _broken(unit)
         plan = CellPlan(
@@ -137,11 +137,11 @@ class Bed:
         return {verdict.id: verdict for verdict in found}
 
     def run_dir(self, run_id: str) -> Path:
-        """Give where one process leaves its logs."""
+        """Return the folder of one process's logs."""
         return self.folder / "runs" / run_id
 
     def is_sound(self, run_id: str) -> bool:
-        """Clean up after a process; say whether every service lives unbroken and nothing of the run is left."""
+        """Clean up after a process; return whether all services live without defects and nothing leaked."""
         if self.systems.deaths():
             return False
         context = clean_context(self.systems)
@@ -170,7 +170,7 @@ class Bed:
 
 
 def _broken(unit: Unit) -> dict[str, str]:
-    """Give what breaks the process of the tests, where the defect's place is there."""
+    """Return the variables that install the defect in the tests' process; empty for a defect elsewhere."""
     if unit.defect is None or not unit.defect.is_in_process:
         return {}
     if not unit.plugin:
@@ -193,7 +193,7 @@ def _remove(place: Path) -> None:
 
 
 def _copy(source: Path, place: Path) -> None:
-    """Copy a file, or a folder with its objects as hard links: the storage replaces files whole, never in place."""
+    """Copy a file or a folder; S3 objects become hard links, as the storage replaces files and never edits them."""
     _remove(place)
     private_folder(place.parent)
     if source.is_dir():

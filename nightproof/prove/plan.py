@@ -1,4 +1,4 @@
-"""The plan of a proof: which tests run under which defect, on which backend, each as one process of pytest."""
+"""The plan of a proof: tests per defect and backend, each unit one process of pytest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the caller narrows a proof to; `test` is a regular expression, `sample` is how many defects `seed` draws."""
+    """The caller's limits of a proof; `test` is a regular expression, `seed` draws `sample` defects (0: all)."""
 
     defects: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
@@ -65,26 +65,26 @@ class Unit:
 
     @property
     def asks(self) -> tuple[Ask, ...]:
-        """What its verdicts answer."""
+        """The questions that its verdicts answer."""
         name = self.defect.name if self.defect else ""
         return tuple(Ask(self.cell.suite, name, test, self.cell.backend) for test in self.tests)
 
     def only(self, tests: Collection[str]) -> Unit:
-        """Give the unit with fewer tests."""
+        """Return the unit with only these tests."""
         kept = tuple(test for test in self.tests if test in tests)
         return Unit(self.cell, kept, self.factor, self.defect, self.plugin)
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Everything that is asked; `absent` are tests that a table names and no suite has."""
+    """All units of a proof; `absent` are tests that a table names and no suite has."""
 
     units: tuple[Unit, ...]
     absent: tuple[Ask, ...]
 
 
 def plan_proof(profile: Profile, selection: Selection, factor: float) -> Proof:
-    """Read tables and suites and narrow them to the selection; latency defects get the small time factor."""
+    """Read tables and suites and apply the selection; latency defects get the small time factor."""
     cells = make_plan(profile, Choice(selection.backends, selection.suites), new_run_id()).cells
     tables = {cell.path: read_table(cell.path) for cell in cells}
     worlds = {cell.path: cell.world for cell in cells}
@@ -104,7 +104,7 @@ def plan_proof(profile: Profile, selection: Selection, factor: float) -> Proof:
 
 
 def by_defect(units: Iterable[Unit]) -> list[list[Unit]]:
-    """Give the units of one defect together, whatever suites and backends they are of."""
+    """Return the units grouped by defect, across suites and backends."""
     found: dict[str, list[Unit]] = {}
     for unit in units:
         found.setdefault(unit.defect.name if unit.defect else "", []).append(unit)
@@ -112,7 +112,7 @@ def by_defect(units: Iterable[Unit]) -> list[list[Unit]]:
 
 
 def baselines(units: Collection[Unit]) -> tuple[Unit, ...]:
-    """Give the runs without a defect: every named test once per cell and time factor."""
+    """Return the units without a defect: every named test once per cell and time factor."""
     found: dict[tuple[str, float], tuple[CellSpec, set[str]]] = {}
     for unit in units:
         found.setdefault((unit.cell.key, unit.factor), (unit.cell, set()))[1].update(unit.tests)
@@ -131,7 +131,7 @@ def _chosen(tables: Mapping[Path, Table], selection: Selection) -> frozenset[str
 
 
 def draw(names: list[str], sample: int, seed: int) -> frozenset[str]:
-    """Draw some of the names; the same seed draws the same ones."""
+    """Return a sample of the names; the same seed draws the same sample."""
     return frozenset(random.Random(seed).sample(names, min(sample, len(names))))  # noqa: S311 - nothing is kept secret
 
 
@@ -144,7 +144,7 @@ def _named(cell: CellSpec, defect: Defect, selection: Selection) -> list[str]:
 
 
 def _split(cell: CellSpec, named: list[str], profile: Profile) -> tuple[tuple[str, ...], list[str]]:
-    """Give the tests to run, and what no suite has; what is unsupported here by design is not asked."""
+    """Return the tests to run, without those unsupported here by design, and the named tests that no suite has."""
     present = [test for test in named if test in cell.tests]
     asked = [test for test in present if not unsupported_reason(cell.tests[test], cell.backend, profile.offers)]
     return tuple(asked), [test for test in named if test not in cell.tests]

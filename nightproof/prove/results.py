@@ -1,4 +1,4 @@
-"""What a proof found: one line per question in a file, so that a later call asks only what is not killed yet."""
+"""The results of a proof: one line per question in a file, so that a later call skips killed tests."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """What is known about one defect and one test on one backend."""
+    """The result for one defect and one test on one backend."""
 
     KILLED = "killed"  # green without the defect, red with it, green again
-    ALIVE = "alive"  # green with it: the test proves nothing here
-    UNPROVEN = "unproven"  # red without it as well
+    ALIVE = "alive"  # green with the defect: the test proves nothing here
+    UNPROVEN = "unproven"  # red without the defect too
     ABSENT = "absent"  # the table names a test that no suite has
-    UNTESTED = "untested"  # it could not be asked
+    UNTESTED = "untested"  # it could not be run
 
 
 @record(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Result:
-    """The answer to one question; `verdict` and `reason` are what was said of the test, `run_id` leads to its logs."""
+    """The answer to one question; `verdict` and `reason` are the test's own, `run_id` leads to its logs."""
 
     ask: Ask
     status: Status
@@ -49,7 +49,7 @@ LINE: Final = TypeAdapter(Result)
 
 
 class Results:
-    """The results file: appended to, the last line about a question holds, a torn line is asked again."""
+    """The append-only results file; the last line of a question counts, a torn line is ignored."""
 
     def __init__(self, path: Path, *, fresh: bool) -> None:
         self._path = path
@@ -65,11 +65,11 @@ class Results:
             self.found[result.ask] = result
 
     def is_killed(self, ask: Ask) -> bool:
-        """Say whether the question is settled."""
+        """Return whether the defect already killed the test."""
         return ask in self.found and self.found[ask].status is Status.KILLED
 
     def add(self, result: Result) -> None:
-        """Keep one result, in one write."""
+        """Append one result, in one write."""
         self.found[result.ask] = result
         with private_file(self._path).open("ab") as file:
             file.write(LINE.dump_json(result) + b"\n")
@@ -77,7 +77,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The results of everything that was asked; `earlier` of them come from an earlier call."""
+    """The results of all questions; `earlier` is the number that come from an earlier call."""
 
     results: tuple[Result, ...]
     earlier: int
@@ -85,23 +85,23 @@ class Summary:
 
     @property
     def counts(self) -> Counter[Status]:
-        """How many of each status."""
+        """The number of results of each status."""
         return Counter(result.status for result in self.results)
 
     @property
     def is_proven(self) -> bool:
-        """Whether every question was answered by a red test, and there was one."""
+        """Return whether there are results and every one is KILLED."""
         return bool(self.results) and self.counts[Status.KILLED] == len(self.results)
 
     @property
     def sentence(self) -> str:
-        """Say it in one line."""
+        """The result in one line."""
         counts = self.counts
         killed, alive, total = counts[Status.KILLED], counts[Status.ALIVE], len(self.results)
         return f"{killed} of {total} killed, {alive} alive, {total - killed - alive} untested"
 
     def as_data(self) -> dict[str, object]:
-        """Give what a machine reads."""
+        """Return the summary as JSON data."""
         lines = [asdict(result.ask) | {"status": result.status.value, "verdict": result.verdict,
                  "reason": result.reason, "run_id": result.run_id} for result in self.results]  # fmt: skip
         counts = {status.value: self.counts[status] for status in Status}
@@ -110,13 +110,13 @@ class Summary:
 
 
 def write(summary: Summary, folder: Path) -> None:
-    """Write the summary as JSON and as a table in Markdown."""
+    """Write the summary as JSON and as a Markdown table."""
     private_file(folder / "prove.json").write_text(json.dumps(summary.as_data(), indent=2) + "\n", encoding="utf-8")
     private_file(folder / "prove.md").write_text(markdown(summary), encoding="utf-8")
 
 
 def markdown(summary: Summary) -> str:
-    """Give the table, what was not killed first."""
+    """Return the Markdown table, surviving tests first."""
     counts = ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
     took = f"{summary.seconds:.0f} s, {summary.earlier} results from an earlier call."
     head = ["# Suite proof", "", f"{summary.sentence}: {counts}. {took}", ""]
@@ -125,7 +125,7 @@ def markdown(summary: Summary) -> str:
 
 
 def text(summary: Summary) -> str:
-    """Name what was not killed, and end with the counts."""
+    """Return a line per surviving or untested result, and the counts as the last line."""
     open_ones = [result for result in ordered(summary.results) if result.status is not Status.KILLED]
     return "\n".join([*(_line(result) for result in open_ones), summary.sentence])
 
@@ -136,7 +136,7 @@ def _line(result: Result) -> str:
 
 
 def ordered(results: Iterable[Result]) -> list[Result]:
-    """Give what was not killed first, then by defect and test."""
+    """Return the results sorted: not killed first, then by defect and test."""
     return sorted(results, key=lambda result: (result.status is Status.KILLED, result.ask))
 
 

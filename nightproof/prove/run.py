@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from nightproof.records import TestVerdict
 
 RED: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW})
-SEEN_AGAIN_AFTER: Final = 40  # units: an interrupted proof loses hardly more than these
+SEEN_AGAIN_AFTER: Final = 40  # units: an interrupted proof repeats about this many at most
 STOP_GRACE_S: Final = 5.0
 STOP_S: Final = 60.0
 STORAGE: Final = "aws"
@@ -58,7 +58,7 @@ Work = TypeVar("Work")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a proof runs; `time_factor` is that of latency defects."""
+    """Options of a proof; `time_factor` applies to latency defects."""
 
     jobs: int = 1
     time_factor: float = 0.25
@@ -66,7 +66,7 @@ class Options:
 
 
 def prove(profile: Profile, secrets: Secrets, selection: Selection, options: Options) -> Summary:
-    """Prove the suites of an embedded profile; the results file makes a broken-off proof go on where it ended."""
+    """Prove the suites of an embedded profile; an interrupted proof resumes from its results file."""
     if profile.target != "embedded":
         raise UsageError(
             f"The profile `{profile.name}` is live: defects exist in the testbed only, use an embedded one."
@@ -94,7 +94,7 @@ def prove(profile: Profile, secrets: Secrets, selection: Selection, options: Opt
 
 
 def _left(proof: Proof, results: Results) -> tuple[Unit, ...]:
-    """Give the units with what is not killed yet."""
+    """Return the units with only the tests that are not killed yet."""
     units = (unit.only([ask.test for ask in unit.asks if not results.is_killed(ask)]) for unit in proof.units)
     return tuple(unit for unit in units if unit.tests)
 
@@ -106,7 +106,7 @@ def _seed(profile: Profile, secrets: Secrets) -> None:
 
 @dataclass(slots=True)
 class Prover:
-    """The testbeds at work on shared queues of units; `red_before` says what a baseline did not pass, and why."""
+    """The testbeds working on shared queues of units; `red_before` holds reason and run of each baseline failure."""
 
     beds: list[Bed]
     groups: GroupRegistry
@@ -117,7 +117,7 @@ class Prover:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, units: Collection[Unit]) -> None:
-        """Run the baselines, then every defect; whatever ends this, nothing goes on running."""
+        """Run the baselines, then every defect; close every testbed, however it ends."""
         try:
             announce("testbed", f"{len(self.beds)} copies of the seeded state")
             self._each(lambda bed: bed.renew())
@@ -130,7 +130,7 @@ class Prover:
                 bed.close(kept)
 
     def _each(self, act: Callable[[Bed], None]) -> None:
-        """Do something with every testbed side by side; the fault of one, or a signal, ends the others' processes.
+        """Run `act` on every testbed in its own thread; an error in one, or a signal, stops the others' processes.
 
         Not an executor: a signal that arrives while its future is waited for can leave that future locked for good.
         """
@@ -139,7 +139,7 @@ class Prover:
         def guarded(bed: Bed) -> None:
             try:
                 act(bed)
-            except BaseException as fault:  # noqa: BLE001 - raised again by whoever waits
+            except BaseException as fault:  # noqa: BLE001 - raised again by the waiting thread
                 faults.append(fault)
 
         threads = [threading.Thread(target=guarded, args=(bed,), daemon=True) for bed in self.beds]
@@ -175,7 +175,7 @@ class Prover:
             self.red_before[test, unit.cell.backend, unit.factor] = (f"without the defect too: {why}", run_id)
 
     def _defect(self, bed: Bed, units: list[Unit]) -> None:
-        """Run the units of one defect; what turned red counts only when it was seen green again."""
+        """Run the units of one defect; a red test counts only after it was green again."""
         for unit in units:
             self._ask(bed, unit)
         if any(unit.defect and STORAGE in unit.defect.services for unit in units):
@@ -201,7 +201,7 @@ class Prover:
         return [Result(ask, Status.UNPROVEN, reason=why, run_id=run_id) for ask, (why, run_id) in known.items()]
 
     def _see_again(self, bed: Bed) -> None:
-        """Run what turned red once more with nothing broken: only what is green now was killed by its defect."""
+        """Run the red tests once more without defects; only those that are green now were killed by their defect."""
         pending, bed.pending = bed.pending, []
         for again in baselines([unit for unit, _ in pending if unit.tests]):
             announce("seen again", f"{again.cell.key}, {len(again.tests)} tests, time factor {again.factor:g}")
@@ -220,7 +220,7 @@ class Prover:
 
 
 def _not_green(bed: Bed, unit: Unit) -> dict[str, tuple[str, str]]:
-    """Run tests with nothing broken; say why, and in which run, one did not pass."""
+    """Run tests without a defect; return reason and run id of each that did not pass."""
     run_id = new_run_id()
     verdicts = bed.execute(unit, run_id)
     _mend(bed, run_id)
@@ -246,7 +246,7 @@ def _under_defect(bed: Bed, unit: Unit) -> list[Result]:
 
 
 def _mend(bed: Bed, run_id: str) -> None:
-    """Clean up after a process; what cannot be cleaned up is replaced."""
+    """Clean up after a process; copy the seeded state again if that fails."""
     try:
         is_sound = bed.is_sound(run_id)
     except NightproofError:

@@ -1,4 +1,4 @@
-"""The declared table of a suite's defects: where each is, and the tests that it must turn red."""
+"""The declared table of a suite's defects: their places, and the tests that each must turn red."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IN_PROCESS: Final = frozenset({"client", "harness"})
 
 
 class Defect(BaseModel):
-    """One defect: the services of its place or `client` and `harness`, and its tests by backend (`all`: every one).
+    """One defect: its places (services, `client` or `harness`) and its tests by backend (`all`: every backend).
 
     `seconds` makes it a latency defect, which is proven under the proof's small time factor.
     """
@@ -35,16 +35,16 @@ class Defect(BaseModel):
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services whose control surface switches it."""
+        """The services whose control interface switches the defect."""
         return tuple(place for place in self.places if place not in IN_PROCESS)
 
     @property
     def is_in_process(self) -> bool:
-        """Whether the process of the tests has to be broken too."""
+        """Return whether the defect is also installed in the tests' process."""
         return bool(IN_PROCESS & set(self.places))
 
     def tests(self, backend: str) -> tuple[str, ...]:
-        """Give the tests that it must kill on a backend, as `<file>::<test>`; `*` is each that asks its subject."""
+        """Return the tests that it must kill on a backend, as `<file>::<test>`; `*` means all with wire `subject`."""
         return tuple(dict.fromkeys((*self.kills.get(ALL, ()), *self.kills.get(backend, ()))))
 
 
@@ -63,7 +63,7 @@ class Table(BaseModel):
 
 
 def read_table(suite_path: Path) -> Table:
-    """Read a suite's table; raise UsageError for a missing or wrong one."""
+    """Read a suite's table; raise UsageError if it is missing or wrong."""
     path = suite_path / FILE
     try:
         return Table.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
