@@ -1,4 +1,4 @@
-"""Where the history lies, and whether it can be used."""
+"""The address of the history, and checks that it can be used."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from nightproof.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-BUSY_MS: Final = 10_000  # a night that writes is done long before
+BUSY_MS: Final = 10_000  # far longer than a night's write takes
 REMEDY: Final = "remove the file and run `nightproof history --rebuild`, which reads every report again."
 
 
 def default_url(state_dir: Path) -> str:
-    """Give the URL of the SQLite index in a state directory."""
+    """Return the URL of the SQLite index in a state directory."""
     return f"sqlite:///{(state_dir / 'history.sqlite').resolve()}"
 
 
 def anchored(url: str, base: Path) -> str:
-    """Return the URL with a relative SQLite file taken from a folder; raise UsageError for what is no URL."""
+    """Return the URL with a relative SQLite path resolved from `base`; raise UsageError for an invalid URL."""
     if not url:
         return url
     address = engine_of(url).url
@@ -41,10 +41,10 @@ def anchored(url: str, base: Path) -> str:
 
 
 def engine_of(url: str) -> Engine:
-    """Make the engine of a history, not yet connected; raise UsageError for a URL that leads to none."""
+    """Return the engine of a history, not yet connected; raise UsageError for an invalid URL or a missing driver."""
     try:
         address = make_url(url)
-        if address.drivername in {"postgres", "postgresql"}:  # people write no driver, and SQLAlchemy takes another one
+        if address.drivername in {"postgres", "postgresql"}:  # without a driver SQLAlchemy would take psycopg2
             address = address.set(drivername="postgresql+psycopg")
         engine = create_engine(address)
     except ModuleNotFoundError as error:
@@ -62,9 +62,9 @@ def engine_of(url: str) -> Engine:
 
 
 def require_usable(url: str) -> None:
-    """Raise UsageError for a history that is no URL or no whole SQLite file that can be written.
+    """Raise UsageError for an invalid URL, and for a SQLite file that is damaged or cannot be written.
 
-    A database server is not asked: its outage costs a night its comparison, and must not cost the night.
+    A database server is not contacted: its outage costs a night only its comparison, and must not stop the night.
     """
     engine = engine_of(url)
     file = engine.url.database or ""
@@ -78,14 +78,14 @@ def require_usable(url: str) -> None:
 
 def _require_whole(path: Path) -> None:
     try:
-        # A read-only look would fail on a database that a killed night left with its journal beside it.
+        # A read-only connection would fail on a database that a killed night left with its journal.
         with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000)) as database:
             database.execute("BEGIN IMMEDIATE")
             found = database.execute("PRAGMA quick_check(1)").fetchone()
             database.rollback()
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return  # somebody writes there just now, so it can be written
+            return  # another process is writing, so it can be written
         raise UsageError(
             f"The history `{path}` cannot be used: {error}; correct its permissions, or {REMEDY}"
         ) from error
@@ -94,6 +94,6 @@ def _require_whole(path: Path) -> None:
 
 
 def _write_ahead(connection: Any, _record: Any) -> None:
-    """Let a reader (the report command) and a writer (the night) work at the same time."""
+    """Set WAL mode and a busy timeout, so that the report command can read while the night writes."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")

@@ -1,4 +1,4 @@
-"""Index the report.json files of a state directory in SQL: SQLite by default, PostgreSQL by URL, rebuildable."""
+"""The SQL index of a state directory's report.json files: SQLite by default, PostgreSQL by URL, rebuildable."""
 
 from __future__ import annotations
 
@@ -83,14 +83,14 @@ _VERDICTS: Final = Table(
 
 
 class History:
-    """The index; a context manager that lets the database go when it is left."""
+    """The index; a context manager that closes the database on exit."""
 
     def __init__(self, url: str) -> None:
         self._engine = engine_of(url)
         if self._engine.dialect.name == "sqlite" and self._engine.url.database:
             file = Path(self._engine.url.database)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch(FILE)  # as it was made, where one is there: a file elsewhere may be shared
+            file.touch(FILE)  # sets the mode of a new file only: an existing one may be shared
         META.create_all(self._engine)
         _add_columns(self._engine)
 
@@ -103,18 +103,18 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Let the database go."""
+        """Close the database connections."""
         self._engine.dispose()
 
     def rebuild(self, runs_dir: Path) -> tuple[str, ...]:
-        """Forget everything and index every report again; give one sentence per damaged report."""
+        """Delete all rows and index every report again; return one sentence per damaged report."""
         with self._engine.begin() as connection:
             connection.execute(delete(_VERDICTS))
             connection.execute(delete(_RUNS))
         return self.sync(runs_dir)
 
     def sync(self, runs_dir: Path) -> tuple[str, ...]:
-        """Index the reports that are new or changed; give one sentence per damaged report, which is left out."""
+        """Index new and changed reports; return one sentence per damaged report, which is skipped."""
         with self._engine.connect() as connection:
             known = {
                 str(run_id): int(stamp) for run_id, stamp in connection.execute(select(_RUNS.c.run_id, _RUNS.c.stamp))
@@ -146,7 +146,7 @@ class History:
                 connection.execute(insert(_VERDICTS), rows)
 
     def nights(self, profile: str, target: str, limit: int = 30, before: datetime | None = None) -> tuple[Night, ...]:
-        """Give the last nights of this profile and target, newest first, counted or not."""
+        """Return the last `limit` nights of this profile and target, newest first, counted or not."""
         query = select(_RUNS).where(_RUNS.c.profile == profile, _RUNS.c.target == target)
         if before:
             query = query.where(_RUNS.c.started < before)
@@ -155,7 +155,7 @@ class History:
             return tuple(_with_verdicts(connection, row) for row in rows)
 
     def trend(self, profile: str, target: str) -> pd.DataFrame:
-        """Give one row per night, oldest first: colour, `first_attempt`, `after_retry`, duration, cost."""
+        """Return one row per night, oldest first: colour, `first_attempt`, `after_retry`, duration, cost."""
         query = select(_RUNS).where(_RUNS.c.profile == profile, _RUNS.c.target == target).order_by(_RUNS.c.started)
         with self._engine.connect() as connection:
             frame = pd.DataFrame(connection.execute(query).mappings().all(), columns=[c.name for c in _RUNS.c])
@@ -166,7 +166,7 @@ class History:
 
 
 def _add_columns(engine: Engine) -> None:
-    """Bring the index of an earlier version up to date; a cleared stamp makes `sync` read its reports again."""
+    """Add missing columns to an earlier version's index; a cleared stamp makes `sync` read its reports again."""
     there = {column["name"] for column in inspect(engine).get_columns(_RUNS.name)}
     lacking = [column for column in _RUNS.c if column.name not in there]
     if lacking:

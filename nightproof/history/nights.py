@@ -1,4 +1,4 @@
-"""Earlier nights as the verdict needs them: what is new tonight, and for how many nights a test has not passed."""
+"""Earlier nights for the verdict: which tests fail newly, and for how many nights a test has not passed."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Night:
 
     @property
     def is_counted(self) -> bool:
-        """Say whether the night proved anything: blocked and interrupted ones did not."""
+        """Return whether the night counts; blocked and interrupted ones proved nothing."""
         return self.interrupted is None and self.colour not in (None, Colour.BLOCKED)
 
 
 def night_of(report: RunReport) -> Night:
-    """Reduce a report to what later nights compare themselves with."""
+    """Return the part of a report that later nights are compared with."""
     return Night(
         run_id=report.run_id,
         started=report.started,
@@ -60,14 +60,14 @@ def night_of(report: RunReport) -> Night:
 
 
 def counted(nights: Iterable[Night]) -> list[Night]:
-    """Give the counted nights, newest first, whatever order they come in."""
+    """Return the counted nights, newest first."""
     return sorted((night for night in nights if night.is_counted), key=lambda night: night.started, reverse=True)
 
 
 def is_new(key: Key, verdict: Verdict, nights: Sequence[Night]) -> bool:
-    """Say whether a test did not pass tonight and passed, or did not exist, on the last counted night.
+    """Return whether a test did not pass tonight and passed, or did not exist, on the last counted night.
 
-    Without such a night nothing is new: on the first one, everything would be.
+    Without such a night nothing is new: on the first night everything would be.
     """
     if not nights or verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
         return False
@@ -76,9 +76,9 @@ def is_new(key: Key, verdict: Verdict, nights: Sequence[Night]) -> bool:
 
 
 def age_nights(key: Key, verdict: Verdict, nights: Sequence[Night], *, tonight_counts: bool = True) -> int:
-    """Count consecutive counted nights without a pass, tonight included; 0 for passed and unsupported.
+    """Return the consecutive counted nights without a pass, tonight included; 0 for passed and unsupported.
 
-    `nights` are the counted nights, newest first. A night that did not know the test ends the count.
+    `nights` are the counted nights, newest first. A night that did not have the test ends the count.
     """
     if verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
         return 0
@@ -92,11 +92,11 @@ def age_nights(key: Key, verdict: Verdict, nights: Sequence[Night], *, tonight_c
 
 
 def not_green(nights: Iterable[Night]) -> int:
-    """Count the consecutive counted nights that were not GREEN, from the newest one back."""
+    """Return the number of consecutive counted nights that were not GREEN, from the newest one back."""
     return sum(1 for _ in takewhile(lambda night: night.colour is not Colour.GREEN, counted(nights)))
 
 
 def last_alarm(nights: Iterable[Night]) -> Night | None:
-    """Give the last counted night if it was RED and its alarm reached Slack: the one a recovery answers."""
+    """Return the last counted night if it was RED and its alarm reached Slack, for a recovery to answer; else None."""
     latest = next(iter(counted(nights)), None)
     return latest if latest and latest.colour is Colour.RED and latest.alarm_ts else None
