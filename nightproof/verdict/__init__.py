@@ -1,1 +1,1 @@
-"""What is said of a night: catalogue, verdicts, gates, colour and the check of its own sums."""
+"""The verdict of a night: catalogue, test verdicts, gates, colour and the check of its own sums."""

@@ -1,4 +1,4 @@
-"""Turn the facts of a night into its report: pure, so that the same facts give the same report."""
+"""The report of a night, computed from its facts; pure, so that the same facts give the same report."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from nightproof.verdict.catalogue import CatalogueTest
     from nightproof.verdict.findings import Noted
 
-DETAILED_TESTS: Final = 500  # failing tests whose traceback and output the report holds; the event logs hold all
+DETAILED_TESTS: Final = 500  # failing tests with traceback and output in the report; the event logs hold all
 ANY_PEER: Final = "any_peer"
 TAKES_ANY_PEER: Final = (
     "No endpoint is declared, so an answer of any peer outside the tests' own processes counted: name the system in"
@@ -69,7 +69,7 @@ COUNTS = tuple(f.name for f in fields(Totals))
 
 @dataclass(frozen=True, slots=True)
 class CellFacts:
-    """One planned cell: its declared tests and what its event log says (None: it never started)."""
+    """One planned cell: its declared tests and the contents of its event log (None: it never started)."""
 
     suite: str
     backend: str
@@ -84,8 +84,8 @@ class CellFacts:
 class RunFacts:
     """Everything that is known when the night is judged.
 
-    `blocked` is a sentence when something other than a required check stopped the night (a seed, the testbed, a
-    secret). `ledger` is None when no audit took place. `system_deaths` names testbed systems that ended by themselves.
+    `blocked` is a sentence if something other than a required check stopped the night (a seed, the testbed, a secret).
+    `ledger` is None if no audit took place. `system_deaths` holds the testbed systems that ended by themselves.
     """
 
     run_id: str
@@ -167,12 +167,12 @@ def build_report(facts: RunFacts) -> RunReport:
 
 
 def declared(facts: RunFacts) -> dict[tuple[str, str], frozenset[str]]:
-    """Give the declared test ids by (suite, backend): what reconciliation holds the report against."""
+    """Return the declared test ids by (suite, backend), which reconciliation compares the report with."""
     return {(cell.suite, cell.backend): frozenset(cell.tests) for cell in facts.cells}
 
 
 def blocked_causes(facts: RunFacts) -> tuple[str, ...]:
-    """Give what blocks the night, in full, then shorter: failed required checks, else the given sentence, if any."""
+    """Return the cause of a blocked night in wordings from long to short; empty if nothing blocks it."""
     failed = [check for check in facts.checks if check.required and not check.ok]
     if not failed:
         return (facts.blocked,) if facts.blocked else ()
@@ -183,13 +183,13 @@ def blocked_causes(facts: RunFacts) -> tuple[str, ...]:
 
 
 def pass_rate(totals: Totals) -> PassRate:
-    """Give both rates over declared minus unsupported."""
+    """Return both rates over declared minus unsupported."""
     of = totals.declared - totals.unsupported
     return PassRate(Rate(totals.passed, of), Rate(totals.passed + totals.flaky, of))
 
 
 def violate(report: RunReport, violations: Sequence[str]) -> RunReport:
-    """Give the report as it reads once its own checks are violated: RED, unless BLOCKED or interrupted."""
+    """Return the report with violated checks of its own: RED, unless BLOCKED or interrupted."""
     colour, exit_code = decide(
         interrupted=report.interrupted, blocked=report.colour is Colour.BLOCKED, violated=True, gates=report.gates
     )
@@ -230,7 +230,7 @@ def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tu
         replace(
             test,
             owner=test.owner or facts.profile.owner,
-            # Not for what a stopped night never asked: its cause says it for all of them.
+            # Tests that a stopped night never ran are not new: the night's cause covers them all.
             new=is_new((test.id, test.backend), test.verdict, nights) and (counts or bool(test.attempts)),
             age_nights=age_nights((test.id, test.backend), test.verdict, nights, tonight_counts=counts),
         )
@@ -239,7 +239,7 @@ def _with_history(tests: list[TestVerdict], facts: RunFacts, blocked: str) -> tu
 
 
 def _with_details(tests: tuple[TestVerdict, ...]) -> tuple[TestVerdict, ...]:
-    """Keep tracebacks and output of the first failing tests only: a page must open when everything fails."""
+    """Drop traceback and output after the first 500 failing tests, so that the page opens when everything fails."""
     failing = [test for test in tests if any(attempt.traceback or attempt.output for attempt in test.attempts)]
     bare = {id(test) for test in failing[DETAILED_TESTS:]}
     return tuple(
@@ -259,7 +259,7 @@ def _noted(facts: RunFacts) -> list[Noted]:
 
 
 def _tests(facts: RunFacts) -> list[CatalogueTest]:
-    """Give the declared tests of all cells, each once, however many backends it has."""
+    """Return the declared tests of all cells, each once for all its backends."""
     return list({test.id: test for cell in facts.cells for test in cell.tests.values()}.values())
 
 
@@ -353,10 +353,10 @@ def _cause_facts(
 def _not_green(colour: Colour | None, nights: Sequence[Night]) -> int:
     if colour is Colour.GREEN:
         return 0
-    return not_green(nights) + (colour in (Colour.RED, Colour.AMBER))  # a night that proved nothing adds nothing
+    return not_green(nights) + (colour in (Colour.RED, Colour.AMBER))  # a blocked or interrupted night does not count
 
 
 def _changed_builds(facts: RunFacts) -> tuple[str, ...]:
-    """Name the builds that differ from the last counted night; a system that it did not know is no change."""
+    """Return the builds that differ from the last counted night; a system new since then is no change."""
     before = next((night.builds for night in counted(facts.nights)), {})
     return tuple(f"{name} {build}" for name, build in sorted(facts.builds.items()) if before.get(name, build) != build)

@@ -1,4 +1,4 @@
-"""The catalogue: what tests a suite declares, as collected and as committed in the lock."""
+"""The catalogue: the declared tests of a suite, as collected and as committed in the lock."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ REGISTERED: Final = ("skip", "xfail", "until", "learnt")
 class CatalogueTest:
     """One declared test.
 
-    `skip` and `xfail` are the reasons that are registered for it, `until` the date by which an xfail is to be gone.
-    `learnt` says that they were seen in a run, where the collection cannot see them.
+    `skip` and `xfail` are its registered reasons, `until` is the date by which an xfail must be gone. `learnt` means
+    that the reasons come from a run, as the collection cannot see them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -73,7 +73,7 @@ _TEST: Final = TypeAdapter(CatalogueTest)
 
 @dataclass(frozen=True, slots=True)
 class SuiteCatalogue:
-    """The declared tests of one suite, by id; `deselected` are those that it leaves out itself, with by what."""
+    """The declared tests of one suite, by id; `deselected` are the tests that it leaves out, with the reason."""
 
     suite: str
     backends: tuple[str, ...]
@@ -83,7 +83,7 @@ class SuiteCatalogue:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How what was collected differs from the lock, by test id."""
+    """The differences between a collected suite and its lock, by test id."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -94,7 +94,7 @@ class Drift:
 
 
 def lock_path(suite_path: Path) -> Path:
-    """Give the lock of a suite: one for all suites of a folder `suites`, else one in the suite's own folder."""
+    """Return the lock of a suite: shared by all suites of a folder `suites`, else in the suite's own folder."""
     suite_path = suite_path.absolute()
     return (suite_path.parent if suite_path.parent.name == "suites" else suite_path) / LOCK_NAME
 
@@ -105,7 +105,7 @@ def collect(
     world: World | None = None,
     config: SuiteConfig | None = None,
 ) -> SuiteCatalogue:
-    """Collect a suite in a child process; raise UsageError with pytest's own words when that fails.
+    """Collect a suite in a child process; raise UsageError with pytest's own output if that fails.
 
     `config` stands for a suite.toml that is not written yet.
     """
@@ -149,15 +149,15 @@ def _run(command: list[str], env: dict[str, str], suite_path: Path) -> None:
 
 
 def update_command(suite_path: Path | None = None, profile_given: str = "") -> str:
-    """Return the command that writes the lock of a suite, or of a profile's suites, as it can be pasted."""
+    """Return the command that writes the lock of a suite, or of a profile's suites, ready to paste."""
     profile = ["--profile", profile_given] if profile_given else []
     return shlex.join(["nightproof", "catalogue", *profile, "--update", *([str(suite_path)] if suite_path else [])])
 
 
 def read_lock(suite_path: Path, profile_given: str = "") -> SuiteCatalogue:
-    """Read a suite's part of its lock; raise UsageError when it is missing or damaged.
+    """Read a suite's part of its lock; raise UsageError if it is missing or damaged.
 
-    `profile_given` is how the profile was named, for the remedy.
+    `profile_given` is the profile as the user gave it, for the remedy.
     """
     command = update_command(suite_path, profile_given)
     path = lock_path(suite_path)
@@ -169,7 +169,7 @@ def read_lock(suite_path: Path, profile_given: str = "") -> SuiteCatalogue:
         part = suites[name]
         tests = {test_id: _test(test_id, fields) for test_id, fields in sorted(part["tests"].items())}
         for test in tests.values():
-            date.fromisoformat(test.until or "2000-01-01")  # a date that is none is seen here, not in mid-verdict
+            date.fromisoformat(test.until or "2000-01-01")  # an invalid date is an error here, not in mid-verdict
         left_out = {str(test_id): str(by) for test_id, by in part.get("deselected", {}).items()}
         return SuiteCatalogue(name, _backends(part["backends"]), tests, left_out)
     except ValidationError as error:
@@ -181,20 +181,20 @@ def read_lock(suite_path: Path, profile_given: str = "") -> SuiteCatalogue:
 
 
 def earlier_lock(suite_path: Path) -> SuiteCatalogue | None:
-    """Read a suite's part of its lock, or None where there is none yet; raise UsageError for a damaged one."""
+    """Return a suite's part of its lock, or None if there is none yet; raise UsageError if it is damaged."""
     path = lock_path(suite_path)
     known = path.exists() and load_suite(suite_path.absolute()).name in _read(path)["suites"]
     return read_lock(suite_path) if known else None
 
 
 def declared_suites(suite_path: Path) -> tuple[str, ...]:
-    """Return the names of the suites that a suite's lock declares; none where there is no lock yet."""
+    """Return the names of the suites in a suite's lock; empty if there is no lock yet."""
     path = lock_path(suite_path)
     return tuple(sorted(_read(path)["suites"])) if path.exists() else ()
 
 
 def write_lock(suite_path: Path, catalogue: SuiteCatalogue) -> Path:
-    """Write a suite's part of its lock, atomically, and leave the other suites' parts as they are."""
+    """Write a suite's part of its lock, atomically; the parts of other suites stay unchanged."""
     path = lock_path(suite_path)
     lock: dict[str, Any] = _read(path) if path.exists() else {"schema": SCHEMA, "suites": {}}
     tests = {test_id: _fields(test) for test_id, test in catalogue.tests.items()}
@@ -207,7 +207,7 @@ def write_lock(suite_path: Path, catalogue: SuiteCatalogue) -> Path:
 
 
 def compare(locked: SuiteCatalogue, collected: SuiteCatalogue) -> Drift:
-    """Say how a suite differs from its lock."""
+    """Return the differences between a suite and its lock."""
     before, now = locked.tests, collected.tests
     return Drift(
         added=tuple(sorted(now.keys() - before.keys())),
@@ -219,7 +219,7 @@ def compare(locked: SuiteCatalogue, collected: SuiteCatalogue) -> Drift:
 
 
 def _differ(before: CatalogueTest, now: CatalogueTest) -> bool:
-    """Say whether a declaration changed, or a mark is not registered; one that is gone is no drift."""
+    """Return whether a declaration changed or a mark is unregistered; a registered mark that is gone is no drift."""
     registered = replace(now, skip=before.skip, xfail=before.xfail, until=before.until, learnt=before.learnt)
     return registered != before or bool(now.skip and now.skip != before.skip) or bool(now.xfail and not before.xfail)
 

@@ -1,4 +1,4 @@
-"""Say in one sentence of at most 150 characters why the night has its colour: the first rule that explains it."""
+"""The cause of a night's colour in one sentence of at most 150 characters; the first rule that explains it decides."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ HARNESS: Final = "The harness failed: "
 
 @dataclass(frozen=True, slots=True)
 class CauseFacts:
-    """What a cause is made from.
+    """The facts of a cause.
 
-    `builds` are those that changed since the last counted night; `first` says that there is no such night, so that
+    `builds` are those that changed since the last counted night; `first` means that there is no such night, so that
     nothing can be called new.
     """
 
@@ -62,7 +62,7 @@ class CauseFacts:
 
 
 def cause(facts: CauseFacts) -> str:
-    """Give the sentence; empty when the night is GREEN. The same facts give the same words."""
+    """Return the sentence, or "" for a GREEN night; the same facts give the same words."""
     if facts.interrupted:
         return fit([_interrupted(facts)], CAUSE_LIMIT)
     if facts.colour is Colour.BLOCKED:
@@ -73,7 +73,7 @@ def cause(facts: CauseFacts) -> str:
 
 
 def short_name(test: TestVerdict) -> str:
-    """Name a test the way a sentence can carry it: its function and, unless there is only one, its backend."""
+    """Return a test's name for a sentence: its function and, unless it is `default`, its backend."""
     name = test.id.rpartition("::")[2]
     return name if test.backend == "default" else f"{name} ({test.backend})"
 
@@ -88,7 +88,7 @@ def _interrupted(facts: CauseFacts) -> str:
 def _red(facts: CauseFacts) -> list[str]:
     if facts.violations:
         number, first = len(facts.violations), facts.violations[0]
-        if first.startswith(HARNESS):  # not a sum that is wrong: something of ours broke, and says what
+        if first.startswith(HARNESS):  # no wrong sum: the harness itself failed, with a sentence
             return [first]
         return [f"The report does not add up ({number} of its own checks violated): {first}"]
     failures = [test for test in facts.tests if test.verdict in FAILURES]
@@ -142,7 +142,7 @@ def _named(failures: list[TestVerdict], counted: str, whys: list[str], since: st
 
 
 def brief(cluster: Cluster) -> str:
-    """Say the cause of a cluster in a short sentence; only a failure's own message tells more than its kind."""
+    """Return the cause of a cluster as a short phrase; only failures have a message that says more than their kind."""
     kinds = {test.verdict for test in cluster.tests}
     if kinds == {Verdict.NOT_RUN} and all(test.reason == NO_EVENT for test in cluster.tests):
         return "no event in any cell log"
@@ -153,7 +153,7 @@ def brief(cluster: Cluster) -> str:
 
 
 def _whys(cluster: Cluster) -> list[str]:
-    """Return the cause of a cluster, first with what mends it where that is known."""
+    """Return the cause of a cluster, preceded by the same with its remedy if one is known."""
     why = brief(cluster)
     remedy = HOLLOW_REMEDIES.get(why, "") if cluster.tests[0].verdict is Verdict.HOLLOW else ""
     return [f"{why}; {remedy}", why] if remedy else [why]
@@ -196,7 +196,7 @@ def _of(number: int, tests: Sequence[TestVerdict]) -> str:
 
 
 def _news(facts: CauseFacts, failures: list[TestVerdict]) -> tuple[str, str]:
-    """Give how many failures are new, with the changed builds and without; empty when nothing came before."""
+    """Return how many failures are new, with and without the changed builds; empty without an earlier night."""
     if facts.first:
         return "", ""
     new = sum(test.new for test in failures)

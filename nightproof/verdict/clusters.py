@@ -1,8 +1,8 @@
-"""Group failures by cause, so that one cause reads as one line and keeps its id over nights.
+"""Failures grouped by cause, so that one cause is one line and keeps its id over nights.
 
-Failures with one normalised message are one cause where the message has words of its own. A comparison of bare values
-and Python's own errors say what kind of slip it was, not why: those are one cause only if the same exchange with the
-system failed, or else the same line of the suite.
+Failures with the same normalised message have one cause if the message has words of its own. A comparison of bare
+values, or one of Python's own errors, tells only the kind of mistake. Such failures have one cause only if the same
+exchange with the system failed, or else the same line of the suite.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PLACEHOLDERS: Final = (
     (re.compile(r"(?i)\b(request[ _-]?id[\s:=#\"']+)[^\s<]\S*"), r"\1<id>"),
     (re.compile(r"(?<![A-Za-z\d])\d+"), "<n>"),  # not in words: s3, quilt3, sha256
 )
-# What a comparison says of itself: pytest's rewritten assert, unittest's phrases.
+# The words of a comparison itself: pytest's rewritten assert, unittest's phrases.
 _COMPARISON: Final = re.compile(r"^(\w+\.)*(AssertionError|Failed)?:? ?assert\b")
 _PHRASES: Final = frozenset(
     {
@@ -47,7 +47,7 @@ _PHRASES: Final = frozenset(
         "raise", "regex", "sets", "than", "to", "true", "false", "tuples", "unexpectedly", "want", "was", "within",
     }
 )  # fmt: skip
-# Python's own errors that name nothing of the system: the same words in two places are two causes.
+# Python errors that name nothing of the system: the same words in two places are two causes.
 _SLIPS: Final = re.compile(r"^(IndexError|TypeError|ZeroDivisionError|UnboundLocalError)\b|'NoneType' object")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
@@ -65,19 +65,19 @@ class Cluster:
 
     @property
     def message(self) -> str:
-        """The message of the first test as it came: placeholders are for grouping, not for reading."""
+        """The original message of the first test: placeholders are for grouping, not for reading."""
         return " ".join(failure_text(self.tests[0]).split())
 
 
 def last_failure(test: TestVerdict) -> Attempt | None:
-    """Return the last attempt that did not pass; None for a hollow test, and for a skip, whose reason says more."""
+    """Return the last attempt that did not pass; None for hollow tests and skips, whose reason says more."""
     failing = [attempt for attempt in test.attempts if attempt.outcome is not Outcome.PASSED]
     is_told = test.verdict is Verdict.HOLLOW or test.reason.startswith("unregistered ")
     return failing[-1] if failing and not is_told else None
 
 
 def failure_text(test: TestVerdict) -> str:
-    """Return the one line that says why a test did not pass: of the last failing attempt, else the reason."""
+    """Return the first line of the last failing attempt's message, or of the verdict's reason."""
     failed = last_failure(test)
     text = failed.message if failed else test.reason
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -85,14 +85,14 @@ def failure_text(test: TestVerdict) -> str:
 
 
 def normalise(message: str) -> str:
-    """Replace what differs from night to night (times, ids, hosts, paths, numbers) by placeholders."""
+    """Replace everything that differs from night to night (times, ids, hosts, paths, numbers) by placeholders."""
     for pattern, placeholder in _PLACEHOLDERS:
         message = pattern.sub(placeholder, message)
     return " ".join(message.split())
 
 
 def is_telling(message: str) -> bool:
-    """Return whether a message has words that name its cause, rather than bare values or a kind of slip."""
+    """Return whether a message has words that name its cause, beyond bare values or an error's kind."""
     if _COMPARISON.match(message) or _SLIPS.search(message):
         return False
     kind, colon, said = message.partition(":")
@@ -103,7 +103,7 @@ def is_telling(message: str) -> bool:
 
 
 def clusters(tests: Iterable[TestVerdict]) -> tuple[Cluster, ...]:
-    """Return the clusters of everything that failed, largest first; similar messages join the first one seen."""
+    """Return the clusters of all failures, largest first; a similar message joins the first cluster seen."""
     grouped: dict[tuple[str, str], list[TestVerdict]] = {}
     parts: dict[tuple[str, str], frozenset[str]] = {}
     for test in tests:
@@ -119,7 +119,7 @@ def clusters(tests: Iterable[TestVerdict]) -> tuple[Cluster, ...]:
 
 
 def _anchor(test: TestVerdict) -> str:
-    """Return what holds failures without telling words together: the exchange that failed, else the place."""
+    """Return the key that groups failures without telling words: the failed exchange, else the place."""
     failed = last_failure(test)
     function = test.id.partition("[")[0]
     if failed is None:
@@ -134,6 +134,6 @@ def _id(text: str, anchor: str) -> str:
 def _joins(
     known: tuple[str, str], parts: Mapping[tuple[str, str], frozenset[str]], key: tuple[str, str], mine: frozenset[str]
 ) -> bool:
-    if key[1] or known[1]:  # without telling words the place decides, and what differs at one place is its values
+    if key[1] or known[1]:  # without telling words only the place decides; messages at one place differ only in values
         return key[1] == known[1]
     return len(parts[known] & mine) / max(1, len(parts[known] | mine)) >= SIMILAR

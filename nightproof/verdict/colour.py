@@ -1,4 +1,4 @@
-"""Decide the colour and the exit code: the first line of the ordered table that holds (DESIGN §4)."""
+"""Colour and exit code of a night: the first matching line of the ordered table (DESIGN §4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXIT_INTERRUPTED: Final = {"SIGINT": 130, "SIGTERM": 143, "cancelled": 130, "kil
 def decide(
     *, interrupted: str | None, blocked: bool, violated: bool, gates: Iterable[Gate]
 ) -> tuple[Colour | None, int]:
-    """Give colour and exit code; wrong usage (line 1) never gets as far as a report."""
+    """Return colour and exit code; wrong usage (line 1 of the table) never reaches a report."""
     broken = {gate.colour for gate in gates if gate.state == "broken"}
     if interrupted:
         return None, EXIT_INTERRUPTED[interrupted]

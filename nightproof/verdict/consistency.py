@@ -1,7 +1,7 @@
-"""Hold what the same test saw on two backends against each other: equal, differs, or seen by only one side.
+"""Comparison of one test's observations on two backends: equal, different, or on one side only.
 
-Observations pair by operation and input, the first with the first and so on, so that a call more on one side moves
-no other pair. A test that did not pass on a side is not compared: it says so by itself.
+Observations pair by operation and input in their order, so that an extra call on one side shifts no other pair. A test
+that did not pass on one side is not compared: its failure is reported anyway.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Seen = Mapping[str, Sequence[Observation]]
 
-SHOWN: Final = 300  # characters of an answer, around the place where it differs
+SHOWN: Final = 300  # characters of an answer around the first difference
 BEFORE: Final = 80
 
 
@@ -65,7 +65,7 @@ def _suite(
     for test_id in sorted(first.keys() & second.keys()):
         both = (first[test_id], second[test_id])
         if any(test.verdict is Verdict.UNSUPPORTED for test in both):
-            continue  # the other side was never asked
+            continue  # the test never ran on the other side
         sides = tuple(seen.get((suite, backend), {}).get(test_id, ()) for backend in backends)
         counts.observed = [number + len(side) for number, side in zip(counts.observed, sides, strict=True)]
         if all(_is_told(test) for test in both):
@@ -85,7 +85,7 @@ def _suite(
 
 
 def _is_told(test: TestVerdict) -> bool:
-    """Say whether a test's last attempt went to its end, so that what it saw is all there is to see."""
+    """Return whether a test's last attempt passed, so that its observations are complete."""
     return bool(test.attempts) and test.attempts[-1].outcome is Outcome.PASSED
 
 
@@ -122,7 +122,7 @@ def _difference(
 
 
 def _around(text: str, place: int) -> str:
-    """Give what stands where two texts part; beyond what was kept there is nothing to show."""
+    """Return the text around the first difference; past the kept part of an answer there is nothing to show."""
     if place >= len(text):
         return f"…{text[-BEFORE:]} (it goes on differently)"
     begin = max(0, place - BEFORE)

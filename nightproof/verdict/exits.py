@@ -1,4 +1,4 @@
-"""Say of a process's end what no test answers for: an exit code without a failure, a death after the last test."""
+"""Findings about process ends that no test accounts for: an unexplained exit code, a death after the last test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAVING: Final = frozenset({"cancel", "lifeline"})  # the night itself ended the
 
 
 def exits(cells: Iterable[Ends]) -> tuple[Finding, ...]:
-    """Give a finding for each odd end, the graver kind first; its kind is the name of the gate that it breaks."""
+    """Return a finding for each odd end, the worse kind first; its kind is the name of the gate that it breaks."""
     found = [
         Finding(kind, suite, backend, "", detail)
         for suite, backend, ends in cells
@@ -32,7 +32,7 @@ def exits(cells: Iterable[Ends]) -> tuple[Finding, ...]:
 
 
 def _odd(suite: str, ends: tuple[ProcessEnd, ...]) -> Iterator[tuple[str, str]]:
-    """Give kind and sentence; a suite that ran in parts may fail a check of the whole, as of its coverage, for that."""
+    """Yield kind and sentence; a suite run in parts may fail a check of the whole, such as coverage, for that."""
     is_whole = sum(end.number == 1 for end in ends) == 1
     for end in ends:
         if end.is_charged or end.ended_by in LEAVING:

@@ -1,4 +1,4 @@
-"""What tests noted beside their verdicts: findings as sentences, figures as their least, middle and greatest."""
+"""Notes of tests beside their verdicts: findings as sentences, figures as minimum, median and maximum."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def findings(noted: Iterable[Noted]) -> tuple[Finding, ...]:
-    """Give every finding, by test."""
+    """Return every finding, in the order of test ids within a cell."""
     return tuple(
         Finding(str(value["kind"]), suite, backend, test, str(value["detail"]))
         for (suite, backend), tests in noted
@@ -32,7 +32,7 @@ def findings(noted: Iterable[Noted]) -> tuple[Finding, ...]:
 
 
 def measures(noted: Iterable[Noted]) -> tuple[Measure, ...]:
-    """Give the range of every figure, per suite and backend; a property that is no number is none."""
+    """Return minimum, median and maximum of every figure, per suite and backend; other properties are skipped."""
     found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for (suite, backend), tests in noted:
         for properties in tests.values():

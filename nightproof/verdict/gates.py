@@ -1,4 +1,4 @@
-"""Measure the gates: every threshold of the colour table with its value, its limit and its state."""
+"""The gates: every threshold of the colour table with its value, its limit and its state."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _BELOW: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdi
 
 
 def reaches(rate: Rate, limit: float) -> bool:
-    """Say whether a rate is above its gate; all of all always is, so a gate of 1.0 means every test."""
+    """Return whether a rate is above its gate; a full rate always is, so a gate of 1.0 means every test."""
     return rate.n == rate.of or Fraction(rate.n, rate.of) > Fraction(str(limit))
 
 
 def tier_rate(tests: Iterable[TestVerdict]) -> Rate:
-    """Give the rate after retry of what gates: unsupported and quarantined tests are left out of it."""
+    """Return the rate after retry, without unsupported and quarantined tests."""
     counted = [test for test in tests if test.verdict not in _OUTSIDE_TIERS]
     return Rate(sum(test.verdict in _GOOD for test in counted), len(counted))
 
 
 def is_broken(gate: Gate) -> bool:
-    """Say whether a measured gate's value passes its limit: a tier's rate falls to it, anything else exceeds it."""
+    """Return whether a gate is broken: a tier's rate must stay above its limit, any other value must not exceed it."""
     if gate.value is None:
         return False
     if isinstance(gate.value, Rate):
@@ -55,7 +55,7 @@ def is_broken(gate: Gate) -> bool:
 
 
 def tier_gates(tests: Iterable[TestVerdict], limits: Gates, *, asked: bool = True) -> tuple[Gate, ...]:
-    """Give one gate per suite, backend and tier that has tests; nothing asked means not measured."""
+    """Return one gate per suite, backend and tier that has tests; not measured if no test ran."""
     groups: dict[tuple[str, str, Tier], list[TestVerdict]] = {}
     for test in tests:
         groups.setdefault((test.suite, test.backend, test.tier), []).append(test)
@@ -85,7 +85,7 @@ def run_gates(
     ends: Sequence[Finding] = (),
     asked: bool = True,
 ) -> tuple[Gate, ...]:
-    """Give the gates of the whole run; `None` where nothing measured."""
+    """Return the gates of the whole run; a value of None means not measured."""
     counted = sum(test.verdict is not Verdict.UNSUPPORTED for test in tests)
     measured = asked and counted > 0
     gates = [
@@ -117,7 +117,7 @@ def run_gates(
 
 
 def _tolerated(tests: Iterable[TestVerdict]) -> int:
-    """Count the tests that did not pass although they gate; what their tier forgives still shows as AMBER."""
+    """Return the number of gating tests that did not pass; those within their tier's gate still show as AMBER."""
     return sum(test.verdict in _BELOW for test in tests)
 
 

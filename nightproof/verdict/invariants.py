@@ -1,4 +1,4 @@
-"""Hold a report's judgement against its own numbers: evidence, rates, gates, colour, exit code and cause."""
+"""Checks of a report's judgement against its own numbers: evidence, rates, gates, colour, exit code and cause."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLAIM_EVIDENCE: Final = (Verdict.PASSED, Verdict.FLAKY)
 
 
 def evidence_fits(report: RunReport) -> list[str]:
-    """A passed or flaky test's last attempt has evidence: nothing hollow hides behind a good word."""
+    """Return a sentence per passed or flaky test whose last attempt lacks evidence and is therefore hollow."""
     return [
         f"{test.id} on {test.backend} is {test.verdict.value} without evidence: {reason}."
         for test in report.tests
@@ -32,7 +32,7 @@ def evidence_fits(report: RunReport) -> list[str]:
 
 
 def rates_fit(report: RunReport) -> list[str]:
-    """Both pass rates are those of the totals: passed, and passed + flaky, of declared - unsupported."""
+    """Return a sentence per pass rate that is not passed, or passed + flaky, of declared - unsupported."""
     wanted = pass_rate(report.totals)
     pairs = (
         ("first attempt", report.pass_rate.first_attempt, wanted.first_attempt),
@@ -46,7 +46,7 @@ def rates_fit(report: RunReport) -> list[str]:
 
 
 def gates_fit(report: RunReport) -> list[str]:
-    """Every gate measures what the report counts, and is broken exactly when its value passes its limit."""
+    """Return a sentence per gate that differs from the report's counts, or whose state contradicts its value."""
     counts = _gate_counts(report)
     found = [f"The gate {name} is missing." for name in counts if all(gate.name != name for gate in report.gates)]
     for gate in report.gates:
@@ -62,7 +62,7 @@ def gates_fit(report: RunReport) -> list[str]:
 
 
 def colour_fits(report: RunReport) -> list[str]:
-    """Colour and exit code are those of the first line of the ordered table that holds."""
+    """Return the differences of colour and exit code from the first matching line of the ordered table."""
     failed = any(check.required and not check.ok for check in report.checks)
     blocked = failed or report.colour is Colour.BLOCKED
     colour, exit_code = decide(
@@ -81,14 +81,14 @@ def colour_fits(report: RunReport) -> list[str]:
 
 
 def cause_fits(report: RunReport) -> list[str]:
-    """A cause is given exactly when the night is not GREEN."""
+    """Return a sentence if a GREEN night has a cause, or if any other night has none."""
     if report.colour is Colour.GREEN:
         return [f"The night is GREEN, but gives a cause: {report.cause}"] if report.cause else []
     return [] if report.cause else [f"The night is {_word(report.colour)} without a cause."]
 
 
 def support_fits(report: RunReport) -> list[str]:
-    """The support matrix is that of the tests, and its categories and its files each add up to their cell."""
+    """Return the differences of the support matrix from the tests, and of category and file sums from their cell."""
     found = []
     if report.support != support(report.tests):
         found.append("The support matrix is not that of the listed tests.")
@@ -110,7 +110,7 @@ def support_fits(report: RunReport) -> list[str]:
 
 
 def answers_fit(report: RunReport) -> list[str]:
-    """Every answer that a test saw is equal, differs or stands alone, and every difference is listed."""
+    """Return a sentence per comparison that misses an observed answer or does not list every difference."""
     found = []
     for one in report.consistency:
         seen, told = sum(one.observed), 2 * (one.equal + one.differs) + one.one_side

@@ -1,4 +1,4 @@
-"""Say which business journeys tonight's verdicts protect, put at risk or leave unknown."""
+"""Business journeys and their states by tonight's verdicts: protected, at risk or unknown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AT_RISK: Final = frozenset({Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verd
 
 
 def journeys(tests: Iterable[TestVerdict], revenue: Mapping[str, float]) -> tuple[Journey, ...]:
-    """Give every journey that the profile or a test names, once, with its state and its monthly revenue."""
+    """Return every journey of the profile or a test once, with its state and its monthly revenue in USD."""
     by_journey: dict[str, dict[str, list[TestVerdict]]] = {name: {} for name in revenue}
     for test in tests:
         if test.journey:
@@ -40,7 +40,7 @@ def _journey_state(groups: Iterable[list[TestVerdict]]) -> State:
 
 
 def _test_state(verdicts: list[TestVerdict]) -> State:
-    """Join the backends of one test: where it is unsupported by design it is not required, unless nowhere asked."""
+    """Return the state of one test over its backends; an unsupported backend counts only if no backend ran it."""
     if any(_at_risk(test) for test in verdicts):
         return "at_risk"
     asked = {test.verdict for test in verdicts} - {Verdict.UNSUPPORTED}

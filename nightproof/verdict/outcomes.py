@@ -1,4 +1,4 @@
-"""Judge every declared test of one cell: exactly one of ten verdicts, with the reason in words."""
+"""The verdict of every declared test of one cell: exactly one of ten, with the reason in words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def judge(
     offers: Collection[str] = (),
     quarantine: Iterable[QuarantineEntry] = (),
 ) -> tuple[TestVerdict, ...]:
-    """Give the verdict of every declared test, in the order of ids; `blocked` is the cause that stopped the cell."""
+    """Return the verdict of every declared test, sorted by id; `blocked` is the cause that stopped the cell."""
     entries = tuple(quarantine)
     verdicts = []
     for test_id, test in sorted(tests.items()):
@@ -93,13 +93,13 @@ def _without_attempt(test: CatalogueTest, events: CellEvents | None) -> tuple[Ve
     if events and test.id in events.reported:
         return Verdict.ERROR, "the test started and left no outcome"
     why = events.why_not_started(test.id) if events else ""
-    if registry.is_registered(test, why):  # its whole module was skipped
+    if registry.is_registered(test, why):  # the whole module was skipped
         return registry.of_skip(test, why)
     return Verdict.NOT_RUN, _first_line(why) if why else NO_EVENT
 
 
 def unsupported_reason(test: CatalogueTest, backend: str, offers: Collection[str]) -> str:
-    """Give the reason id for which the test cannot be asked here by design, or the needs the target lacks."""
+    """Return the reason id of a test unsupported here by design, else the needs that the target lacks, else ""."""
     designed = test.unsupported.get(backend, "")
     if designed:
         return designed
@@ -112,7 +112,7 @@ def _of_attempts(test: CatalogueTest, attempts: tuple[Attempt, ...]) -> tuple[Ve
     if last.outcome is not Outcome.PASSED:
         return _BAD_ENDS[last.outcome], _first_line(last.message)
     charged = next((attempt for attempt in attempts if attempt.outside_cause), None)
-    if charged:  # a pass without the cause is no second try of it: else a broken tear-down were a flake every night
+    if charged:  # the second try ran without the cause, so its pass proves nothing: a broken tear-down is no flake
         return Verdict.ERROR, f"{_first_line(charged.message)} (charged to this test, which ran then; alone it passes)"
     hollow = hollow_reason(test, last)
     if hollow:
@@ -124,7 +124,7 @@ def _of_attempts(test: CatalogueTest, attempts: tuple[Attempt, ...]) -> tuple[Ve
 
 
 def hollow_reason(test: CatalogueTest | TestVerdict, attempt: Attempt) -> str:
-    """Say which rule of evidence a passed attempt breaks; empty when it has evidence (DESIGN §6)."""
+    """Return the rule of evidence that a passed attempt breaks, or "" if it has evidence (DESIGN §6)."""
     client = attempt.exchanges.total
     server = attempt.server_exchanges
     if attempt.assertions < 1:

@@ -1,4 +1,4 @@
-"""Read the quarantine file: tests that run but do not gate, each with an owner, a reason and an expiry."""
+"""The quarantine file: tests that run but do not gate, each with an owner, a reason and an expiry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 def _day(given: object) -> object:
-    """Take a date as TOML or ISO 8601 writes it; pydantic would read a bare number as seconds since 1970."""
+    """Return a date as TOML or ISO 8601 writes it; refuse a number, which pydantic would read as seconds since 1970."""
     if isinstance(given, int | float):
         raise ValueError("write it as a date")  # noqa: TRY004 - pydantic turns only this into its error
     return given
@@ -48,7 +48,7 @@ class QuarantineEntry:
     backend: str = ""
 
     def covers(self, test_id: str, backend: str) -> bool:
-        """Say whether this entry is about that test on that backend."""
+        """Return whether this entry applies to the test on the backend."""
         return self.id == test_id and self.backend in ("", backend)
 
 
@@ -56,7 +56,7 @@ _ENTRIES = TypeAdapter(tuple[QuarantineEntry, ...])
 
 
 def read_quarantine(path: Path) -> tuple[QuarantineEntry, ...]:
-    """Read `[[test]]` entries of the file; no file is no quarantine, a wrong one raises UsageError."""
+    """Read the `[[test]]` entries of a file; a missing file has none, a wrong one raises UsageError."""
     if not os.path.lexists(path):
         return ()
     data = read_toml(path, "The quarantine file")
@@ -76,5 +76,5 @@ def read_quarantine(path: Path) -> tuple[QuarantineEntry, ...]:
 
 
 def overdue(entries: Iterable[QuarantineEntry], today: date) -> tuple[QuarantineEntry, ...]:
-    """Give the entries whose expiry lies before today; they still hold, and colour the night AMBER."""
+    """Return the entries that expired before today; they still apply, and colour the night AMBER."""
     return tuple(entry for entry in entries if entry.expires < today)

@@ -1,6 +1,6 @@
-"""Hold a report against its own sums, the event logs and the written files: each invariant is one small function.
+"""Checks of a report against its own sums, the event logs and the written files; one small function per invariant.
 
-Every function gives one sentence per violation; no sentence at all means that the numbers add up.
+Every function returns one sentence per violation; an empty result means that the numbers add up.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nightproof.side_by_side import Consistency
 
 Parsed = tuple[dict[str, int], str, str]
-ROUNDING_S: Final = 0.05  # clocks of two processes on one machine, and rounding to milliseconds
+ROUNDING_S: Final = 0.05  # two processes' clocks on one machine, and rounding to milliseconds
 
 
 def reconcile(
@@ -50,7 +50,7 @@ def reconcile(
     declared: Mapping[tuple[str, str], frozenset[str]],
     redact: Callable[[str], str] = str,
 ) -> tuple[str, ...]:
-    """Give every violated invariant; `declared` holds the ids by (suite, backend), `redact` masks those of the logs."""
+    """Return all violations; `declared` holds the ids by (suite, backend), `redact` masks the ids of the logs."""
     events = _read_logs(run_dir, report, redact)
     found: list[str] = []
     for rule in _RULES:
@@ -64,7 +64,7 @@ def reconcile(
 
 
 def verdicts_sum(report: RunReport) -> list[str]:
-    """Σ verdict counts = declared, per cell and in total."""
+    """Check Σ verdict counts = declared, per cell and in total."""
     named = [(f"{cell.suite}-{cell.backend}", cell) for cell in report.cells]
     sums = [
         (name, sum(getattr(counts, verdict.value) for verdict in Verdict), counts.declared)
@@ -74,7 +74,7 @@ def verdicts_sum(report: RunReport) -> list[str]:
 
 
 def first_sums(report: RunReport) -> list[str]:
-    """Reported + not_run + blocked + (unsupported without an event) = declared; lists as long as their counts."""
+    """Check reported + not_run + blocked + (unsupported without an event) = declared, and lists against counts."""
     totals = report.totals
     least = totals.reported + totals.not_run + totals.blocked
     violations = []
@@ -93,7 +93,7 @@ def first_sums(report: RunReport) -> list[str]:
 
 
 def cells_sum(report: RunReport) -> list[str]:
-    """Σ cells = totals."""
+    """Check Σ cells = totals."""
     sums = {name: sum(getattr(cell, name) for cell in report.cells) for name in COUNTS}
     return [
         f"The cells hold {number} {name}, the totals say {getattr(report.totals, name)}."
@@ -103,7 +103,7 @@ def cells_sum(report: RunReport) -> list[str]:
 
 
 def declared_once(report: RunReport, declared: Mapping[tuple[str, str], frozenset[str]]) -> list[str]:
-    """Every declared test appears exactly once per backend, and nothing else does."""
+    """Check that every declared test appears exactly once per backend, and nothing else does."""
     seen = Counter((test.suite, test.backend, test.id) for test in report.tests)
     wanted = {(suite, backend, test_id) for (suite, backend), ids in declared.items() for test_id in ids}
     missing = [f"The declared test {i} is missing on {b}." for s, b, i in sorted(wanted - seen.keys())]
@@ -115,7 +115,7 @@ def declared_once(report: RunReport, declared: Mapping[tuple[str, str], frozense
 def logs_in_catalogue(
     events: Mapping[tuple[str, str], CellEvents], declared: Mapping[tuple[str, str], frozenset[str]]
 ) -> list[str]:
-    """Tests in event logs ⊆ catalogue."""
+    """Check tests in event logs ⊆ catalogue."""
     return [
         f"The event log of {suite}-{backend} holds {test_id}, which is not declared."
         for (suite, backend), cell in sorted(events.items())
@@ -124,7 +124,7 @@ def logs_in_catalogue(
 
 
 def logs_reported(report: RunReport, events: Mapping[tuple[str, str], CellEvents]) -> list[str]:
-    """Every test that the logs report is in the report with as many attempts, and the other way round."""
+    """Check that logs and report hold the same number of tests, and of attempts per test."""
     violations = []
     for cell in report.cells:
         log = events.get((cell.suite, cell.backend))
@@ -142,7 +142,7 @@ def logs_reported(report: RunReport, events: Mapping[tuple[str, str], CellEvents
 
 
 def answers_compared(report: RunReport, events: Mapping[tuple[str, str], CellEvents]) -> list[str]:
-    """The comparison is that of the logs: nothing that a test saw is left out, and nothing made equal."""
+    """Check that comparing the logs again gives the report's comparison."""
     again = compare(report.tests, {key: cell.observations for key, cell in events.items()})
     return [
         f"The logs of {one.suite} compare as {_compared(other)}, not as {_compared(one)}."
@@ -156,7 +156,7 @@ def _compared(one: Consistency) -> str:
 
 
 def attempts_fit(report: RunReport) -> list[str]:
-    """A passed test's last attempt passed and is the first; a flaky one fails before it passes."""
+    """Check that a passed test's only attempt passed, and that a flaky test failed before it passed."""
     return [sentence for test in report.tests for sentence in _attempts(test)]
 
 
@@ -170,7 +170,7 @@ def _attempts(test: TestVerdict) -> list[str]:
 
 
 def journeys_sum(report: RunReport) -> list[str]:
-    """Σ journey MRR by state = Σ journey MRR, each journey counted once."""
+    """Check Σ journey MRR by state = Σ journey MRR, each journey counted once."""
     twice = [name for name, n in Counter(journey.journey for journey in report.journeys).items() if n > 1]
     by_state = {
         state: sum(j.mrr_usd or 0 for j in {j.journey: j for j in report.journeys}.values() if j.state == state)
@@ -183,7 +183,7 @@ def journeys_sum(report: RunReport) -> list[str]:
 
 
 def ledger_sums(report: RunReport) -> list[str]:
-    """Created = deleted + kept + leaked, and as many leaks are listed as counted."""
+    """Check created = deleted + kept + leaked, and that every counted leak is listed."""
     ledger = report.ledger
     violations = []
     if ledger.created != ledger.deleted + ledger.kept + ledger.leaked:
@@ -196,14 +196,14 @@ def ledger_sums(report: RunReport) -> list[str]:
 
 
 def stages_fit(report: RunReport) -> list[str]:
-    """Σ stages ≤ wall time: stages are sequential."""
+    """Check Σ stages ≤ wall time: stages are sequential."""
     total = sum(report.stages.values())
     wall = (report.ended - report.started).total_seconds()
     return [f"The stages add up to {total:.3f} s, the night took {wall:.3f} s."] if total > wall + ROUNDING_S else []
 
 
 def times_fit(report: RunReport) -> list[str]:
-    """Started ≤ every attempt ≤ ended."""
+    """Check started ≤ every attempt ≤ ended."""
     slack_s = timedelta(seconds=ROUNDING_S)
     return [
         f"Attempt {attempt.n} of {test.id} on {test.backend} lies outside the night."
@@ -215,7 +215,7 @@ def times_fit(report: RunReport) -> list[str]:
 
 
 def outputs_agree(run_dir: Path, report: RunReport) -> list[str]:
-    """The HTML, the Markdown, the JUnit and the Slack text, parsed back, carry the same totals, colour and cause."""
+    """Check that HTML, Markdown, JUnit and Slack text, parsed back, hold the report's totals, colour and cause."""
     headline = words.headline(report)
     counts = dict(words.counts(report))
     readers: list[tuple[str, Callable[[str], Parsed], str]] = [

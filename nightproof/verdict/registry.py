@@ -1,4 +1,4 @@
-"""Skips and expected failures that a suite's lock registers, and what a night makes of them."""
+"""Skips and expected failures that a suite's lock registers, and their verdicts in a night."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from nightproof.verdict.catalogue import SuiteCatalogue
 
 XPASS: Final = "xpass: "
-XFAIL_DAYS: Final = 90  # an expected failure is a debt: after so many days it colours the night AMBER
+XFAIL_DAYS: Final = 90  # an expected failure is a debt: after this many days it colours the night AMBER
 REGISTER: Final = "register it with `nightproof catalogue --update --from-run latest` and commit the lock"
 
 
 def split(skipped: str) -> tuple[str, str]:
-    """Give the kind (`skip`, `xfail`, `xpass`) and the reason of what a log says."""
+    """Return kind (`skip`, `xfail`, `xpass`) and reason of a log's skip."""
     kind, _, reason = skipped.partition(": ")
     return kind, " ".join(reason.removeprefix("Skipped: ").split())
 
 
 def is_registered(test: CatalogueTest, skipped: str) -> bool:
-    """Say whether the lock holds this very reason: another one was reviewed by nobody."""
+    """Return whether the lock holds exactly this reason: nobody has reviewed any other."""
     kind, reason = split(skipped)
     held = {"skip": test.skip, "xfail": test.xfail, "xpass": test.xfail}.get(kind, "")
     return bool(held) and " ".join(held.split()) == reason
 
 
 def of_skip(test: CatalogueTest, skipped: str) -> tuple[Verdict, str]:
-    """Give verdict and reason of a test that was skipped or marked to fail."""
+    """Return verdict and reason of a test that was skipped or marked as an expected failure."""
     kind, reason = split(skipped)
     if not is_registered(test, skipped):
         held = test.skip if kind == "skip" else test.xfail
@@ -49,16 +49,16 @@ def of_skip(test: CatalogueTest, skipped: str) -> tuple[Verdict, str]:
 
 
 def overdue(tests: Iterable[CatalogueTest], today: date) -> tuple[CatalogueTest, ...]:
-    """Give the tests whose expected failure was to be gone before today."""
+    """Return the tests whose expected failure should have been gone before today."""
     return tuple(test for test in tests if test.xfail and test.until and date.fromisoformat(test.until) < today)
 
 
 def register(
     collected: SuiteCatalogue, locked: SuiteCatalogue | None, seen: Mapping[str, str], today: date
 ) -> SuiteCatalogue:
-    """Give the catalogue to be locked, its skips and xfails registered: by their marks, or as `seen` in a run.
+    """Return the catalogue for the lock, with skips and xfails registered by their marks or as `seen` in a run.
 
-    What was learnt from an earlier run stays, and so does the date of an xfail: an update prolongs none.
+    Reasons learnt from an earlier run are kept, and so is the date of an xfail: an update never extends it.
     """
     before = locked.tests if locked else {}
     tests = {

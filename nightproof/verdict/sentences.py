@@ -1,4 +1,4 @@
-"""Make sentences fit a limit without breaking a word or a bracket, and count things in good English."""
+"""Sentences that fit a limit without a broken word or bracket, and counts with the right plural."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PAIRS: Final = {"(": ")", "[": "]", "{": "}", "`": "`"}
 
 
 def plural(number: int, one: str, many: str = "") -> str:
-    """Give `1 night`, `2 nights`; `many` where an s does not do."""
+    """Return `1 night`, `2 nights`; `many` is an irregular plural."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def fit(candidates: Iterable[str], limit: int) -> str:
-    """Give the first candidate that fits, else the last one shortened."""
+    """Return the first candidate that fits, else the last one shortened."""
     text = ""
     for candidate in candidates:
         text = " ".join(candidate.split())
@@ -28,7 +28,7 @@ def fit(candidates: Iterable[str], limit: int) -> str:
 
 
 def listed(items: Sequence[str], limit: int) -> str:
-    """Join whole items while they fit; the others are counted."""
+    """Join as many whole items as fit, and count the others."""
     for kept in range(len(items), 0, -1):
         more = f" and {len(items) - kept} more" if kept < len(items) else ""
         text = ", ".join(items[:kept]) + more
@@ -39,22 +39,22 @@ def listed(items: Sequence[str], limit: int) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text in its middle at whole words; a bracket that loses its end is closed behind the cut."""
+    """Cut a text in its middle at whole words; a bracket cut open is closed after the cut."""
     words = text.split()
     flat = " ".join(words)
     if len(flat) <= limit:
         return flat
     head = _head(words, (limit - 3) * 2 // 3)
-    if not head:  # one word longer than the room: there is nowhere better to cut
+    if not head:  # one word longer than the limit: there is no better place to cut
         return _cut(words[0], limit)
     tail = _tail(words[len(head) :], limit - 3 - len(" ".join(head)) - len(_open(" ".join(head))))
     end = f" {' '.join(tail)}" if tail else ""
-    begin = " ".join(_head(words[: len(words) - len(tail)], limit - 2 - len(end)))  # with the room that the end left
+    begin = " ".join(_head(words[: len(words) - len(tail)], limit - 2 - len(end)))  # refill the room that the end left
     return f"{begin.rstrip(',;')} …{_open(begin)}{end}"
 
 
 def _cut(word: str, limit: int) -> str:
-    """Give as much of a word as fits with the brackets that it opens closed again."""
+    """Return as much of a word as fits, with its open brackets closed."""
     kept = word[: max(0, limit - 1)]
     while len(kept) + len(_open(kept)) > limit - 1 and kept:
         kept = kept[:-1]
@@ -72,7 +72,7 @@ def _head(words: Sequence[str], room: int) -> list[str]:
 
 
 def _tail(words: Sequence[str], room: int) -> list[str]:
-    """Give the longest end that fits and closes no bracket that it does not open."""
+    """Return the longest end that fits and has balanced brackets."""
     best: list[str] = []
     for start in range(len(words) - 1, -1, -1):
         end = " ".join(words[start:])
@@ -84,7 +84,7 @@ def _tail(words: Sequence[str], room: int) -> list[str]:
 
 
 def _open(text: str) -> str:
-    """Give what would close the brackets that a text leaves open."""
+    """Return the closing brackets that a text lacks."""
     stack: list[str] = []
     for char in text:
         if stack and char == stack[-1]:

@@ -1,4 +1,4 @@
-"""The support matrix: what of each category, and of each file, of a suite works on each backend."""
+"""The support matrix: the status of each category, and of each file, of a suite on each backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
-TIMEOUT_KIND: Final = "timeout"  # how a backend error calls it that its system did not answer in time
+TIMEOUT_KIND: Final = "timeout"  # the `kind` of a backend error when its system did not answer in time
 LACKING: Final = "needs "
 _OF_VERDICT: Final = {
     Verdict.NOT_RUN: Support.NOT_RUN,
@@ -30,7 +30,7 @@ _PASSED: Final = (Verdict.PASSED, Verdict.FLAKY)
 
 
 def support(tests: Iterable[TestVerdict]) -> tuple[SupportRow, ...]:
-    """Give the rows of all suites: each category, and each of its files, per backend."""
+    """Return the rows of all suites: each category, and each of its files, per backend."""
     groups: dict[tuple[str, str, str, str], list[TestVerdict]] = {}
     for test in tests:
         for file in ("", file_of(test)):
@@ -39,12 +39,12 @@ def support(tests: Iterable[TestVerdict]) -> tuple[SupportRow, ...]:
 
 
 def file_of(test: TestVerdict) -> str:
-    """Give the file of a test, without the suite."""
+    """Return the file of a test, without the suite."""
     return test.id.removeprefix(f"{test.suite}/").partition("::")[0]
 
 
 def state(test: TestVerdict) -> Support:
-    """Say what one test shows of its backend; a quarantined one is told by what it did."""
+    """Return the status of one test on its backend; a quarantined test gets the status of its attempts."""
     if test.verdict in _OF_VERDICT:
         return _OF_VERDICT[test.verdict]
     if test.verdict is Verdict.UNSUPPORTED:
@@ -57,7 +57,7 @@ def state(test: TestVerdict) -> Support:
 
 
 def status(states: Sequence[Support]) -> Support:
-    """Give the first status that fits, top down; by design and unsupported only where nothing else is in the cell."""
+    """Return the worst status of a cell; unsupported ones count only if the cell has no other."""
     asked = [one for one in states if one not in _ALL_OF_THEM]
     return min(asked or states, key=list(Support).index)
 
