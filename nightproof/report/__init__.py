@@ -1,1 +1,1 @@
-"""Write what a night said: HTML, Markdown, JUnit, Slack, terminal; each writer is small and pure."""
+"""The writers of a night's report: HTML, Markdown, JUnit, Slack, terminal; each is small and pure."""

@@ -1,4 +1,4 @@
-"""Draw the small pictures of the page by hand as SVG: half a kilobyte each, no library, no script."""
+"""The small pictures of the page as hand-written SVG: half a kilobyte each, no library, no script."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABEL: Final = 380
 
 
 def sparkline(values: Sequence[float], width: int = 160, height: int = 28) -> Markup:
-    """Draw a line over the last nights; nothing for fewer than two."""
+    """Return a line over the last 30 nights at most; empty for fewer than two."""
     shown = list(values)[-NIGHTS:]
     if len(shown) < 2:  # noqa: PLR2004 - one point is no line
         return Markup("")
@@ -42,7 +42,7 @@ def sparkline(values: Sequence[float], width: int = 160, height: int = 28) -> Ma
 
 
 def history_grid(report: RunReport, past: Sequence[Night]) -> Markup:
-    """Draw nights as columns and the tests that ever failed in them as rows; a symbol in each square."""
+    """Return a grid of nights (columns) and the tests that ever failed in them (rows), with a symbol in each square."""
     nights = [*past[-NIGHTS + 1 :], night_of(report)]
     if len(nights) < 2:  # noqa: PLR2004 - tonight alone is no history
         return Markup("")
@@ -63,7 +63,7 @@ def history_grid(report: RunReport, past: Sequence[Night]) -> Markup:
 
 def _label(text: str, row: int) -> str:
     short = words.scrub(text)
-    short = short if len(short) <= 56 else f"{short[:55]}…"  # noqa: PLR2004 - what fits beside the squares
+    short = short if len(short) <= 56 else f"{short[:55]}…"  # noqa: PLR2004 - characters that fit beside the squares
     return f'<text class="label" x="{LABEL - 8}" y="{row * STEP + 13}">{escape(short)}</text>'
 
 

@@ -1,7 +1,7 @@
-"""Post JSON within one budget of wall time, whatever the other side answers.
+"""Posting of JSON within one budget of wall time, whatever the server answers.
 
-slack_sdk is not used here on purpose. It sleeps for as long as `Retry-After` says, fails on one that is no number,
-hands the token on to where a redirect points, and reads bodies without an end.
+slack_sdk is not used here on purpose. It sleeps for as long as `Retry-After` says and fails on one that is no number.
+It also sends the token to the target of a redirect, and reads bodies without a limit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPERATION_S: Final = 10.0  # for one connect, one read or one write
 TRIES: Final = 4
 FIRST_PAUSE_S: Final = 1.0
 LARGEST_BODY: Final = 1024 * 1024  # bytes; Slack's own answers have a few kilobytes
-LONGEST_WORD: Final = 200  # characters of somebody else's text in a reason
+LONGEST_WORD: Final = 200  # characters of foreign text in a reason
 SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 NO_URL: Final = "its address is no URL"
 HEADER_SAFE: Final = re.compile(r"[!-~]+")
@@ -37,13 +37,13 @@ HEADER_SAFE: Final = re.compile(r"[!-~]+")
 log = logging.getLogger(__name__)
 
 
-class Undelivered(Exception):  # noqa: N818 - a state of the message, and never more than that
-    """The message did not get there; the text is the reason, and holds no secret."""
+class Undelivered(Exception):  # noqa: N818 - a state of the message, no fault
+    """The message was not delivered; the text is the reason and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer over HTTP."""
+    """One HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -51,12 +51,12 @@ class Answer:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether it points to another address."""
+        """Return whether the status is 3xx."""
         return 300 <= self.status < 400  # noqa: PLR2004 - the redirects of HTTP
 
 
 class Courier:
-    """Posts until its time is over: tries again after rate limits, server errors and connections that never were."""
+    """Posts until its time is over; retries after rate limits, server errors and failed connections."""
 
     def __init__(self, budget_s: float) -> None:
         self._budget_s = budget_s
@@ -71,10 +71,10 @@ class Courier:
         token: str = "",
         form: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Return the answer to a post of JSON, or of a form, which methods of Slack that only read ask for.
+        """Post JSON, or a form for Slack's read-only methods, and return the answer.
 
-        Raise Undelivered once trying again is of no use, or the time is over. A connection that broke after the
-        request was sent is not tried again: the message may have arrived.
+        Raise Undelivered once retrying is useless or the time is over. A connection that broke after the request was
+        sent is not retried: the message may have arrived.
         """
         for number in range(TRIES):
             try:
@@ -97,7 +97,7 @@ class Courier:
         raise Undelivered(reason)
 
     def stop(self) -> None:
-        """Give up: what is under way breaks off, and nothing more is sent."""
+        """Abort the running request and send nothing more."""
         self._is_over.set()
         if self._client is not None:
             self._client.close()
@@ -105,7 +105,7 @@ class Courier:
     def _once(self, url: str, content: dict[str, Any], token: str) -> Answer:
         limit = min(OPERATION_S, self._remaining())
         headers = {"Authorization": f"Bearer {require_sendable(token)}"} if token else {}
-        if self._client is None:  # made here: a proxy or certificates of the environment may be wrong
+        if self._client is None:  # created here: a wrong proxy or certificate setting raises at this point
             self._client = httpx.Client(follow_redirects=False, headers={"Accept-Encoding": "identity"})
         try:
             request = self._client.build_request("POST", url, **content, headers=headers, timeout=limit)
@@ -139,10 +139,10 @@ class Courier:
 
 
 def run_within(budget_s: float, steps: Callable[[Courier], None]) -> str | None:
-    """Run steps that post, for at most so many seconds; return why not all of them were done, or None.
+    """Run steps that post, for at most `budget_s` seconds; return why they did not finish, or None.
 
-    The steps have a thread of their own. It is left behind when the time is over: a name that is not resolved or a
-    header that trickles cannot be broken off in any other way, and a daemon thread keeps no process alive.
+    The steps run in a thread, which is abandoned when the time is over: a hanging name resolution or a trickling header
+    cannot be interrupted otherwise. A daemon thread keeps no process alive.
     """
     courier = Courier(budget_s)
     reasons: list[str] = []
@@ -153,7 +153,7 @@ def run_within(budget_s: float, steps: Callable[[Courier], None]) -> str | None:
         except Undelivered as error:
             reasons.append(str(error))
         except Exception as error:
-            # Whatever a library raises costs the message, and never the verdict.
+            # Whatever a library raises may cost the message, never the verdict.
             log.debug("A delivery failed.", exc_info=True)
             reasons.append(f"it failed: {type(error).__name__}")
 
@@ -166,14 +166,14 @@ def run_within(budget_s: float, steps: Callable[[Courier], None]) -> str | None:
 
 
 def require_sendable(token: str) -> str:
-    """Return the token; raise Undelivered when no HTTP header carries it."""
+    """Return the token; raise Undelivered if an HTTP header cannot carry it."""
     if not HEADER_SAFE.fullmatch(token):
         raise Undelivered("the Slack token holds a blank, a line break or another character that no header carries")
     return token
 
 
 def slack_data(answer: Answer) -> dict[str, Any]:
-    """Return what Slack's API answered; raise Undelivered with its own word for it when that is not `ok`."""
+    """Return the data of Slack's answer; raise Undelivered with Slack's error word if it is not `ok`."""
     try:
         data = json.loads(answer.body.decode())
     except (ValueError, RecursionError):
@@ -189,6 +189,6 @@ def slack_data(answer: Answer) -> dict[str, Any]:
 
 
 def _retry_after(answer: Answer) -> float | None:
-    """Return the pause that an answer asks for, or None when it names no number of seconds."""
+    """Return the seconds in `Retry-After`, or None if there is no such number."""
     text = answer.headers.get("Retry-After", "").strip()
     return float(text) if SECONDS.fullmatch(text) else None

@@ -1,4 +1,4 @@
-"""Write and read the files of a run directory: atomically, so that a reader never sees half a file."""
+"""Files of a run directory, written atomically, so that a reader never sees half a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write beside the file, for its owner alone, then rename over it."""
+    """Write a temporary file that only its owner can read, then rename it over the target."""
     private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -29,12 +29,12 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def dump_report(report: RunReport) -> str:
-    """Give report.json as text: every key of the contract, in its order."""
+    """Return report.json as text: every key of the contract, in its order."""
     return REPORT.dump_json(report, indent=2).decode() + "\n"
 
 
 def read_report(path: Path) -> RunReport:
-    """Read a report.json; a damaged one raises UsageError with its path."""
+    """Read a report.json; raise UsageError with its path if it is missing or damaged."""
     try:
         return REPORT.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

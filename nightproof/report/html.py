@@ -1,4 +1,4 @@
-"""Write the night as one self-contained page, answers before data, and read its numbers back."""
+"""The night as one self-contained page, answers before data; also reads its numbers back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ENVIRONMENT.filters.update(
 def render(report: RunReport, nights: Sequence[Night] = (), evidence: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return the page.
 
-    `nights` are earlier ones for the history grid and what changed since. `evidence` names the files that exist, by
+    `nights` are earlier ones, for the history grid and the changes since. `evidence` holds the existing files by
     evidence folder: the page links to nothing else.
     """
     past = sorted((night for night in nights if night.run_id != report.run_id), key=lambda night: night.started)
@@ -92,7 +92,7 @@ class _Reader(HTMLParser):
         self._key: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note which number the following text is."""
+        """Remember the key of the text that follows."""
         del tag
         given = dict(attrs)
         self._key = given.get("data-total") or ({"colour": "#colour", "headline": "#headline"}).get(
@@ -101,7 +101,7 @@ class _Reader(HTMLParser):
         self._key = {"verdict-word": "#verdict", "status-word": "#status"}.get(given.get("class") or "", self._key)
 
     def handle_data(self, data: str) -> None:
-        """Take the text of the element that was noted."""
+        """Store the text under the remembered key."""
         if self._key == "#verdict":
             self.verdicts.append(data.strip())
         elif self._key == "#status":
@@ -112,7 +112,7 @@ class _Reader(HTMLParser):
 
 
 def parse(page: str) -> tuple[dict[str, int], str, str]:
-    """Give totals, colour and headline as the page shows them."""
+    """Return totals, colour and headline as the page shows them."""
     reader = _Reader()
     reader.feed(page)
     totals = {key: int(text) for key, text in reader.found.items() if not key.startswith("#") and _is_number(text)}
@@ -120,14 +120,14 @@ def parse(page: str) -> tuple[dict[str, int], str, str]:
 
 
 def recount(page: str) -> dict[str, int]:
-    """Count the verdicts of the rows of the test table."""
+    """Return the number of test-table rows per verdict."""
     reader = _Reader()
     reader.feed(page)
     return {verdict.value: reader.verdicts.count(verdict.value) for verdict in Verdict}
 
 
 def restatuses(page: str) -> Counter[str]:
-    """Count the statuses of the categories in the support matrix."""
+    """Return the number of categories per status in the support matrix."""
     reader = _Reader()
     reader.feed(page)
     return Counter(reader.statuses)

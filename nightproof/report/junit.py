@@ -1,4 +1,4 @@
-"""Write the night as JUnit XML, one suite per cell with its retries, and read its numbers back."""
+"""The night as JUnit XML, one suite per cell with its retries; also reads its numbers back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ERRORS = (Verdict.ERROR, Verdict.BLOCKED, Verdict.NOT_RUN)
 
 
 def render(report: RunReport) -> str:
-    """Give the XML; what JUnit has no word for keeps its verdict as the `type` of a failure, error or skip."""
+    """Return the XML; a verdict that JUnit lacks is the `type` of a failure, error or skip."""
     root = JUnitXml(f"nightproof {report.run_id}")
     properties = Properties()
     root.append(properties)
@@ -46,14 +46,14 @@ def render(report: RunReport) -> str:
 
 
 def parse(page: str) -> tuple[dict[str, int], str, str]:
-    """Give totals, colour and cause from the properties of the root."""
+    """Return totals, colour and cause from the properties of the root."""
     found = _properties(page)
     totals = {name: int(value) for name, value in found.items() if name not in ("colour", "cause", "run_id")}
     return totals, found.get("colour", ""), found.get("cause", "")
 
 
 def recount(page: str) -> dict[str, int]:
-    """Count the verdicts of the test cases themselves, so that the list is held against its heading."""
+    """Return the number of test cases per verdict, to check the list against the totals."""
     counts = {verdict.value: 0 for verdict in Verdict}
     for case in ET.fromstring(page).iter("testcase"):  # noqa: S314 - our own file, read back
         verdict = next(p.get("value", "") for p in case.iter("property") if p.get("name") == "verdict")
@@ -104,7 +104,7 @@ def _result(test: TestVerdict) -> Any:
 
 
 def _retried(test: TestVerdict) -> list[Attempt]:
-    """Give the failing attempts beside the one that the result element already tells."""
+    """Return the failing attempts that the result element does not already show."""
     earlier = test.attempts if test.verdict is Verdict.FLAKY else test.attempts[:-1]
     return [attempt for attempt in earlier if attempt.outcome is not Outcome.PASSED]
 

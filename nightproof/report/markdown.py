@@ -1,4 +1,4 @@
-"""Write the night as Markdown for job summaries, at most 1 MiB, and read its numbers back."""
+"""The night as Markdown for job summaries, at most 1 MiB; also reads its numbers back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SPECIAL: Final = re.compile(r"([\\`*|\[\]#~])")
 
 
 def render(report: RunReport) -> str:
-    """Give the page; the longest list is cut until the page fits."""
+    """Return the page; the list of tests is halved until the page fits."""
     tests = words.worst_first(report.tests)
     page = _page(report, tests)
     while len(page.encode()) > SIZE_LIMIT and tests:
@@ -34,7 +34,7 @@ def render(report: RunReport) -> str:
 
 
 def parse(page: str) -> tuple[dict[str, int], str, str]:
-    """Give totals, colour and headline as the page shows them."""
+    """Return totals, colour and headline as the page shows them."""
     first = re.search(r"^# \S+ (\S+): (.*)$", page, re.MULTILINE)
     rows = re.findall(r"^\| total: (\S+) \| (\d+) \|$", page, re.MULTILINE)
     totals = {name: int(number) for name, number in rows}
@@ -42,7 +42,7 @@ def parse(page: str) -> tuple[dict[str, int], str, str]:
 
 
 def escape(text: str) -> str:
-    """Make text inert in Markdown and its HTML."""
+    """Return the text with all markup of Markdown and HTML escaped, in one line."""
     flat = " ".join(words.scrub(text).split())
     return _SPECIAL.sub(r"\\\1", html.escape(flat, quote=False))
 

@@ -1,4 +1,4 @@
-"""Prepare the support matrix and what stands with it: a row per category and file, a column per backend."""
+"""The support matrix for the writers: a row per category and file, a column per backend; and the comparisons."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SLOW_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The matrix of one suite: rows are a name and one cell per backend, None where nothing is declared."""
+    """The matrix of one suite: each row is a name and one cell per backend, None if nothing is declared."""
 
     suite: str
     backends: tuple[str, ...]
@@ -55,7 +55,7 @@ class Table:
 
 
 def tables(report: RunReport) -> tuple[Table, ...]:
-    """Give the matrix of every suite, in the order of the cells."""
+    """Return the matrix of every suite, in the order of the cells."""
     backends: dict[str, list[str]] = {}
     for cell in report.cells:
         backends.setdefault(cell.suite, []).append(cell.backend)
@@ -63,7 +63,7 @@ def tables(report: RunReport) -> tuple[Table, ...]:
 
 
 def several(report: RunReport) -> tuple[Table, ...]:
-    """Give the matrices that compare backends."""
+    """Return the matrices of suites with more than one backend."""
     return tuple(table for table in tables(report) if len(table.backends) > 1 and table.categories)
 
 
@@ -90,12 +90,12 @@ def _lines(
 
 
 def counted(row: SupportRow) -> str:
-    """Give how many tests passed, and how many are left out as unsupported."""
+    """Return how many tests passed, and how many are left out as unsupported."""
     return f"{row.passed}/{row.total}" + (f" + {row.unsupported} unsupported" if row.unsupported else "")
 
 
 def timed(row: SupportRow) -> str:
-    """Give the median time and the slowest request as the servers saw it."""
+    """Return the median time, and the slowest request as the servers measured it."""
     parts = [f"median {words.duration(row.median_s)}"] if row.median_s is not None else []
     server = row.worst_server_ms
     if server is not None:
@@ -107,12 +107,12 @@ def timed(row: SupportRow) -> str:
 
 
 def statuses(report: RunReport) -> Counter[str]:
-    """Count the statuses of the categories of all suites, as the page shows them."""
+    """Return the number of categories per status over all suites, as the page shows them."""
     return Counter(row.status.value for row in report.support if row.file is None)
 
 
 def compared(one: Consistency) -> str:
-    """Say in one sentence what the comparison of two backends gave."""
+    """Return the result of comparing two backends as one sentence."""
     return (
         f"{one.suite}: {' and '.join(one.backends)} gave {one.equal} equal and {one.differs} different answers, "
         f"{one.one_side} more on one side only, in {one.tests} tests."
@@ -120,13 +120,13 @@ def compared(one: Consistency) -> str:
 
 
 def reasons(report: RunReport) -> list[tuple[str, int]]:
-    """Give what is left out as unsupported: each reason in its sentence, with the number of tests."""
+    """Return the reasons of unsupported tests as sentences, with the number of tests, most frequent first."""
     found = Counter(test.reason for test in report.tests if test.verdict is Verdict.UNSUPPORTED)
     return [(f"{it}: {report.reasons[it]}" if it in report.reasons else it, n) for it, n in found.most_common()]
 
 
 def summary(report: RunReport) -> list[str]:
-    """Give the lines of a terminal: the statuses per suite and backend, and the comparison."""
+    """Return the lines for a terminal: the statuses per suite and backend, and the comparison."""
     lines = []
     for table in several(report):
         told = []
@@ -140,5 +140,5 @@ def summary(report: RunReport) -> list[str]:
 
 
 def figure(value: float) -> str:
-    """Give a figure that a test noted, without a tail of digits."""
+    """Return a test's figure with six significant digits."""
     return f"{value:.6g}"

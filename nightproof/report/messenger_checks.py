@@ -1,4 +1,4 @@
-"""Ask, without telling anybody anything, whether a message would be delivered: for `doctor`."""
+"""Checks for `doctor` whether a message would be delivered; they send none."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from nightproof.report.courier import Courier
 
 LONGEST_S: Final = 20.0
-PAGES: Final = 10  # of a thousand channels each
+PAGES: Final = 10  # of 1,000 channels each
 CHANNEL_ID: Final = re.compile(r"[CDG][A-Z0-9]{7,}")
 SLACK_HOOK: Final = re.compile(r"/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+")
 
 
 def check_messengers(settings: Slack, secrets: Secrets) -> tuple[CheckResult, ...]:
-    """Return one check for what is configured of token and channel, and one for a webhook; none where nothing is."""
+    """Return a check of token and channel and one of the webhook, for whatever is configured."""
     token, hook = secrets.slack_token, secrets.slack_webhook
     found = []
     if token is not None or (settings.channel and hook is None):
@@ -40,7 +40,7 @@ def check_messengers(settings: Slack, secrets: Secrets) -> tuple[CheckResult, ..
 
 
 def _checked(name: str, look: Callable[[], str]) -> CheckResult:
-    """Return what a look gives as a check that no night depends on."""
+    """Return the result of `look` as a check that is not required."""
     started = time.monotonic()
     try:
         detail, remedy = look(), ""
@@ -51,7 +51,7 @@ def _checked(name: str, look: Callable[[], str]) -> CheckResult:
 
 
 def _remedy(reason: str) -> str:
-    """Return what to do about a reason; Slack's own words for the usual ones are told apart."""
+    """Return the remedy for a reason; Slack's usual error words are recognised."""
     if reason.startswith(("not_authed", "invalid_auth", "account_inactive", "token_", "the Slack token", "no token")):
         return "Set NIGHTPROOF_SLACK_TOKEN to the bot token of an app that is installed in the workspace."
     if "webhook" in reason or "URL" in reason:
@@ -94,7 +94,7 @@ def _channel(settings: Slack, token: str) -> str:
 
 
 def _see_channel(post: Courier, base: str, channel: str, token: str, kinds: str) -> dict[str, Any] | None:
-    """Return what Slack says of the channel, None where the token may not ask; raise Undelivered if there is none."""
+    """Return Slack's data on the channel, or None if the token may not ask; raise Undelivered if there is none."""
     try:
         if CHANNEL_ID.fullmatch(channel):
             answer = post.post(f"{base}/conversations.info", token=token, form={"channel": channel})

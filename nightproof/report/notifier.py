@@ -1,7 +1,7 @@
-"""Deliver a message within one budget of time: to a Slack channel, to a webhook, or to a file.
+"""Delivery of a message within one time budget: to a Slack channel, to a webhook, or to a file.
 
-The night's message and the supervisor's alerts go this one way. Whatever the other side answers, nothing is raised, the
-time is bounded, and a message that did not arrive is kept in a file.
+The night's message and the supervisor's alerts both use it. It never raises for an outage, its time is bounded, and an
+undelivered message is kept in a file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class Notifier(Protocol):
-    """Delivers one message; never raises for an outage, the delivery says what happened."""
+    """Delivers one message; never raises for an outage, the returned delivery holds the error."""
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
         """Send parent, thread and recovery; `alarm` is the red night that a recovery answers."""
@@ -49,7 +49,7 @@ class Notifier(Protocol):
 
 @dataclass(slots=True)
 class _Parent:
-    """What Slack said of the message that the thread hangs on."""
+    """Slack's answer about the parent message of the thread."""
 
     is_there: bool = False
     channel: str = ""
@@ -67,7 +67,7 @@ class SlackNotifier:
     budget_s: float
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
-        """Post the parent first; a thread that is not complete is told, and the message then counts as delivered."""
+        """Post the parent first; an incomplete thread is reported as an error, but the message counts as delivered."""
         parent = _Parent()
         reason = courier.run_within(self.budget_s, lambda post: self._post_all(post, message, alarm, parent))
         if reason is None:
@@ -97,14 +97,14 @@ class SlackNotifier:
 
 @dataclass(frozen=True, slots=True)
 class WebhookNotifier:
-    """Posts to a webhook, which knows neither threads nor recoveries: the message alone."""
+    """Posts the message to a webhook, without thread and recovery, which webhooks do not support."""
 
     url: str
     kept: Path
     budget_s: float
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
-        """Post text and blocks; only `ok` counts as delivered, as a page of a proxy may well be a 200."""
+        """Post text and blocks; only the body `ok` counts as delivered, as a proxy's page may also have status 200."""
         del alarm
         reason = courier.run_within(self.budget_s, lambda post: self._post(post, message))
         if reason is None:
@@ -122,22 +122,22 @@ class WebhookNotifier:
 
 @dataclass(frozen=True, slots=True)
 class FileNotifier:
-    """Keeps the message as a file where no Slack is configured."""
+    """Keeps the message as a file if no Slack is configured."""
 
     kept: Path
     channel: str = ""
 
     def deliver(self, message: SlackMessage, alarm: Night | None = None) -> SlackDelivery:
-        """Write the message; it counts as not delivered, since nobody was told."""
+        """Write the message; it counts as not delivered, since nobody received it."""
         del alarm  # the recovery text is part of the file
         told = keep(self.kept, message, self.channel, NOT_CONFIGURED)
         return SlackDelivery(delivered=False, channel=self.channel or None, error=told)
 
 
 def create_notifier(settings: Slack, secrets: Secrets, kept: Path, *, is_alert: bool = False) -> Notifier:
-    """Return the notifier for what is configured: token and channel, a webhook, or neither.
+    """Return the notifier for the configuration: token and channel, a webhook, or neither.
 
-    Where both are, the night's message goes to the channel, which has threads, and an alert to the webhook.
+    If both are set, the night's message goes to the channel, which has threads, and an alert to the webhook.
     """
     token, webhook = secrets.slack_token, secrets.slack_webhook
     if webhook is not None and (is_alert or token is None or not settings.channel):
@@ -149,7 +149,7 @@ def create_notifier(settings: Slack, secrets: Secrets, kept: Path, *, is_alert: 
 
 
 def keep(path: Path, message: SlackMessage, channel: str, reason: str) -> str:
-    """Write the message as a file; return the reason for that together with where it lies now."""
+    """Write the message as a file; return the reason with the file's name, or with the error if that failed too."""
     try:
         write_atomic(path, dump(message, channel))
     except OSError as error:
@@ -162,7 +162,7 @@ def keep(path: Path, message: SlackMessage, channel: str, reason: str) -> str:
 
 
 def dump(message: SlackMessage, channel: str) -> str:
-    """Return the message as the JSON that slack.json holds."""
+    """Return the message as the JSON of slack.json."""
     data: dict[str, Any] = {
         "channel": channel,
         "text": message.text,
@@ -174,6 +174,6 @@ def dump(message: SlackMessage, channel: str) -> str:
 
 
 def _text(data: dict[str, Any], key: str) -> str:
-    """Return a text of Slack's answer as something that can be stored, or nothing."""
+    """Return a text of Slack's answer, scrubbed and shortened for storage, or ""."""
     value = data.get(key)
     return shorten(scrub(value), LONGEST_ID) if isinstance(value, str) else ""

@@ -1,6 +1,6 @@
-"""Publish a night: render all, write all, read back and reconcile; what does not add up is RED and written once more.
+"""Publication of a night: render all, write all, read back and reconcile; a violated check makes it RED, written again.
 
-Order as in the contract of the run directory; HTML, Markdown and JUnit carry no delivery result.
+The order is that of the run directory's contract. HTML, Markdown and JUnit carry no delivery result.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def publish(
     redact: Callable[[str], str] = str,
     nights: Sequence[Night] = (),
 ) -> RunReport:
-    """Write report.json, report.html, report.md and junit.xml; give the report as published.
+    """Write report.json, report.html, report.md and junit.xml; return the report as published.
 
     `declared` holds the declared ids by (suite, backend), see `assemble.declared`. Safe to repeat.
     """
@@ -79,7 +79,7 @@ def evidence_files(run_dir: Path) -> dict[str, list[str]]:
 
 
 def redacted(report: RunReport, redact: Callable[[str], str]) -> RunReport:
-    """Give the report with every text scrubbed and redacted before a writer escapes it beyond recognition."""
+    """Return the report with every text scrubbed and masked; a writer's escaping could hide a secret from masking."""
     data = _texts(REPORT.dump_python(report, mode="json"), redact)
     return REPORT.validate_python({**data, "cause": shorten(data["cause"], CAUSE_LIMIT)})
 
@@ -93,9 +93,9 @@ def patch_delivery(
     redact: Callable[[str], str] = str,
     nights: Sequence[Night] = (),
 ) -> RunReport:
-    """Patch `slack`, the stages publish, notify and stop, and `ended` into report.json, atomically.
+    """Write `slack`, the stages publish, notify and stop, and `ended` into report.json, atomically.
 
-    A message that did not arrive is told on the pages too, which are written once more for it.
+    An undelivered message is shown on the pages too, which are then written again.
     """
     report = read_report(run_dir / "report.json")
     late = {name: stages[name] for name in ("publish", "notify", "stop") if name in stages}

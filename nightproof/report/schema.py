@@ -1,4 +1,4 @@
-"""Generate docs/report.schema.json from the records; `python -m nightproof.report.schema` writes it."""
+"""Generator of docs/report.schema.json from the records; `python -m nightproof.report.schema` writes it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PATH: Final = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
 
 def schema_text() -> str:
-    """Give the schema of report.json as the text of the committed file."""
+    """Return the schema of report.json as the text of the committed file."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **REPORT.json_schema(mode="serialization")}
     return json.dumps(schema, indent=2) + "\n"
 
 
 def update(path: Path = PATH) -> bool:
-    """Write the committed schema; say whether it changed."""
+    """Write the committed schema; return whether it changed."""
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     if old == schema_text():
         return False

@@ -1,4 +1,4 @@
-"""Prepare the sections of the page: what changed, the causes, the money, the debt."""
+"""The sections of the page: changes, causes, revenue and debt."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SLOWEST: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What differs from the last counted night; without one `since` is empty, and nothing is new or known."""
+    """The differences from the last counted night; without one `since` is empty, and nothing is new or fixed."""
 
     since: str
     new: tuple[TestVerdict, ...]
@@ -40,7 +40,7 @@ class Changes:
 
 
 def changes(report: RunReport, past: Sequence[Night]) -> Changes:
-    """Split tonight's failures into new and known, and find what was mended."""
+    """Split tonight's failures into new and known, and find the fixed tests."""
     last = next(iter(counted(past)), None)
     failing = [test for test in report.tests if test.verdict in (*FAILURES, Verdict.BLOCKED)]
     before = last.verdicts if last else {}
@@ -59,24 +59,24 @@ def changes(report: RunReport, past: Sequence[Night]) -> Changes:
 
 
 def causes(report: RunReport) -> tuple[Cluster, ...]:
-    """Give the clusters of failures, largest first."""
+    """Return the clusters of failures, largest first."""
     return clusters(report.tests)
 
 
 def revenue(report: RunReport) -> dict[str, float]:
-    """Give the monthly revenue by state, printed separately, and in total."""
+    """Return the monthly revenue in USD by state and in total; empty if none is known."""
     known = [journey for journey in report.journeys if journey.mrr_usd is not None]
     states = {s: sum(j.mrr_usd or 0 for j in known if j.state == s) for s in ("protected", "at_risk", "unknown")}
     return {**states, "total": sum(states.values())} if known else {}
 
 
 def with_verdicts(report: RunReport, *verdicts: Verdict) -> list[TestVerdict]:
-    """Give the tests with these verdicts, oldest first."""
+    """Return the tests with these verdicts, oldest first."""
     return sorted((test for test in report.tests if test.verdict in verdicts), key=lambda test: -test.age_nights)
 
 
 def unsupported(report: RunReport) -> list[tuple[str, list[TestVerdict]]]:
-    """Give the unsupported tests by reason, most frequent first."""
+    """Return the unsupported tests by reason, most frequent first."""
     by_reason: dict[str, list[TestVerdict]] = {}
     for test in report.tests:
         if test.verdict is Verdict.UNSUPPORTED:
@@ -85,7 +85,7 @@ def unsupported(report: RunReport) -> list[tuple[str, list[TestVerdict]]]:
 
 
 def stage_bars(report: RunReport) -> list[tuple[str, float, float]]:
-    """Give name, seconds and share in per cent of each stage, in the night's order."""
+    """Return name, seconds and percentage of each stage, in the night's order."""
     total = sum(report.stages.values()) or 1.0
     return [
         (name.replace("_", " "), report.stages[name], 100 * report.stages[name] / total)
@@ -95,13 +95,13 @@ def stage_bars(report: RunReport) -> list[tuple[str, float, float]]:
 
 
 def slowest(report: RunReport) -> list[tuple[TestVerdict, float]]:
-    """Give the slowest tests with the seconds of all their attempts."""
+    """Return the ten slowest tests with the total seconds of their attempts."""
     timed = [(test, sum(attempt.duration_s for attempt in test.attempts)) for test in report.tests if test.attempts]
     return sorted(timed, key=lambda pair: -pair[1])[:SLOWEST]
 
 
 def anchor(test: TestVerdict) -> str:
-    """Return the name that a test's row has on the page, and its folder below `evidence/`."""
+    """Return the id of a test's row on the page, also the name of its folder below `evidence/`."""
     return f"{hashlib.sha256(test.id.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}-{test.backend}"
 
 
@@ -112,5 +112,5 @@ def evidence_links(test: TestVerdict, files: Mapping[str, Sequence[str]]) -> lis
 
 
 def failed_attempts(test: TestVerdict) -> list[Attempt]:
-    """Return the attempts that a person may want to read: those that did not pass."""
+    """Return the attempts that did not pass."""
     return [attempt for attempt in test.attempts if attempt.outcome is not Outcome.PASSED]

@@ -1,4 +1,4 @@
-"""Render the night for Slack: pure, one parent message of at most 12 blocks and at most 5 thread replies."""
+"""The night as a Slack message: pure, one parent of at most 12 blocks and at most 5 thread replies."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class SlackMessage:
 def render(
     report: RunReport, report_link: str = "", *, mention: str = "", alarm: Night | None = None, run_link: str = ""
 ) -> SlackMessage:
-    """Give the message; `mention` is the user group of the default owner, called only for new failures.
+    """Return the message; `mention` is the user group of the default owner, called only for new failures.
 
-    `run_link` leads to the run in Prefect, where it still will be when somebody follows it.
+    `run_link` leads to the run in Prefect, and is empty if that server will not outlive the run.
     """
     text = _text(report)
     blocks = [
@@ -63,19 +63,19 @@ def render(
 
 
 def parse(text: str) -> tuple[dict[str, int], str, str]:
-    """Give totals, colour and headline from the message's text."""
+    """Return totals, colour and headline from the message's text."""
     plain = html.unescape(text)
     first = re.match(r"\S+ (\S+): (.*)", plain)
     return words.parse_totals(plain), first[1] if first else "", first[2] if first else ""
 
 
 def escape(text: str) -> str:
-    """Escape what Slack's markup reads; mentions in test output must not call anybody."""
+    """Return the text with Slack's markup escaped; mentions in test output must not call anybody."""
     return words.scrub(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _escaped(text: str, limit: int) -> str:
-    """Escape a text that is shortened before, so that what is escaped fits and no entity is cut."""
+    """Return the text shortened and escaped so that the result fits the limit and no entity is cut."""
     room = limit
     while len(told := escape(shorten(text, room))) > limit:
         room = room * 4 // 5
@@ -83,7 +83,7 @@ def _escaped(text: str, limit: int) -> str:
 
 
 def _code(text: str) -> str:
-    """Make escaped text inert between backticks."""
+    """Return escaped text without backticks, safe inside a code block."""
     return text.replace("`", "'")
 
 
@@ -92,7 +92,7 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _header(report: RunReport) -> str:
-    """Give the first clause of the headline; the whole of it is the next block."""
+    """Return the first clause of the headline; the next block holds all of it."""
     start = f"{_ICONS[words.colour_word(report)]} {shorten(words.scrub(report.profile), 40)}: "
     clause = re.split(r"[:,;] | \(", words.scrub(words.headline(report)))[0].rstrip(".,:;")
     return start + shorten(clause, limits.HEADER - len(start))
@@ -118,7 +118,7 @@ def _line(test: TestVerdict) -> str:
 
 
 def _call(report: RunReport, mention: str) -> str:
-    # The first night knows no news, but its failures are nobody's yet.
+    # On the first night nothing counts as new, but nobody knows its failures yet.
     new = any((test.new or test.age_nights == 1) and test.verdict in FAILURES for test in report.tests)
     if not (mention and words.is_bad(report.colour) and new):
         return ""
@@ -149,7 +149,7 @@ def _fields(report: RunReport) -> list[str]:
 
 
 def _news(failing: list[TestVerdict]) -> str:
-    """Count what needs action, split into new and known only where an earlier night tells them apart."""
+    """Return the number of tests that need action, split into new and known if an earlier night allows it."""
     new = sum(test.new for test in failing)
     ages = [test.age_nights for test in failing if test.age_nights > 1]
     parts = [f"{new} new"] if new else []

@@ -1,4 +1,4 @@
-"""Hold Slack messages to Slack's limits: plain dictionaries are validated by nobody before Slack refuses them."""
+"""Checks of Slack messages against Slack's limits: nothing else validates plain dictionaries before Slack does."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CONTEXT_ELEMENTS: Final = 10
 ACTIONS: Final = 25
 BUTTON_TEXT: Final = 75
 URL: Final = 3000
-LINK: Final = 1000  # ours, for the address in the last line
+LINK: Final = 1000  # our own, for an address in the context line
 ALL_BLOCKS: Final = 13_000  # then `msg_blocks_too_long`, slackapi/bolt-js #2509, undocumented
 TEXT: Final = 4000
 REPLIES: Final = 5
 
 
 def check(text: str, blocks: Sequence[Block], replies: Sequence[str] = ()) -> list[str]:
-    """Give one sentence per limit that a message breaks."""
+    """Return one sentence per limit that a message breaks."""
     rules = [
         (0 < len(text) <= TEXT, f"the text has {len(text)} characters, allowed are 1 to {TEXT}"),
         (len(blocks) <= OUR_BLOCKS, f"the message has {len(blocks)} blocks, allowed are {OUR_BLOCKS}"),

@@ -1,4 +1,4 @@
-"""Copy a run directory to the artifact store, a directory or `s3://bucket/prefix`, and give its link."""
+"""Copies of run directories in the artifact store, a directory or `s3://bucket/prefix`, and their links."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FILE_FOR_ALL: Final = 0o644
 
 
 def copy_run(run_dir: Path, store: str, base_url: str = "", s3_client: Any = None) -> str:
-    """Copy every file below `run_dir` to `<store>/<run id>/`; give the link of report.html, if there is one.
+    """Copy every file below `run_dir` to `<store>/<run id>/`; return the link of report.html.
 
-    Safe to repeat: files are overwritten, and in a directory everybody may read them, as a web server must.
+    Safe to repeat: files are overwritten. In a directory the copies are readable for everybody, as a web server needs.
     `s3_client` is a boto3 S3 client, required for an s3:// store.
     """
     if not store:
@@ -31,7 +31,7 @@ def copy_run(run_dir: Path, store: str, base_url: str = "", s3_client: Any = Non
 
 
 def link(run_dir: Path, store: str, base_url: str) -> str:
-    """Give the address under which a reader opens report.html: the served URL, else the place itself."""
+    """Return the address of report.html for a reader: the served URL, else its place in the store or on disk."""
     if base_url:
         return f"{base_url.rstrip('/')}/{run_dir.name}/report.html"
     if store:
@@ -40,7 +40,7 @@ def link(run_dir: Path, store: str, base_url: str) -> str:
 
 
 def _open_to_readers(copy: Path) -> None:
-    """Let everybody read a copied run: a store is there to be served, while run directories are their owner's alone."""
+    """Grant everybody read access to a copied run: a store is there to be served; run directories are private."""
     for folder, _, names in os.walk(copy):
         Path(folder).chmod(FOLDER_FOR_ALL)
         for file in (Path(folder, name) for name in names):

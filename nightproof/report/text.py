@@ -1,4 +1,4 @@
-"""Write the summary that a terminal shows at the end of a night: colour, cause, counts per cell, the report's path."""
+"""The summary on the terminal at the end of a night: colour, cause, counts per cell, the report's path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LISTED_TESTS: Final = 10
 
 
 def render(report: RunReport, report_path: str = "") -> str:
-    """Give the summary as plain lines; colour is a word, so that a log file carries it too."""
+    """Return the summary as plain lines; the colour is a word, so that a log file shows it too."""
     listed = [
         f"  {words.SYMBOLS[test.verdict]} {test.verdict.value:<8} {test.id} [{test.backend}]{' new' * test.new}"
         for test in words.unpassed(report)

@@ -1,4 +1,4 @@
-"""The words and symbols that every writer shares, so that terminal, Slack, Markdown and HTML say the same."""
+"""Words and symbols that all writers share, so that terminal, Slack, Markdown and HTML say the same."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SYMBOLS: Final = {
     Verdict.QUARANTINED: "◐",
     Verdict.NOT_RUN: "?",
 }
-# What a reader must act on comes first.
+# Verdicts that need action come first.
 WORST_FIRST: Final = (
     Verdict.HOLLOW,
     Verdict.NOT_RUN,
@@ -55,22 +55,22 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800
 
 
 def scrub(text: str) -> str:
-    """Drop what no output can carry: control characters and lone surrogates."""
+    """Return the text without control characters and lone surrogates, which some outputs cannot carry."""
     return _UNPRINTABLE.sub("", text)
 
 
 def colour_word(report: RunReport) -> str:
-    """Give the colour as a word; an interrupted night has none and says so."""
+    """Return the colour as a word, `INTERRUPTED` for an interrupted night."""
     return report.colour.value if report.colour else INTERRUPTED
 
 
 def fraction(rate: Rate) -> str:
-    """Give a rate with its denominator, never a bare percentage."""
+    """Return a rate with its denominator, never a bare percentage."""
     return f"{rate.n} of {rate.of}"
 
 
 def headline(report: RunReport) -> str:
-    """Return the first line of every output: the cause, or over how many tests a GREEN speaks."""
+    """Return the first line of every output: the cause, or for GREEN the number of tests that passed."""
     if report.cause:
         return report.cause
     rate = report.pass_rate.after_retry
@@ -80,7 +80,7 @@ def headline(report: RunReport) -> str:
 
 
 def _second_attempts(report: RunReport) -> str:
-    """Return who needed a second attempt: a GREEN that leaves it out claims more than was seen."""
+    """Return the tests that needed a second attempt: without them a GREEN would claim more than was seen."""
     flaky = [short_name(test) for test in report.tests if test.verdict is Verdict.FLAKY]
     if not flaky:
         return ""
@@ -89,12 +89,12 @@ def _second_attempts(report: RunReport) -> str:
 
 
 def totals_pairs(totals: Totals) -> list[tuple[str, int]]:
-    """Give declared, reported and the ten counts, in the order of the contract."""
+    """Return declared, reported and the ten counts, in the order of the contract."""
     return [(name, int(getattr(totals, name))) for name in COUNTS]
 
 
 def counts(report: RunReport) -> list[tuple[str, int]]:
-    """Give the totals, and per comparison of two backends what it counted: all that a page is read back by."""
+    """Return the totals and the counts of each comparison: all numbers that are read back from a page."""
     pairs = totals_pairs(report.totals)
     for one in report.consistency:
         name = f"{one.suite}_{'_'.join(one.backends)}"
@@ -103,24 +103,24 @@ def counts(report: RunReport) -> list[tuple[str, int]]:
 
 
 def totals_line(totals: Totals) -> str:
-    """Give all counts as one line that a reader and `parse_totals` understand alike."""
+    """Return all counts as one line that people read and `parse_totals` parses."""
     return " · ".join(f"{name} {number}" for name, number in totals_pairs(totals))
 
 
 def parse_totals(text: str) -> dict[str, int]:
-    """Read the counts back from the first line that `totals_line` made."""
+    """Parse the counts from the first line that `totals_line` made."""
     match = re.search(r"declared \d+ · .*", text)
     found = re.findall(r"(\w+) (\d+)", match[0]) if match else []
     return {name: int(number) for name, number in found}
 
 
 def worst_first(tests: Iterable[TestVerdict]) -> list[TestVerdict]:
-    """Order tests by what needs action, then by name."""
+    """Return the tests sorted by urgency, then by name."""
     return sorted(tests, key=lambda test: (WORST_FIRST.index(test.verdict), test.id, test.backend))
 
 
 def unpassed(report: RunReport) -> list[TestVerdict]:
-    """Give the tests that ask for action: neither passed, unsupported nor quarantined, nor explained by the cause."""
+    """Return the tests that ask for action: neither passed, unsupported nor quarantined, nor explained by the cause."""
     quiet = {Verdict.PASSED, Verdict.UNSUPPORTED, Verdict.QUARANTINED}
     if report.colour is Colour.BLOCKED:
         quiet.add(Verdict.BLOCKED)
@@ -130,7 +130,7 @@ def unpassed(report: RunReport) -> list[TestVerdict]:
 
 
 def duration(seconds: float) -> str:
-    """Give a duration the way people read it."""
+    """Return a duration for people: `5.0 s`, `3 min 07 s` or `1 h 02 min`."""
     if seconds < 60:  # noqa: PLR2004 - seconds of a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -139,7 +139,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
-    """Give bytes with a unit."""
+    """Return bytes with a decimal unit."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:  # noqa: PLR2004 - decimal units
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
@@ -148,12 +148,12 @@ def size(number: float) -> str:
 
 
 def money(usd: float | None) -> str:
-    """Give an amount, or say that nothing measured it."""
+    """Return an amount in USD, or `not measured`."""
     return "not measured" if usd is None else f"{usd:,.2f} USD"
 
 
 def first_lines(lines: Sequence[str], number: int, characters: int = sys.maxsize) -> list[str]:
-    """Keep whole lines, at most so many and so long together; the others are counted in a last line."""
+    """Return at most `number` whole lines within `characters`; a last line counts the others."""
     kept = list(lines[:number])
     while True:
         more = [f"… and {len(lines) - len(kept)} more in the report"] if len(kept) < len(lines) else []
@@ -163,28 +163,28 @@ def first_lines(lines: Sequence[str], number: int, characters: int = sys.maxsize
 
 
 def repairs(report: RunReport) -> list[str]:
-    """Name what the seeding found damaged and repaired."""
+    """Return the objects that seeding found damaged and repaired."""
     return [repair for seed in report.seeds for repair in seed.repairs]
 
 
 def undelivered(report: RunReport) -> str:
-    """Return the sentence on a message that did not get to all who were to be told, or nothing."""
+    """Return a sentence about an undelivered or incomplete Slack message, or ""."""
     return f"The Slack message was not delivered: {report.slack.trouble}." if report.slack.trouble else ""
 
 
 def standing(report: RunReport) -> str:
-    """Say for how many nights GREEN has been missing; nothing on the first of them."""
+    """Return for how many nights GREEN has been missing; "" on the first of them."""
     nights = report.not_green_nights
     return f"not green for {plural(nights, 'night')}" if nights > 1 else ""
 
 
 def is_bad(colour: Colour | None) -> bool:
-    """Say whether a night of this colour raises an alarm."""
+    """Return whether a night of this colour raises an alarm."""
     return colour in (Colour.RED, Colour.BLOCKED)
 
 
 def quantity(value: Rate | float | None) -> str:
-    """Give a gate's value or limit."""
+    """Return a gate's value or limit as text."""
     if value is None:
         return "not measured"
     return fraction(value) if isinstance(value, Rate) else f"{value:g}"
