@@ -1,4 +1,4 @@
-"""Inputs that no night can work with, each with words of the sentence that must be said of it."""
+"""Inputs that no night can work with, each with words that its error sentence must contain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORDS = {"history_url": "history", "datasets": "dataset", "checks": "check", "ba
 
 
 def heads() -> list[Bad]:
-    """Keys of the profile with values that are none."""
+    """Top-level keys of the profile with wrong values."""
     numbers = ("nan", "inf", "-inf", "-1", "0", '"60"', "true", "[]", "1e300")
     wrong = {
         "gates.wall_s": numbers, "time_factor": numbers, "gates.cost_usd": ("nan", "inf", "-inf", "-1", '"5"', "true"),
@@ -71,7 +71,7 @@ def heads() -> list[Bad]:
 
 
 def suite_lines() -> list[Bad]:
-    """Keys of a [[suite]] section with values that are none."""
+    """Keys of a [[suite]] section with wrong values."""
     wrong = {
         "select": ('"("', '"[a"', '"*"', '"(?P<a"', '"a{2,1}"', "1"),
         "timeout_s": ("nan", "inf", "-1", "0", '"9"', "1e12", "false"),
@@ -186,7 +186,7 @@ def files() -> list[Bad]:
 
 
 def secrets() -> list[Bad]:
-    """Files of secrets that are none; no sentence may hold what stands in them."""
+    """Invalid files of secrets; no error sentence may quote their contents."""
     texts = (
         b"\xff\xfe",
         b"NIGHTPROOF_SLACK_TOKEN='\xe9'",
@@ -206,7 +206,7 @@ def secrets() -> list[Bad]:
 
 
 def places() -> list[Bad]:
-    """Places where nothing can be written."""
+    """Places that cannot be written."""
     deep = "/".join(["d" * 200] * 19)
     paths = {
         "a file": _write("bad", ""), "below a file": _write("bad", ""), "a dangling link": _link("bad", "gone"),
@@ -234,7 +234,7 @@ def places() -> list[Bad]:
 
 
 def collisions() -> list[Bad]:
-    """Two things that would be one."""
+    """Pairs of settings that collide in one name or path."""
     twin = '\n[[suite]]\npath = "{}"\n'
 
     def twins(foreign: Foreign) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is wrong in a night's configuration is one sentence and exit 3, and nothing was touched."""
+"""Every error in a night's configuration is one sentence with exit code 3, and leaves every file untouched."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *w
 
 
 def test_there_are_as_many_bad_inputs_as_promised() -> None:
-    """Two hundred at the least, each with a name of its own."""
+    """There are at least 200 bad inputs, each with a name of its own."""
     assert len({bad.name for bad in BAD}) == len(BAD) >= 200
 
 
@@ -66,7 +66,7 @@ def test_there_are_as_many_bad_inputs_as_promised() -> None:
 def test_a_bad_input_is_one_sentence_and_touches_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, bad: Bad, command: str
 ) -> None:
-    """Exit 3, the thing named, no traceback, nothing on stdout, and every file as it was."""
+    """A bad input ends with exit code 3, names the thing, prints no traceback, and changes no file."""
     foreign = prepare(tmp_path, bad)
     before = listing(tmp_path)
     code, out, told = said(capsys, monkeypatch, command, "-p", str(foreign.profile_path))
@@ -80,7 +80,7 @@ def test_a_bad_input_is_one_sentence_and_touches_nothing(
 
 @pytest.mark.parametrize("bad", SAMPLE, ids=[bad.name for bad in SAMPLE])
 def test_a_real_process_says_it_too(tmp_path: Path, bad: Bad) -> None:
-    """The same through the interpreter, from another folder."""
+    """A real process started in another folder behaves in the same way."""
     foreign = prepare(tmp_path, bad)
     before = listing(tmp_path)
     command = [sys.executable, "-m", "deployments.cli", "run", "-p", str(foreign.profile_path)]
@@ -91,7 +91,7 @@ def test_a_real_process_says_it_too(tmp_path: Path, bad: Bad) -> None:
 
 
 def test_what_is_spoilt_could_run(tmp_path: Path) -> None:
-    """The positive case: without damage the same folder is a plan, and reading it leaves no trace."""
+    """Without the damage the same folder yields a plan, and reading it leaves no trace."""
     from nightproof.config.loader import load  # noqa: PLC0415 - beside the command line, which reads the same
 
     foreign = prepare(tmp_path, bad_inputs.Bad("none", ""))

@@ -1,4 +1,4 @@
-"""Where the paths of a profile lead, and what a schedule may say."""
+"""How the paths of a profile resolve, and which schedules are valid."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_profile_means_the_same_places_from_every_folder(
 def test_a_profile_of_ours_works_in_the_checkout_or_where_it_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """By name or by path, from any folder; what `up` hands on to its worker wins."""
+    """A profile of ours works in the checkout, else in the working directory; the folder from `up` wins over both."""
     monkeypatch.delenv(profiles.WORKDIR_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     by_path = str(profiles.find("embedded"))
@@ -55,7 +55,7 @@ def test_a_profile_of_ours_works_in_the_checkout_or_where_it_is_told(
 
 
 def test_a_typo_of_a_profile_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Among those by name and those in the same folder; a working directory that is gone is no traceback."""
+    """An unknown profile is answered with the nearest known name or file, even if the working directory is gone."""
     (tmp_path / "shop.toml").touch()
     for wrong, meant in (("embeddd", "embedded"), (str(tmp_path / "shpo.toml"), "shop.toml")):
         with pytest.raises(UsageError, match=rf"Did you mean `{meant}`\?"):
@@ -75,7 +75,7 @@ FIELDS = st.sampled_from(
 
 @given(st.lists(FIELDS, min_size=4, max_size=6).map(" ".join))
 def test_every_schedule_that_passes_is_one_for_prefect(schedule: str) -> None:
-    """What is accepted here is not refused after a minute of `up`."""
+    """Prefect accepts every schedule that the profile accepts."""
     try:
         require_cron(schedule)
     except ValueError:

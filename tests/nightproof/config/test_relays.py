@@ -1,4 +1,4 @@
-"""A relay that could count nothing, or go nowhere, is refused before anything starts."""
+"""A relay that has no endpoint to count, or cannot forward, is refused before anything starts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def add(foreign: Foreign, suite: str, urls: str = "") -> None:
     ],
 )
 def test_a_relay_for_declared_endpoints_is_taken(foreign: Foreign, suite: str, urls: str) -> None:
-    """All of them, some of them, those of `hosts`, and other protocols with their port."""
+    """A relay is accepted for all or some declared endpoints, those of `hosts`, and other protocols with a port."""
     add(foreign, suite, urls)
     require_suites(foreign.profile())
 
@@ -56,14 +56,14 @@ def test_a_relay_for_declared_endpoints_is_taken(foreign: Foreign, suite: str, u
     ],
 )
 def test_a_relay_that_could_count_nothing_is_refused(foreign: Foreign, suite: str, urls: str, words: str) -> None:
-    """The sentence names the endpoint and the remedy."""
+    """A relay with an undeclared endpoint, or one without a port, is refused with the remedy."""
     add(foreign, suite, urls)
     with pytest.raises(UsageError, match=words):
         require_suites(foreign.profile())
 
 
 def test_a_relay_needs_a_declared_endpoint(foreign: Foreign) -> None:
-    """Where any peer is the system, nobody can tell what the relay should count."""
+    """A relay is refused if the profile declares no endpoint."""
     text = foreign.profile_path.read_text().replace('shop = "http://shop.example:8080"', "")
     foreign.profile_path.write_text(f"{text}relay = true\n")
     with pytest.raises(UsageError, match="declares no endpoint that it could count"):
@@ -74,7 +74,7 @@ def test_a_relay_needs_a_declared_endpoint(foreign: Foreign) -> None:
 def test_only_a_proxy_over_plain_http_is_gone_through(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch, url: str, *, is_taken: bool
 ) -> None:
-    """Another one is refused by the name of its variable, without its password."""
+    """A proxy that is not plain HTTP is refused by the name of its variable, without its password."""
     add(foreign, "relay = true")
     monkeypatch.setenv("https_proxy", url)
     if is_taken:
