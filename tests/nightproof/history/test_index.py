@@ -36,7 +36,7 @@ DAY = timedelta(days=1)
 
 
 def report(day: int, name: str = "green", **changes: Any) -> RunReport:
-    """Give a sample night of the given day."""
+    """Return a sample night of the given day."""
     facts = samples.NIGHTS[name]()
     moved = replace(
         facts, started=facts.started + day * DAY, ended=facts.ended + day * DAY, run_id=f"202611{day:02}T020000Z-aaaaaa"
@@ -52,7 +52,7 @@ def leave(runs: Path, *reports: RunReport) -> None:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Give a runs directory with a green, a red and a blocked night and the link to the newest."""
+    """Return a runs directory with a green, a red and a blocked night and the link to the newest."""
     folder = tmp_path / "runs"
     leave(folder, report(1), report(2, "red"), report(3, "blocked"))
     (folder / "latest").symlink_to(report(3).run_id, target_is_directory=True)
@@ -81,7 +81,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]
 
 
 def test_index_gives_the_nights_newest_first(history: History, runs: Path) -> None:
-    """Colour, verdicts, builds and alarm survive the database; the link `latest` is no second night."""
+    """Nights come newest first with colour, verdicts, builds and alarm; the link `latest` is no second night."""
     assert history.sync(runs) == ()
     nights = history.nights("embedded", "embedded")
     assert [night.colour for night in nights] == [Colour.BLOCKED, Colour.RED, Colour.GREEN]
@@ -95,7 +95,7 @@ def test_index_gives_the_nights_newest_first(history: History, runs: Path) -> No
 
 
 def test_damaged_report_is_named_and_left_out(history: History, runs: Path) -> None:
-    """Half a file, an empty one and one of another schema cost their own night only."""
+    """A half, empty or foreign report is named and skipped, and all other nights are indexed."""
     paths = sorted(runs.glob("2*/report.json"))
     whole = paths[0].read_text(encoding="utf-8")
     paths[0].write_text(whole[: len(whole) // 2], encoding="utf-8")
@@ -114,7 +114,7 @@ def test_damaged_report_is_named_and_left_out(history: History, runs: Path) -> N
 def test_changed_report_is_read_again_and_others_are_not(
     history: History, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The delivery is patched in after the first indexing; what did not change costs no reading."""
+    """A changed report is indexed again; an unchanged one is not read."""
     history.sync(runs)
     leave(runs, report(2, "red", slack=SlackDelivery(delivered=True, channel="C1", ts="1.5")))
     read: list[str] = []
@@ -130,7 +130,7 @@ def test_changed_report_is_read_again_and_others_are_not(
 
 
 def test_rebuilt_index_equals_a_fresh_one(history: History, runs: Path) -> None:
-    """Rebuilding forgets what no directory holds and is the same twice."""
+    """A rebuild drops nights without a directory, and a second rebuild gives the same index."""
     history.sync(runs)
     shutil.rmtree(runs / report(1).run_id)
     assert len(history.nights("embedded", "embedded")) == 3
@@ -142,7 +142,7 @@ def test_rebuilt_index_equals_a_fresh_one(history: History, runs: Path) -> None:
 
 
 def test_index_of_an_earlier_version_gets_its_new_columns(tmp_path: Path, runs: Path) -> None:
-    """An index without builds is mended in place, keeps nights whose directory is gone and reads the others again."""
+    """An index without builds gets the column, keeps nights whose directory is gone, and reads the others again."""
     with History(default_url(tmp_path)) as history:
         history.sync(runs)
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as database:
@@ -156,7 +156,7 @@ def test_index_of_an_earlier_version_gets_its_new_columns(tmp_path: Path, runs: 
 
 
 def test_trend_gives_rates_of_what_was_asked(history: History, runs: Path) -> None:
-    """One row per night, oldest first; a night that asked nothing has no rate."""
+    """The trend has one row per night, oldest first; a night without a supported test has no rate."""
     leave(runs, report(4, totals=replace(report(4).totals, declared=0, unsupported=0, passed=0)))
     history.sync(runs)
     frame = history.trend("embedded", "embedded")
@@ -166,14 +166,14 @@ def test_trend_gives_rates_of_what_was_asked(history: History, runs: Path) -> No
 
 
 def test_report_without_tests_is_a_night(history: History) -> None:
-    """An empty catalogue gives no verdict rows and still one night; adding twice replaces."""
+    """A report without tests is one night without verdict rows, and adding it twice replaces it."""
     for _ in range(2):
         history.add(report(1, tests=()))
     assert [night.verdicts for night in history.nights("embedded", "embedded")] == [{}]
 
 
 def test_locked_database_waits_and_then_says_so(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader works beside a writer; a second writer waits for its turn and fails in words when none comes."""
+    """A reader works beside a writer; a second writer waits, then fails with a sentence."""
     monkeypatch.setattr(address, "BUSY_MS", 50)
     with History(default_url(tmp_path)) as history:
         history.sync(runs)
@@ -196,14 +196,14 @@ def test_locked_database_waits_and_then_says_so(tmp_path: Path, runs: Path, monk
     ],
 )
 def test_unusable_url_is_one_sentence(url: str, told: str) -> None:
-    """A driver that is not installed or a URL that is none says what to give instead."""
+    """An invalid URL or a missing driver is one sentence with the valid forms."""
     with pytest.raises(UsageError, match="The history URL cannot be used: ") as caught:
         History(url)
     assert told in str(caught.value)
 
 
 def test_every_verdict_survives_the_index(history: History) -> None:
-    """All ten words come back as themselves."""
+    """All ten verdicts are read back unchanged."""
     tests = tuple(replace(one, verdict=verdict) for one, verdict in zip(report(1).tests, Verdict, strict=False))
     history.add(report(1, tests=tests))
     assert set(history.nights("embedded", "embedded")[0].verdicts.values()) == set(Verdict)

@@ -1,4 +1,4 @@
-"""What later nights know of earlier ones, on a clock of our own: news, age, standing, recovery, quarantine, builds."""
+"""Facts from earlier nights, on a fake clock: news, age, standing, recovery, quarantine, builds."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ TOLD: Final = SlackDelivery(delivered=True, channel="C1", ts="1.0")
 
 
 def failing() -> RunFacts:
-    """Give a night in which the one test fails twice."""
+    """Return a night in which the one test fails twice."""
     bad = (samples.attempt(1, Outcome.FAILED, "no"), samples.attempt(2, Outcome.FAILED, "no"))
     attempts = samples.all_pass(samples.declared(), "quilt3") | {KEY[0]: bad}
     return replace(samples.green(), cells=(samples.cell("quilt3", attempts), samples.cell("platform")))
 
 
 def series(kinds: str, *, slack: SlackDelivery = TOLD) -> list[RunReport]:
-    """Live through nights one day apart: G green, R the one test fails, B blocked, I interrupted."""
+    """Judge nights one day apart: G green, R the one test fails, B blocked, I interrupted."""
     reports: list[RunReport] = []
     for day, kind in enumerate(kinds):
         facts = {"G": samples.green, "R": failing, "B": samples.blocked, "I": samples.interrupted}[kind]()
@@ -60,7 +60,7 @@ def series(kinds: str, *, slack: SlackDelivery = TOLD) -> list[RunReport]:
 
 
 def told(report: RunReport) -> TestVerdict:
-    """Give what a report says of the one test."""
+    """Return what a report says of the one test."""
     return next(test for test in report.tests if (test.id, test.backend) == KEY)
 
 
@@ -81,7 +81,7 @@ def told(report: RunReport) -> TestVerdict:
     ],
 )
 def test_nights_tell_news_age_and_standing(kinds: str, new: bool, age: int, standing: int) -> None:  # noqa: FBT001
-    """`new`, `age_nights` and `not_green_nights` follow the counted nights, day after day."""
+    """`new`, `age_nights` and `not_green_nights` count the counted nights only."""
     report = series(kinds)[-1]
     assert (told(report).new, told(report).age_nights, report.not_green_nights) == (new, age, standing)
 
@@ -90,7 +90,7 @@ def test_nights_tell_news_age_and_standing(kinds: str, new: bool, age: int, stan
     ("kinds", "ending"), [("R", " no."), ("GR", " no, new."), ("GRR", " no, none new."), ("BR", " no.")]
 )
 def test_cause_tells_news_only_against_an_earlier_night(kinds: str, ending: str) -> None:
-    """The first counted night says nothing of news, the same builds nothing of builds."""
+    """The first counted night's cause names nothing as new; unchanged builds are not named."""
     assert series(kinds)[-1].cause == f"1 of 23 tests failed: {KEY[0].rpartition('::')[2]} (quilt3):{ending}"
 
 
@@ -105,7 +105,7 @@ def test_cause_tells_news_only_against_an_earlier_night(kinds: str, ending: str)
     ],
 )
 def test_only_changed_builds_are_named(before: dict[str, str], tonight: dict[str, str], since: str) -> None:
-    """A build that last night ran against as well explains nothing."""
+    """The cause names only builds that differ from the last counted night."""
     last = night_of(build_report(replace(samples.green(), builds=before)))
     facts = replace(failing(), builds=tonight, started=samples.STARTED + DAY, ended=samples.ENDED + DAY, nights=(last,))
     assert build_report(facts).cause.endswith(since)
@@ -116,7 +116,7 @@ def test_only_changed_builds_are_named(before: dict[str, str], tonight: dict[str
     [("", False), ("G", False), ("R", True), ("RG", False), ("RB", True), ("RI", True), ("B", False), ("I", False)],
 )
 def test_recovery_answers_only_the_last_counted_night_if_it_was_red(kinds: str, *, alarmed: bool) -> None:
-    """Green in between ends it; blocked and interrupted nights leave the alarm open."""
+    """A recovery answers the last counted night if it was RED; blocked and interrupted nights do not count."""
     nights = [night_of(report) for report in series(kinds)]
     assert (last_alarm(nights) is not None) is alarmed
     assert last_alarm(night_of(report) for report in series(kinds, slack=SlackDelivery(channel="C1"))) is None
@@ -124,7 +124,7 @@ def test_recovery_answers_only_the_last_counted_night_if_it_was_red(kinds: str, 
 
 @pytest.mark.parametrize(("days", "state"), [(10, "ok"), (11, "ok"), (12, "broken")])
 def test_quarantine_expires_by_the_date_of_the_night(days: int, state: str) -> None:
-    """On its last day an entry still holds; the day after, the night turns AMBER."""
+    """A quarantine entry applies on its expiry date; the day after, the night turns AMBER."""
     facts = samples.red()
     moved = replace(facts, started=facts.started + days * DAY, ended=facts.ended + days * DAY)
     gates = {gate.name: gate for gate in build_report(moved).gates}
@@ -133,7 +133,7 @@ def test_quarantine_expires_by_the_date_of_the_night(days: int, state: str) -> N
 
 @given(st.lists(st.sampled_from([*Colour, None]), max_size=12))
 def test_standing_is_the_run_of_nights_since_green(colours: list[Colour | None]) -> None:
-    """Counted nights from the newest back to the last GREEN one, in whatever order they are given."""
+    """The standing is the number of counted nights since the last GREEN one, whatever order they are given in."""
     nights = [Night(str(i), samples.STARTED + i * DAY, colour, None) for i, colour in enumerate(colours)]
     held = [night.colour for night in counted(nights)]
     wanted = held.index(Colour.GREEN) if Colour.GREEN in held else len(held)
@@ -141,7 +141,7 @@ def test_standing_is_the_run_of_nights_since_green(colours: list[Colour | None])
 
 
 def test_unsupported_and_passed_tests_have_no_age() -> None:
-    """A night that did not know the test, or could not ask it, ends the count."""
+    """A passed or unsupported test has age 0, and a night without the test ends the count."""
     night = Night("1", samples.STARTED, Colour.RED, None, {KEY: Verdict.FAILED})
     for verdict in (Verdict.PASSED, Verdict.UNSUPPORTED):
         assert age_nights(KEY, verdict, [night]) == 0
