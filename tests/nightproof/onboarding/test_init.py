@@ -1,4 +1,4 @@
-"""`nightproof init`: from a folder of tests and a URL to a first night, and nothing left where that cannot be."""
+"""`nightproof init` leads from a folder of tests and a URL to a first night, or leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 
 
 def night(profile: Path) -> RunReport:
-    """Run the night of a profile as the flow would."""
+    """Run a night of the profile as the flow would."""
     return whole_night(open_night(str(profile), Choice(), RUN_ID))
 
 
@@ -86,7 +86,7 @@ def refusal(*given: object, **named: object) -> str:
 
 
 def test_a_suite_and_a_url_are_a_green_night(project: Callable[..., Path], shop: Server) -> None:
-    """The variable that the code reads gets the URL; doctor is well and the night GREEN without a hand edit."""
+    """Without a manual edit the suite's variable gets the URL, doctor reports ready, and the night is GREEN."""
     folder = project(tests__test_a=MARKED)
     setup = set_up(folder / "tests", [shop.url])
     shown, is_well = commands.doctor(str(setup.profile), as_json=False)
@@ -102,7 +102,7 @@ def test_a_suite_and_a_url_are_a_green_night(project: Callable[..., Path], shop:
 
 
 def test_skips_and_xfails_are_registered_and_told(project: Callable[..., Path]) -> None:
-    """The lock and the text have their reasons, and what only a run can see is counted with the command for it."""
+    """Lock and text hold the reasons of marks; skips in bodies are counted, with the command that registers them."""
     setup = set_up(project(tests__test_a=MARKED + XFAIL), ["http://127.0.0.1:9"])
     tests = json.loads(setup.lock.read_text())["suites"]["shop"]["tests"]
     assert tests["shop/test_a::test_print"]["skip"] == "needs a printer"
@@ -120,7 +120,7 @@ def test_skips_and_xfails_are_registered_and_told(project: Callable[..., Path]) 
 def test_a_suites_own_interpreter_is_found_and_runs_it(
     project: Callable[..., Path], shop: Server, world: Callable[[str], Path]
 ) -> None:
-    """`.venv` of the project stands in the profile, relative, and its pytest runs the night."""
+    """The project's `.venv` is in the profile as a relative path, and its pytest runs the night."""
     folder = project(tests__test_a=PLAIN)
     (folder / ".venv").symlink_to(world("oldest").parents[1])
     setup = set_up(folder, [f"SHOP_URL={shop.url}"])
@@ -136,7 +136,7 @@ def test_a_suites_own_interpreter_is_found_and_runs_it(
 def test_a_project_that_nothing_marks_is_around_its_suite(
     project: Callable[..., Path], world: Callable[[str], Path], suite: str, name: str
 ) -> None:
-    """Without any file of pytest's or git's, the folder with `tests` or `.venv` is the project."""
+    """Without a marker file the project is the folder that holds `tests` or `.venv`."""
     folder = project(**{f"{suite}__test_a": "def test_a(): assert 1 + 1 == 2\n"})
     (folder / "pytest.ini").unlink()
     if suite != "tests":
@@ -147,7 +147,7 @@ def test_a_project_that_nothing_marks_is_around_its_suite(
 
 
 def test_our_own_environment_is_no_suites(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the project's environment is that of nightproof itself, the profile names no interpreter."""
+    """The profile names no interpreter if the project's environment is nightproof's own."""
     folder = project(tests__test_a="def test_a(): assert 1 + 1 == 2\n")
     (folder / ".venv").symlink_to(sys.prefix)
     monkeypatch.setenv("VIRTUAL_ENV", str(folder / ".venv"))
@@ -164,7 +164,7 @@ def test_our_own_environment_is_no_suites(project: Callable[..., Path], monkeypa
     ],
 )
 def test_a_repository_names_its_suite(project: Callable[..., Path], ini: str, text: str) -> None:
-    """`testpaths` of pytest's settings says which folder of a repository is the suite."""
+    """`testpaths` in pytest's settings selects the suite's folder of a repository."""
     folder = project(checks__test_a="def test_a(): assert 1 + 1 == 2\n", tests__test_b="def test_b(): assert True\n")
     (folder / "pytest.ini").unlink()
     (folder / ini).write_text(text)
@@ -174,7 +174,7 @@ def test_a_repository_names_its_suite(project: Callable[..., Path], ini: str, te
 
 
 def test_without_an_address_the_profile_says_what_to_fill_in(project: Callable[..., Path]) -> None:
-    """No endpoint is guessed: a commented line stands in the profile, and the text says what counts until then."""
+    """Without an address the profile has a commented endpoint, and the text states which answers count until then."""
     setup = set_up(project(tests__test_a="def test_a(): assert 1 + 1 == 2\n"))
     assert '# [endpoints.urls]\n# system = "https://staging.example.com"\n' in setup.profile.read_text()
     assert "no endpoint: fill in [endpoints.urls] in the profile; until then an answer of any peer counts" in (
@@ -183,7 +183,7 @@ def test_without_an_address_the_profile_says_what_to_fill_in(project: Callable[.
 
 
 def test_literal_addresses_of_the_conftest_are_endpoints(project: Callable[..., Path]) -> None:
-    """A web address in conftest.py or pytest's settings is the endpoint; one in a docstring is not."""
+    """A web address in conftest.py or pytest's settings becomes an endpoint; one in a docstring does not."""
     conftest = '"""https://docs.example.com"""\nURL = "http://127.0.0.1:9/api"\n'
     ini = "[pytest]\nbase_url = https://shop.example.com/v1\n"
     made = {"pytest.ini": ini, "tests__conftest": conftest, "tests__test_a": "def test_a(): assert 1 + 1 == 2\n"}
@@ -199,7 +199,7 @@ def test_literal_addresses_of_the_conftest_are_endpoints(project: Callable[..., 
 
 
 def test_what_the_code_says_is_found_without_importing_it(project: Callable[..., Path]) -> None:
-    """Clients, variables, limits and plugins come from the source; one address is not given to two variables."""
+    """Clients, variables and limits are found without importing the code; one address is not given to two variables."""
     source = """
         import os, httpx, pytest
         A = os.environ.get("API_URL", "http://nowhere")
@@ -218,7 +218,7 @@ def test_what_the_code_says_is_found_without_importing_it(project: Callable[...,
 
 
 def test_nothing_is_overwritten(project: Callable[..., Path]) -> None:
-    """A second call names the file that is there, for each of the three, and changes nothing."""
+    """Each of the three files, if present, is named in the refusal, and nothing changes."""
     folder = project(tests__test_a="def test_a(): assert 1 + 1 == 2\n")
     setup = set_up(folder)
     for file in (setup.profile, setup.suite_toml, setup.lock):
@@ -229,7 +229,7 @@ def test_nothing_is_overwritten(project: Callable[..., Path]) -> None:
 
 
 def test_the_lock_of_many_suites_keeps_the_others(project: Callable[..., Path]) -> None:
-    """In a folder `suites` the lock gets a part more, and a part of the same name is refused."""
+    """In a folder `suites` the lock gets one more part, and a part of the same name is refused."""
     source = "def test_a(): assert 1 + 1 == 2\n"
     folder = project(suites__shop__test_a=source, suites__bank__test_a=source)
     setup = set_up(folder / "suites" / "shop", profile=folder / "a.toml")
@@ -240,7 +240,7 @@ def test_the_lock_of_many_suites_keeps_the_others(project: Callable[..., Path]) 
 
 
 def test_a_collection_error_has_pytests_words_and_the_remedy(project: Callable[..., Path]) -> None:
-    """A module that needs its address to be imported is told with the option that gives it."""
+    """A collection that fails for lack of an address shows pytest's error and the `--url` option."""
     folder = project(tests__test_a=PLAIN)
     before = files(folder)
     said = refusal(folder)
@@ -259,7 +259,7 @@ def test_a_collection_error_has_pytests_words_and_the_remedy(project: Callable[.
     ],
 )
 def test_a_url_that_is_none_is_refused(project: Callable[..., Path], urls: list[str], words_said: str) -> None:
-    """Each is one sentence, no password is repeated, and nothing is written."""
+    """An invalid URL is refused in one sentence without its password, and nothing is written."""
     folder = project(tests__test_a="def test_a(): assert 1 + 1 == 2\n")
     before = files(folder)
     said = refusal(folder, urls)
@@ -269,7 +269,7 @@ def test_a_url_that_is_none_is_refused(project: Callable[..., Path], urls: list[
 
 
 def test_what_holds_no_suite_is_refused(project: Callable[..., Path]) -> None:
-    """A path that is not there, a file, no tests, and two folders of tests: a sentence with the remedy each."""
+    """A missing path, a file, a folder without tests and two test folders are refused with a remedy each."""
     folder = project(tests__helper="X = 1\n")
     assert refusal(folder / "gone").startswith(f"There is no folder `{folder / 'gone'}`: give the folder")
     assert refusal(folder / "pytest.ini").startswith(f"`{folder / 'pytest.ini'}` is no folder: give")
@@ -282,7 +282,7 @@ def test_what_holds_no_suite_is_refused(project: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize("profile", ["gone/mine.toml", "pytest.ini/mine.toml", f"{'x' * 300}.toml"])
 def test_a_place_that_cannot_be_written_leaves_nothing(project: Callable[..., Path], profile: str) -> None:
-    """The folder is named with why, and neither suite.toml nor lock is there."""
+    """An unwritable folder is named with the reason, and neither suite.toml nor lock remains."""
     folder = project(tests__test_a="def test_a(): assert 1 + 1 == 2\n")
     before = files(folder)
     assert "cannot be written (" in refusal(folder, profile=folder / profile)
@@ -290,7 +290,7 @@ def test_a_place_that_cannot_be_written_leaves_nothing(project: Callable[..., Pa
 
 
 def test_what_no_night_can_use_is_taken_back(project: Callable[..., Path]) -> None:
-    """The loader reads what was written: a state directory that is a file refuses the setup, and nothing stays."""
+    """All written files are removed if the loader refuses them, as for a state directory that is a file."""
     folder = project(**{"tests__test_a": "def test_a(): assert 1 + 1 == 2\n", ".nightproof": "a file"})
     before = files(folder)
     assert "The state directory" in refusal(folder)
