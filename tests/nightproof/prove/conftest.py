@@ -85,7 +85,7 @@ class Proving:
         write_lock(self.suite, SuiteCatalogue("shop", ("platform", "quilt3"), declared))
 
     def unit(self, defect: str) -> Unit:
-        """Give the unit of a defect on the platform, its missing tests left out, without collecting the suite."""
+        """Return the unit of a defect on the platform, its missing tests left out, without collecting the suite."""
         table = read_table(self.suite)
         (found,) = [one for one in table.defects if one.name == defect]
         known = {f"shop/test_it::{name}": CatalogueTest(f"shop/test_it::{name}") for name in NAMES}

@@ -1,4 +1,4 @@
-"""One testbed of a proof: when it is sound, and what it says when it cannot do what a table asks."""
+"""One testbed of a proof: when it is sound, and its errors for impossible units."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def late(bed: Bed, unit: Unit) -> Iterator[Unit]:
 
 
 def test_a_clean_testbed_is_sound(bed: Bed) -> None:
-    """No fault is active and nothing of the run is left."""
+    """A testbed without an active fault and without leftovers is sound."""
     assert bed.is_sound(new_run_id())
 
 
 def test_an_active_defect_is_not_sound(bed: Bed, late: Unit) -> None:
-    """Whatever was forgotten would spoil the next answers; its seconds shrank with the time factor."""
+    """A testbed with an active defect is not sound; the defect's seconds are scaled by the time factor."""
     assert not bed.is_sound(new_run_id())
     assert bed._control("GET", "catalog", "faults").json()["active"] == {"catalog-read-latency-8s": [{"seconds": 2.0}]}
     bed.switch_off(late)
@@ -62,7 +62,7 @@ def test_an_active_defect_is_not_sound(bed: Bed, late: Unit) -> None:
 
 
 def test_something_left_behind_is_not_sound(bed: Bed, embedded: Target) -> None:
-    """What carries the run's tag and stands in no ledger would be met by the next test."""
+    """A testbed is not sound if a resource has the run's tag and no ledger entry."""
     run_id, bucket = new_run_id(), embedded.profile.names.bucket_scratch
     key = f"np-{run_tag(run_id)}/left"
     embedded.seeder_s3().put_object(Bucket=bucket, Key=key, Body=b"x")
@@ -72,20 +72,20 @@ def test_something_left_behind_is_not_sound(bed: Bed, embedded: Target) -> None:
 
 
 def test_a_dead_service_is_not_sound(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is asked of the others then."""
+    """A testbed with a dead service is not sound."""
     monkeypatch.setattr(type(bed.systems), "deaths", lambda _: ("catalog",))
     assert not bed.is_sound(new_run_id())
 
 
 def test_a_place_that_is_no_service_is_wrong_usage(bed: Bed, unit: Unit) -> None:
-    """The known services are named."""
+    """An unknown service is a UsageError that lists the known ones."""
     wrong = replace(unit, defect=Defect(name="x", places=("s3",), kills={}))
     with pytest.raises(UsageError, match="no service `s3`: give one of aws, catalog"):
         bed.switch_on(wrong)
 
 
 def test_a_service_without_an_answer_is_one_sentence(bed: Bed, embedded: Target, unit: Unit) -> None:
-    """The service and the request are named."""
+    """An unreachable service is one sentence with the service and the request."""
     nowhere = {"services": {"aws": {"url": "http://127.0.0.1:9"}}, "control_token": "t"}
     bed.target = replace(embedded, facts=nowhere, process=None, lifeline=None)
     with pytest.raises(NightproofError, match="The service `aws` gave no answer to PUT `faults/x`"):
@@ -93,7 +93,7 @@ def test_a_service_without_an_answer_is_one_sentence(bed: Bed, embedded: Target,
 
 
 def test_a_defect_of_the_process_needs_a_plugin(bed: Bed, unit: Unit) -> None:
-    """Without one the tests would run unbroken and look alive."""
+    """A defect in the tests' process without a plugin is refused, since the tests would run unbroken."""
     with pytest.raises(
         UsageError, match="`client-breaks-all` is in the tests' process and the table names no `plugin`"
     ):
@@ -101,13 +101,13 @@ def test_a_defect_of_the_process_needs_a_plugin(bed: Bed, unit: Unit) -> None:
 
 
 def test_an_interrupted_execution_has_no_verdicts(bed: Bed, unit: Unit) -> None:
-    """A killed test is red, and not by its defect."""
+    """An interrupted execution raises Interrupted and returns no verdicts."""
     bed.groups.stop_all(0)
     with pytest.raises(Interrupted):
         bed.execute(unit, new_run_id())
 
 
 def test_a_unit_without_a_defect_has_no_switch(bed: Bed, unit: Unit) -> None:
-    """A baseline is never broken."""
+    """Switching a unit without a defect is an error."""
     with pytest.raises(ValueError, match="no defect to switch"):
         bed.switch_on(replace(unit, defect=None))

@@ -37,12 +37,12 @@ def test_is_blind(): pass
 
 
 def shown(units: Iterable[Unit]) -> set[tuple[str, str, int]]:
-    """Give defect, backend and number of tests of each unit."""
+    """Return defect, backend and number of tests of each unit."""
     return {(unit.defect.name if unit.defect else "", unit.cell.backend, len(unit.tests)) for unit in units}
 
 
 def test_a_unit_is_a_defect_on_a_backend(proving: Proving) -> None:
-    """What no suite has is not run and not forgotten."""
+    """A plan has one unit per defect and backend; tests that no suite has are absent."""
     proof = plan_proof(proving.profile, Selection(), FACTOR)
     assert shown(proof.units) == {
         ("config-drops-analytics-bucket", "platform", 3), ("config-drops-analytics-bucket", "quilt3", 3),
@@ -52,20 +52,20 @@ def test_a_unit_is_a_defect_on_a_backend(proving: Proving) -> None:
 
 
 def test_a_selection_narrows_defects_and_backends(proving: Proving) -> None:
-    """Both choices hold together."""
+    """A selection of defects and one of backends apply together."""
     chosen = Selection(defects=("client-breaks-all", "config-drops-analytics-bucket"), backends=("quilt3",))
     assert shown(plan_proof(proving.profile, chosen, FACTOR).units) == {("config-drops-analytics-bucket", "quilt3", 3)}
 
 
 def test_a_selection_narrows_tests(proving: Proving) -> None:
-    """A missing test that was not asked for is not reported."""
+    """A selection of tests applies to absent tests too."""
     proof = plan_proof(proving.profile, Selection(test="blind$", backends=("platform",)), FACTOR)
     assert {unit.tests for unit in proof.units} == {("shop/test_it::test_is_blind",)}
     assert proof.absent == ()
 
 
 def test_a_sample_is_drawn_by_its_seed() -> None:
-    """The same seed draws the same, another one something else, and never more than there is."""
+    """The same seed draws the same sample, another seed a different one, and never more than all."""
     names = ["a", "b", "c", "d"]
     assert draw(names, 2, 1) == draw(names, 2, 1)
     assert len({draw(names, 2, seed) for seed in range(20)}) > 1
@@ -73,13 +73,13 @@ def test_a_sample_is_drawn_by_its_seed() -> None:
 
 
 def test_an_unknown_defect_is_wrong_usage(proving: Proving) -> None:
-    """The nearest name is suggested."""
+    """An unknown defect is a UsageError that suggests the nearest name."""
     with pytest.raises(UsageError, match=r"No table names the defect `client-break-all`. Did you mean `client-breaks-"):
         plan_proof(proving.profile, Selection(defects=("client-break-all",)), FACTOR)
 
 
 def test_only_latency_defects_get_the_small_time_factor(proving: Proving) -> None:
-    """The others run at the profile's, and each factor has a baseline of its own."""
+    """Only latency defects run at the small time factor, and each factor has its own baseline."""
     proving.write(LATE)
     units = plan_proof(proving.profile, Selection(backends=("quilt3",)), FACTOR).units
     assert {(unit.defect.name, unit.factor) for unit in units if unit.defect} == {("late", FACTOR), ("wrong", 1.0)}
@@ -90,7 +90,7 @@ def test_only_latency_defects_get_the_small_time_factor(proving: Proving) -> Non
 
 
 def test_what_is_unsupported_by_design_is_not_asked(proving: Proving) -> None:
-    """It is no missing test either."""
+    """A test unsupported by design is neither run nor absent."""
     proving.write(LATE, UNSUPPORTED, ("test_is_blind",))
     proof = plan_proof(proving.profile, Selection(defects=("late",)), FACTOR)
     assert shown(proof.units) == {("late", "platform", 1)}
@@ -98,7 +98,7 @@ def test_what_is_unsupported_by_design_is_not_asked(proving: Proving) -> None:
 
 
 def test_a_star_is_every_test_that_asks_its_subject_anything(proving: Proving) -> None:
-    """A test that declares to send nothing cannot notice what is answered."""
+    """`*` selects every test except those with `wire="none"`."""
     tests = """
     from nightproof.evidence import case
     @case(wire="none", wire_reason="why")

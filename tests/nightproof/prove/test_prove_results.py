@@ -1,4 +1,4 @@
-"""The results of a proof: kept line by line, counted without gaps, shown with what is open first."""
+"""The results of a proof: stored line by line, counted without gaps, shown with open questions first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ABSENT = Result(Ask("shop", "c", "shop/t::y", "quilt3"), Status.ABSENT, reason="
 
 
 def test_a_result_is_found_again(tmp_path: Path) -> None:
-    """The last line about a question holds, and a torn one is no answer."""
+    """The last line of a question counts, and a torn line is ignored."""
     path = tmp_path / "results.jsonl"
     first = Results(path, fresh=False)
     first.add(KILLED)
@@ -37,7 +37,7 @@ def test_a_result_is_found_again(tmp_path: Path) -> None:
 
 
 def test_only_killed_is_settled(tmp_path: Path) -> None:
-    """Everything else is asked again."""
+    """Every result but KILLED is asked again."""
     results = Results(tmp_path / "results.jsonl", fresh=False)
     results.add(ALIVE)
     assert not results.is_killed(ALIVE.ask)
@@ -45,7 +45,7 @@ def test_only_killed_is_settled(tmp_path: Path) -> None:
 
 
 def test_fresh_forgets(tmp_path: Path) -> None:
-    """A proof from the start has no earlier results."""
+    """`fresh` deletes the earlier results."""
     path = tmp_path / "results.jsonl"
     Results(path, fresh=False).add(KILLED)
     assert Results(path, fresh=True).found == {}
@@ -53,28 +53,28 @@ def test_fresh_forgets(tmp_path: Path) -> None:
 
 
 def test_the_sums_close() -> None:
-    """Killed, alive and untested are all there is."""
+    """Killed, alive and untested results add up to all results."""
     summary = Summary((KILLED, ALIVE, ABSENT), 1, 2.0)
     assert summary.sentence == "1 of 3 killed, 1 alive, 1 untested"
     assert sum(summary.counts.values()) == len(summary.results)
 
 
 def test_only_all_killed_is_proven() -> None:
-    """A proof of nothing proves nothing."""
+    """A proof is proven only if it has results and all are killed."""
     assert Summary((KILLED,), 0, 1.0).is_proven
     assert not Summary((KILLED, ABSENT), 0, 1.0).is_proven
     assert not Summary((), 0, 1.0).is_proven
 
 
 def test_the_text_names_what_is_open_and_ends_with_the_counts() -> None:
-    """Killed tests are counted, not listed."""
+    """The text lists every result but the killed ones, and ends with the counts."""
     assert text(Summary((KILLED, ABSENT, ALIVE), 0, 1.0)).splitlines() == [
         "alive b shop/t::x platform", "absent c shop/t::y quilt3: a | b c", "1 of 3 killed, 1 alive, 1 untested",
     ]  # fmt: skip
 
 
 def test_the_table_survives_any_reason() -> None:
-    """A bar or a line break in a reason breaks no row."""
+    """A bar or a line break in a reason does not break a table row."""
     rows = markdown(Summary((KILLED, ABSENT), 0, 1.0)).splitlines()
     assert rows[2] == (
         "1 of 2 killed, 0 alive, 1 untested: 1 killed, 0 alive, 0 unproven, 1 absent, 0 untested. "

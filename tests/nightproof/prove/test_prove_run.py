@@ -1,4 +1,4 @@
-"""A proof over a real testbed, and what it makes of every way in which a proof can go wrong."""
+"""A proof over a real testbed, and its result for every way in which a proof can go wrong."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def prover(beds: list[Bed], path: Path) -> Prover:
 
 
 def test_a_real_proof_tells_killed_from_alive(proving: Proving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Green, red, green is killed; a blind test is alive; one that is red anyway is unproven; no switch, no answer."""
+    """Green, red, green is killed; always green is alive; always red is unproven; without a switch it is untested."""
     monkeypatch.setattr(run, "seed_target", lambda *_: ())  # this suite reads none, and seeding takes a minute
     summary = prove(proving.profile, Secrets(), Selection(backends=("platform",)), Options())
     found = {(result.ask.defect, result.ask.test.rpartition("_")[2]): result for result in summary.results}
@@ -82,7 +82,7 @@ class Scripted(Bed):
         return self
 
     def deaths(self) -> tuple[str, ...]:
-        """Give the dead services."""
+        """Return the dead services."""
         return self.dead
 
     def renew(self) -> None:
@@ -142,35 +142,35 @@ def run_one(bed: Scripted, one: tuple[Unit, ...], path: Path) -> Result:
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.HOLLOW])
 def test_every_red_verdict_kills(proving: Proving, one: tuple[Unit, ...], tmp_path: Path, verdict: Verdict) -> None:
-    """The verdict is kept."""
+    """Every red verdict kills, and the result keeps it."""
     bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED, Verdict.PASSED], "client-breaks-all": [verdict]})
     result = run_one(bed, one, tmp_path)
     assert (result.status, result.verdict, bed.on) == (Status.KILLED, verdict.value, "closed, 0 kept")
 
 
 def test_what_is_red_afterwards_too_is_not_killed(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
-    """A testbed that went bad by itself kills nothing."""
+    """A test that stays red after the defect is unproven."""
     script = {"": [Verdict.PASSED, Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
     result = run_one(Scripted(proving, tmp_path, script), one, tmp_path)
     assert (result.status, result.reason) == (Status.UNPROVEN, "after the defect too: failed, so it was")
 
 
 def test_a_flaky_baseline_proves_nothing(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
-    """The defect is not even tried on a test that is not green."""
+    """A test that is not passed in the baseline is unproven, and its defect is not tried."""
     script: dict[str, list[Verdict]] = {"": [Verdict.TIMEOUT], "client-breaks-all": []}
     result = run_one(Scripted(proving, tmp_path, script), one, tmp_path)
     assert (result.status, result.reason) == (Status.UNPROVEN, "without the defect too: timeout, so it was")
 
 
 def test_a_test_that_did_not_run_is_not_killed(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
-    """A defect's plugin that cannot be loaded leaves no verdict, and that is no red test."""
+    """A test that did not run under the defect is untested, not killed."""
     script = {"": [Verdict.PASSED], "client-breaks-all": [Verdict.NOT_RUN]}
     result = run_one(Scripted(proving, tmp_path, script), one, tmp_path)
     assert (result.status, result.verdict) == (Status.UNTESTED, "not_run")
 
 
 def test_a_testbed_that_dies_kills_no_test(proving: Proving, one: tuple[Unit, ...], tmp_path: Path) -> None:
-    """The dead service is named, and the testbed replaced."""
+    """A testbed that dies kills no test: the dead service is named, and the testbed replaced."""
     bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED], "client-breaks-all": [Verdict.FAILED]})
     bed.dead, bed.sound = ("catalog",), False
     result = run_one(bed, one, tmp_path)
@@ -181,7 +181,7 @@ def test_a_testbed_that_dies_kills_no_test(proving: Proving, one: tuple[Unit, ..
 def test_a_control_surface_that_does_not_answer_is_told(
     proving: Proving, one: tuple[Unit, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is known then; a fresh testbed takes over."""
+    """An unreachable control interface leaves the tests untested, and a fresh testbed takes over."""
     bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED], "client-breaks-all": [Verdict.FAILED]})
 
     def refuse(*_: Any) -> None:
@@ -196,7 +196,7 @@ def test_a_control_surface_that_does_not_answer_is_told(
 def test_an_interruption_closes_the_testbeds_and_records_nothing_unconfirmed(
     proving: Proving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next call asks again what was only red so far."""
+    """An interruption closes the testbeds and records no red result that was not confirmed."""
     script = {"": [Verdict.PASSED], NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
     bed = Scripted(proving, tmp_path, script)
     execute = Scripted.execute
@@ -216,7 +216,7 @@ def test_an_interruption_closes_the_testbeds_and_records_nothing_unconfirmed(
 def test_what_was_seen_green_again_survives_an_interruption(
     proving: Proving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Now and then, not only at the end, red tests are run again: a long proof loses little."""
+    """Red tests are confirmed at intervals, so that an interruption keeps the earlier ones."""
     monkeypatch.setattr(run, "SEEN_AGAIN_AFTER", 1)
     bed = Scripted(
         proving, tmp_path, {"": [Verdict.PASSED] * 2, NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": []}
@@ -230,7 +230,7 @@ def test_what_was_seen_green_again_survives_an_interruption(
 def test_after_a_defect_of_the_storage_the_catalog_starts_over(
     proving: Proving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it remembers or has indexed meanwhile would answer for the defect when the tests are seen green again."""
+    """After a defect of the storage the catalog is reset, as it may have cached or indexed wrong answers."""
     monkeypatch.setattr(run, "SEEN_AGAIN_AFTER", 1)
     defect = "no-server-knows-this"
     bed = Scripted(proving, tmp_path, {"": [Verdict.PASSED] * 2, defect: [Verdict.FAILED]})
@@ -239,7 +239,7 @@ def test_after_a_defect_of_the_storage_the_catalog_starts_over(
 
 
 def test_two_testbeds_share_the_units(proving: Proving, tmp_path: Path) -> None:
-    """Every unit is asked once, by whoever is free."""
+    """Two testbeds share the units, and each unit runs once."""
     many = {"": [Verdict.PASSED] * 9, NAMES_BUCKET: [Verdict.FAILED], "client-breaks-all": [Verdict.FAILED]}
     beds: list[Bed] = [Scripted(proving, tmp_path / name, many) for name in ("a", "b")]
     work = prover(beds, tmp_path)
@@ -250,14 +250,14 @@ def test_two_testbeds_share_the_units(proving: Proving, tmp_path: Path) -> None:
 
 
 def test_a_live_profile_is_refused(proving: Proving) -> None:
-    """Nobody switches defects on in a real system."""
+    """A live profile is refused: defects exist only in the testbed."""
     live = proving.profile.model_copy(update={"target": "live", "name": "stage"})
     with pytest.raises(UsageError, match="The profile `stage` is live: defects exist in the testbed only"):
         prove(live, Secrets(), Selection(), Options())
 
 
 def test_a_finished_proof_starts_nothing(proving: Proving) -> None:
-    """What an earlier call found killed is told again, and what is missing stays missing."""
+    """A finished proof starts no process and reports the earlier results again."""
     profile = proving.profile
     folder = profile.state_dir / "prove"
     earlier = Results(folder / "results.jsonl", fresh=True)

@@ -29,24 +29,24 @@ LATENCY: Final = re.compile(r"-(?:latency|lag)-(\d+)s$")
 
 
 def declared(suite: Path) -> set[str]:
-    """Give the suite's tests as the table names them."""
+    """Return the suite's tests as the table names them."""
     return {test.removeprefix(f"{load_suite(suite).name}/") for test in read_lock(suite).tests}
 
 
 def defects_of_present_tests(suite: Path) -> list[Defect]:
-    """Give the defects that are named for a test that is there; the others wait for theirs."""
+    """Return the defects that are named for a test that is there; the others wait for theirs."""
     names = declared(suite) | {EVERY}
     return [found for found in read_table(suite).defects if any(names & set(tests) for tests in found.kills.values())]
 
 
 def test_every_suite_of_the_project_declares_its_defects() -> None:
-    """A new suite cannot be forgotten."""
+    """Every suite of the project has a table of defects."""
     assert [path.name for path in TABLES] == sorted(path.parent.name for path in Path("suites").glob("*/suite.toml"))
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
 def test_every_test_has_a_killer_on_each_backend(suite: Path) -> None:
-    """A test that no defect is named for cannot be shown to fail."""
+    """Every test is named by a defect on each of its backends."""
     defects = read_table(suite).defects
     lock = read_lock(suite)
     runs = {
@@ -66,14 +66,14 @@ def test_every_test_has_a_killer_on_each_backend(suite: Path) -> None:
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
 def test_every_defect_of_a_present_test_has_its_switch(suite: Path) -> None:
-    """A name that a place does not know would be proven by nothing."""
+    """Every defect of a present test is known to each of its places."""
     named = {(place, found.name) for found in defects_of_present_tests(suite) for place in found.places}
     assert {(place, name) for place, name in named if name not in KNOWN[place]} == set()
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
 def test_a_latency_defect_has_the_seconds_of_its_name(suite: Path) -> None:
-    """Only what has seconds is proven under the small time factor."""
+    """A latency defect declares the seconds of its name."""
     for found in read_table(suite).defects:
         named = LATENCY.search(found.name)
         assert found.seconds == (int(named[1]) if named else 0), found.name
@@ -81,6 +81,6 @@ def test_a_latency_defect_has_the_seconds_of_its_name(suite: Path) -> None:
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
 def test_a_table_names_backends_of_its_suite(suite: Path) -> None:
-    """A misspelt backend would ask nothing."""
+    """A table names only backends of its suite."""
     backends = {backend for found in read_table(suite).defects for backend in found.kills}
     assert backends <= {"all", *load_suite(suite).backends}

@@ -1,4 +1,4 @@
-"""The table of defects: what it says by backend, and one sentence for each way to write it wrong."""
+"""The table of defects: its tests by backend, and one sentence for each way to write it wrong."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_backend_has_the_common_tests_and_its_own(tmp_path: Path) -> None:
-    """`all` counts for every backend, nothing twice."""
+    """A backend has the tests of `all` and its own, without duplicates."""
     (late,) = read_table(write(tmp_path, GOOD)).defects
     assert (late.tests("platform"), late.tests("quilt3")) == (("a::x", "a::y"), ("a::x",))
 
 
 def test_a_place_is_a_service_or_the_process_of_the_tests(tmp_path: Path) -> None:
-    """Only services are switched over the wire."""
+    """A place is a service, switched over the wire, or the tests' process."""
     table = read_table(write(tmp_path, GOOD))
     (late,) = table.defects
     assert (late.name, late.services, late.is_in_process, late.seconds) == ("late", ("aws",), True, 8)
@@ -53,13 +53,13 @@ def test_a_place_is_a_service_or_the_process_of_the_tests(tmp_path: Path) -> Non
     ],
 )
 def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    """The file and the key are named."""
+    """A wrong table is one sentence with file and key."""
     with pytest.raises(UsageError, match=f"^`{tmp_path}/defects.toml` ") as caught:
         read_table(write(tmp_path, text))
     assert sentence in str(caught.value)
 
 
 def test_a_missing_table_is_one_sentence(tmp_path: Path) -> None:
-    """A suite that declares no defects cannot be proven."""
+    """A suite without a table of defects is refused in one sentence."""
     with pytest.raises(UsageError, match="declares no defects: write"):
         read_table(tmp_path)
