@@ -101,7 +101,7 @@ def buckets(aws: str) -> None:
 
 @pytest.fixture
 def target(aws: str, identities: dict[str, dict[str, str]], buckets: None, tmp_path: Path) -> Target:
-    """Give an embedded target on that server."""
+    """Return an embedded target on that server."""
     del buckets
     facts = {"services": {"aws": {"url": aws, "pid": os.getpid()}, "catalog": {"url": "", "pid": os.getpid()}}}
     profile = Profile.model_validate({"target": "embedded"})
@@ -109,12 +109,12 @@ def target(aws: str, identities: dict[str, dict[str, str]], buckets: None, tmp_p
 
 
 def test_the_endpoint_answers(target: Target) -> None:
-    """Any answer that is not a server error will do."""
+    """An AWS endpoint that answers passes the check."""
     assert verify(target, Check(kind="aws-endpoint")).ok
 
 
 def test_the_identities_are_users(target: Target) -> None:
-    """Both users are named, and neither is the root."""
+    """The identity check returns both users, neither of them the root."""
     detail = verify(target, Check(kind="aws-identity")).detail
 
     assert "user/ci-runner" in detail
@@ -122,7 +122,7 @@ def test_the_identities_are_users(target: Target) -> None:
 
 
 def test_the_root_is_refused_as_an_identity(target: Target) -> None:
-    """A night as root would prove nothing about permissions."""
+    """The root is refused as an identity, since it would prove nothing about permissions."""
     target.facts["credentials"] = {"ci-runner": {"access_key_id": "test", "secret_access_key": "test"}} | {
         name: keys for name, keys in target.facts["credentials"].items() if name != "ci-runner"
     }
@@ -131,12 +131,12 @@ def test_the_root_is_refused_as_an_identity(target: Target) -> None:
 
 
 def test_the_buckets_are_as_expected(target: Target) -> None:
-    """All seven exist with region, versioning, encryption and public access block."""
+    """All seven buckets exist with region, versioning, encryption and public access block."""
     assert verify(target, Check(kind="buckets")).detail == "7 buckets as expected"
 
 
 def test_a_missing_bucket_is_named(target: Target) -> None:
-    """The remedy names bucket and profile section."""
+    """A missing bucket is named, and the remedy names the profile section."""
     names = target.profile.names.model_copy(update={"bucket_perf": "nobody-made-this"})
     target.profile = target.profile.model_copy(update={"names": names})
 
@@ -148,7 +148,7 @@ def test_a_missing_bucket_is_named(target: Target) -> None:
 
 
 def test_a_bucket_in_another_region_is_named(target: Target) -> None:
-    """Both regions stand in the detail."""
+    """A bucket in the wrong region is named with both regions."""
     names = target.profile.names.model_copy(update={"bucket_west": "quilt-mcp-test-perf"})
     target.profile = target.profile.model_copy(update={"names": names})
 
@@ -156,7 +156,7 @@ def test_a_bucket_in_another_region_is_named(target: Target) -> None:
 
 
 def test_a_permission_that_the_harness_lacks_is_named(target: Target, aws: str) -> None:
-    """Operation, code and remedy; a refusal is no missing property."""
+    """A missing permission is named with operation, code and remedy, and not reported as a missing property."""
     actions = ["s3:GetBucketLocation", "s3:GetBucketVersioning"]
     target.facts["credentials"]["ci-seeder"] = _user(aws, "half-blind", actions, ["*"])
 
@@ -183,7 +183,7 @@ def test_a_permission_that_the_harness_lacks_is_named(target: Target, aws: str) 
     ids=["versioning", "public-access"],
 )
 def test_a_wrong_property_is_named(target: Target, aws: str, breaks: Any, mends: Any, said: str) -> None:
-    """What was changed by hand is found before a test stumbles over it."""
+    """A wrong property of a bucket is named."""
     s3 = _client(aws, "s3")
     breaks(s3, "quilt-mcp-test-data")
     try:
@@ -195,7 +195,7 @@ def test_a_wrong_property_is_named(target: Target, aws: str, breaks: Any, mends:
 
 
 def test_the_limits_of_the_role_hold_and_nothing_is_written(target: Target, aws: str) -> None:
-    """Writing is allowed where it should be and refused where it must be, without leaving an object."""
+    """Writing is allowed to the work bucket and refused elsewhere, and no object is written."""
     assert verify(target, Check(kind="role-limits")).ok
 
     for bucket in ("quilt-mcp-test-work", "quilt-mcp-test-data"):
@@ -203,14 +203,14 @@ def test_the_limits_of_the_role_hold_and_nothing_is_written(target: Target, aws:
 
 
 def test_a_role_that_may_too_much_is_found(target: Target) -> None:
-    """Tests that run with the seeder's keys could destroy the baseline."""
+    """A role with the seeder's permissions fails the check."""
     target.facts["credentials"] = dict.fromkeys(target.facts["credentials"], target.facts["credentials"]["ci-seeder"])
 
     assert "may write to `quilt-mcp-test-data`" in verify(target, Check(kind="role-limits")).detail
 
 
 def test_a_role_that_may_too_little_is_found(target: Target, aws: str) -> None:
-    """The positive case comes first: a role without any right does not pass for a limited one."""
+    """A role that may not write to the work bucket fails the check."""
     target.facts["credentials"]["ci-runner"] = _user(aws, "powerless", ["s3:GetObject"], ["arn:aws:s3:::x/*"])
 
     assert "cannot write to `quilt-mcp-test-work`" in verify(target, Check(kind="role-limits")).detail

@@ -23,7 +23,7 @@ JWT = Check(kind="jwt-preflight")
 
 
 def test_a_catalog_with_a_registry_holds(live: Callable[..., Target]) -> None:
-    """The detail names the registry that the configuration gives."""
+    """The catalog check passes and its detail names the configured registry."""
     result = verify(live(), CATALOG)
 
     assert result.ok
@@ -39,7 +39,7 @@ def test_a_catalog_with_a_registry_holds(live: Callable[..., Target]) -> None:
 def test_a_wrong_configuration_is_found(
     catalog: object, live: Callable[..., Target], config: object, said: str
 ) -> None:
-    """An answer that is no catalog's configuration does not pass for one."""
+    """An answer that is no catalog configuration fails the check."""
     catalog.config = config  # type: ignore[attr-defined]
 
     result = verify(live(), CATALOG)
@@ -50,7 +50,7 @@ def test_a_wrong_configuration_is_found(
 
 
 def test_a_profile_without_catalog_says_where_to_set_it(live: Callable[..., Target]) -> None:
-    """The remedy names the key."""
+    """Without a catalog in the profile the remedy names the key."""
     assert "[endpoints] catalog" in verify(live(url=""), CATALOG).remedy
 
 
@@ -73,12 +73,12 @@ def test_a_catalog_that_is_not_there_is_transient(live: Callable[..., Target]) -
 
 
 def test_signer_and_verifier_agree(live: Callable[..., Target]) -> None:
-    """With the catalog's own secret, the token that we sign is accepted."""
+    """A token signed with the catalog's own secret is accepted."""
     assert verify(live(), JWT).detail == "signed in as test-user; signer and verifier agree"
 
 
 def test_a_wrong_signing_secret_is_one_cause(live: Callable[..., Target]) -> None:
-    """Sign-in works, only our signature is refused, and the sentence says so without the secret."""
+    """With a wrong signing secret only the minted token is refused, and the sentence does not quote the secret."""
     result = verify(live(jwt_secret="another-secret-that-nobody-knows-0123456789"), JWT)
 
     assert not result.ok
@@ -87,43 +87,43 @@ def test_a_wrong_signing_secret_is_one_cause(live: Callable[..., Target]) -> Non
 
 
 def test_a_missing_signing_secret_is_found(live: Callable[..., Target]) -> None:
-    """`mint_jwt` without a secret is a contradiction in the configuration."""
+    """The need `mint_jwt` without a signing secret fails the check."""
     assert "NIGHTPROOF_JWT_SECRET is not set" in verify(live(jwt_secret=""), JWT).detail
 
 
 def test_without_mint_jwt_no_secret_is_needed(live: Callable[..., Target]) -> None:
-    """A read-only profile needs one refresh token and nothing else."""
+    """Without `mint_jwt` one refresh token is enough."""
     assert verify(live(needs=(), jwt_secret=""), JWT).ok
 
 
 @pytest.mark.parametrize(("token", "said"), [("", "no refresh token"), ("expired-token", "refuses the refresh token")])
 def test_a_bad_refresh_token_is_found(live: Callable[..., Target], token: str, said: str) -> None:
-    """Missing and refused are told apart."""
+    """A missing refresh token and a refused one have different findings."""
     assert said in verify(live(refresh_token=token), JWT).detail
 
 
 def test_a_token_of_somebody_else_is_found(catalog: object, live: Callable[..., Target]) -> None:
-    """The refresh token must be the named user's."""
+    """A refresh token of another user fails the check."""
     catalog.user = "somebody-else"  # type: ignore[attr-defined]
 
     assert "signs in as `somebody-else`" in verify(live(), JWT).detail
 
 
 def test_a_catalog_that_refuses_its_own_token_is_found(catalog: object, live: Callable[..., Target]) -> None:
-    """This is the catalog's fault, and not told as ours."""
+    """A catalog that refuses its own token is reported as the catalog's fault."""
     catalog.verifies_with = "a-secret-that-was-rotated-meanwhile-0123456789"  # type: ignore[attr-defined]
 
     assert "does not accept the token that it issued" in verify(live(), JWT).detail
 
 
 def test_an_unknown_kind_is_wrong_usage(live: Callable[..., Target]) -> None:
-    """The sentence suggests the nearest kind."""
+    """An unknown kind is a UsageError that suggests the nearest one."""
     with pytest.raises(UsageError, match="Did you mean `buckets`"):
         probe(live(), Check(kind="bucket"))
 
 
 def test_a_check_is_titled_by_name_or_kind_and_url() -> None:
-    """What people read is the given name, else what is checked."""
+    """A check's title is its name, else its kind and URL."""
     assert title(Check(kind="http", name="staging")) == "staging"
     assert title(Check(kind="http", url="http://x")) == "http http://x"
     assert title(Check(kind="http", url="http://joe:secret@x/y")) == "http http://joe:[redacted]@x/y"

@@ -1,4 +1,4 @@
-"""Every way in which a check can fail is told in one sentence with what was found, and one that mends it."""
+"""Every failure of a check is one sentence with the finding and one with the remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRONG_SECRET = "another-secret-that-nobody-knows-0123456789"
 
 
 def broken_catalog(**changes: Any) -> Callable[..., Target]:
-    """Give a maker of targets whose catalog answers something else."""
+    """Return a maker of targets whose catalog answers something else."""
 
     def make(catalog: TinyCatalog, live: Callable[..., Target]) -> Target:
         for name, value in changes.items():
@@ -35,12 +35,12 @@ def broken_catalog(**changes: Any) -> Callable[..., Target]:
 
 
 def given(**changes: Any) -> Callable[..., Target]:
-    """Give a maker of targets that are configured otherwise."""
+    """Return a maker of targets that are configured otherwise."""
     return lambda _catalog, live: live(**changes)
 
 
 def aws_at(answering: Callable[[TinyCatalog], str]) -> Callable[..., Target]:
-    """Give a maker of targets whose AWS is somewhere else."""
+    """Return a maker of targets whose AWS is somewhere else."""
 
     def make(catalog: TinyCatalog, live: Callable[..., Target]) -> Target:
         target = live()
@@ -104,7 +104,7 @@ def require_sentences(detail: str, remedy: str) -> None:
 def test_a_failing_check_says_what_and_how_to_mend_it(
     catalog: TinyCatalog, live: Callable[..., Target], name: str
 ) -> None:
-    """The detail is one line without a full stop, the remedy one imperative sentence, and no secret is in them."""
+    """The detail is one line without a full stop, the remedy one imperative sentence, and neither holds a secret."""
     check, make, said = CASES[name]
     result = verify(make(catalog, live), check)
     assert not result.ok
@@ -114,18 +114,18 @@ def test_a_failing_check_says_what_and_how_to_mend_it(
 
 
 def test_every_kind_of_check_is_among_them() -> None:
-    """A new kind of check comes with its sentences; `versions` has its own test below."""
+    """Every kind of check is covered here; `versions` has its own test below."""
     assert {check.kind for check, _, _ in CASES.values()} | {"versions"} == set(KINDS)
 
 
 def test_a_wrong_signing_secret_fits_the_line_that_people_see(live: Callable[..., Target]) -> None:
-    """Name, value and remedy of the commonest mistake fit the 150 characters of a night's cause."""
+    """Name, value and remedy of a wrong signing secret fit the 150 characters of a night's cause."""
     result = verify(live(jwt_secret=WRONG_SECRET), Check(kind="jwt-preflight"))
     assert len(f"{result.name}: {result.detail}. {result.remedy}") <= 150
 
 
 def test_wrong_versions_are_told_with_the_command(live: Callable[..., Target], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed, what is wanted and what to run."""
+    """Wrong versions are reported with the installed and the wanted version, and the command to run."""
     monkeypatch.setattr(machine, "_installed", lambda _name: None)
     result = verify(live(), Check(kind="versions"))
     require_sentences(result.detail, result.remedy)
@@ -136,7 +136,7 @@ def test_wrong_versions_are_told_with_the_command(live: Callable[..., Target], m
 def test_missing_aws_keys_are_no_silent_server(
     live: Callable[..., Target], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """The remedy names the variables to set, and nobody asks again in vain."""
+    """Missing AWS keys are not transient, and the remedy names the variables to set."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -148,7 +148,7 @@ def test_missing_aws_keys_are_no_silent_server(
 
 
 def test_an_endpoint_that_fails_is_worth_asking_again(catalog: TinyCatalog, live: Callable[..., Target]) -> None:
-    """A server error of the AWS endpoint is named with its status."""
+    """A server error of the AWS endpoint is transient and named with its status."""
     catalog.status = 503
     result = verify(aws_at(lambda found: found.url)(catalog, live), Check(kind="aws-endpoint"))
     assert result.detail.endswith("answers 503")
