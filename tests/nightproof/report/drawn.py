@@ -27,12 +27,12 @@ HOSTILE: Final = st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join)
 
 @cache
 def night(name: str) -> RunReport:
-    """Give one of the five sample nights."""
+    """Return one of the five sample nights."""
     return build_report(samples.NIGHTS[name]())
 
 
 def test(number: int, verdict: Verdict, reason: str, **changes: Any) -> TestVerdict:
-    """Give one of many tests, named by number."""
+    """Return one of many tests, named by number."""
     base = night("green").tests[0]
     made = replace(base, id=f"quilt_ops/test_many::test_{number}", verdict=verdict, reason=reason, attempts=())
     return replace(made, **changes)

@@ -1,4 +1,4 @@
-"""The support matrix as people read it: every writer tells the same cells, and nothing where there is nothing."""
+"""The support matrix as people read it: every writer shows the same cells, and none without a matrix."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ROW = SupportRow("s", "c", None, "b", Support.PASS, 3, 3, 0, 1.25, 84.4)
 
 
 def two_backends(*names: str) -> CellFacts:
-    """Give a suite of another team with two backends, of which the second lacks a category."""
+    """Return a suite of another team with two backends, of which the second lacks a category."""
     tests = {f"shop/test_a::{name}": CatalogueTest(f"shop/test_a::{name}", category=name) for name in names}
     return CellFacts("shop", "fast" if len(names) > 1 else "slow", tests)
 
 
 def test_cell_says_counts_times_and_slowness() -> None:
-    """Unsupported tests stand beside the count; a slow server is a remark, not a status."""
+    """A cell shows unsupported tests beside the count; a slow server is a remark, not a status."""
     assert (matrix.counted(ROW), matrix.timed(ROW)) == ("3/3", "median 1.2 s, worst answer 84 ms")
     slow = replace(ROW, unsupported=1, worst_server_ms=35200.0)
     assert (matrix.counted(slow), matrix.timed(slow)) == (
@@ -36,7 +36,7 @@ def test_cell_says_counts_times_and_slowness() -> None:
 
 
 def test_suite_without_quilt_names_no_difference_of_quilt() -> None:
-    """Another team's two backends are compared, and the list of what QuiltOps allows is not theirs."""
+    """Two backends of another team are compared without the differences that QuiltOps allows."""
     cells = (two_backends("basket", "price"), two_backends("basket"))
     report = build_report(replace(samples.foreign(), cells=cells))
     (table,) = matrix.several(report)
@@ -51,7 +51,7 @@ def test_suite_without_quilt_names_no_difference_of_quilt() -> None:
 
 
 def test_suite_without_tests_has_no_matrix() -> None:
-    """Where nothing is declared there is nothing to compare."""
+    """A suite without tests has no matrix."""
     cells = tuple(replace(two_backends("basket"), backend=name, tests={}) for name in ("fast", "slow"))
     report = build_report(replace(samples.foreign(), cells=cells))
     assert matrix.several(report) == ()
@@ -59,7 +59,7 @@ def test_suite_without_tests_has_no_matrix() -> None:
 
 
 def test_reasons_are_told_in_their_sentence() -> None:
-    """A reason id means nothing to a reader; a need of the target says itself."""
+    """A reason id is shown with its sentence; a need of the target is shown as it is."""
     report = build_report(samples.green())
     assert matrix.reasons(report) == [("local-session: A session in local files exists only in the quilt3 client.", 1)]
     assert matrix.reasons(build_report(samples.foreign())) == [("needs mailbox", 1)]

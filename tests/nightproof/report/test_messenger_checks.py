@@ -1,4 +1,4 @@
-"""What `doctor` says of Slack: token, scope, channel and webhook, asked without telling anybody anything."""
+"""The doctor's Slack checks: token, scope, channel and webhook, without sending a message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHANNELS = [{"name": "nights", "is_member": True}, {"name": "others", "is_member
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """Run what stands where Slack does."""
+    """Run a server in the place of Slack."""
     with answering() as made:
         yield made
 
@@ -36,14 +36,14 @@ def server() -> Iterator[Answering]:
 def check(
     server: Answering, answer: dict[str, Any], channel: str = "#nights", scopes: str = "chat:write"
 ) -> CheckResult:
-    """Return what is said of a channel when Slack answers every question so."""
+    """Return the channel check's result for the given answers of Slack."""
     server.plan = Plan(http(200, json.dumps(answer).encode(), f"X-OAuth-Scopes: {scopes}"))
     settings = Slack(channel=channel, base_url=server.url, budget_s=5)
     return check_messengers(settings, no_secrets(slack_token="xoxb-1"))[0]
 
 
 def test_a_good_channel_is_told_and_nothing_is_sent(server: Answering) -> None:
-    """Token and channel hold; no request writes a message."""
+    """A valid token and channel pass, and no request writes a message."""
     found = check(server, {"ok": True, "user": "bot", "channels": CHANNELS})
     assert (found.ok, found.required, found.detail) == (True, False, "token of `bot`, channel `#nights`")
     assert not any(b"text" in body for body in server.got)
@@ -62,7 +62,7 @@ def test_a_good_channel_is_told_and_nothing_is_sent(server: Answering) -> None:
 def test_what_would_keep_a_message_back_is_told(
     server: Answering, answer: dict[str, Any], channel: str, scopes: str, detail: str, remedy: str
 ) -> None:
-    """Each with its reason, and what to do."""
+    """Each obstacle to a message is reported with its reason and the remedy."""
     found = check(server, answer, channel, scopes)
     assert not found.ok
     assert detail in found.detail
@@ -71,7 +71,7 @@ def test_what_would_keep_a_message_back_is_told(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_no_answer_holds_the_doctor_up(server: Answering, answer: str) -> None:
-    """The check fails with a reason, within its budget."""
+    """No answer of Slack keeps the check longer than its budget; it fails with a reason."""
     server.plan = ANSWERS[answer]
     started = time.monotonic()
     settings = Slack(channel="#nights", base_url=server.url, budget_s=0.5)
@@ -93,14 +93,14 @@ def test_no_answer_holds_the_doctor_up(server: Answering, answer: str) -> None:
     ],
 )
 def test_a_webhook_is_looked_at_by_its_form(url: str, *, is_ok: bool) -> None:
-    """Nothing is sent to it; the secret part of its address is in no text."""
+    """A webhook is checked by its form only, nothing is sent, and no text holds its secret part."""
     (found,) = check_messengers(Slack(), no_secrets(slack_webhook=url))
     assert (found.ok, bool(found.remedy)) == (is_ok, not is_ok)
     assert "xYz1" not in found.detail + found.remedy
 
 
 def test_a_half_is_told_and_nothing_is_nothing() -> None:
-    """A channel without a token, a token without a channel; where neither is there is nothing to say."""
+    """A channel without a token, or a token without a channel, is reported; without both there is no check."""
     (channel,) = check_messengers(Slack(channel="#nights"), no_secrets())
     (token,) = check_messengers(Slack(), no_secrets(slack_token="xoxb-1"))
     assert "NIGHTPROOF_SLACK_TOKEN is not" in channel.detail

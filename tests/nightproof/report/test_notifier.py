@@ -68,12 +68,12 @@ def slack() -> Iterator[Slack]:
 
 @pytest.fixture
 def notifier(slack: Slack, tmp_path: Path) -> SlackNotifier:
-    """Give a notifier that posts to it."""
+    """Return a notifier that posts to it."""
     return SlackNotifier("xoxb-token", "#nights", tmp_path / "slack.json", slack.url, 30)
 
 
 def alarm() -> Night:
-    """Give the red night that a recovery answers."""
+    """Return the red night that a recovery answers."""
     return Night("20261119T020000Z-aaaaaa", samples.STARTED, Colour.RED, None, alarm_channel="C9", alarm_ts="3.3")
 
 
@@ -91,14 +91,14 @@ def test_replies_and_recovery_follow_the_parent(slack: Slack, notifier: SlackNot
 
 
 def test_a_rate_limit_is_waited_for(slack: Slack, notifier: SlackNotifier) -> None:
-    """The message arrives once Slack takes it."""
+    """After a rate limit the message is sent again and arrives."""
     slack.planned = [(429, {"ok": False, "error": "ratelimited"})]
     assert notifier.deliver(MESSAGE).delivered
     assert [post["text"] for post in slack.posted] == ["RED: 1 of 2", "RED: 1 of 2", "first", "second"]
 
 
 def test_a_refusal_keeps_the_message(slack: Slack, notifier: SlackNotifier, tmp_path: Path) -> None:
-    """Slack's own word for it is recorded, and the message lies in the run directory."""
+    """A refusal is recorded with Slack's error word, and the message is kept in the run directory."""
     slack.planned = [(200, {"ok": False, "error": "channel_not_found"})]
     found = notifier.deliver(MESSAGE)
     assert (found.delivered, found.error) == (False, "channel_not_found; kept in slack.json")
@@ -106,7 +106,7 @@ def test_a_refusal_keeps_the_message(slack: Slack, notifier: SlackNotifier, tmp_
 
 
 def test_a_thread_that_fails_is_told_beside_the_delivery(slack: Slack, notifier: SlackNotifier) -> None:
-    """The parent was delivered; what is missing of the thread is named."""
+    """A failed thread leaves the parent delivered and is named as an error."""
     slack.planned = [OK, (200, {"ok": False, "error": "msg_too_long"})]
     found = notifier.deliver(MESSAGE)
     assert (found.delivered, found.error) == (True, "thread: msg_too_long; kept in slack.json")

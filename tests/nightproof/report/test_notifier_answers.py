@@ -1,4 +1,4 @@
-"""Whatever the other side answers: nothing is raised, the time is bounded, the message is kept, the reason is told."""
+"""Whatever the server answers, nothing is raised, the time is bounded, the message is kept and the reason returned."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def notifier(kind: str, server: Answering, kept: Path, budget_s: float = BUDGET_
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_every_notifier_holds_to(kind: str, server: Answering, tmp_path: Path) -> None:
-    """A message is delivered and not kept, or kept and not delivered with a reason; the file holds all of it."""
+    """A message is delivered and not kept, or kept whole in the file and not delivered, with a reason."""
     server.plan = Plan(http(200, b"ok" if kind == "webhook" else OK))
     kept = tmp_path / "slack.json"
     delivery = notifier(kind, server, kept, 20).deliver(MESSAGE)
@@ -71,7 +71,7 @@ def test_what_every_notifier_holds_to(kind: str, server: Answering, tmp_path: Pa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_place_that_cannot_be_written_is_told(kind: str, server: Answering, tmp_path: Path) -> None:
-    """Neither Slack nor the disk takes the message: the delivery says both."""
+    """If neither Slack nor the disk takes the message, the delivery has both reasons."""
     server.plan = Plan(http(403, b"no"))
     (tmp_path / "file").touch()
     delivery = notifier(kind, server, tmp_path / "file" / "slack.json").deliver(MESSAGE)
@@ -81,7 +81,7 @@ def test_a_place_that_cannot_be_written_is_told(kind: str, server: Answering, tm
 @pytest.mark.parametrize("kind", ["channel", "webhook"])
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_costs_at_most_the_message(kind: str, answer: str, server: Answering, tmp_path: Path) -> None:
-    """It comes to an end within its budget, with a reason, and the message lies in its file."""
+    """Every odd answer ends within the budget with a reason, and the message is kept in its file."""
     server.plan, kept = ANSWERS[answer], tmp_path / "slack.json"
     started = time.monotonic()
     delivery = notifier(kind, server, kept).deliver(MESSAGE)
@@ -93,7 +93,7 @@ def test_an_answer_costs_at_most_the_message(kind: str, answer: str, server: Ans
 
 
 def test_random_bytes_cost_at_most_the_message(server: Answering, tmp_path: Path) -> None:
-    """A hundred answers nobody planned, as bodies and as whole answers."""
+    """A hundred random answers, as bodies and as whole responses, cost at most the message."""
     dice = random.Random(20261201)
     kept = tmp_path / "slack.json"
     for number in range(100):
@@ -106,7 +106,7 @@ def test_random_bytes_cost_at_most_the_message(server: Answering, tmp_path: Path
 
 @pytest.mark.parametrize("token", ["xoxb-1\n", "xoxb-\u2713", "xoxb-\xfc", "xoxb 1", "\x00"])
 def test_a_token_that_no_header_carries_is_told(token: str, server: Answering, tmp_path: Path) -> None:
-    """Nothing is sent, and the token is in no text."""
+    """A token that no header can carry is reported, nothing is sent, and no text holds the token."""
     settings = Slack(channel="#nights", base_url=server.url, budget_s=5)
     delivery = create_notifier(settings, no_secrets(slack_token=token), tmp_path / "slack.json").deliver(MESSAGE)
     assert (delivery.error or "").startswith("the Slack token holds ")
@@ -123,7 +123,7 @@ def test_a_token_that_no_header_carries_is_told(token: str, server: Answering, t
     ],
 )
 def test_an_address_that_leads_nowhere_is_told(url: str, reason: str, tmp_path: Path) -> None:
-    """No name, no listener, no URL: a reason each, without the address, which is a secret."""
+    """An unknown host, a closed port and an invalid URL have a reason each, without the secret address."""
     secrets = no_secrets(slack_webhook=url)
     delivery = create_notifier(Slack(budget_s=3), secrets, tmp_path / "slack.json").deliver(MESSAGE)
     assert (delivery.error or "").startswith(reason)
@@ -131,7 +131,7 @@ def test_an_address_that_leads_nowhere_is_told(url: str, reason: str, tmp_path: 
 
 
 def test_a_rate_limit_is_waited_for_within_the_budget_only(server: Answering, tmp_path: Path) -> None:
-    """One that is longer than the budget is not waited for at all, and its seconds are told."""
+    """A rate limit longer than the budget is not waited for, and the reason names its seconds."""
     server.plan = Plan(limited("300"))
     started = time.monotonic()
     delivery = notifier("channel", server, tmp_path / "slack.json", 60).deliver(MESSAGE)
@@ -141,7 +141,7 @@ def test_a_rate_limit_is_waited_for_within_the_budget_only(server: Answering, tm
 
 
 def test_nobody_waits_at_the_end_for_what_was_left_behind(server: Answering, tmp_path: Path) -> None:
-    """A process ends although a header still trickles into a delivery that was given up."""
+    """A process ends although an abandoned delivery is still receiving a trickling header."""
     server.plan = Plan(b"HTTP/1.1 200 OK\r\nX-" + b"a" * 2000, 0.2)
     code = (
         "import pathlib, sys\n"

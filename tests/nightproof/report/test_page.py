@@ -1,4 +1,4 @@
-"""The page and the shared words: a first night is one story, second attempts are told, failures are explained."""
+"""The page and the shared words: first nights, second attempts and failures read the same in every writer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def row(page: str, test: TestVerdict) -> str:
 
 
 def test_first_night_tells_one_story() -> None:
-    """Without an earlier night nothing is new, known or still failing, in any writer."""
+    """Without an earlier night no writer calls a failure new, known or still failing."""
     report = red(first=True)
     for page in (html.render(report), markdown.render(report), text.render(report), slack.render(report).text):
         assert not re.search(r"\bnew\b(?! or known yet)|[Ss]till failing|Changed since", visible(page))
@@ -61,7 +61,7 @@ def visible(page: str) -> str:
 
 
 def test_later_night_compares() -> None:
-    """With an earlier night the page names it and splits the failures."""
+    """With an earlier night the page names it and splits the failures into new and known."""
     facts = samples.red()
     page = html.render(build_report(facts), facts.nights)
     assert "Changed since last night" in page
@@ -69,7 +69,7 @@ def test_later_night_compares() -> None:
 
 
 def test_green_night_names_the_second_attempts() -> None:
-    """A GREEN that needed a second attempt says for which tests, in the first line of every output."""
+    """A GREEN with second attempts names their tests in the first line of every output."""
     facts = samples.green()
     first = facts.cells[0]
     assert first.events
@@ -85,7 +85,7 @@ def test_green_night_names_the_second_attempts() -> None:
 
 
 def test_row_of_a_failure_explains_it() -> None:
-    """Place, exchange, traceback and output of every attempt are in the row, and the cause links to it."""
+    """A failure's row holds place, exchange, traceback and output of every attempt, and the cause links to it."""
     report = red()
     page = html.render(report)
     mine = row(page, failing(report))
@@ -100,7 +100,7 @@ def test_row_of_a_failure_explains_it() -> None:
 
 
 def test_page_links_to_the_evidence_that_is_there(tmp_path: Path) -> None:
-    """Every file of the evidence folder has a link; a folder that nobody wrote has none."""
+    """Every file of an evidence folder has a link; a missing folder has none."""
     report = red()
     folder = tmp_path / "evidence" / anchor(failing(report))
     folder.mkdir(parents=True)
@@ -115,7 +115,7 @@ def test_page_links_to_the_evidence_that_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("proof", ["call", "fixture", "relay", "vouched"])
 def test_row_says_how_a_test_is_proven(proof: Proof) -> None:
-    """Each row names its proof, and what a test vouches for stands there with its reason."""
+    """Each row shows its proof, and the reason of a vouched test."""
     facts = samples.foreign()
     (cell,) = facts.cells
     assert cell.events

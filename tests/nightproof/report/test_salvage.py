@@ -1,4 +1,4 @@
-"""A night that was killed before its report: judged from the files that it left, or refused in one sentence."""
+"""A night killed before its report: judged from the files that it left, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMPANIONS = ("report.json", "report.html", "report.md", "junit.xml", "slack.jso
 
 @pytest.fixture
 def killed(foreign: Foreign) -> Path:
-    """Give the directory of a night of which the machine took everything but logs and ledger, in mid-line."""
+    """Return the directory of a killed night with only logs and ledger left, cut in mid-line."""
     foreign.lock("test_front", "test_back")
     whole_night(open_night(str(foreign.profile_path), Choice(), RUN_ID))
     run_dir = foreign.state / "runs" / RUN_ID
@@ -45,7 +45,7 @@ def killed(foreign: Foreign) -> Path:
 
 @pytest.mark.parametrize("name", [RUN_ID, "latest"])
 def test_killed_night_is_reported_from_its_logs(foreign: Foreign, killed: Path, name: str) -> None:
-    """What passed before the kill is told, what never ran is not_run; the night is interrupted and exits 137."""
+    """Tests that passed before the kill are passed, the others not_run; the night is interrupted and exits 137."""
     report = salvage(str(foreign.profile_path), name)
 
     assert {test.id.rpartition("::")[2]: test.verdict for test in report.tests} == {
@@ -62,7 +62,7 @@ def test_killed_night_is_reported_from_its_logs(foreign: Foreign, killed: Path, 
 
 
 def test_changed_catalogue_is_a_violation_of_the_salvaged_report(foreign: Foreign, killed: Path) -> None:
-    """A test that the lock no longer declares is named, not dropped."""
+    """A test that the lock no longer declares is named as a violation, not dropped."""
     assert killed.is_dir()
     foreign.lock("test_back")
     report = salvage(str(foreign.profile_path), RUN_ID)
@@ -71,13 +71,13 @@ def test_changed_catalogue_is_a_violation_of_the_salvaged_report(foreign: Foreig
 
 @pytest.mark.parametrize("name", ["20261120T020000Z-zzzzzz", "latest", "../x"])
 def test_unknown_run_is_refused(foreign: Foreign, name: str) -> None:
-    """A run that is not there is one sentence with the command that lists runs."""
+    """An unknown run is one sentence with the command that lists runs."""
     with pytest.raises(UsageError, match=r"There is no run `.*`: list runs with `nightproof history`\."):
         salvage(str(foreign.profile_path), name)
 
 
 def test_running_night_is_left_alone(foreign: Foreign, killed: Path) -> None:
-    """A run that still holds its environment is not judged from half a log; another run does not matter."""
+    """A run that still holds its environment is refused; another running night does not matter."""
     assert killed.is_dir()
     with environment_lock(foreign.state, RUN_ID), pytest.raises(UsageError, match="is still running: wait for its end"):
         salvage(str(foreign.profile_path), RUN_ID)
@@ -86,7 +86,7 @@ def test_running_night_is_left_alone(foreign: Foreign, killed: Path) -> None:
 
 
 def test_night_killed_before_its_first_test_cannot_be_reported(foreign: Foreign, killed: Path) -> None:
-    """Without an event log there is nothing to judge; the sentence gives the command that runs it again."""
+    """Without an event log the night is refused in a sentence with the command that runs it again."""
     shutil.rmtree(killed / "cells")
     with pytest.raises(UsageError, match=r"killed before any test began, .* run it again with `nightproof run"):
         salvage(str(foreign.profile_path), RUN_ID)

@@ -1,4 +1,4 @@
-"""The Slack message: within Slack's limits whatever failed, inert, cut at whole items, and honest about news."""
+"""The Slack message: within Slack's limits, without live markup, cut at whole items, and honest about news."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LINKS: Final = st.sampled_from(("", "/runs/x/report.html", "https://reports.exam
 
 
 def texts(block: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give every text of a block with the kind of place it stands in."""
+    """Yield every text of a block with the kind of place it stands in."""
     if "text" in block:
         yield block["type"], block["text"]["text"]
     for field in block.get("fields", ()):
@@ -47,7 +47,7 @@ def texts(block: dict[str, Any]) -> Iterator[tuple[str, str]]:
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(report=drawn.reports(), link=LINKS, mention=st.sampled_from(("", "S012345")))
 def test_every_message_keeps_the_limits(report: RunReport, link: str, mention: str) -> None:
-    """Blocks, header, sections, fields, replies: within Slack's published limits for any report."""
+    """Blocks, header, sections, fields and replies stay within Slack's published limits for any report."""
     message = slack.render(report, link, mention=mention)
     assert slack_limits.check(message.text, message.blocks, message.replies) == []
     most = {"header": 150, "section": 3000, "field": 2000, "context": 3000, "button": 75}
@@ -73,7 +73,7 @@ def test_nothing_of_a_test_is_markup(report: RunReport) -> None:
 
 
 def test_red_night_is_short_at_the_top_and_whole_below() -> None:
-    """The header holds the first clause, never half a bracket; the next block the whole sentence."""
+    """The header holds the first clause without a half bracket, the next block the whole sentence."""
     message = slack.render(drawn.night("red"))
     assert message.blocks[0]["text"]["text"] == "🔴 embedded: 5 of 23 tests did not pass"
     assert drawn.night("red").cause in html.unescape(message.blocks[1]["text"]["text"])
@@ -90,13 +90,13 @@ def test_red_night_is_short_at_the_top_and_whole_below() -> None:
     ],
 )  # fmt: skip
 def test_header_is_the_first_clause(cause: str, header: str) -> None:
-    """What follows a colon, a comma or a bracket belongs to the next block."""
+    """The header ends before the first colon, comma, semicolon or bracket of the headline."""
     told = slack.render(replace(drawn.night("red"), cause=cause.strip(), profile="p")).blocks[0]["text"]["text"]
     assert told == f"🔴 p: {header}" or ("word" in header and len(told) <= 150)
 
 
 def test_long_lists_end_with_a_count() -> None:
-    """Twenty whole lines, then how many more there are."""
+    """A long list shows twenty whole lines and the number of the others."""
     failed = tuple(drawn.test(i, Verdict.FAILED, f"reason {'x' * i}") for i in range(1000))
     message = slack.render(replace(drawn.night("red"), tests=failed))
     lines = message.replies[-1].splitlines()
@@ -108,7 +108,7 @@ def test_long_lists_end_with_a_count() -> None:
 
 
 def test_cells_beyond_the_matrix_are_counted() -> None:
-    """A night of many cells shows the first twelve and says how many more there are."""
+    """A night of many cells shows the first twelve and the number of the others."""
     cells = drawn.night("green").cells[:1] * 15
     fence = slack.render(replace(drawn.night("green"), cells=cells)).blocks[3]["text"]["text"]
     assert fence.splitlines()[-1] == "… and 3 more in the report```"
@@ -119,7 +119,7 @@ def test_cells_beyond_the_matrix_are_counted() -> None:
     [("red", "6 tests: 5 new, 1 known, the oldest for 4 nights"), ("green", "0 tests"), ("interrupted", "0 tests")],
 )
 def test_field_of_what_to_act_on(name: str, told: str) -> None:
-    """New and known are told where an earlier night tells them apart, in good English."""
+    """New and known tests are counted apart if an earlier night allows it."""
     assert slack.render(drawn.night(name)).blocks[2]["fields"][2]["text"] == f"*To act on*\n{told}"
 
 
@@ -132,7 +132,7 @@ def test_field_of_what_to_act_on(name: str, told: str) -> None:
     ],
 )
 def test_first_night_is_no_news(new: bool, age: int, field: str, line: str) -> None:  # noqa: FBT001 - parametrised
-    """A failure without a past is neither new nor known; the numbers agree with their nouns."""
+    """On a first night a failure is neither new nor known, and the numbers agree with their nouns."""
     failed = (drawn.test(1, Verdict.FAILED, "KeyError", new=new, age_nights=age),)
     message = slack.render(replace(drawn.night("red"), tests=failed))
     assert message.blocks[2]["fields"][2]["text"] == f"*To act on*\n{field}"
@@ -154,7 +154,7 @@ def test_owner_is_called_for_the_first_night_of_a_failure(
     colour: Colour,
     called: bool,  # noqa: FBT001 - parametrised
 ) -> None:
-    """A known failure calls nobody again; the first night's failures are new to everybody."""
+    """The owner is called on the first night of a failure, and not for a known one."""
     failed = (drawn.test(1, Verdict.FAILED, "KeyError", new=new, age_nights=age),)
     message = slack.render(replace(drawn.night("red"), colour=colour, tests=failed), mention="S1")
     assert ("<!subteam^S1>" in message.blocks[1]["text"]["text"]) is called
@@ -162,7 +162,7 @@ def test_owner_is_called_for_the_first_night_of_a_failure(
 
 @pytest.mark.parametrize(("nights", "told"), [(0, ""), (1, ""), (2, ", not green for 2 nights")])
 def test_last_line_says_how_long_green_is_missing(nights: int, told: str) -> None:
-    """From the second night on, the message says since when."""
+    """From the second night on, the last line states for how many nights GREEN has been missing."""
     context = slack.render(replace(drawn.night("red"), not_green_nights=nights)).blocks[-1]["elements"][0]["text"]
     assert context.endswith(f"why: the night is RED{told}")
 
@@ -172,7 +172,7 @@ def test_last_line_says_how_long_green_is_missing(nights: int, told: str) -> Non
     [("green", "✅ Recovered: GREEN with 23 of 23"), ("red", ""), ("blocked", ""), ("interrupted", "")],
 )
 def test_recovery_answers_a_red_night_only_when_it_is_over(name: str, told: str) -> None:
-    """Red, blocked and interrupted nights recover nothing; without an alarm there is nothing to answer."""
+    """Only a GREEN or AMBER night with an earlier alarm has a recovery."""
     sent = replace(drawn.night("red"), slack=SlackDelivery(delivered=True, channel="C1", ts="1.0"))
     recovery = slack.render(drawn.night(name), alarm=night_of(sent)).recovery
     assert recovery.startswith(told)
@@ -181,13 +181,13 @@ def test_recovery_answers_a_red_night_only_when_it_is_over(name: str, told: str)
 
 
 def test_link_is_a_button_only_where_it_opens() -> None:
-    """A path on disk is told in words; only http and https become a button."""
+    """Only http and https links become buttons; a path on disk is plain text."""
     kinds = [[b["type"] for b in slack.render(drawn.night("red"), link).blocks] for link in ("/x.html", "https://x/r")]
     assert [found.count("actions") for found in kinds] == [0, 1]
 
 
 def test_secret_is_redacted_before_it_is_escaped() -> None:
-    """A secret with `&` and `<` is replaced before escaping could hide it from the redactor."""
+    """A secret with `&` and `<` is masked before escaping could hide it from the redactor."""
     secret = "planted&refresh<token>"
     report = replace(drawn.night("red"), tests=(drawn.test(1, Verdict.FAILED, f"KeyError: {secret}"),), rerun=secret)
     message = slack.render(redacted(report, lambda text: text.replace(secret, "***")))
@@ -198,7 +198,7 @@ def test_secret_is_redacted_before_it_is_escaped() -> None:
 
 
 def test_parsed_text_gives_the_numbers_back() -> None:
-    """Reconciliation reads totals, colour and headline from the text; a text without them gives nothing."""
+    """Totals, colour and headline are read back from the text; a text without them yields none."""
     report = drawn.night("red")
     assert slack.parse(slack.render(report).text) == (dict(words.totals_pairs(report.totals)), "RED", report.cause)
     assert slack.parse("nothing") == ({}, "", "")
@@ -218,13 +218,13 @@ def test_parsed_text_gives_the_numbers_back() -> None:
     ],
 )
 def test_limits_name_what_breaks_them(block: dict[str, Any], sentence: str) -> None:
-    """Each limit is one sentence when it is broken."""
+    """Each broken limit is one sentence."""
     assert slack_limits.check("text", [block])[0].startswith(sentence)
     assert slack_limits.check("text", [{"type": "divider"}]) == []
 
 
 def test_limits_of_the_whole_message() -> None:
-    """Text, number of blocks, replies and the size of all blocks together."""
+    """Text, number of blocks, replies and the total size of the blocks have limits."""
     section = {"type": "section", "text": {"text": "x" * 3000}}
     found = slack_limits.check("", [section] * 13, ["", *["x"] * 5])
     assert [sentence.partition(",")[0] for sentence in found] == [

@@ -20,7 +20,7 @@ BUCKET = Names().bucket_work
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
-    """Give a run directory with a page and a log two levels down."""
+    """Return a run directory with a page and a log two levels down."""
     folder = tmp_path / "20261120T020000Z-abcdef"
     (folder / "cells" / "shop").mkdir(parents=True)
     (folder / "report.html").write_text("<p>page</p>")
@@ -29,7 +29,7 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_a_directory_takes_every_file_and_takes_it_again(run_dir: Path, tmp_path: Path) -> None:
-    """The link is the copy, and a repetition overwrites it."""
+    """A directory store copies every file, a repetition overwrites it, and the link is the copy."""
     place = tmp_path / "store"
     assert store.copy_run(run_dir, str(place)) == f"{place}/{run_dir.name}/report.html"
     (run_dir / "report.html").write_text("<p>patched</p>")
@@ -41,7 +41,7 @@ def test_a_directory_takes_every_file_and_takes_it_again(run_dir: Path, tmp_path
 
 @pytest.mark.parametrize("prefix", ["", "/nights/of/ours/"], ids=["root", "prefix"])
 def test_a_bucket_takes_every_file_with_its_type(run_dir: Path, embedded: Target, prefix: str) -> None:
-    """Browsers show the page instead of saving it, and the served address is the link."""
+    """A bucket stores every file with its content type, and the link is the served address."""
     s3 = embedded.seeder_s3()
     base = f"{prefix.strip('/')}/{run_dir.name}".lstrip("/")
     found = store.copy_run(run_dir, f"s3://{BUCKET}{prefix}", "https://reports.test/", s3)
@@ -52,11 +52,11 @@ def test_a_bucket_takes_every_file_with_its_type(run_dir: Path, embedded: Target
 
 
 def test_without_a_store_the_link_is_the_run_directory(run_dir: Path) -> None:
-    """Nothing is copied."""
+    """Without a store nothing is copied, and the link is in the run directory."""
     assert store.copy_run(run_dir, "") == str(run_dir / "report.html")
 
 
 def test_a_bucket_without_keys_is_one_sentence(run_dir: Path) -> None:
-    """The sentence names the store and both remedies."""
+    """A bucket without AWS keys is refused in one sentence with the store and both remedies."""
     with pytest.raises(UsageError, match=r"`s3://b/p` needs AWS credentials\. Set them, or name a directory"):
         store.copy_run(run_dir, "s3://b/p")
