@@ -1,4 +1,4 @@
-"""From facts to the report: what the night was made of arrives in it, and earlier nights give age and news."""
+"""From facts to the report: every fact of the night arrives in it, and earlier nights give age and news."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SLOW = "quilt_ops/test_performance::test_listing_1000_objects"
 
 
 def find(report: RunReport, test_id: str, backend: str) -> TestVerdict:
-    """Give what a report says of one test."""
+    """Return what a report says of one test."""
     return next(test for test in report.tests if (test.id, test.backend) == (test_id, backend))
 
 
 def test_same_facts_give_the_same_report() -> None:
-    """Judging is pure: nothing but the facts enters."""
+    """Judging is pure: the same facts give the same report."""
     assert build_report(samples.red()) == build_report(samples.red())
 
 
@@ -43,32 +43,32 @@ def test_rates_leave_out_what_is_unsupported() -> None:
 
 
 def test_test_that_fails_since_three_nights_is_known_and_old() -> None:
-    """The sample's slow test failed on the three nights before: tonight is the fourth, and nothing new."""
+    """A test that failed on the three nights before is four nights old and not new."""
     slow = find(build_report(samples.red()), SLOW, "quilt3")
     assert (slow.new, slow.age_nights) == (False, 4)
 
 
 def test_first_failure_is_new_and_one_night_old() -> None:
-    """What passed last night and fails tonight is new."""
+    """A test that passed last night and fails tonight is new and one night old."""
     push = find(build_report(samples.red()), "quilt_ops/test_packages::test_push_then_browse", "platform")
     assert (push.new, push.age_nights) == (True, 1)
 
 
 def test_blocked_night_does_not_age_what_failed_before() -> None:
-    """A blocked night proves nothing: the age stays that of the counted nights."""
+    """A blocked night does not raise the age of an earlier failure."""
     slow = find(build_report(samples.blocked()), SLOW, "quilt3")
     assert (slow.verdict, slow.age_nights) == (Verdict.BLOCKED, 3)
 
 
 def test_owner_of_the_profile_takes_what_nobody_owns() -> None:
-    """A test's own owner wins; without one the profile's owner is called."""
+    """A test without an owner gets the profile's owner."""
     report = build_report(samples.green())
     assert find(report, SLOW, "quilt3").owner == "quality"
     assert find(report, "quilt_ops/test_packages::test_push_then_browse", "quilt3").owner == "data-platform"
 
 
 def test_cell_whose_log_lacks_its_end_lasts_until_the_night_s() -> None:
-    """A killed cell has a beginning; its end is not invented earlier than known."""
+    """A cell whose log lacks its end lasts until the end of the night."""
     cell = samples.cell("quilt3")
     assert cell.events
     facts = replace(samples.green(), cells=(replace(cell, events=replace(cell.events, ended=None, exit=None)),))
@@ -77,7 +77,7 @@ def test_cell_whose_log_lacks_its_end_lasts_until_the_night_s() -> None:
 
 
 def test_cell_that_never_started_has_no_times() -> None:
-    """Nothing ran: no start, no end, no exit code, no duration, and every test not run."""
+    """A cell that never started has no times and no exit code, and all its tests are not_run."""
     facts = replace(samples.green(), cells=(replace(samples.cell("quilt3"), events=None),))
     (found,) = build_report(facts).cells
     assert (found.started, found.ended, found.exit, found.duration_s) == (None, None, None, 0.0)
@@ -85,7 +85,7 @@ def test_cell_that_never_started_has_no_times() -> None:
 
 
 def test_cell_can_be_blocked_alone() -> None:
-    """One suite whose precondition failed is blocked with its own reason; the others are judged."""
+    """A blocked suite has its own reason, and the other suites are judged."""
     cells = (replace(samples.cell("quilt3"), blocked="no mailbox"), samples.cell("platform"))
     report = build_report(replace(samples.green(), cells=cells))
     assert (report.totals.blocked, report.totals.passed, report.colour) == (12, 11, Colour.RED)
@@ -93,7 +93,7 @@ def test_cell_can_be_blocked_alone() -> None:
 
 
 def test_required_checks_speak_before_any_other_blockade() -> None:
-    """The first failed required check is the cause; optional ones never are."""
+    """The first failed required check is the cause; an optional check never is."""
     gone = CheckResult("aws", required=True, ok=False, detail="refused", remedy="Start it.", duration_s=0.1)
     optional = replace(gone, name="athena", required=False)
     facts = replace(samples.green(), checks=(optional, gone, replace(gone, name="catalog")), blocked="Seeding failed.")
@@ -105,7 +105,7 @@ def test_required_checks_speak_before_any_other_blockade() -> None:
 
 
 def test_declared_gives_the_ids_of_every_cell() -> None:
-    """What reconciliation holds the report against comes from the catalogue, not from the report."""
+    """The declared ids of every cell come from the catalogue, not from the report."""
     given = declared(samples.green())
     assert given == dict.fromkeys((("quilt_ops", "quilt3"), ("quilt_ops", "platform")), frozenset(samples.declared()))
 
@@ -121,7 +121,7 @@ def test_report_says_that_any_peer_was_evidence() -> None:
 
 
 def test_violation_makes_a_green_night_red() -> None:
-    """A report that does not add up is RED with exit code 1, and its first violation is the cause."""
+    """A violation makes a GREEN night RED with exit code 1, and the first one is the cause."""
     red = violate(build_report(samples.green()), ["The cells hold 1.", "Another."])
     assert (red.colour, red.exit_code) == (Colour.RED, 1)
     assert red.cause == "The report does not add up (2 of its own checks violated): The cells hold 1."
@@ -130,7 +130,7 @@ def test_violation_makes_a_green_night_red() -> None:
 
 
 def test_violation_leaves_what_stands_before_it_in_the_table() -> None:
-    """Blocked and interrupted nights keep colour, exit code and cause; the violation is told beside them."""
+    """A violation leaves colour, exit code and cause of blocked and interrupted nights unchanged."""
     for facts in (samples.blocked(), samples.interrupted()):
         report = build_report(facts)
         told = violate(report, ["The cells hold 1."])
@@ -139,7 +139,7 @@ def test_violation_leaves_what_stands_before_it_in_the_table() -> None:
 
 
 def test_details_of_the_first_failures_only_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When very much fails, the report keeps tracebacks of the first tests, so that a page still opens."""
+    """Only the first failing tests keep their tracebacks."""
     whole = build_report(samples.red())
     monkeypatch.setattr("nightproof.verdict.assemble.DETAILED_TESTS", 1)
     cut = build_report(samples.red())

@@ -59,7 +59,7 @@ def test_collected_tests_carry_their_declaration(suite: Path) -> None:
 
 
 def test_lock_reads_back_and_shows_drift(suite: Path) -> None:
-    """What was written is read back equal; added, removed and changed tests are named."""
+    """A written lock is read back equal; added, removed and changed tests are named."""
     found = catalogue.collect(suite)
     path = catalogue.write_lock(suite, found)
     assert path == suite / "catalogue.lock.json"
@@ -75,14 +75,14 @@ def test_lock_reads_back_and_shows_drift(suite: Path) -> None:
 
 
 def test_test_that_the_lock_lacks_is_refused_by_name(suite: Path) -> None:
-    """A new test without a catalogue update is a usage error."""
+    """A test that the lock lacks is a UsageError with its name."""
     catalogue.write_lock(suite, replace(catalogue.collect(suite), tests={}))
     with pytest.raises(UsageError, match=r"lacks .*test_order`.*catalogue --update"):
         catalogue.check_catalogue(suite)
 
 
 def test_suites_of_one_folder_share_a_lock(tmp_path: Path) -> None:
-    """Writing one suite's part leaves the other's alone."""
+    """Writing one suite's part of a shared lock leaves the other parts unchanged."""
     for name in ("one", "two"):
         folder = tmp_path / "suites" / name
         folder.mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_suites_of_one_folder_share_a_lock(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_lock_names_itself_and_the_remedy(text: str, words: str, suite: Path) -> None:
-    """A lock that cannot be trusted stops the run."""
+    """A damaged lock is a UsageError with its path and the remedy."""
     (suite / "catalogue.lock.json").write_text(text)
     with pytest.raises(UsageError, match=words) as refusal:
         catalogue.read_lock(suite)
@@ -111,20 +111,20 @@ def test_damaged_lock_names_itself_and_the_remedy(text: str, words: str, suite: 
 
 
 def test_missing_lock_says_how_to_write_it(suite: Path) -> None:
-    """No lock is no permission."""
+    """A missing lock is a UsageError with the command that writes it."""
     with pytest.raises(UsageError, match="catalogue --update"):
         catalogue.read_lock(suite)
 
 
 def test_suite_that_cannot_be_imported_is_refused_in_pytest_words(suite: Path) -> None:
-    """The import error reaches the person who has to correct it."""
+    """An import error of a suite is shown in pytest's own words."""
     (suite / "test_broken.py").write_text("import nowhere_at_all\n")
     with pytest.raises(UsageError, match="nowhere_at_all"):
         catalogue.collect(suite)
 
 
 def test_unregistered_reason_is_refused(suite: Path) -> None:
-    """A reason id that suite.toml lacks is a configuration error."""
+    """A reason id that suite.toml lacks is refused."""
     (suite / "deep" / "test_it.py").write_text(SOURCE.replace("by-design", "by-mood"))
     with pytest.raises(UsageError, match="by-mood"):
         catalogue.collect(suite)
@@ -132,6 +132,6 @@ def test_unregistered_reason_is_refused(suite: Path) -> None:
 
 @pytest.mark.parametrize("addopts", ["-n 2 -x", "--sw", "--dist=loadfile --numprocesses=auto"])
 def test_options_for_a_persons_pytest_hinder_no_catalogue(suite: Path, addopts: str) -> None:
-    """A suite that spreads its tests over workers is collected whole, in one process, as it runs at night."""
+    """A suite whose own options start workers or stop early is collected completely."""
     (suite / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\n")
     assert len(catalogue.collect(suite).tests) == 4

@@ -60,27 +60,27 @@ def _test(verdict: Verdict, reason: str, new: bool, name: str) -> TestVerdict:  
 
 
 def failed(number: int, reasons: Sequence[str] = REASONS[:1], **changes: Any) -> list[TestVerdict]:
-    """Give so many failed tests, whose reasons take turns."""
+    """Return so many failed tests, whose reasons take turns."""
     return [replace(BASE, id=f"s/test_a::test_{i}", reason=reasons[i % len(reasons)], **changes) for i in range(number)]
 
 
 def passed(number: int, **changes: Any) -> list[TestVerdict]:
-    """Give so many passed tests."""
+    """Return so many passed tests."""
     return [replace(BASE, id=f"s/test_p::test_{i}", verdict=Verdict.PASSED, **changes) for i in range(number)]
 
 
 def red(tests: Sequence[TestVerdict], **facts: Any) -> str:
-    """Give the cause of a RED night."""
+    """Return the cause of a RED night."""
     return cause(CauseFacts(Colour.RED, tests, **facts))
 
 
 def test_few_failures_are_named_with_their_cause() -> None:
-    """Up to three failing tests are named; what they share is said."""
+    """Up to three failing tests are named, with their shared cause."""
     assert red([*failed(2), *passed(8)]) == "2 of 10 tests failed: test_0, test_1: KeyError: 'a', none new."
 
 
 def test_few_failures_of_several_causes_are_named() -> None:
-    """Without one shared cause the names stand alone."""
+    """Up to three failing tests without a shared cause are named alone."""
     assert red([*failed(3, REASONS), *passed(7)]) == "3 of 10 tests failed: test_0, test_1, test_2, none new."
 
 
@@ -98,14 +98,14 @@ def test_few_failures_of_several_causes_are_named() -> None:
     ],
 )
 def test_new_failures_are_told_from_known_ones(new: int, builds: tuple[str, ...], since: str) -> None:
-    """How many are new, and since which changed builds, closes the sentence."""
+    """The sentence ends with the number of new failures and the changed builds."""
     tests = [replace(test, new=i < new) for i, test in enumerate(failed(2))]
     assert red(tests, builds=builds).endswith(since)
 
 
 @pytest.mark.parametrize("number", [2, 5, 9])
 def test_first_night_calls_nothing_new(number: int) -> None:
-    """Where no counted night came before, neither news nor builds are told."""
+    """Without an earlier counted night neither news nor builds are mentioned."""
     told = red([*failed(number, REASONS), *passed(number)], builds=("catalog 7",), first=True)
     assert "new" not in told
     assert "build" not in told
@@ -125,25 +125,25 @@ def test_first_night_calls_nothing_new(number: int) -> None:
     ],
 )
 def test_cause_of_a_kind_is_a_short_sentence(verdict: Verdict, reason: str, told: str) -> None:
-    """Hollow, not run and timed out tests say it in words of their own, whole."""
+    """Hollow, not run and timed out tests have a short cause of their own."""
     tests = [*failed(6, [reason], verdict=verdict), *failed(2, REASONS[1:]), *passed(4)]
     assert f", one cause explains 6: {told}, none new." in red(tests)
     assert red([*tests[:1], *passed(4)]).endswith(f": test_0: {told}, none new.")
 
 
 def test_one_new_failure_is_not_all() -> None:
-    """One of one is new, not `all new`."""
+    """A single new failure is `new`, not `all new`."""
     assert red(failed(1, new=True)) == "1 of 1 tests failed: test_0: KeyError: 'a', new."
 
 
 def test_one_cause_that_explains_most_failures_is_told() -> None:
-    """From 60 % on, one cause speaks for the night."""
+    """A cause of at least 60 % of the failures is given."""
     tests = [*failed(4), *failed(5, REASONS[1:])]
     assert red([*tests[:6], *passed(4)]) == "6 of 10 tests failed, one cause explains 4: KeyError: 'a', none new."
 
 
 def test_long_cause_is_cut_so_that_the_numbers_stay() -> None:
-    """The counts and the news survive; the message is cut in its middle."""
+    """A long message is cut in its middle, and the counts and the news stay."""
     told = red([*failed(5, ["word " * 100]), *passed(5)])
     assert told.startswith("5 of 10 tests failed, one cause explains all 5: word word")
     assert told.endswith("word, none new.")
@@ -160,7 +160,7 @@ def test_long_cause_is_cut_so_that_the_numbers_stay() -> None:
     ],
 )
 def test_failures_without_a_common_cause_are_placed(other: dict[str, str], told: str) -> None:
-    """One backend only, else one category only, else the number of causes: the first that holds."""
+    """Failures without a common cause get their only backend, else their only category, else the number of causes."""
     tests = [*failed(6, REASONS), *passed(4, **other)]
     assert red(tests) == f"6 of 10 tests failed, {told}, none new."
 
@@ -176,43 +176,43 @@ def test_failures_without_a_common_cause_are_placed(other: dict[str, str], told:
     ],
 )
 def test_kind_of_failure_is_a_word(verdict: Verdict, state: str) -> None:
-    """One kind reads as a verb; unsupported tests are no part of the denominator."""
+    """Failures of one kind read as a verb, and unsupported tests are not in the denominator."""
     tests = [*failed(1, verdict=verdict), *passed(1), replace(BASE, verdict=Verdict.UNSUPPORTED)]
     assert red(tests).startswith(f"1 of 2 tests {state}: ")
 
 
 def test_kinds_are_counted_when_they_differ() -> None:
-    """Several kinds are listed with their numbers, in the order of the verdicts."""
+    """Several kinds of failures are listed with their numbers, in the order of the verdicts."""
     tests = [*failed(2), *failed(1, verdict=Verdict.NOT_RUN), *failed(1, verdict=Verdict.ERROR)]
     assert red(tests).startswith("4 of 4 tests did not pass (2 failed, 1 error, 1 not run), ")
 
 
 def test_death_of_a_system_comes_before_its_consequences() -> None:
-    """A system that died during the night explains the failures."""
+    """The death of a system is named before the failures."""
     told = red([*failed(9, REASONS), *passed(1)], system_deaths=("catalog",))
     assert told == "The catalog died during the night: 9 of 10 tests failed, none new."
 
 
 def test_names_too_long_for_the_sentence_are_counted() -> None:
-    """One name, cut, and how many more there are."""
+    """If the names are too long, one is shortened and the others are counted."""
     tests = [replace(test, id=f"s/test_a::test_{i}_{'x' * 150}") for i, test in enumerate(failed(3, REASONS))]
     assert red(tests) == f"3 of 3 tests failed: test_0_{'x' * 109}… and 2 more."
     assert red(tests[:1]) == f"1 of 1 tests failed: test_0_{'x' * 120}…."
 
 
 def test_blocked_tests_of_a_night_that_ran_are_told() -> None:
-    """Where only a declared precondition failed, its reason is the cause."""
+    """If tests are only blocked, their reason is the cause."""
     tests = failed(2, ["no mailbox"], verdict=Verdict.BLOCKED)
     assert red([*tests, *passed(2)]) == "2 of 4 tests blocked: no mailbox"
 
 
 def test_night_without_a_colour_problem_gives_no_cause() -> None:
-    """GREEN says nothing, whatever is new."""
+    """A GREEN night has no cause."""
     assert cause(CauseFacts(Colour.GREEN, failed(1))) == ""
 
 
 def test_several_reasons_of_an_amber_night_are_all_told_while_they_fit() -> None:
-    """AMBER lists what is broken; when that does not fit, the first one and the number of others."""
+    """An AMBER cause lists every broken gate or, if that is too long, the first and the number of others."""
     gates = [
         Gate("flaky", None, None, Rate(3, 10), Rate(1, 10), "broken", Colour.AMBER),
         Gate("leaked", None, None, 2.0, 0.0, "broken", Colour.AMBER),
@@ -230,14 +230,14 @@ def test_several_reasons_of_an_amber_night_are_all_told_while_they_fit() -> None
 
 
 def test_short_name_carries_the_backend_where_there_are_several() -> None:
-    """The only backend of a suite is not worth a word."""
+    """A test's short name includes its backend unless that is the only one."""
     assert short_name(BASE) == "test_0"
     assert short_name(replace(BASE, backend="quilt3", id="s/a::test_x[EUR]")) == "test_x[EUR] (quilt3)"
 
 
 @given(tests=st.lists(st.builds(_test, VERDICTS, TEXTS, st.booleans(), TEXTS), max_size=12), facts=FACTS)
 def test_every_cause_fits_in_whole_brackets(tests: list[TestVerdict], facts: dict[str, Any]) -> None:
-    """Whatever fails with whatever words: at most 150 characters, one line, no bracket left open."""
+    """Every cause has at most 150 characters, one line and no open bracket."""
     for colour in Colour:
         told = cause(CauseFacts(colour, tests, **facts))
         assert len(told) <= CAUSE_LIMIT
@@ -247,13 +247,13 @@ def test_every_cause_fits_in_whole_brackets(tests: list[TestVerdict], facts: dic
 
 
 def test_unrelated_comparisons_are_no_one_cause() -> None:
-    """Four assertions on numbers in four tests explain nothing in common, and no placeholder reaches a reader."""
+    """Unrelated assertions on numbers are separate causes, and no placeholder reaches a reader."""
     told = red([*failed(4, ["AssertionError: assert 3 == 4", "AssertionError: assert 7 == 9"]), *passed(4)])
     assert told == "4 of 8 tests failed, 4 unrelated causes, none new."
 
 
 def test_real_words_of_a_failure_are_told() -> None:
-    """Numbers and tickets of a message stand in the sentence as they came."""
+    """Numbers and ticket ids of a message appear unchanged in the sentence."""
     told = red([*failed(4, ["RuntimeError: BUG-77: 3 teas cost 12"]), *passed(4)])
     assert told == "4 of 8 tests failed, one cause explains all 4: RuntimeError: BUG-77: 3 teas cost 12, none new."
 
@@ -270,6 +270,6 @@ def test_real_words_of_a_failure_are_told() -> None:
 )
 @pytest.mark.parametrize("number", [2, 9])
 def test_hollow_suite_is_one_cause_with_its_remedy(reason: str, told: str, number: int) -> None:
-    """When a whole suite is hollow for one reason, the first line says what to change, once."""
+    """A suite that is hollow for one reason has one cause with its remedy."""
     tests = failed(number, [reason], verdict=Verdict.HOLLOW)
     assert red(tests, first=True).endswith(told)

@@ -1,4 +1,4 @@
-"""Clusters: what differs from night to night becomes a placeholder, what is alike becomes one cause."""
+"""Clusters: parts that differ from night to night become placeholders, and similar failures one cause."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.golden import samples
 def failure(
     message: str, name: str = "test_b", verdict: Verdict = Verdict.FAILED, reason: str = "the reason"
 ) -> TestVerdict:
-    """Give a test that failed twice, the second time with this message."""
+    """Return a test that failed twice, the second time with this message."""
     attempts = (
         samples.attempt(1, Outcome.FAILED, "AssertionError: first"),
         samples.attempt(2, Outcome.FAILED, message),
@@ -68,7 +68,7 @@ def test_normalising_twice_changes_nothing() -> None:
 
 
 def test_same_cause_of_two_nights_has_one_id() -> None:
-    """Messages that differ in ids and times only are one cluster with one id, over tests and over nights."""
+    """Messages that differ only in ids and times are one cluster with one id, over tests and nights."""
     tonight = clusters(
         [failure("HTTP 503 after 2.5 s from 10.0.0.1:8080"), failure("HTTP 503 after 3 s from 10.0.0.2:1")]
     )
@@ -102,28 +102,28 @@ def test_different_causes_stay_apart_and_the_largest_comes_first() -> None:
     ],
 )
 def test_messages_alike_in_seven_words_of_ten_are_one_cause(other: str, number: int) -> None:
-    """Token similarity of at least 0.7 joins; below it, a cause is its own."""
+    """Messages with a token similarity of at least 0.7 are one cause."""
     assert len(clusters([failure("role reader may not put objects here today"), failure(other)])) == number
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_only_failures_are_clustered(verdict: Verdict) -> None:
-    """Failed, error, timeout, hollow and not run have a cause; flaky, blocked and the quiet ones are told elsewhere."""
+    """Only failed, error, timeout, hollow and not_run tests are clustered."""
     assert bool(clusters([failure("no", verdict=verdict)])) == (verdict in FAILURES)
 
 
 def test_failure_text_is_the_first_line_of_the_last_failing_attempt() -> None:
-    """The newest failure speaks, with its first line that says anything."""
+    """The failure text is the first non-empty line of the last failing attempt."""
     assert failure_text(failure("\n  AssertionError: last  \n  details")) == "AssertionError: last"
 
 
 def test_hollow_test_speaks_by_its_reason() -> None:
-    """A hollow test passed last: what an earlier attempt said is not why it counts as failed."""
+    """A hollow test's text is its reason, not an earlier attempt's message."""
     assert failure_text(failure("HTTP 503", verdict=Verdict.HOLLOW)) == "the reason"
 
 
 def test_failure_without_a_message_speaks_by_reason_or_verdict() -> None:
-    """There is always a line: message, else reason, else the verdict itself."""
+    """A failure without a message has its reason as text, else its verdict."""
     assert failure_text(failure(" \n ")) == "the reason"
     assert failure_text(failure("", reason="")) == "failed"
 
@@ -145,7 +145,7 @@ def test_failure_without_a_message_speaks_by_reason_or_verdict() -> None:
     ],
 )
 def test_bare_comparisons_of_two_places_are_two_causes(message: str) -> None:
-    """Values and Python's own words name no cause: tests that share nothing else stay apart, each with an id."""
+    """Bare comparisons and Python's own errors in different places are separate causes."""
     found = clusters([failure(message, "test_a"), failure(message, "test_b")])
     assert [len(cluster.tests) for cluster in found] == [1, 1]
     assert found[0].id != found[1].id
@@ -162,12 +162,12 @@ def test_bare_comparisons_of_two_places_are_two_causes(message: str) -> None:
     ],
 )
 def test_message_with_words_of_its_own_is_one_cause(message: str) -> None:
-    """What names the thing that is wrong is one cause, wherever it is seen."""
+    """A message with words of its own is one cause, wherever it occurs."""
     assert [len(cluster.tests) for cluster in clusters([failure(message, "a"), failure(message, "b")])] == [2]
 
 
 def test_bare_comparisons_at_one_place_are_one_cause() -> None:
-    """The same line of a helper, or another parameter of one test, fails for one reason, whatever the values."""
+    """Bare comparisons on one line, or in parameters of one test, are one cause whatever their values."""
     helper = [placed(failure(f"assert 200 == {code}", name), where="suite/helpers.py:7") for name, code in PLACES]
     assert [len(cluster.tests) for cluster in clusters(helper)] == [2]
     parameters = [failure(f"assert 200 == {code}", f"test_same[{name}]") for name, code in PLACES]
@@ -175,7 +175,7 @@ def test_bare_comparisons_at_one_place_are_one_cause() -> None:
 
 
 def test_bare_comparisons_after_one_failed_exchange_are_one_cause() -> None:
-    """What the system answered explains more than the line that noticed it."""
+    """Bare comparisons after the same failed exchange are one cause, whatever their lines."""
     told = [
         placed(
             failure(f"assert {code} == 200", name),

@@ -49,13 +49,13 @@ LINES: Final = (
 
 
 def gate(colour: Literal[Colour.RED, Colour.AMBER], state: Literal["ok", "broken", "not_measured"]) -> Gate:
-    """Give a gate of this colour in this state."""
+    """Return a gate of this colour in this state."""
     return Gate("leaked", None, None, None if state == "not_measured" else 1.0, 0.0, state, colour)
 
 
 @pytest.mark.parametrize("holding", list(product([False, True], repeat=len(LINES))))
 def test_first_line_that_holds_decides(holding: tuple[bool, ...]) -> None:
-    """For each of the 32 combinations of conditions, the first line of the table that holds wins."""
+    """For each of the 32 combinations of conditions, the first matching line of the table decides."""
     interrupted, blocked, violated, red, amber = holding
     gates = [gate(Colour.RED, "broken" if red else "ok"), gate(Colour.AMBER, "broken" if amber else "ok")]
     decided = decide(
@@ -72,31 +72,31 @@ def test_interrupted_night_has_the_exit_code_of_its_end(signal: str, code: int) 
 
 
 def test_gate_that_nothing_measured_breaks_nothing() -> None:
-    """Not measured is no colour of its own."""
+    """A gate that was not measured changes no colour."""
     unmeasured = [gate(Colour.RED, "not_measured"), gate(Colour.AMBER, "not_measured")]
     assert decide(interrupted=None, blocked=False, violated=False, gates=unmeasured) == (Colour.GREEN, 0)
 
 
 def with_attempts(test_id: str, attempts: tuple[Attempt, ...]) -> RunFacts:
-    """Give the green night with other attempts of one test on quilt3."""
+    """Return the green night with other attempts of one test on quilt3."""
     found = samples.all_pass(samples.declared(), "quilt3") | {test_id: attempts}
     return replace(samples.green(), cells=(samples.cell("quilt3", found), samples.cell("platform")))
 
 
 def without(test_id: str) -> RunFacts:
-    """Give the green night without one test's events on quilt3."""
+    """Return the green night without one test's events on quilt3."""
     found = samples.all_pass(samples.declared(), "quilt3")
     del found[test_id]
     return replace(samples.green(), cells=(samples.cell("quilt3", found), samples.cell("platform")))
 
 
 def gated(**limits: Any) -> RunFacts:
-    """Give the green night under other gates."""
+    """Return the green night under other gates."""
     return replace(samples.green(), profile=samples.profile(gates=Gates(**limits)))
 
 
 def check(*, required: bool) -> RunFacts:
-    """Give the green night with a check that failed."""
+    """Return the green night with a check that failed."""
     failed = CheckResult("athena", required=required, ok=False, detail="gone", remedy="Start it.", duration_s=0.1)
     return replace(samples.green(), checks=(*samples.green().checks, failed))
 
@@ -195,7 +195,7 @@ ROWS: Final[dict[str, tuple[Callable[[], RunFacts], Colour | None, int, str]]] =
 
 
 def gated_flaky(number: int) -> RunFacts:
-    """Give the green night with so many flaky tests on quilt3."""
+    """Return the green night with so many flaky tests on quilt3."""
     found = samples.all_pass(samples.declared(), "quilt3")
     for test_id in list(found)[:number]:
         found[test_id] = ON_SECOND_TRY
@@ -203,14 +203,14 @@ def gated_flaky(number: int) -> RunFacts:
 
 
 def one_backend_quarantine(expires: date) -> RunFacts:
-    """Give a night whose only failing test is in quarantine where it fails."""
+    """Return a night whose only failing test is in quarantine where it fails."""
     held = QuarantineEntry(PUSH, "data-platform", "known", expires, backend="quilt3")
     return replace(with_attempts(PUSH, AGAIN), quarantine=(held,))
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_row_of_the_table(row: str) -> None:
-    """A night in which this row is the first that holds has its colour, its exit code and its cause."""
+    """A night whose first matching row is this one has its colour, exit code and cause."""
     facts, colour, exit_code, cause = ROWS[row]
     report = build_report(facts())
     assert (report.colour, report.exit_code, report.cause) == (colour, exit_code, cause)

@@ -1,4 +1,4 @@
-"""The comparison of backends: what both saw is equal or differs, what one saw is no agreement."""
+"""The comparison of backends: observations of both are equal or differ, those of one count as one-sided."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLATFORM: Final = replace(QUILT3, backend="platform")
 
 
 def saw(*answers: tuple[str, str]) -> dict[str, tuple[Observation, ...]]:
-    """Give what the test saw: (input, output) of one operation, in order."""
+    """Return what the test saw: (input, output) of one operation, in order."""
     digest = samples.digest
     return {"s/test_a::t": tuple(Observation("browse", one, digest(one), two, digest(two)) for one, two in answers)}
 
@@ -43,14 +43,14 @@ def compared(
 
 
 def test_same_answers_are_equal() -> None:
-    """Each answer is paired with the one to the same question."""
+    """Each answer is paired with the one to the same input."""
     found = compared(saw(("a", "1"), ("b", "2")), saw(("b", "2"), ("a", "1")))
     assert (found.equal, found.differs, found.one_side, found.tests) == (2, 0, 0, 1)
     assert (found.backends, found.observed) == (("quilt3", "platform"), (2, 2))
 
 
 def test_different_answer_is_named_with_both_values() -> None:
-    """A difference says test, step, operation, input and what each backend answered."""
+    """A difference has test, step, operation, input and both answers."""
     found = compared(saw(("a", "1"), ("b", "22")), saw(("a", "1"), ("b", "23")))
     (one,) = found.differences
     assert (found.equal, found.differs) == (1, 1)
@@ -59,20 +59,20 @@ def test_different_answer_is_named_with_both_values() -> None:
 
 
 def test_a_call_more_moves_no_other_pair() -> None:
-    """Repeated questions pair in order; what is left over was seen by one side only."""
+    """Repeated calls pair in order; an extra call is one-sided and shifts no other pair."""
     found = compared(saw(("a", "1"), ("a", "2"), ("b", "3")), saw(("a", "1"), ("b", "3"), ("c", "4")))
     assert (found.equal, found.differs, found.one_side) == (2, 0, 2)
 
 
 def test_test_that_did_not_pass_is_not_compared() -> None:
-    """A failed test says by itself that something is wrong; its answers are counted and not called equal."""
+    """The answers of a test that did not pass are counted as one-sided."""
     failed = replace(PLATFORM, verdict=Verdict.FAILED, attempts=(samples.attempt(1, Outcome.FAILED, "no"),))
     found = compared(saw(("a", "1")), saw(("a", "1")), (QUILT3, failed))
     assert (found.equal, found.differs, found.one_side, found.tests) == (0, 0, 2, 0)
 
 
 def test_test_of_one_backend_is_left_out() -> None:
-    """Where a backend does not support a test, or never heard of it, there is no other side."""
+    """A test that one backend does not support or have is left out."""
     designed = replace(PLATFORM, verdict=Verdict.UNSUPPORTED, attempts=())
     assert compared(saw(("a", "1")), {}, (QUILT3, designed)).observed == (0, 0)
     other = replace(PLATFORM, id="s/test_b::t")
@@ -80,7 +80,7 @@ def test_test_of_one_backend_is_left_out() -> None:
 
 
 def test_long_answers_are_shown_where_they_part() -> None:
-    """A reader sees the place of the difference, or that it lies beyond what was kept."""
+    """Long answers are shown around the first difference, or with a note that it is past the kept part."""
     head = "x" * 1000
     (one,) = compared(saw(("a", f"{head}left")), saw(("a", f"{head}right"))).differences
     assert one.answers == {"quilt3": f"…{'x' * 80}left", "platform": f"…{'x' * 80}right"}
@@ -92,7 +92,7 @@ def test_long_answers_are_shown_where_they_part() -> None:
 
 
 def test_difference_is_red_with_its_cause() -> None:
-    """A night in which all tests pass is RED when the backends answered differently."""
+    """A difference between backends makes a night RED even if all tests passed."""
     facts = samples.green()
     platform = facts.cells[1].events
     assert platform is not None
@@ -106,7 +106,7 @@ def test_difference_is_red_with_its_cause() -> None:
 
 
 def test_nothing_observed_is_not_called_equal() -> None:
-    """A suite of several backends whose tests saw nothing leaves the gate unmeasured."""
+    """Without observations the gate is not measured."""
     facts = samples.green()
     for cell in facts.cells:
         assert cell.events is not None
@@ -116,14 +116,14 @@ def test_nothing_observed_is_not_called_equal() -> None:
 
 
 def test_suite_of_one_backend_has_no_comparison() -> None:
-    """Where there is one backend there is nothing to compare, and no gate that pretends to."""
+    """A suite with one backend has neither comparison nor gate."""
     report = build_report(samples.foreign())
     assert report.consistency == ()
     assert "differences" not in {gate.name for gate in report.gates}
 
 
 def test_findings_and_figures_of_tests() -> None:
-    """A finding is a sentence with its place; figures give their range; texts and truths are no figures."""
+    """A finding has a sentence and its test, a figure its range; texts and booleans are no figures."""
     race = {"kind": "create-race", "detail": "2 of 4"}
     noted: list[Any] = [
         (("s", "quilt3"), {"t2": [("index_lag_s", 3.0), ("finding", race)], "t1": [("index_lag_s", 1), ("ok", True)]}),

@@ -1,4 +1,4 @@
-"""Ends of processes that no test explains: colour, cause and gate of the night."""
+"""Process ends that no test accounts for: colour, cause and gate of the night."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FINE = ProcessEnd(1, 0, pytest_exit=0)
     ],
 )
 def test_an_odd_end_colours_the_night_and_is_its_cause(ends: tuple[ProcessEnd, ...], colour: Colour, word: str) -> None:
-    """Nothing else is wrong that night: what the exit code says is the colour, the cause, a gate and a finding."""
+    """An odd end alone sets the colour, the cause, a gate and a finding."""
     facts = samples.green()
     first = facts.cells[0]
     assert first.events is not None

@@ -1,4 +1,4 @@
-"""Gates: every threshold with its value, its limit and its state; the limits lie exactly where the table says."""
+"""Gates: every threshold with its value, limit and state, exactly as in the table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AUDITED: Final = LedgerAudit()
 
 
 def verdict_of(verdict: Verdict, tier: Tier = Tier.NORMAL, **changes: Any) -> TestVerdict:
-    """Give the verdict of some test."""
+    """Return the verdict of some test."""
     base = TestVerdict(
         id="s/test_a::test_b", suite="s", backend="one", verdict=verdict, reason="", wire="subject", tier=tier,
         category="c", type="e2e", journey=None, owner="",
@@ -40,12 +40,12 @@ def verdict_of(verdict: Verdict, tier: Tier = Tier.NORMAL, **changes: Any) -> Te
 
 
 def several(**counts: int) -> list[TestVerdict]:
-    """Give so many tests of each verdict."""
+    """Return so many tests of each verdict."""
     return [verdict_of(Verdict(name)) for name, number in counts.items() for _ in range(number)]
 
 
 def whole(found: Sequence[TestVerdict], limits: Gates = LIMITS, **given: Any) -> dict[str, Gate]:
-    """Give the gates of the whole run by name."""
+    """Return the gates of the whole run by name."""
     facts: dict[str, Any] = {"ledger": AUDITED, "overdue": 0, "night_usd": None, "wall_s": None}
     return {gate.name: gate for gate in run_gates(found, limits, **(facts | given))}
 
@@ -65,7 +65,7 @@ def whole(found: Sequence[TestVerdict], limits: Gates = LIMITS, **given: Any) ->
     ],
 )
 def test_tier_gate_lies_where_the_table_says(tier: Tier, good: int, bad: int, state: str) -> None:
-    """Critical means all, high more than 95 %, normal more than 90 %: the limit itself is not reached."""
+    """Critical needs all tests, high more than 95 %, normal more than 90 %: the limit itself breaks the gate."""
     found = [*[verdict_of(Verdict.PASSED, tier)] * good, *[verdict_of(Verdict.FAILED, tier)] * bad]
     (gate,) = tier_gates(found, LIMITS)
     assert (gate.name, gate.value, gate.state, gate.colour) == (tier, Rate(good, good + bad), state, Colour.RED)
@@ -74,14 +74,14 @@ def test_tier_gate_lies_where_the_table_says(tier: Tier, good: int, bad: int, st
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_tier_rate_counts_each_verdict_as_documented(verdict: Verdict) -> None:
-    """Passed and flaky are good, unsupported and quarantined left out, everything else counts against the rate."""
+    """Passed and flaky count as good, unsupported and quarantined are left out, all others count as bad."""
     good = verdict in (Verdict.PASSED, Verdict.FLAKY)
     asked = verdict not in (Verdict.UNSUPPORTED, Verdict.QUARANTINED)
     assert tier_rate([verdict_of(Verdict.PASSED), verdict_of(verdict)]) == Rate(1 + good, 1 + asked)
 
 
 def test_tier_gates_stand_per_suite_backend_and_tier() -> None:
-    """One broken backend does not hide behind another; the order is suite, backend, then critical first."""
+    """There is one gate per suite, backend and tier, sorted in this order, critical first."""
     found = [
         verdict_of(Verdict.PASSED, Tier.NORMAL),
         verdict_of(Verdict.PASSED, Tier.CRITICAL),
@@ -99,14 +99,14 @@ def test_tier_gates_stand_per_suite_backend_and_tier() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.UNSUPPORTED, Verdict.QUARANTINED])
 def test_tier_without_a_test_that_gates_is_not_measured(verdict: Verdict) -> None:
-    """Nothing of nothing is no success."""
+    """A tier without a gating test is not measured."""
     (gate,) = tier_gates([verdict_of(verdict)], LIMITS)
     assert (gate.value, gate.state) == (None, "not_measured")
     assert not is_broken(gate)
 
 
 def test_night_that_could_not_be_asked_measures_nothing() -> None:
-    """A blocked night says `not_measured`, never ok; what does not depend on tests is measured all the same."""
+    """In a blocked night the gates on tests are `not_measured`; the others are measured."""
     found = several(blocked=3)
     assert [gate.state for gate in tier_gates(found, LIMITS, asked=False)] == ["not_measured"]
     states = {name: gate.state for name, gate in whole(found, asked=False).items()}
@@ -116,7 +116,7 @@ def test_night_that_could_not_be_asked_measures_nothing() -> None:
 
 
 def test_night_without_an_audit_proves_nothing_about_leaks() -> None:
-    """No audit is not the same as no leak."""
+    """Without an audit the gates on leaks are not measured."""
     gates = whole(several(passed=1), ledger=None)
     assert (gates["leaked"].state, gates["unknown"].state) == ("not_measured", "not_measured")
 
@@ -126,14 +126,14 @@ def test_night_without_an_audit_proves_nothing_about_leaks() -> None:
     [(1, 2, "ok"), (2, 100, "broken"), (2, 199, "broken"), (2, 200, "ok"), (3, 200, "broken"), (3, 300, "ok")],
 )
 def test_flaky_gate_allows_one_test_or_one_per_cent(flaky: int, of: int, state: str) -> None:
-    """The gate is max(1 test, 1 %), of everything that could be asked."""
+    """The flaky gate allows max(1 test, 1 %) of the supported tests."""
     gate = whole(several(flaky=flaky, passed=of - flaky, unsupported=50))["flaky"]
     assert (gate.value, gate.state, gate.colour) == (Rate(flaky, of), state, Colour.AMBER)
 
 
 @pytest.mark.parametrize(("held", "of", "state"), [(0, 19, "ok"), (1, 19, "broken"), (1, 20, "ok"), (2, 39, "broken")])
 def test_quarantine_gate_allows_five_per_cent(held: int, of: int, state: str) -> None:
-    """More than 5 % in quarantine is AMBER: a quarantine is no cemetery."""
+    """More than 5 % of the tests in quarantine is AMBER."""
     assert whole(several(quarantined=held, passed=of - held))["quarantine"].state == state
 
 
@@ -168,14 +168,14 @@ def test_verdict_breaks_the_gate_made_for_it(verdict: Verdict, broken: set[str])
     ],
 )
 def test_fact_beside_the_tests_breaks_its_gate(given: dict[str, Any], name: str, colour: Colour) -> None:
-    """Overdue entries, leaks, unknown resources, cost and wall time each break their own gate and no other."""
+    """Overdue entries, leaks, unknown resources, cost and wall time each break only their own gate."""
     gates = whole(several(passed=1), Gates(cost_usd=2.0, wall_s=60.0), **given)
     assert [(gate.name, gate.colour) for gate in gates.values() if gate.state == "broken"] == [(name, colour)]
     assert all(is_broken(gate) == (gate.state == "broken") for gate in gates.values())
 
 
 def test_cost_without_a_measurement_is_not_measured() -> None:
-    """A gate on cost where nothing measured the cost says so; without a limit there is no gate."""
+    """A cost gate without a measured cost is not measured; without a limit there is no gate."""
     assert whole(several(passed=1), Gates(cost_usd=2.0))["cost"].state == "not_measured"
     assert not {"cost", "wall"} & whole(several(passed=1), night_usd=99.0, wall_s=9999.0).keys()
 
@@ -189,7 +189,7 @@ def test_share_is_broken_above_its_limit_only() -> None:
 
 
 def test_limits_are_compared_as_decimal_fractions() -> None:
-    """0.95 means nineteen of twenty, not the nearest binary number: 19 of 20 does not exceed it."""
+    """Limits are decimal fractions: 19 of 20 does not exceed 0.95."""
     assert not reaches(Rate(19, 20), 0.95)
     assert reaches(Rate(96, 100), 0.95)
     assert not reaches(Rate(7, 10), 0.7)

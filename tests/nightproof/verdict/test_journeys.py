@@ -22,7 +22,7 @@ FAILING: Final = (samples.attempt(1, Outcome.FAILED, "no"),)
 
 
 def state(*tests: TestVerdict) -> str:
-    """Give the state of the journey that these tests protect."""
+    """Return the state of the journey that these tests protect."""
     (found,) = journeys(tests, {"pay": 100.0})
     return found.state
 
@@ -43,19 +43,19 @@ def state(*tests: TestVerdict) -> str:
     ],
 )
 def test_verdict_puts_its_journey_into_a_state(verdict: Verdict, expected: str) -> None:
-    """A journey beside a passing test is as good as its worst test: at risk before unknown before protected."""
+    """A journey has the state of its worst test: at risk, then unknown, then protected."""
     other = replace(BASE, id="s/a::other")
     assert state(replace(BASE, verdict=verdict), other) == expected
 
 
 def test_quarantined_test_that_failed_puts_at_risk() -> None:
-    """Quarantine keeps a test out of the gates, not the journey out of danger."""
+    """A quarantined test that failed puts its journey at risk."""
     assert state(replace(BASE, verdict=Verdict.QUARANTINED, attempts=FAILING)) == "at_risk"
     assert state(replace(BASE, verdict=Verdict.QUARANTINED, attempts=(samples.attempt(),))) == "unknown"
 
 
 def test_backend_that_is_unsupported_by_design_is_not_required() -> None:
-    """One test passed where it can be asked: that protects; failing on one backend does not."""
+    """An unsupported backend is not required; a failure on one backend puts the journey at risk."""
     elsewhere = replace(BASE, backend="platform", verdict=Verdict.UNSUPPORTED)
     assert state(BASE, elsewhere) == "protected"
     assert state(BASE, replace(elsewhere, verdict=Verdict.NOT_RUN)) == "unknown"
@@ -63,12 +63,12 @@ def test_backend_that_is_unsupported_by_design_is_not_required() -> None:
 
 
 def test_journey_without_a_test_is_unknown() -> None:
-    """Revenue that nothing tests is not protected by silence."""
+    """A journey without a test is unknown."""
     assert state() == "unknown"
 
 
 def test_journeys_are_listed_once_with_revenue_and_tests() -> None:
-    """Profile and tests name journeys; each appears once, by name, with its tests in order."""
+    """Each journey of profile or tests is listed once, by name, with its tests in order."""
     found = journeys(
         [BASE, replace(BASE, backend="platform"), replace(BASE, id="s/a::b", journey="ship")], {"pay": 9.5}
     )

@@ -35,7 +35,7 @@ SILENT: Final = samples.attempt(exchanges=Exchanges(), server_exchanges=0)
 
 
 def second(attempt: Attempt) -> Attempt:
-    """Give the attempt as that of the second pass."""
+    """Return the attempt as that of the second pass."""
     return replace(attempt, n=2)
 
 
@@ -68,7 +68,7 @@ def verdict(*attempts: Attempt, test: CatalogueTest | None = None, **given: Any)
     ],
 )
 def test_attempts_give_the_verdict(attempts: tuple[Attempt, ...], expected: Verdict, reason: str) -> None:
-    """The last attempt decides; a pass after a failure is flaky, and evidence is asked of every pass."""
+    """The last attempt decides; a pass after a failure is flaky, and every pass needs evidence."""
     found = verdict(*attempts)
     assert (found.verdict, found.attempts) == (expected, attempts)
     assert found.reason.startswith(reason)
@@ -76,27 +76,27 @@ def test_attempts_give_the_verdict(attempts: tuple[Attempt, ...], expected: Verd
 
 
 def test_declared_test_without_an_event_is_not_run() -> None:
-    """A missing test is a verdict, never an absence: in a cell that ran, and in one that never started."""
+    """A declared test without an event is `not_run`, whether its cell ran or never started."""
     assert (verdict().verdict, verdict().reason) == (Verdict.NOT_RUN, "declared, and no event in any cell log")
     (found,) = judge("quilt_ops", "platform", {NAME: samples.declared()[NAME]}, None)
     assert found.verdict is Verdict.NOT_RUN
 
 
 def test_test_that_started_and_vanished_is_an_error() -> None:
-    """A start line without an outcome is not `not_run`: the test was asked and died."""
+    """A test with a start line and no outcome is an error, not `not_run`."""
     found = verdict(reported=frozenset({NAME}))
     assert (found.verdict, found.reason) == (Verdict.ERROR, "the test started and left no outcome")
 
 
 @pytest.mark.parametrize("attempts", [(), (GOOD,), (FAILED,)])
 def test_blocked_night_blocks_every_test(attempts: tuple[Attempt, ...]) -> None:
-    """What could not be asked is blocked with the night's cause, whatever a log says."""
+    """In a blocked night every test is blocked with the night's cause, whatever a log holds."""
     found = verdict(*attempts, blocked="1 of 2 required checks failed: catalog", quarantine=(HELD,))
     assert (found.verdict, found.reason) == (Verdict.BLOCKED, "1 of 2 required checks failed: catalog")
 
 
 def test_design_makes_a_test_unsupported_on_its_backend_only() -> None:
-    """The reason id of the catalogue is the reason, on the backend that it names."""
+    """A reason id of the catalogue makes a test unsupported on the named backend only."""
     test = replace(samples.declared()[NAME], unsupported={"platform": "local-session"})
     assert unsupported_reason(test, "platform", ()) == "local-session"
     assert unsupported_reason(test, "quilt3", ()) == ""
@@ -105,7 +105,7 @@ def test_design_makes_a_test_unsupported_on_its_backend_only() -> None:
 
 
 def test_missing_needs_make_a_test_unsupported() -> None:
-    """What the target lacks is named; a target that offers it is asked."""
+    """A test is unsupported if the target lacks one of its needs, which is named."""
     test = replace(samples.declared()[NAME], needs=("write", "admin", "mailbox"))
     found = verdict(test=test, offers=("write",))
     assert (found.verdict, found.reason) == (Verdict.UNSUPPORTED, "needs admin, mailbox")
@@ -113,7 +113,7 @@ def test_missing_needs_make_a_test_unsupported() -> None:
 
 
 def test_unsupported_in_the_log_counts_only_without_an_attempt() -> None:
-    """What the suite declared at run time holds, but a test that was executed is judged by its attempts."""
+    """A test declared unsupported at run time is so only without an attempt."""
     assert verdict(unsupported={NAME: "no-versions"}).reason == "no-versions"
     assert verdict(FAILED, unsupported={NAME: "no-versions"}).verdict is Verdict.FAILED
 
@@ -122,7 +122,7 @@ def test_unsupported_in_the_log_counts_only_without_an_attempt() -> None:
     ("attempts", "tonight"), [((GOOD,), "passed"), ((FAILED,), "failed"), ((SILENT,), "hollow"), ((ERROR,), "error")]
 )
 def test_quarantined_test_ran_and_does_not_gate(attempts: tuple[Attempt, ...], tonight: str) -> None:
-    """Whatever its outcome, a test in quarantine is quarantined; the reason names owner, expiry and outcome."""
+    """A quarantined test is quarantined whatever its outcome; the reason names owner, expiry and outcome."""
     found = verdict(*attempts, quarantine=(HELD,))
     assert found.verdict is Verdict.QUARANTINED
     assert found.reason == f"known 503 (owner data-platform, until 2026-12-01); tonight {tonight}"
@@ -130,7 +130,7 @@ def test_quarantined_test_ran_and_does_not_gate(attempts: tuple[Attempt, ...], t
 
 
 def test_quarantine_does_not_hide_what_did_not_run() -> None:
-    """Quarantine speaks of tests that ran; a missing one stays `not_run` and colours the night."""
+    """A quarantined test that did not run is `not_run`."""
     assert verdict(quarantine=(HELD,)).verdict is Verdict.NOT_RUN
 
 
@@ -144,7 +144,7 @@ def test_quarantine_does_not_hide_what_did_not_run() -> None:
     ],
 )
 def test_quarantine_covers_its_test_and_backend(entry: QuarantineEntry, *, covered: bool) -> None:
-    """An entry without a backend holds on every one, with a backend only there."""
+    """An entry without a backend covers every backend, one with a backend only that."""
     assert (verdict(FAILED, quarantine=(entry,)).verdict is Verdict.QUARANTINED) == covered
 
 
@@ -167,7 +167,7 @@ def test_quarantine_covers_its_test_and_backend(entry: QuarantineEntry, *, cover
     ],
 )
 def test_evidence_of_a_pass(changes: dict[str, Any], reason: str) -> None:
-    """Assertions, an answer over the wire, and a server that counts at least that and at most the unanswered more."""
+    """A pass needs assertions, an answer, and a server count from the answered to answered plus unanswered requests."""
     found = hollow_reason(samples.declared()[NAME], samples.attempt(**changes))
     assert found.startswith(reason)
     assert bool(found) == bool(reason)
@@ -184,7 +184,7 @@ def test_evidence_of_a_pass(changes: dict[str, Any], reason: str) -> None:
     ],
 )
 def test_quiet_test_sends_nothing(client: int, server: int | None, reason: str) -> None:
-    """A test that declares `wire="none"` is hollow as soon as either side counted a subject exchange."""
+    """A test with `wire="none"` is hollow if client or server counted a subject exchange."""
     test = replace(samples.declared()[NAME], wire="none")
     found = hollow_reason(test, samples.attempt(exchanges=Exchanges(http=client), server_exchanges=server))
     assert found.endswith(reason)
@@ -192,13 +192,13 @@ def test_quiet_test_sends_nothing(client: int, server: int | None, reason: str) 
 
 
 def test_quiet_test_still_needs_an_assertion() -> None:
-    """Sending nothing and asserting nothing proves nothing."""
+    """A test with `wire="none"` and without an assertion is hollow."""
     test = replace(samples.declared()[NAME], wire="none")
     assert hollow_reason(test, replace(SILENT, assertions=0)) == "no assertion was executed"
 
 
 def test_verdicts_come_in_the_order_of_ids_with_the_catalogue_s_facts() -> None:
-    """Each declared test is in the list once, sorted, and carries tier, category, journey, owner and wire."""
+    """Each declared test is listed once, sorted by id, with tier, category, journey, owner and wire."""
     tests = samples.declared()
     found = judge("quilt_ops", "platform", dict(reversed(tests.items())), None)
     assert [one.id for one in found] == sorted(tests)

@@ -1,4 +1,4 @@
-"""The quarantine file: who holds which test out of the gates, why, and until when."""
+"""The quarantine file: tests that do not gate, with owner, reason and expiry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENTRY = '[[test]]\nid = "s/a::b"\nowner = "me"\nreason = "known"\nexpires = 2026
 
 
 def test_entries_are_read_with_a_backend_or_without(tmp_path: Path) -> None:
-    """Each table is one entry; a missing backend means every one."""
+    """Each table is one entry; a missing backend means every backend."""
     path = tmp_path / "quarantine.toml"
     path.write_text(f'{ENTRY}\n{ENTRY}backend = "quilt3"\n', encoding="utf-8")
     everywhere = QuarantineEntry("s/a::b", "me", "known", date(2026, 12, 1))
@@ -28,7 +28,7 @@ def test_entries_are_read_with_a_backend_or_without(tmp_path: Path) -> None:
 
 
 def test_no_file_is_no_quarantine(tmp_path: Path) -> None:
-    """A suite without the file, or with an empty one, holds nothing."""
+    """A missing or empty file has no entries."""
     assert read_quarantine(tmp_path / "quarantine.toml") == ()
     (tmp_path / "quarantine.toml").write_text("", encoding="utf-8")
     assert read_quarantine(tmp_path / "quarantine.toml") == ()
@@ -48,7 +48,7 @@ def test_no_file_is_no_quarantine(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_file_is_a_usage_error(tmp_path: Path, text: str, told: str) -> None:
-    """An entry without owner or expiry, an unknown key or a damaged file stops the run and names the file."""
+    """A damaged file, an unknown key, or a missing owner or expiry is a UsageError with the file's path."""
     path = tmp_path / "quarantine.toml"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UsageError, match="The quarantine file") as caught:
@@ -58,7 +58,7 @@ def test_wrong_file_is_a_usage_error(tmp_path: Path, text: str, told: str) -> No
 
 
 def test_misspelt_table_is_a_usage_error(tmp_path: Path) -> None:
-    """Entries under a wrong name would silently hold nothing: the key is named instead."""
+    """Entries under a wrong table name are a UsageError with that name."""
     path = tmp_path / "quarantine.toml"
     path.write_text(ENTRY.replace("[[test]]", "[[tests]]"), encoding="utf-8")
     with pytest.raises(UsageError, match=r"holds the unknown key `tests`. Write each entry under \[\[test\]\]"):
@@ -66,7 +66,7 @@ def test_misspelt_table_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_entry_is_overdue_after_its_last_day() -> None:
-    """The expiry date itself still holds; from the next day on the entry is overdue."""
+    """An entry applies on its expiry date and is overdue from the next day on."""
     entry = QuarantineEntry("s/a::b", "me", "known", date(2026, 12, 1))
     assert overdue([entry], date(2026, 12, 1)) == ()
     assert overdue([entry], date(2026, 12, 2)) == (entry,)

@@ -50,7 +50,7 @@ def written(run_dir: Path, facts: RunFacts, report: RunReport | None = None) -> 
 
 @pytest.mark.parametrize("name", samples.NIGHTS)
 def test_sample_nights_add_up(tmp_path: Path, name: str) -> None:
-    """Whatever its colour, an honest report violates nothing."""
+    """The sample nights of every colour have no violation."""
     facts = samples.NIGHTS[name]()
     report = written(tmp_path, facts)
     assert reconcile(tmp_path, report, declared(facts)) == ()
@@ -250,7 +250,7 @@ BROKEN: Final[dict[str, tuple[Callable[[RunReport], RunReport], str]]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_invariant_is_named(tmp_path: Path, name: str) -> None:
-    """A report with one lie, written consistently by every writer, is caught by exactly one sentence on it."""
+    """A report with one wrong fact, written consistently, has exactly one violation."""
     change, sentence = BROKEN[name]
     facts = samples.green()
     report = written(tmp_path, facts, change(build_report(facts)))

@@ -1,4 +1,4 @@
-"""Reconciliation reads back what was written: every file of the run directory is held against the report."""
+"""Reconciliation reads the written files back and compares each with the report."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ EDITS: Final = {
 
 @pytest.fixture
 def red_night(tmp_path: Path) -> Path:
-    """Give the run directory of the red sample night, consistent in all its files."""
+    """Return the run directory of the red sample night, consistent in all its files."""
     facts = samples.red()
     write_logs(tmp_path, facts)
     write_all(build_report(facts), tmp_path, nights=facts.nights)
@@ -117,14 +117,14 @@ def red_night(tmp_path: Path) -> Path:
 
 
 def violations(run_dir: Path) -> tuple[str, ...]:
-    """Reconcile the red night with what lies in its directory now."""
+    """Reconcile the red night with the current files of its directory."""
     facts = samples.red()
     return reconcile(run_dir, build_report(facts), declared(facts))
 
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_edited_file_is_named(red_night: Path, edit: str) -> None:
-    """A number, colour or cause that one file tells differently is one violation that names the file."""
+    """A file with another number, colour or cause is one violation that names it."""
     name, old, new, sentence = EDITS[edit]
     path = red_night / name
     text = path.read_text(encoding="utf-8")
@@ -135,13 +135,13 @@ def test_edited_file_is_named(red_night: Path, edit: str) -> None:
 
 @pytest.mark.parametrize("name", ["report.html", "report.md", "junit.xml"])
 def test_missing_file_is_named(red_night: Path, name: str) -> None:
-    """A file that was not written is no file that agrees."""
+    """A missing file is a violation that names it."""
     (red_night / name).unlink()
     assert violations(red_night) == (f"{name} was not written.",)
 
 
 def test_damaged_report_json_is_named(red_night: Path) -> None:
-    """A torn report.json is a violation, not a traceback in the middle of publishing."""
+    """A torn report.json is a violation, not a traceback."""
     path = red_night / "report.json"
     path.write_text(path.read_text(encoding="utf-8")[:500], encoding="utf-8")
     (sentence,) = violations(red_night)
@@ -149,7 +149,7 @@ def test_damaged_report_json_is_named(red_night: Path) -> None:
 
 
 def test_undeclared_test_in_the_log_is_named(red_night: Path) -> None:
-    """What ran without being declared counts for nothing, and is said."""
+    """An undeclared test in an event log is a violation."""
     log = EventLog(red_night / "cells" / "quilt_ops-quilt3" / "events.jsonl")
     log.write("CellStart", suite="quilt_ops", backend="quilt3", time="2026-11-20T02:01:00+00:00")
     log.write("TestStart", id="quilt_ops/test_x::test_y", nodeid="x", time="2026-11-20T02:01:00+00:00")
@@ -160,7 +160,7 @@ def test_undeclared_test_in_the_log_is_named(red_night: Path) -> None:
 
 
 def test_lost_event_log_is_named(red_night: Path) -> None:
-    """Verdicts whose event log is gone have no truth behind them; that of the second pass stands for its own three."""
+    """A lost event log is a violation; the log of the second pass still accounts for its own tests."""
     (red_night / "cells" / "quilt_ops-platform" / "events.jsonl").unlink()
     found = violations(red_night)
     assert "The event log of quilt_ops-platform reports 3 tests, the report 11." in found

@@ -1,4 +1,4 @@
-"""The lock registers what a suite skips, expects to fail or leaves out: by its marks, or as a run saw it."""
+"""The lock registers a suite's skips, expected failures and deselected tests, from marks or from a run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def write(folder: Path, source: str, **files: str) -> Path:
 
 
 def test_marks_are_registered_with_their_reasons_and_stay_in_the_lock(tmp_path: Path) -> None:
-    """What collection can see is in the lock after an update, and a lock that has it is current."""
+    """An update registers the marks that collection sees, and a lock with them is current."""
     suite = write(tmp_path, MARKED)
     catalogue.write_lock(suite, registry.register(catalogue.collect(suite), None, {}, TODAY))
     tests = {name.partition("::")[2]: test for name, test in catalogue.read_lock(suite).tests.items()}
@@ -78,7 +78,7 @@ def test_marks_are_registered_with_their_reasons_and_stay_in_the_lock(tmp_path: 
 
 
 def test_a_new_mark_is_drift_and_one_that_is_gone_is_none(tmp_path: Path) -> None:
-    """A mark that nobody registered is shown; a registered one may be conditional, or in a body."""
+    """An unregistered mark is drift; a registered one that is gone is not, as it may be conditional."""
     suite = write(tmp_path, "def test_a(): pass\n")
     catalogue.write_lock(suite, catalogue.collect(suite))
     source = "import pytest\n@pytest.mark.xfail\ndef test_a(): pass\n"
@@ -90,7 +90,7 @@ def test_a_new_mark_is_drift_and_one_that_is_gone_is_none(tmp_path: Path) -> Non
 
 
 def test_an_update_keeps_what_a_run_taught_and_prolongs_no_debt() -> None:
-    """Skips in bodies come from a run and stay; an expected failure keeps the date of its first registration."""
+    """An update keeps skips learnt from a run, and an expected failure keeps its first date."""
     names = ("body", "known", "fresh")
     collected = SuiteCatalogue("s", ("default",), {name: CatalogueTest(name) for name in names})
     seen = {"body": "skip: Skipped: not today", "known": "xfail: bug 4"}
@@ -123,7 +123,7 @@ KNOWN = CatalogueTest("a", xfail="bug 4", until="2027-03-01")
     ],
 )
 def test_only_the_registered_reason_excuses(test: CatalogueTest, skipped: str, verdict: Verdict, reason: str) -> None:
-    """A registered skip is unsupported, an expected failure a debt; anything new fails and says how to register it."""
+    """A registered skip is unsupported, a registered xfail quarantined; an unregistered one fails with the remedy."""
     found, text = registry.of_skip(test, skipped)
     assert found is verdict
     assert text.startswith(reason)
@@ -143,7 +143,7 @@ DESELECTING = """
 
 
 def test_what_a_suite_leaves_out_is_not_declared_and_told(tmp_path: Path) -> None:
-    """Options, a conftest that tells and one that does not: the lock says what is left out, and by what."""
+    """Deselected tests are not declared; the lock names them and who deselected them."""
     conftest = """
         def pytest_collection_modifyitems(config, items):
             wip = [item for item in items if "wip" in item.name]
@@ -167,14 +167,14 @@ def test_what_a_suite_leaves_out_is_not_declared_and_told(tmp_path: Path) -> Non
 
 
 def test_items_of_one_id_are_told_apart(tmp_path: Path) -> None:
-    """A suite that collects an item twice has two tests."""
+    """An item that is collected twice is two tests."""
     conftest = "def pytest_collection_modifyitems(items): items[:] = [*items, *items]\n"
     suite = write(tmp_path, "def test_a(): pass\n", conftest__py=conftest)
     assert list(catalogue.collect(suite).tests) == ["shop/test_it::test_a", "shop/test_it::test_a#2"]
 
 
 def test_bytes_that_are_no_text_do_not_stop_the_collection(tmp_path: Path) -> None:
-    """A module may print anything while it is imported, and raise it: what pytest says is shown as far as it reads."""
+    """Output that is no UTF-8 does not stop the collection, and pytest's error is shown as far as readable."""
     suite = write(tmp_path, "import os\nos.write(1, b'\\xff\\n')\ndef test_a(): pass\n")
     (suite / "test_odd.py").write_text("import os\nos.write(2, b'\\xe9')\nraise OSError(os.fsdecode(b'\\xe9.txt'))\n")
     with pytest.raises(UsageError, match=r"could not collect .*(?s:.)*OSError"):

@@ -1,4 +1,4 @@
-"""Sentences that fit: whole words, whole items, closed brackets, and numbers in good English."""
+"""Sentences that fit: whole words, whole items, closed brackets, and the right plural."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_number_agrees_with_its_noun(number: int, one: str, many: str, told: str
 
 @given(st.lists(st.text(), max_size=3))
 def test_sentence_always_fits(candidates: list[str]) -> None:
-    """Whatever the candidates, the result fits, is one line, and is the first candidate that does."""
+    """The result is one line within the limit, and the first candidate that fits."""
     told = fit(candidates, 40)
     assert len(told) <= 40
     assert "\n" not in told
@@ -48,7 +48,7 @@ def test_sentence_always_fits(candidates: list[str]) -> None:
 
 @given(NESTED, st.integers(20, 200))
 def test_cut_keeps_whole_words_and_closed_brackets(text: str, limit: int) -> None:
-    """Every word of a shortened text is one of the text; what opens also closes."""
+    """A shortened text has only whole words of the original, and every open bracket is closed."""
     told = shorten(text, limit)
     assert len(told) <= limit
     bare = str.maketrans("", "", "()[]{}`,;…")
@@ -70,13 +70,13 @@ def test_cut_keeps_whole_words_and_closed_brackets(text: str, limit: int) -> Non
     ],
 )
 def test_cut_by_example(text: str, limit: int, told: str) -> None:
-    """Beginning and end tell more than the middle; a single endless word is cut where it must be."""
+    """Beginning and end are kept and the middle is cut; a single long word is cut at the limit."""
     assert shorten(text, limit) == told
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=30), max_size=9), st.integers(20, 120))
 def test_items_are_whole_or_counted(items: list[str], limit: int) -> None:
-    """Whole items or `and n more`; shown and counted ones are all."""
+    """Items are whole or counted by `and n more`; shown and counted ones add up to all."""
     told = listed(items, limit)
     assert len(told) <= limit
     shown, _, more = told.partition(" and ")

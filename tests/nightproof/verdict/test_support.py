@@ -50,13 +50,13 @@ STATES: Final[dict[str, tuple[Verdict, tuple[Attempt, ...], str, Support]]] = {
 
 @pytest.mark.parametrize("name", STATES)
 def test_state_of_one_test(name: str) -> None:
-    """Slow and broken are told apart, and what was never asked is never a pass."""
+    """Timing out and failing are distinct, and a test that never ran is never a pass."""
     verdict, attempts, reason, expected = STATES[name]
     assert state(replace(BASE, verdict=verdict, attempts=attempts, reason=reason)) is expected
 
 
 def one(name: str) -> TestVerdict:
-    """Give a test in one of the states above."""
+    """Return a test in one of the states above."""
     verdict, attempts, reason, _ = STATES[name]
     test_id = f"backend/integration/test_a::{name}"
     return replace(BASE, id=test_id, verdict=verdict, attempts=attempts, reason=reason)
@@ -76,14 +76,14 @@ def one(name: str) -> TestVerdict:
     ],
 )
 def test_first_rule_that_fits_gives_the_status(names: list[str], expected: Support) -> None:
-    """A cell is as bad as its worst test; a part-run cell is `not run`, whatever else is in it."""
+    """A cell has the status of its worst test; a partly run cell is `not run`."""
     category, file = support([one(name) for name in names])
     assert (category.status, file.status) == (expected, expected)
     assert (category.file, file.file) == (None, "integration/test_a")
 
 
 def test_row_counts_and_times() -> None:
-    """Passed of those that can be asked, unsupported beside them, the median time and the slowest request."""
+    """A row has passed of supported tests, the unsupported beside them, the median time and the slowest request."""
     tests = [
         replace(BASE, attempts=(attempt(duration_s=1.0, server_ms=10.0),)),
         replace(BASE, id="backend/integration/test_b::t", attempts=(attempt(duration_s=3.0, server_ms=90.0),)),
@@ -96,6 +96,6 @@ def test_row_counts_and_times() -> None:
 
 
 def test_nothing_ran_measures_nothing() -> None:
-    """Without an attempt there is no time, and none is made up."""
+    """Without an attempt a row has no times."""
     (category, _) = support([one("never started")])
     assert (category.median_s, category.worst_server_ms) == (None, None)
