@@ -88,7 +88,7 @@ def open_to_others(folder: Path) -> list[str]:
 
 
 def no_secrets(**given: str) -> Secrets:
-    """Give secrets of a night without looking at the environment of the developer."""
+    """Return secrets of a night without looking at the environment of the developer."""
     return Secrets.model_validate(dict.fromkeys(Secrets.model_fields) | given)
 
 

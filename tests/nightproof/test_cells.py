@@ -1,4 +1,4 @@
-"""The cells of a night over another team's suite: what runs, what runs again, and what is never written."""
+"""The cells of a night over another team's suite: first pass, second pass, and masking of all files."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def written(run_dir: Path) -> dict[str, bytes]:
 
 
 def test_a_suite_runs_and_what_did_not_pass_runs_once_more(night_of: Callable[..., Night]) -> None:
-    """The second pass takes failures and errors, not what passed, and repairs what was flaky."""
+    """The second pass repeats failures and errors only; a repaired test is flaky."""
     night = night_of(MIXED, "test_good", "test_bad", "test_once", "test_gate")
     (cell,) = night.plan.cells
     lines: list[str] = []
@@ -128,7 +128,7 @@ def test_a_suite_runs_and_what_did_not_pass_runs_once_more(night_of: Callable[..
 
 
 def test_nothing_is_repeated_when_all_passed(night_of: Callable[..., Night]) -> None:
-    """No second process is started for nothing."""
+    """If all tests passed no second process is started."""
     night = night_of(GOOD, "test_good")
     (cell,) = night.plan.cells
     assert to_repeat(night, cell) == ()  # nothing ran yet
@@ -140,7 +140,7 @@ def test_nothing_is_repeated_when_all_passed(night_of: Callable[..., Night]) -> 
 
 
 def test_a_test_that_started_and_left_no_outcome_runs_again(night_of: Callable[..., Night]) -> None:
-    """A log that is cut in mid-line loses one line, counts it, and the test that it was about is asked again."""
+    """A log cut in mid-line loses and counts one line, and the test of that line runs again."""
     night = night_of(PAIR, "test_good", "test_bad")
     (cell,) = night.plan.cells
     first_pass(night, cell, silent, serial=False, share=0)
@@ -179,6 +179,6 @@ def test_no_secret_reaches_any_file_of_the_run(night_of: Callable[..., Night], f
 
 
 def forms(secret: str) -> set[str]:
-    """Give the spellings of a secret, made here without the redactor."""
+    """Return the spellings of a secret, made here without the redactor."""
     coded = base64.b64encode(secret.encode()).decode()
     return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], coded, secret[:20], secret[-14:]}

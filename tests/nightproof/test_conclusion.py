@@ -1,4 +1,4 @@
-"""Whole small nights of another team's suite as plain functions: what they end as, and what they leave."""
+"""Whole small nights of another team's suite as plain functions: their ends and their files."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def opened(foreign: Foreign, run_id: str = RUN_ID, **choice: Any) -> Night:
 
 
 def verdicts(report: RunReport) -> dict[str, str]:
-    """Give each test's verdict by its name."""
+    """Return each test's verdict by its name."""
     return {test.id.rpartition("::")[2]: test.verdict.value for test in report.tests}
 
 
 def test_an_honest_night_is_green(foreign: Foreign) -> None:
-    """Report, companions, message and history all say the same."""
+    """An honest night is GREEN in report, companion files, message and history."""
     report = whole_night(opened(foreign))
 
     run_dir = foreign.state / "runs" / RUN_ID
@@ -80,7 +80,7 @@ def test_an_honest_night_is_green(foreign: Foreign) -> None:
 
 
 def test_a_second_night_knows_the_first(foreign: Foreign) -> None:
-    """A failure is new when the night before passed."""
+    """A failure is new if the test passed the night before."""
     whole_night(opened(foreign))
     foreign.write(FAILING)
 
@@ -92,7 +92,7 @@ def test_a_second_night_knows_the_first(foreign: Foreign) -> None:
 
 
 def test_no_secret_is_left_anywhere(foreign: Foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the run directory nor its copy, the history or the message holds the token, and no home is left."""
+    """Run directory, copy, history and message do not hold the token, and no home is left."""
     monkeypatch.setenv("NIGHTPROOF_REFRESH_TOKEN", TOKEN)
     store = tmp_path / "store"
     foreign.write(LEAKY, more=f'artifact_store = "{store}"\n[endpoints]\ncatalog = "{foreign.url}"')
@@ -108,7 +108,7 @@ def test_no_secret_is_left_anywhere(foreign: Foreign, tmp_path: Path, monkeypatc
 
 
 def test_homes_and_room_of_a_night_that_was_killed_are_dropped_by_the_next(foreign: Foreign) -> None:
-    """Sessions that a killed night left do not stay for ever."""
+    """The next night deletes the homes and the reserved space of a killed night."""
     home = foreign.state / "runs" / RUN_ID / "cells" / "shop-default" / "home"
     home.mkdir(parents=True)
     (home / "credentials.json").write_text("a session")
@@ -122,7 +122,7 @@ def test_homes_and_room_of_a_night_that_was_killed_are_dropped_by_the_next(forei
 
 
 def test_a_home_that_cannot_be_deleted_turns_the_night_red(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody should have to find out later that a session was published."""
+    """A home that cannot be deleted turns the night RED."""
     remove = shutil.rmtree
 
     def refuse(path: Path, *, ignore_errors: bool = False) -> None:
@@ -140,7 +140,7 @@ def test_a_home_that_cannot_be_deleted_turns_the_night_red(foreign: Foreign, mon
 
 
 def test_a_module_that_cannot_be_imported_is_red_and_not_run(foreign: Foreign) -> None:
-    """Its declared tests are not absent, and nothing passes for them."""
+    """The declared tests of a module that cannot be imported are `not_run`, and the night is RED."""
     (foreign.suite / "test_it.py").write_text("import module_that_is_gone\n")
 
     report = whole_night(opened(foreign))
@@ -150,7 +150,7 @@ def test_a_module_that_cannot_be_imported_is_red_and_not_run(foreign: Foreign) -
 
 
 def test_an_unreachable_endpoint_blocks_the_night(foreign: Foreign) -> None:
-    """One cause with address and remedy; every test is blocked, none failed."""
+    """An unreachable endpoint is one cause with address and remedy; every test is blocked, none failed."""
     foreign.write(more='checks = [{kind = "http", url = "http://127.0.0.1:9/health"}]')
 
     report = whole_night(opened(foreign))
@@ -167,7 +167,7 @@ def test_an_unreachable_endpoint_blocks_the_night(foreign: Foreign) -> None:
     ids=["events", "output"],
 )
 def test_a_full_disk_is_one_sentence_and_loses_nothing_else(foreign: Foreign, lost: str, named: str) -> None:
-    """The cell whose file cannot be written is `not_run` or worse, never passed; the report names file and remedy."""
+    """A cell file that cannot be written makes the night RED; one violation names the file and the remedy."""
     night = opened(foreign)
     cell = conclusion.cell_dir(night, night.plan.cells[0])
     cell.mkdir(parents=True)
@@ -184,7 +184,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing_else(foreign: Foreign, lo
 
 
 def test_an_interrupted_night_reports_what_it_knows(foreign: Foreign) -> None:
-    """It has no colour, says how it ended, and what did not run is not invented."""
+    """An interrupted night has no colour, exits by its signal, and its cause counts the tests that ran."""
     night = opened(foreign)
     night.interrupt("SIGTERM")
 
@@ -195,7 +195,7 @@ def test_an_interrupted_night_reports_what_it_knows(foreign: Foreign) -> None:
 
 
 def test_slack_is_told_through_the_bot(foreign: Foreign, shop: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message goes to the channel of the profile, and the delivery stands in the report."""
+    """The message goes to the profile's channel, and the report holds the delivery."""
     monkeypatch.setenv("NIGHTPROOF_SLACK_TOKEN", "xoxb-planted-token")
     foreign.write(more=f'slack = {{channel = "#nights", base_url = "{foreign.url}"}}')
 
@@ -207,7 +207,7 @@ def test_slack_is_told_through_the_bot(foreign: Foreign, shop: Server, monkeypat
 
 
 def test_an_outage_of_slack_keeps_message_and_verdict(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message is kept as a file, and GREEN stays GREEN."""
+    """In an outage of Slack the message is kept as a file, and GREEN stays GREEN."""
     monkeypatch.setenv("NIGHTPROOF_SLACK_TOKEN", "xoxb-planted-token")
     foreign.write(more='slack = {channel = "#nights", base_url = "http://127.0.0.1:9/", budget_s = 0.5}')
 
@@ -221,7 +221,7 @@ def test_an_outage_of_slack_keeps_message_and_verdict(foreign: Foreign, monkeypa
 
 
 def test_no_answer_of_slack_changes_a_verdict(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One night, told over and over: colour and exit code stay, and the pages say what was not delivered."""
+    """No answer of Slack changes colour or exit code, and the pages show an undelivered message."""
     monkeypatch.setenv("NIGHTPROOF_SLACK_TOKEN", "xoxb-planted-token")
     with answering() as server:
         foreign.write(more=f'slack = {{channel = "#nights", base_url = "{server.url}", budget_s = 0.3}}')
@@ -244,7 +244,7 @@ def test_no_answer_of_slack_changes_a_verdict(foreign: Foreign, monkeypatch: pyt
 def test_a_store_that_cannot_be_written_is_a_warning(
     foreign: Foreign, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The verdict stands; the log names the store."""
+    """An unwritable store leaves the verdict unchanged, and the log names it."""
     foreign.write(more=f'artifact_store = "{tmp_path / "taken"}"')
     night = opened(foreign)
     (tmp_path / "taken").write_text("a file, not a folder")
@@ -256,7 +256,7 @@ def test_a_store_that_cannot_be_written_is_a_warning(
 
 
 def test_a_damaged_history_costs_no_report(foreign: Foreign, caplog: pytest.LogCaptureFixture) -> None:
-    """The index can be rebuilt, the night cannot be repeated."""
+    """A damaged history does not prevent the report."""
     night = opened(foreign)
     (foreign.state / "history.sqlite").write_bytes(b"this is no database" * 100)
 
@@ -269,7 +269,7 @@ def test_a_damaged_history_costs_no_report(foreign: Foreign, caplog: pytest.LogC
 
 @pytest.mark.parametrize("step", [conclusion.notify, conclusion.finish])
 def test_without_a_report_nobody_is_told(foreign: Foreign, step: Callable[[Night], None]) -> None:
-    """A message without a report would claim what nobody can read."""
+    """Without a report no message is sent."""
     night = opened(foreign)
 
     step(night)
@@ -280,7 +280,7 @@ def test_without_a_report_nobody_is_told(foreign: Foreign, step: Callable[[Night
 
 
 def test_a_quarantined_test_does_not_gate(foreign: Foreign) -> None:
-    """The file lies in the suite's folder."""
+    """A test in the suite folder's quarantine file does not gate."""
     foreign.write(FAILING)
     (foreign.suite / "quarantine.toml").write_text(
         '[[test]]\nid = "shop/test_it::test_front"\nowner = "shop"\nreason = "known"\nexpires = 2099-01-01\n'
@@ -292,7 +292,7 @@ def test_a_quarantined_test_does_not_gate(foreign: Foreign) -> None:
 
 
 def test_a_write_target_is_audited(foreign: Foreign, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where tests may write, the night ends with a listing."""
+    """A night on a writable target ends with an audit by listing."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     names = 'bucket_scratch = "audit-scratch"\nbucket_work = "audit-work"'

@@ -1,4 +1,4 @@
-"""The doctor says what a night needs here and what it could run, and changes nothing."""
+"""The doctor reports the needs of a night and the tests that could run, and changes nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def diagnosis_of(foreign: Foreign, *checks: Check, **secrets: str) -> Diagnosis:
 
 
 def test_it_counts_what_each_cell_could_run(foreign: Foreign) -> None:
-    """Runnable, lacking a need and unsupported by design are told apart per backend."""
+    """Runnable tests, missing needs and tests unsupported by design are counted per backend."""
     found = diagnosis_of(foreign, Check(kind="http", url=foreign.url))
     assert [(o.backend, o.declared, o.runnable, o.needs, o.by_design) for o in found.outlooks] == [
         ("fast", 3, 2, {"chaos": 1}, {}),
@@ -54,7 +54,7 @@ def test_it_counts_what_each_cell_could_run(foreign: Foreign) -> None:
 
 
 def test_its_lines_say_state_secrets_and_outlook(foreign: Foreign) -> None:
-    """A person reads what is not ready with its remedy, which secrets lack, and never a secret's value."""
+    """The lines show failed checks with remedies and unset secrets by name, and never a secret's value."""
     checks = (
         Check(kind="http", url=foreign.url, name="the shop"),
         Check(kind="http", url=GONE, name="the gate"),
@@ -81,12 +81,12 @@ def test_its_lines_say_state_secrets_and_outlook(foreign: Foreign) -> None:
 
 
 def test_a_check_that_is_not_required_leaves_it_well(foreign: Foreign) -> None:
-    """What a night does not need does not stop it."""
+    """A failed check that is not required leaves the diagnosis ready."""
     assert diagnosis_of(foreign, Check(kind="http", url=GONE, required=False)).is_well
 
 
 def test_an_unknown_check_is_wrong_usage_before_anything_starts(foreign: Foreign) -> None:
-    """The sentence suggests the nearest kind, and no state directory is made."""
+    """An unknown check is refused with the nearest kind before a state directory is created."""
     foreign.write(more='checks = [{kind = "htp"}]')
     with pytest.raises(UsageError, match="Did you mean `http`"):
         doctor(str(foreign.profile_path), as_json=False)
@@ -94,7 +94,7 @@ def test_an_unknown_check_is_wrong_usage_before_anything_starts(foreign: Foreign
 
 
 def test_a_password_in_an_address_is_masked(foreign: Foreign) -> None:
-    """What the doctor prints may be pasted into a ticket."""
+    """A password in an address is masked in the doctor's output."""
     secret_urls = [foreign.url.replace("://", "://joe:hunter2planted@"), "http://joe:hunter2planted@127.0.0.1:9/"]
     found = diagnosis_of(foreign, *(Check(kind="http", url=url) for url in secret_urls))
     assert [check.ok for check in found.checks] == [True, False]

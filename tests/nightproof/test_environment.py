@@ -1,4 +1,4 @@
-"""What a cell's environment holds, and what it must not hold."""
+"""The variables that a cell's environment must and must not hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def live(tmp_path: Path, secrets: Secrets | None = None, **fields: Any) -> Target:
-    """Give a live target of a profile's fields."""
+    """Return a live target of a profile's fields."""
     return Target(Profile.model_validate({"target": "live"} | fields), secrets or no_secrets(), tmp_path)
 
 
@@ -36,7 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_a_cell_on_the_testbed_knows_its_systems(embedded: Target) -> None:
-    """Addresses, the limited keys, the users' tokens and the control endpoint are all there."""
+    """A cell on the testbed has addresses, the limited keys, the users' tokens and the control endpoint."""
     env = cell_environment(embedded)
 
     keys = embedded.facts["credentials"]["ci-runner"]
@@ -56,7 +56,7 @@ def test_a_cell_on_the_testbed_knows_its_systems(embedded: Target) -> None:
 
 
 def test_a_cell_never_gets_the_seeders_keys(embedded: Target) -> None:
-    """A test that could write everywhere would prove nothing about permissions."""
+    """A cell never gets the seeder's keys."""
     seeder = embedded.facts["credentials"]["ci-seeder"]
 
     env = cell_environment(embedded)
@@ -66,7 +66,7 @@ def test_a_cell_never_gets_the_seeders_keys(embedded: Target) -> None:
 
 
 def test_the_seeding_child_gets_no_token_and_no_control(embedded: Target) -> None:
-    """Seeding speaks to S3 only, so it is given nothing else."""
+    """The seeder's process gets S3 access only, no token and no control endpoint."""
     env = seeder_environment(embedded)
 
     assert not [name for name in env if "TOKEN" in name or "CONTROL" in name or "JWT" in name]
@@ -74,7 +74,7 @@ def test_the_seeding_child_gets_no_token_and_no_control(embedded: Target) -> Non
 
 
 def test_a_foreign_suite_gets_its_urls_and_no_quilt(tmp_path: Path, bare: pytest.MonkeyPatch) -> None:
-    """Without a catalog there is neither token nor address of one, and no name is left empty."""
+    """Without a catalog a cell has neither its token nor its address, and no empty variable."""
     del bare
     urls = {"shop": "http://shop.test", "pay-ments.v2": "http://pay.test"}
     secrets = no_secrets(refresh_token="a-refresh-token", jwt_secret="a-jwt-secret", slack_token="a-slack-token")
@@ -92,7 +92,7 @@ def test_a_foreign_suite_gets_its_urls_and_no_quilt(tmp_path: Path, bare: pytest
 def test_a_live_cell_sees_the_callers_keys_and_nothing_else_of_the_shell(
     tmp_path: Path, bare: pytest.MonkeyPatch
 ) -> None:
-    """AWS settings are passed on by name; another secret of the shell is not."""
+    """A live cell gets the shell's AWS settings by name and no other secret of the shell."""
     config = tmp_path / "config"
     config.write_text("[default]\n")
     bare.setattr(environment, "AWS_FILES", {"AWS_CONFIG_FILE": config, "AWS_SHARED_CREDENTIALS_FILE": tmp_path / "no"})
@@ -108,7 +108,7 @@ def test_a_live_cell_sees_the_callers_keys_and_nothing_else_of_the_shell(
 
 
 def test_a_setting_of_the_shell_wins_over_the_file_in_its_home(tmp_path: Path, bare: pytest.MonkeyPatch) -> None:
-    """Whoever names a file means that file."""
+    """An AWS file set in the shell wins over the one in the home."""
     (tmp_path / "config").write_text("[default]\n")
     bare.setattr(environment, "AWS_FILES", {"AWS_CONFIG_FILE": tmp_path / "config"})
     bare.setenv("AWS_CONFIG_FILE", "/elsewhere")
@@ -120,7 +120,7 @@ def test_a_setting_of_the_shell_wins_over_the_file_in_its_home(tmp_path: Path, b
 def test_the_signing_secret_is_given_only_where_it_is_needed(
     tmp_path: Path, needs: tuple[str, ...], *, has_secret: bool
 ) -> None:
-    """A profile without `mint_jwt` needs no signing secret, so no test sees one."""
+    """A cell gets the signing secret only if the profile offers `mint_jwt`."""
     secrets = no_secrets(jwt_secret="a-signing-secret", refresh_token="a-refresh-token")
     target = live(tmp_path, secrets, needs=needs, endpoints={"catalog": "http://127.0.0.1:9"})
 

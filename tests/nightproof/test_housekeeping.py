@@ -1,4 +1,4 @@
-"""The ad hoc cleanup: what it would delete, what it deletes, what it refuses and what it needs."""
+"""The ad hoc cleanup: its plan, its deletions, its refusals and its requirements."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ AN_HOUR = timedelta(hours=1)
 
 
 def run_of(age: timedelta, letters: str) -> str:
-    """Name a run that began so long ago."""
+    """Return the id of a run that began so long ago."""
     return f"{datetime.now(UTC) - age:%Y%m%dT%H%M%SZ}-{letters}"
 
 
 @pytest.fixture
 def profile(embedded: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
-    """Give a live profile on the testbed's AWS, and the seeder's keys in the environment."""
+    """Return a live profile on the testbed's AWS, and the seeder's keys in the environment."""
     keys = embedded.aws_keys("ci-seeder")
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
@@ -56,7 +56,7 @@ def listed(embedded: Target, bucket: str, key: str) -> int:
 
 
 def test_a_dry_run_names_everything_and_changes_nothing(profile: Profile, embedded: Target) -> None:
-    """The plan lists what would go and what is refused with its reason."""
+    """A dry run lists every deletion and every refusal with its reason, and changes nothing."""
     run = run_of(timedelta(days=2), "dryrun")
     bucket, key = leave_behind(profile, embedded, run)
     result = clean_earlier(profile, no_secrets(), min_age=AN_HOUR)
@@ -67,7 +67,7 @@ def test_a_dry_run_names_everything_and_changes_nothing(profile: Profile, embedd
 
 
 def test_applied_it_deletes_what_is_old_enough(profile: Profile, embedded: Target) -> None:
-    """A young run's resources stay; what was refused is counted as still there."""
+    """An applied cleanup deletes only runs that are old enough, and counts refused resources as still there."""
     old, young = run_of(timedelta(days=2), "oldone"), run_of(timedelta(minutes=1), "young2")
     gone, stays = (leave_behind(profile, embedded, run) for run in (old, young))
     result = clean_earlier(profile, no_secrets(), min_age=AN_HOUR, dry_run=False)
@@ -78,7 +78,7 @@ def test_applied_it_deletes_what_is_old_enough(profile: Profile, embedded: Targe
 
 
 def test_one_run_may_be_chosen(profile: Profile, embedded: Target) -> None:
-    """Only the named run is cleaned up, and an unknown one is wrong usage."""
+    """Only the chosen run is cleaned up, and an unknown one is a UsageError."""
     runs = [run_of(timedelta(days=2), letters) for letters in ("chosen", "others")]
     places = [leave_behind(profile, embedded, run) for run in runs]
     result = clean_earlier(profile, no_secrets(), run_id=runs[0], min_age=AN_HOUR, dry_run=False)
@@ -89,7 +89,7 @@ def test_one_run_may_be_chosen(profile: Profile, embedded: Target) -> None:
 
 
 def test_a_profile_that_may_not_write_has_nothing_to_clean_up(profile: Profile) -> None:
-    """The sentence names the profile, and the environment is free again."""
+    """A profile that may not write is refused by name, and the environment is free again."""
     reader = profile.model_copy(update={"needs": ()})
     with pytest.raises(UsageError, match="The profile `p` may not write"):
         clean_earlier(reader, no_secrets(), min_age=AN_HOUR)
@@ -98,6 +98,6 @@ def test_a_profile_that_may_not_write_has_nothing_to_clean_up(profile: Profile) 
 
 
 def test_a_night_under_way_excludes_a_cleanup(profile: Profile) -> None:
-    """Nobody deletes below a running night; the sentence names its run."""
+    """A running night excludes a cleanup, and the sentence names its run."""
     with environment_lock(profile.state_dir, "tonight"), pytest.raises(UsageError, match="locked by run `tonight`"):
         clean_earlier(profile, Secrets(), min_age=AN_HOUR)

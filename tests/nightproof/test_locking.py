@@ -36,7 +36,7 @@ with environment_lock(pathlib.Path(sys.argv[1]), "20261120T020000Z-aaaaaa"):
 
 @pytest.fixture
 def bucket(s3: S3Client) -> Iterator[str]:
-    """Give an empty bucket."""
+    """Yield an empty bucket."""
     s3.create_bucket(Bucket="lease-bucket")
     yield "lease-bucket"
     s3.delete_object(Bucket="lease-bucket", Key=LEASE_KEY)
@@ -45,7 +45,7 @@ def bucket(s3: S3Client) -> Iterator[str]:
 
 @pytest.fixture
 def rival(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Give another process that holds the lock of `tmp_path`."""
+    """Yield another process that holds the lock of `tmp_path`."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDING, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -57,13 +57,13 @@ def rival(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_run_is_refused_with_the_holder_named(tmp_path: Path, rival: subprocess.Popen[str]) -> None:
-    """The refusal comes at once and names run id and process."""
+    """A second run is refused at once, with the holder's run id and process."""
     with pytest.raises(UsageError, match=rf"run `20261120T020000Z-aaaaaa` \(process {rival.pid}\)"):
         require_free(tmp_path)
 
 
 def test_the_kernel_frees_the_lock_of_a_killed_holder(tmp_path: Path, rival: subprocess.Popen[str]) -> None:
-    """A night that was killed with SIGKILL does not block the next one."""
+    """A holder killed by SIGKILL does not block the next run."""
     rival.send_signal(signal.SIGKILL)
     rival.wait()
 
@@ -71,7 +71,7 @@ def test_the_kernel_frees_the_lock_of_a_killed_holder(tmp_path: Path, rival: sub
 
 
 def test_the_holder_is_known_while_it_holds_and_forgotten_after(tmp_path: Path) -> None:
-    """The note names this process inside the lock and is gone outside."""
+    """The note names this process while the lock is held and is gone afterwards."""
     with environment_lock(tmp_path / "state", "the-run"):
         held = holder(tmp_path / "state")
 
@@ -81,7 +81,7 @@ def test_the_holder_is_known_while_it_holds_and_forgotten_after(tmp_path: Path) 
 
 
 def test_a_taken_lock_without_a_note_is_refused_too(tmp_path: Path) -> None:
-    """A holder that has not written its note yet still holds."""
+    """A taken lock without a note is refused too."""
     with environment_lock(tmp_path, "first"):
         (tmp_path / "environment.holder.json").write_text("{", encoding="utf-8")
         with pytest.raises(UsageError, match="locked by another run"):
@@ -97,7 +97,7 @@ def test_a_lease_excludes_another_machine(s3: S3Client, bucket: str) -> None:
 
 
 def test_an_expired_lease_is_taken_over_and_kept_from_its_former_holder(s3: S3Client, bucket: str) -> None:
-    """A dead holder blocks only until its expiry, and does not delete its successor's lease."""
+    """An expired lease is taken over, and its former holder does not delete the new one."""
     with lease(s3, bucket, "slow", life=timedelta(seconds=-1)):
         successor = lease(s3, bucket, "next")
         successor.__enter__()
@@ -108,6 +108,6 @@ def test_an_expired_lease_is_taken_over_and_kept_from_its_former_holder(s3: S3Cl
 
 
 def test_a_missing_bucket_is_not_taken_for_a_held_lease(s3: S3Client) -> None:
-    """Another refusal of S3 is passed on as it is."""
+    """Any other refusal of S3, such as a missing bucket, is raised unchanged."""
     with pytest.raises(s3.exceptions.NoSuchBucket), lease(s3, "no-such-bucket", "run"):
         pass

@@ -1,4 +1,4 @@
-"""A night while it happens: opening it, what ends with it, and what stays behind when it is taken back."""
+"""A night while it runs: its opening, its end, and its remains when it is voided."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LATER = "20261121T020000Z-bcdefg"
 
 @pytest.fixture
 def news() -> Iterator[list[News]]:
-    """Listen to what is announced."""
+    """Collect the announced news."""
     heard: list[News] = []
     LISTENERS.append(heard.append)
     yield heard
@@ -48,12 +48,12 @@ def news() -> Iterator[list[News]]:
 
 @pytest.fixture
 def night(foreign: Foreign) -> Night:
-    """Give a planned night that was not opened."""
+    """Return a planned night that was not opened."""
     return Night(make_plan(foreign.profile(), Choice(), RUN_ID), no_secrets())
 
 
 def test_an_open_night_holds_its_environment_and_is_the_latest(foreign: Foreign) -> None:
-    """A second night ends at once and names the first; closing frees the environment."""
+    """An open night refuses a second one by name, and closing it frees the environment."""
     night = open_night(str(foreign.profile_path), Choice(), RUN_ID)
 
     with pytest.raises(UsageError, match=f"locked by run `{RUN_ID}`"):
@@ -70,7 +70,7 @@ def test_an_open_night_holds_its_environment_and_is_the_latest(foreign: Foreign)
 
 
 def test_the_reports_room_is_held_until_the_night_is_settled(foreign: Foreign) -> None:
-    """What the tests write cannot take it; afterwards nothing of it is left in the run directory."""
+    """The report's space is reserved until the night is settled, and the reservation is deleted then."""
     night = open_night(str(foreign.profile_path), Choice(), RUN_ID)
     held = night.run_dir / ".reserved"
     assert held.stat().st_blocks * 512 >= RESERVE_BYTES
@@ -80,7 +80,7 @@ def test_the_reports_room_is_held_until_the_night_is_settled(foreign: Foreign) -
 
 
 def test_a_disk_without_room_for_the_report_is_wrong_usage(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names place, size and remedy; neither lock nor run directory stays."""
+    """A disk without space for the report is a UsageError with place, size and remedy, and nothing is left."""
 
     def full(*_given: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -96,7 +96,7 @@ def test_a_disk_without_room_for_the_report_is_wrong_usage(foreign: Foreign, mon
 
 @pytest.mark.parametrize("wrong", ["uncatalogued", "check", "profile"])
 def test_wrong_usage_leaves_neither_run_nor_lock(foreign: Foreign, wrong: str) -> None:
-    """Exit 3 means that nothing was started and nothing was written."""
+    """Wrong usage starts nothing and writes nothing."""
     given = str(foreign.profile_path)
     if wrong == "uncatalogued":
         foreign.write(more="strict_catalogue = true")
@@ -115,7 +115,7 @@ def test_wrong_usage_leaves_neither_run_nor_lock(foreign: Foreign, wrong: str) -
 
 
 def test_a_suite_that_cannot_be_imported_is_a_finding_of_the_night(foreign: Foreign, news: list[News]) -> None:
-    """The product may be what broke the import: the night goes on, says so at once, and its tests are `not_run`."""
+    """A suite that cannot be imported is announced; the night goes on, and its tests are `not_run`."""
     (foreign.suite / "test_it.py").write_text("import module_that_is_gone\n")
 
     close_night(open_night(str(foreign.profile_path), Choice(), RUN_ID))
@@ -126,7 +126,7 @@ def test_a_suite_that_cannot_be_imported_is_a_finding_of_the_night(foreign: Fore
 
 
 def test_a_voided_night_is_taken_back(foreign: Foreign) -> None:
-    """Wrong usage that is found after the start leaves no run directory either."""
+    """Wrong usage found after the start leaves no run directory."""
     night = open_night(str(foreign.profile_path), Choice(), RUN_ID)
     night.void()
 
@@ -136,7 +136,7 @@ def test_a_voided_night_is_taken_back(foreign: Foreign) -> None:
 
 
 def test_starting_registers_every_secret_with_the_redactor(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the first stage on nothing that was given can be written."""
+    """The start registers every secret of the target with the redactor."""
     monkeypatch.setenv("NIGHTPROOF_SLACK_TOKEN", "xoxb-planted-token")
     monkeypatch.setenv("NIGHTPROOF_JWT_SECRET", "planted-jwt-secret")
     night = open_night(str(foreign.profile_path), Choice(), RUN_ID)
@@ -151,7 +151,7 @@ def test_starting_registers_every_secret_with_the_redactor(foreign: Foreign, mon
 def test_a_live_night_that_may_write_holds_a_lease(
     foreign: Foreign, s3_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another machine sees the lease in the scratch bucket, and it is gone with the night."""
+    """A live night with write access holds a lease in the scratch bucket until it ends."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     more = f'needs = ["write"]\n[endpoints]\naws = "{s3_url}"\n[names]\nbucket_scratch = "lease-of-a-night"'
@@ -169,7 +169,7 @@ def test_a_live_night_that_may_write_holds_a_lease(
 
 
 def test_a_stage_is_timed_even_when_it_fails(night: Night, news: list[News]) -> None:
-    """Repeated stages add up, and each is announced."""
+    """A failed stage is timed too; repeated stages add up, and each is announced."""
     with pytest.raises(ValueError, match="broken"), night.stage("seed"):
         raise ValueError("broken")
     first = night.stages["seed"]
@@ -181,13 +181,13 @@ def test_a_stage_is_timed_even_when_it_fails(night: Night, news: list[News]) -> 
 
 
 def test_the_systems_are_asked_for_only_after_the_start(night: Night) -> None:
-    """The sentence names the stage that is missing."""
+    """Using the systems before the start is an error that names the missing stage."""
     with pytest.raises(UsageError, match="run the stage `start` first"):
         _ = night.systems
 
 
 def test_an_interruption_is_noted_and_ends_the_groups(night: Night, news: list[News]) -> None:
-    """No new process group can start afterwards."""
+    """After an interruption no new process group can start."""
     night.interrupt("SIGTERM")
 
     assert night.interrupted == "SIGTERM"
@@ -196,21 +196,21 @@ def test_an_interruption_is_noted_and_ends_the_groups(night: Night, news: list[N
 
 
 def test_faults_of_the_harness_become_violations(night: Night) -> None:
-    """Results of healthy cells are no faults."""
+    """Errors of the harness become violations; results of healthy cells do not."""
     night.note_faults([None, 3, SuiteError("the log is lost")])
 
     assert night.violations == ["The harness failed: the log is lost"]
 
 
 def test_versions_name_the_interpreter_and_what_is_installed(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that is not there is left out, not invented."""
+    """The versions hold the interpreter and installed packages, and omit a missing package."""
     monkeypatch.setattr(nights, "REPORTED_VERSIONS", ("pytest", "no-such-package"))
 
     assert night.versions().keys() == {"python", "pytest"}
 
 
 def test_only_writable_targets_are_cleaned(embedded: Target, tmp_path: Path, night: Night) -> None:
-    """Scratch and work may be deleted from; the data bucket is only read, and a read-only target not touched."""
+    """Only scratch and work are writable for a cleanup, and a read-only target has none."""
     context = clean_context(embedded)
     assert context is not None
     assert context.writable == {"quilt-mcp-test-work", "quilt-mcp-test-scratch"}
@@ -225,7 +225,7 @@ def test_only_writable_targets_are_cleaned(embedded: Target, tmp_path: Path, nig
 
 @pytest.mark.parametrize(("chosen", "asked"), [(True, False), (False, True)], ids=["by-choice", "by-call"])
 def test_resources_are_kept_on_request(embedded: Target, foreign: Foreign, *, chosen: bool, asked: bool) -> None:
-    """Either the run's choice or the caller may ask for it."""
+    """Resources are kept if the run's choice or the caller asks for it."""
     night = Night(make_plan(foreign.profile(), Choice(keep_resources=chosen), RUN_ID), no_secrets())
     night.target = embedded
 

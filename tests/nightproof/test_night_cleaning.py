@@ -1,4 +1,4 @@
-"""What a cleanup gets of a target: storage to write to, and an admin where one may be had."""
+"""The context of a cleanup: writable storage, and an admin if the target offers one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_cleanup_of_the_embedded_target_has_an_admin(embedded: Target) -> None:
-    """It sees every user of the catalog."""
+    """A cleanup of the embedded target has an admin, who sees every user of the catalog."""
     context = clean_context(embedded)
     assert context is not None
     assert context.catalog is not None
@@ -30,7 +30,7 @@ def test_a_cleanup_of_the_embedded_target_has_an_admin(embedded: Target) -> None
 def test_where_no_admin_is_offered_a_cleanup_has_none(
     embedded: Target, needs: list[str], names: dict[str, Any]
 ) -> None:
-    """The target does not declare admin, or there is no admin's token."""
+    """Without the need `admin` or an admin's token a cleanup has no admin."""
     endpoints = {"catalog": embedded.catalog_url, "aws": embedded.aws_url}
     profile = Profile.model_validate({"target": "live", "needs": needs, "endpoints": endpoints, "names": names})
     context = clean_context(replace(embedded, profile=profile))

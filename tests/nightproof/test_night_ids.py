@@ -1,4 +1,4 @@
-"""Tests whose ids hold a secret, or what looks like one: matched as they are, masked where people read."""
+"""Tests whose ids hold a secret or a look-alike: matched by the id itself, masked for people."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECRETS = ("shop-admin", "xoxb-1234567890-abcdef", "abcdef123", "bcdefa123")
 def test_an_id_that_holds_a_secret_has_its_verdict_and_is_masked(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every such test runs, two that mask alike stay two, and no file for people holds what their ids hold."""
+    """Every such test runs, ids that mask alike stay distinct, and no file for people holds the secret part."""
     monkeypatch.setenv("SHOP_USER", "shop-admin")
     foreign.write(SOURCE)
     foreign.profile_path.write_text(foreign.profile_path.read_text() + 'secrets = ["SHOP_USER"]\n')

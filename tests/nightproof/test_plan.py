@@ -31,7 +31,7 @@ RUN = "20261120T020000Z-abcdef"
 
 
 def test_a_run_id_is_the_second_and_six_letters() -> None:
-    """Clock and randomness are the caller's; two ids of one second differ."""
+    """A run id is the second of the given clock and random letters; two ids of one second differ."""
     made = new_run_id(lambda: datetime(2026, 11, 20, 2, 3, 4, tzinfo=UTC), lambda count: bytes(range(count)))
 
     assert made == "20261120T020304Z-aaaqea"
@@ -40,7 +40,7 @@ def test_a_run_id_is_the_second_and_six_letters() -> None:
 
 
 def test_a_plan_has_one_cell_per_backend(foreign: Foreign) -> None:
-    """Each backend that the suite declares is a cell over the same tests."""
+    """A plan has one cell per declared backend, over the same tests."""
     foreign.write(backends=("fast", "slow"))
 
     plan = make_plan(foreign.profile(), Choice(), RUN)
@@ -52,14 +52,14 @@ def test_a_plan_has_one_cell_per_backend(foreign: Foreign) -> None:
 
 
 def test_a_suite_without_backends_has_the_default_one(foreign: Foreign) -> None:
-    """A foreign suite need not know what a backend is."""
+    """A suite without backends has one cell on `default`."""
     plan = make_plan(foreign.profile(), Choice(), RUN)
 
     assert [cell.key for cell in plan.cells] == ["shop-default"]
 
 
 def test_workers_share_the_files_of_a_part(foreign: Foreign) -> None:
-    """Every test is in one share, a file's tests in one together; serial tests are one share, and none is empty."""
+    """Every test is in one share, the tests of a file in the same; serial tests are one share, and none is empty."""
     tests = {name: CatalogueTest(name) for name in ("s/a::1", "s/a::2", "s/a::3", "s/b::1", "s/b::2", "s/c::1")}
     tests["s/d::1"] = CatalogueTest("s/d::1", serial=True)
     cell = CellSpec(foreign.suite, "s", "default", 30, (), tests, workers=2)
@@ -72,7 +72,7 @@ def test_workers_share_the_files_of_a_part(foreign: Foreign) -> None:
 
 
 def test_a_choice_narrows_the_plan_and_names_the_rerun(foreign: Foreign) -> None:
-    """What was chosen stands in the command that repeats the night, quoted for a shell."""
+    """The choice is part of the rerun command, quoted for a shell."""
     foreign.write(backends=("fast", "slow"))
     choice = Choice(backends=("slow",), suites=("shop",), keep_resources=True)
 
@@ -100,7 +100,7 @@ def test_a_profile_may_select_tests_by_name(foreign: Foreign) -> None:
     ids=["suite", "backend", "nothing-near"],
 )
 def test_an_unknown_choice_is_one_sentence(foreign: Foreign, choice: Choice, words: list[str]) -> None:
-    """The thing, the value and the valid ones are named, and the nearest when there is one."""
+    """An unknown choice is one sentence with the value, the valid ones, and the nearest if there is one."""
     foreign.write(backends=("fast", "slow"))
 
     with pytest.raises(UsageError) as caught:
@@ -110,7 +110,7 @@ def test_an_unknown_choice_is_one_sentence(foreign: Foreign, choice: Choice, wor
 
 
 def test_an_unknown_backend_of_the_profile_is_refused(foreign: Foreign) -> None:
-    """A backend that the suite does not have is not left out in silence."""
+    """A backend in the profile that the suite lacks is refused."""
     foreign.write(backends=("fast",))
     profile = foreign.profile(suite=(Suite(path=foreign.suite, backends=("fats",)),))
 
@@ -120,7 +120,7 @@ def test_an_unknown_backend_of_the_profile_is_refused(foreign: Foreign) -> None:
 
 @pytest.mark.parametrize("has_suite", [True, False], ids=["nothing-selected", "no-suite"])
 def test_a_plan_without_a_test_is_refused(foreign: Foreign, *, has_suite: bool) -> None:
-    """A night over no test would be green and mean nothing."""
+    """A plan without a test is refused, as its night would be green and mean nothing."""
     suites = (Suite(path=foreign.suite, select="no_such_name"),) if has_suite else ()
 
     with pytest.raises(UsageError, match="The profile `shop` selects no test: name a suite, or widen `select`"):
@@ -128,7 +128,7 @@ def test_a_plan_without_a_test_is_refused(foreign: Foreign, *, has_suite: bool) 
 
 
 def test_a_missing_suite_folder_is_named(foreign: Foreign) -> None:
-    """The remedy names the key of the profile."""
+    """A missing suite folder is named with the key of the profile."""
     profile = foreign.profile(suite=(Suite(path=foreign.folder / "gone"),))
 
     with pytest.raises(UsageError, match=r"no suite folder `.*gone`: correct \[\[suite\]\] path"):
@@ -146,7 +146,7 @@ def test_a_missing_suite_folder_is_named(foreign: Foreign) -> None:
     ids=["torn", "schema", "empty", "incomplete"],
 )
 def test_a_damaged_lock_is_one_sentence(foreign: Foreign, text: str, why: str) -> None:
-    """File, damage and remedy are named before anything starts."""
+    """A damaged lock is one sentence with file, damage and remedy."""
     (foreign.suite / "catalogue.lock.json").write_text(text)
 
     with pytest.raises(UsageError) as caught:
@@ -158,7 +158,7 @@ def test_a_damaged_lock_is_one_sentence(foreign: Foreign, text: str, why: str) -
 
 
 def test_equal_nights_have_equal_keys(foreign: Foreign) -> None:
-    """The key changes with a file of the suite and with a build, and with nothing else."""
+    """The run key changes with a file of the suite and with a build, and with nothing else."""
     first = make_plan(foreign.profile(), Choice(), RUN)
     same = make_plan(foreign.profile(), Choice(), "20261121T020000Z-abcdef")
     builds = {"catalog": "1.0"}
@@ -171,7 +171,7 @@ def test_equal_nights_have_equal_keys(foreign: Foreign) -> None:
 
 
 def test_compiled_files_do_not_change_a_hash(foreign: Foreign) -> None:
-    """A second collection of the same suite leaves its hash as it is."""
+    """Compiled files do not change a suite's hash."""
     before = hash_files(sorted(foreign.suite.rglob("*")))
     (foreign.suite / "__pycache__").mkdir()
     (foreign.suite / "__pycache__" / "test_it.pyc").write_bytes(b"compiled")
@@ -180,7 +180,7 @@ def test_compiled_files_do_not_change_a_hash(foreign: Foreign) -> None:
 
 
 def test_a_catalogued_suite_passes(foreign: Foreign) -> None:
-    """A declared test that is not there is a finding of the night, not wrong usage."""
+    """A suite with a declared test that no longer exists is not refused."""
     foreign.lock("test_front", "test_gone")
 
     plan = make_plan(foreign.profile(), Choice(), RUN)
@@ -189,7 +189,7 @@ def test_a_catalogued_suite_passes(foreign: Foreign) -> None:
 
 
 def test_uncatalogued_tests_block_their_suite_by_name(foreign: Foreign) -> None:
-    """Three names fit the sentence, the others are counted; nothing of the suite is run, and all is declared."""
+    """Unregistered tests block their suite: three are named, the others counted, and all are declared."""
     foreign.write("\n".join(f"def test_{number}(): assert {number} < 9" for number in range(5)), "test_0")
 
     (cell,) = catalogued(make_plan(foreign.profile(), Choice(), RUN), Redactor(), "my profile.toml").cells
@@ -201,7 +201,7 @@ def test_uncatalogued_tests_block_their_suite_by_name(foreign: Foreign) -> None:
 
 
 def test_a_strict_profile_refuses_uncatalogued_tests(foreign: Foreign) -> None:
-    """The night ends before any test, with the same sentence."""
+    """A strict profile refuses unregistered tests with the same sentence before any test."""
     foreign.write("def test_0(): pass\ndef test_1(): pass", "test_0")
 
     with pytest.raises(UsageError, match="lacks `shop/test_it::test_1`: run `nightproof catalogue --profile"):
@@ -211,7 +211,7 @@ def test_a_strict_profile_refuses_uncatalogued_tests(foreign: Foreign) -> None:
 def test_a_suite_that_cannot_be_imported_is_announced_without_its_secrets(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The night goes on to `not_run`; what the terminal shows of the error is masked."""
+    """The announced error of a suite that cannot be imported is masked."""
     foreign.write('raise RuntimeError("planted-of-tonight and xoxb-1234567890-abcdef")')
     news: list[str] = []
     monkeypatch.setattr(progress, "LISTENERS", [lambda told: news.append(told.text)])
@@ -234,7 +234,7 @@ def test_state_and_environments_are_no_part_of_a_suite(foreign: Foreign) -> None
 
 @pytest.mark.parametrize("content", [None, "{", '{"schema": 1, "suites": {}}', '{"schema": 1, "suites": {"shop": {}}}'])
 def test_the_remedy_for_a_lock_can_be_pasted(foreign: Foreign, content: str | None) -> None:
-    """The command names the profile, without which it would collect the suite in another world."""
+    """The command that updates a lock names the profile, so that the suite is collected in its own world."""
     lock = foreign.suite / LOCK_NAME
     lock.unlink()
     if content:

@@ -1,4 +1,4 @@
-"""What a night leaves is its owner's alone; what is there to be served is everybody's."""
+"""File modes: what a night leaves is its owner's alone, copies in the artifact store are readable for everybody."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_back(tmp_path, ledger):
 
 @pytest.fixture(scope="module", autouse=True)
 def usual_umask() -> Iterator[None]:
-    """Let files be readable by everybody unless somebody asks for more."""
+    """Set the usual umask, under which new files are readable for everybody."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -63,7 +63,7 @@ def finished(usual_umask: None, tmp_path_factory: pytest.TempPathFactory) -> For
 
 
 def test_a_finished_night_is_its_owners_alone(finished: Foreign) -> None:
-    """Folders, event logs, evidence, ledgers, reports, locks and the history, and what an earlier version made."""
+    """All files of a night are their owner's alone, those of an earlier version included."""
     made = {path.name for path in finished.state.rglob("*")}
     parts = {"events.jsonl", "output.log", "exchanges.json", "rerun.txt", "ledger.jsonl", "report.html", "slack.json"}
     assert parts | {"history.sqlite", "environment.lock", "placement.json", "runs"} <= made
@@ -71,13 +71,13 @@ def test_a_finished_night_is_its_owners_alone(finished: Foreign) -> None:
 
 
 def test_a_suites_own_files_are_as_in_plain_pytest(finished: Foreign) -> None:
-    """No umask of ours reaches a suite: a file that a test makes has the mode that it has elsewhere."""
+    """A file that a test creates has the same mode as in plain pytest."""
     exchanges = finished.state.glob(f"runs/{RUN_ID}/evidence/*/exchanges.json")
     assert ["?mode=644" in path.read_text() for path in exchanges] == [True]
 
 
 def test_a_served_copy_is_everybodys(finished: Foreign, tmp_path: Path) -> None:
-    """A web server reads what the artifact store holds, whatever the mode of the run directory is."""
+    """A copy in the artifact store is readable for everybody, whatever the mode of the run directory."""
     copy_run(finished.state / "runs" / RUN_ID, str(tmp_path / "store"))
     copy = tmp_path / "store" / RUN_ID
     assert {mode_of(path) for path in copy.rglob("*") if path.is_file()} == {0o644}
@@ -85,7 +85,7 @@ def test_a_served_copy_is_everybodys(finished: Foreign, tmp_path: Path) -> None:
 
 
 def test_a_folder_of_others_keeps_its_mode(tmp_path: Path) -> None:
-    """Where a state directory holds other things, only what has a name of ours is closed."""
+    """In a state directory with other entries only our own entries are restricted."""
     for name in ("runs", "theirs"):
         (tmp_path / name).mkdir()
     tmp_path.chmod(0o755)
@@ -94,14 +94,14 @@ def test_a_folder_of_others_keeps_its_mode(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_all_share_stays_theirs(tmp_path: Path) -> None:
-    """A sticky folder such as /tmp is for everybody, also while nobody else has anything in it."""
+    """A sticky folder such as /tmp keeps its mode, even when it is empty."""
     tmp_path.chmod(0o1777)
     make_state_dir(tmp_path)
     assert mode_of(tmp_path) == 0o1777
 
 
 def test_a_file_keeps_its_content(tmp_path: Path) -> None:
-    """A log of an earlier start is closed to others and goes on."""
+    """Restricting a log keeps its content."""
     (tmp_path / "log").write_text("earlier\n")
     with private_file(tmp_path / "log").open("a") as log:
         log.write("later\n")

@@ -64,7 +64,7 @@ def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:
 
 
 def test_suite_path_is_taken_from_the_profile_folder(tmp_path: Path) -> None:
-    """Another team's profile lies beside its suite; suites of ours stand where nightproof does."""
+    """A suite's path is resolved from the profile's folder, else from nightproof's own suites."""
     (tmp_path / "mine").mkdir()
     path = tmp_path / "mine.toml"
     path.write_text('target = "live"\n[[suite]]\npath = "mine"\n[[suite]]\npath = "suites/quilt_ops"\n')
@@ -72,7 +72,7 @@ def test_suite_path_is_taken_from_the_profile_folder(tmp_path: Path) -> None:
 
 
 def test_environment_wins_over_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Secrets come from the environment first, then from the file beside the profile, and hide in repr."""
+    """The environment's secrets win over the file beside the profile, and `repr` hides them."""
     (tmp_path / ".env").write_text("NIGHTPROOF_JWT_SECRET=file-jwt\nNIGHTPROOF_SLACK_TOKEN=file-slack\nOTHER=1\n")
     monkeypatch.setenv("NIGHTPROOF_JWT_SECRET", "env-jwt")
     secrets = load_secrets(tmp_path / "p.toml")
@@ -95,7 +95,7 @@ def with_secret(folder: Path) -> Path:
 
 
 def test_a_suites_secret_is_given_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes from the shell or from the file beside the profile, and the redactor learns its value."""
+    """A suite's secret comes from the shell or the file beside the profile, and is registered for masking."""
     path = with_secret(tmp_path)
     monkeypatch.delenv("SHOP_TOKEN", raising=False)
     (tmp_path / ".env").write_text("SHOP_TOKEN=from-file\n")
@@ -108,7 +108,7 @@ def test_a_suites_secret_is_given_by_name(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_suites_secret_that_is_not_set_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names suite, variable and both places."""
+    """A secret that is not set is a UsageError with suite, variable and both places."""
     path = with_secret(tmp_path)
     monkeypatch.delenv("SHOP_TOKEN", raising=False)
     with pytest.raises(UsageError, match=r"The suite `.*shop` needs the secret `SHOP_TOKEN`.*export it.*\.env`\."):
@@ -116,7 +116,7 @@ def test_a_suites_secret_that_is_not_set_is_wrong_usage(tmp_path: Path, monkeypa
 
 
 def test_collecting_gives_urls_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules that read their environment at import can be collected, and only the suite that asked sees the name."""
+    """Collecting gets URLs and placeholders for secrets, the latter only for the suite that lists them."""
     path = with_secret(tmp_path)
     monkeypatch.setenv("SHOP_TOKEN", "from-shell")
     profile = load(str(path))
@@ -132,5 +132,5 @@ def test_collecting_gives_urls_and_no_secret(tmp_path: Path, monkeypatch: pytest
     ids=["shop", "catalog", "aws", "embedded"],
 )  # fmt: skip
 def test_only_targets_with_buckets_are_leased_and_cleaned(fields: dict[str, object], has: bool) -> None:  # noqa: FBT001
-    """A shop's URL has no bucket, whatever its suites may write."""
+    """A profile with only a foreign URL has no buckets, whatever its suites may write."""
     assert Profile.model_validate(fields).has_buckets is has

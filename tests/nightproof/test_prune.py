@@ -1,4 +1,4 @@
-"""Pruning keeps what the history and the cleanup need, and leaves a night alone that is under way."""
+"""Pruning keeps the files that history and cleanup need, and never touches a running night."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _inside(path: Path) -> list[Path]:
 
 
 def test_an_old_run_keeps_its_report_and_nothing_else(runs: Path) -> None:
-    """The plan counts what the deletion then takes; young runs and what is no run stay whole."""
+    """An old run keeps its report only; young runs and foreign entries stay whole, and the plan's counts are right."""
     before = files(runs / NEW)
     plan = plan_prune(runs, MONTH, NOW)
     assert (plan.runs, len(plan.files), plan.size_bytes) == (2, 6, 30)
@@ -60,14 +60,14 @@ def test_an_old_run_keeps_its_report_and_nothing_else(runs: Path) -> None:
 
 
 def test_a_run_without_a_report_goes_as_a_whole(runs: Path) -> None:
-    """A night that was killed before its report leaves nothing that the history could read."""
+    """An old run without a report is deleted completely."""
     (runs / OLD / "report.json").unlink()
     prune(plan_prune(runs, MONTH, NOW))
     assert not (runs / OLD).exists()
 
 
 def test_open_ledgers_stay_for_the_next_sweep(runs: Path) -> None:
-    """All journals of a run stay while one of its resources may still exist, whoever wrote them."""
+    """All journals of a run stay while one of its resources may still exist."""
     cell = runs / OLD / "cells" / "shop-default" / "ledger.jsonl"
     Ledger(cell, OLD).intent("object", {"bucket": "b", "key": "np-10aaaaaa/x"})
     Ledger(runs / OLD / "ledger.jsonl", OLD).intent("object", {"bucket": "b", "key": "np-10aaaaaa/y"})
@@ -80,7 +80,7 @@ def test_open_ledgers_stay_for_the_next_sweep(runs: Path) -> None:
 
 
 def test_a_night_under_way_is_not_touched(runs: Path) -> None:
-    """The holder of the environment stays whole however old its name looks, as after a clock that jumped."""
+    """The run that holds the environment stays whole, however old its name looks."""
     before = files(runs / OLDER)
     with environment_lock(runs.parent, OLDER):
         prune(plan_prune(runs, MONTH, NOW))
@@ -89,14 +89,14 @@ def test_a_night_under_way_is_not_touched(runs: Path) -> None:
 
 
 def test_the_newest_run_stays_whole_however_old_it_is(runs: Path) -> None:
-    """After a long pause the last report is still there with its evidence."""
+    """The newest run stays whole, however old it is."""
     before = files(runs / NEW)
     prune(plan_prune(runs, MONTH, NOW + timedelta(days=400)))
     assert files(runs / NEW) == before
 
 
 def test_links_are_deleted_and_never_followed(runs: Path, tmp_path: Path) -> None:
-    """A link that a suite left, a broken one included, takes nothing outside the run along."""
+    """Links, broken ones included, are deleted and never followed."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious.txt").write_text("precious")

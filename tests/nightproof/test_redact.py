@@ -20,7 +20,7 @@ SECRET = "s3cr3t/with+odd=chars&"
     ids=["plain", "url", "json", "base64"],
 )
 def test_a_registered_secret_is_masked_in_every_form(form: str) -> None:
-    """A value does not slip through because a URL, JSON or a header spelled it differently."""
+    """A registered secret is masked in the spellings of URLs, JSON and headers."""
     shown = Redactor([SECRET]).text(f"before {form} after")
 
     assert form.strip('"') not in shown
@@ -56,7 +56,7 @@ def test_a_registered_secret_is_masked_in_every_form(form: str) -> None:
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_masked(line: str, kept: str) -> None:
-    """Tokens that systems hand out during the night are masked although nobody registered them."""
+    """Credentials that nobody registered are masked by their shape."""
     assert Redactor().text(line) == kept
 
 
@@ -78,7 +78,7 @@ def test_data_is_masked_inside_containers() -> None:
 
 
 def test_a_secret_of_several_lines_is_masked_in_each_of_them() -> None:
-    """A private key is written line by line, and every line of it stays out."""
+    """Every line of a multi-line secret is masked on its own."""
     key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----"
 
     shown = [Redactor([key]).text(line) for line in key.splitlines()]
@@ -100,7 +100,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0B==\n-----END R
     ids=["plain", "repr", "query", "torn"],
 )
 def test_a_private_key_that_nobody_registered_is_masked_whole(shown: str, left: str) -> None:
-    """A key that a system handed out tonight is known by its frame, however it is written."""
+    """An unregistered private key is masked whole by its BEGIN and END lines, in any quoting."""
     masked = Redactor().text(f"key {shown} end")
     frame = ("-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----")
     for part in (*frame, *(part.replace(" ", "+") for part in frame)):
@@ -109,13 +109,13 @@ def test_a_private_key_that_nobody_registered_is_masked_whole(shown: str, left: 
 
 
 def test_a_private_key_in_a_list_of_lines_is_masked_whole() -> None:
-    """A traceback in an event log is a list of lines."""
+    """A private key spread over a list of lines is masked whole."""
     shown = Redactor().data(["before", *PEM.splitlines(), "after"])
     assert (shown[0], shown[-1], any("MII" in line or "hki" in line for line in shown)) == ("before", "after", False)
 
 
 def test_a_secret_is_masked_in_a_python_literal() -> None:
-    """An assertion shows values as Python writes them, with escapes."""
+    """A secret is masked in a Python literal with escapes."""
     secret = "it's\\a\tsecret"
 
     assert Redactor([secret]).text(f"assert {secret!r} == 1") in {f'assert "{MASK}" == 1', f"assert '{MASK}' == 1"}
@@ -133,12 +133,12 @@ def test_a_secret_is_masked_in_a_python_literal() -> None:
     ids=["summary", "middle", "one-sign", "another-word", "dots"],
 )
 def test_what_is_left_of_a_shortened_secret_is_masked(text: str, shown: str) -> None:
-    """Pytest cuts long values to the width of a line; half a secret is still worth hiding."""
+    """The rest of a secret that pytest shortened with dots is masked."""
     assert Redactor(["correct-horse-battery-staple", "another-secret"]).text(text) == shown
 
 
 def test_a_secret_that_is_registered_later_is_masked_in_a_text_seen_before() -> None:
-    """What was masked once is not remembered beyond the values that it was masked by."""
+    """A secret registered later is masked even in a text whose result was cached."""
     redactor = Redactor(["first-secret"])
     assert redactor.text("second-secret of first-secret") == "second-secret of [redacted]"
     redactor.register("second-secret")

@@ -93,7 +93,7 @@ NAMES = ("test_output", "test_message", "test_exception", "test_wire", "test_pas
 
 
 def spelled(secret: str) -> tuple[bytes, ...]:
-    """Give the spellings in which a secret could stand in a file."""
+    """Return the spellings in which a secret could stand in a file."""
     forms = {
         secret,
         json.dumps(secret)[1:-1],

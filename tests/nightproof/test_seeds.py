@@ -27,20 +27,20 @@ SMALL = "mixed-formats"
 
 
 def with_datasets(target: Target, *names: str) -> Target:
-    """Give the same running systems under a profile with datasets."""
+    """Return the same running systems under a profile with datasets."""
     profile = target.profile.model_copy(update={"datasets": names})
     return Target(profile, target.secrets, target.state_dir, target.facts)
 
 
 def test_a_profile_without_datasets_has_no_job(tmp_path: Path) -> None:
-    """A foreign suite needs no seeds, and no client of S3 is made for it."""
+    """A profile without datasets has no seed job, and no S3 client is created for it."""
     profile = Profile.model_validate({"target": "live"})
 
     assert jobs_of(Target(profile, no_secrets(), tmp_path)) == ()
 
 
 def test_packages_come_after_the_objects_they_point_at(embedded: Target) -> None:
-    """The jobs of a night are those of its target, the wanted datasets first and the packages last."""
+    """The wanted datasets come first; packages and tables come last."""
     target = with_datasets(embedded, SMALL)
 
     names = [job.name for job in seed_jobs(SimpleNamespace(systems=target))]  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def test_packages_come_after_the_objects_they_point_at(embedded: Target) -> None
 
 
 def test_a_night_seeds_what_its_suites_read_too(embedded: Target, tmp_path: Path) -> None:
-    """A dataset that only a suite names is put in place; the bulk objects come before their packages."""
+    """A dataset that only a suite lists is seeded too, and bulk objects come before their packages."""
     (tmp_path / "suite.toml").write_text('name = "s"\ndatasets = ["bulk-src"]\n', encoding="utf-8")
     target = with_datasets(embedded, SMALL)
     suites = Profile.model_validate({"target": "live", "suite": [{"path": str(tmp_path)}]}).suite
@@ -63,7 +63,7 @@ def test_a_night_seeds_what_its_suites_read_too(embedded: Target, tmp_path: Path
 
 
 def test_an_unknown_dataset_is_wrong_usage(embedded: Target) -> None:
-    """The sentence names the dataset and the known ones."""
+    """An unknown dataset is a UsageError with the known ones."""
     with pytest.raises(UsageError, match=r"no dataset `nope`: give some of .*mixed-formats"):
         jobs_of(with_datasets(embedded, "nope"))
 
@@ -80,7 +80,7 @@ def test_a_seed_is_put_in_place_once(embedded: Target) -> None:
 
 
 def test_the_catalog_is_asked_once_and_only_by_packages(embedded: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both package jobs share one sign-in, which is really the admin's."""
+    """Both package jobs share one sign-in as the admin."""
     asked: list[Any] = []
 
     def jobs(_storage: object, catalog: Any, _datasets: object) -> Any:
@@ -97,7 +97,7 @@ def test_the_catalog_is_asked_once_and_only_by_packages(embedded: Target, monkey
 
 
 def test_a_refused_sign_in_blocks_the_night(embedded: Target) -> None:
-    """Cause and remedy are one sentence, and the token is not in it."""
+    """A refused sign-in is one sentence with cause and remedy, without the token."""
     target = with_datasets(embedded, SMALL)
     target.facts = target.facts | {"refresh_tokens": {"test-admin": "a-token-that-is-revoked"}}
 
@@ -108,7 +108,7 @@ def test_a_refused_sign_in_blocks_the_night(embedded: Target) -> None:
 
 
 def test_a_catalog_that_is_away_blocks_the_night(tmp_path: Path) -> None:
-    """A dead catalog is one sentence with address and remedy, not a traceback."""
+    """An unreachable catalog is one sentence with address and remedy."""
     fields = {"target": "live", "datasets": [SMALL], "endpoints": {"catalog": "http://127.0.0.1:9"}}
     target = Target(Profile.model_validate(fields), no_secrets(admin_refresh_token="x" * 20), tmp_path)
 
@@ -117,7 +117,7 @@ def test_a_catalog_that_is_away_blocks_the_night(tmp_path: Path) -> None:
 
 
 def test_a_registry_that_is_away_blocks_the_night(embedded: Target) -> None:
-    """A catalog may answer while its registry does not."""
+    """An unreachable registry blocks the night although the catalog answers."""
     target = with_datasets(embedded, SMALL)
     target._config = {"registryUrl": "http://127.0.0.1:9/registry"}
 
@@ -126,7 +126,7 @@ def test_a_registry_that_is_away_blocks_the_night(embedded: Target) -> None:
 
 
 def test_without_an_admins_token_the_variable_is_named(embedded: Target) -> None:
-    """Nobody is sent to the catalog with an empty token."""
+    """Without an admin's token the variable is named and no sign-in is tried."""
     target = with_datasets(embedded, SMALL)
     target.facts = target.facts | {"refresh_tokens": {}}
 
@@ -135,7 +135,7 @@ def test_without_an_admins_token_the_variable_is_named(embedded: Target) -> None
 
 
 def test_seeding_by_hand_reports_each_job(embedded: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Progress counts the jobs, the results keep their order."""
+    """Manual seeding reports each job's progress and keeps the results in order."""
     made = SeedResult(
         name="one", kind="dataset", files=1, bytes=1, sha256="0" * 64, generated_bytes=1, uploaded_bytes=1,
         repaired=0, duration_s=0.1,

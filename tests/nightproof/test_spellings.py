@@ -70,7 +70,7 @@ def shreds(secret: str) -> set[str]:
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("name", SECRETS)
 def test_every_spelling_is_masked_in_every_writing(name: str, writer: str) -> None:
-    """What stands around the secret stays, and no part of it does."""
+    """Every spelling of a secret is masked completely, and the text around it stays."""
     redactor = Redactor(SECRETS.values())
     for spelling, text in spellings(SECRETS[name]).items():
         shown = redactor.text(WRITERS[writer](f"before |{text}| after"))
@@ -80,13 +80,13 @@ def test_every_spelling_is_masked_in_every_writing(name: str, writer: str) -> No
 
 
 def test_a_secret_over_the_lines_of_a_list_is_masked() -> None:
-    """A traceback in an event log is a list of lines."""
+    """A secret that spans several lines of a list is masked."""
     shown = Redactor(SECRETS.values()).data(["one", *textwrap.wrap(SECRETS["plain"], 8), "two"])
     assert shown == ["one", MASK, "two"]
 
 
 def test_two_words_in_a_row_are_no_short_secret() -> None:
-    """A short value is one word, or spaced throughout."""
+    """A short value is masked as one word or spaced throughout, not when two words spell it."""
     redactor = Redactor(["admin"])
     assert redactor.text("they had min and max") == "they had min and max"
     assert redactor.text("user admin, a d m i n, ad\x00min") == f"user {MASK}, {MASK}, {MASK}"
@@ -107,7 +107,7 @@ SHAPED = (
 
 @pytest.mark.parametrize("text", SHAPED)
 def test_what_nobody_registered_is_known_by_its_shape(text: str) -> None:
-    """Each sample holds one or two values marked as such, and none of them is left."""
+    """The marked values of every sample are masked by their shape."""
     shown = Redactor().text(f"line {text} end")
     assert MASK in shown
     assert ("MARK" in shown, "IOSFODNN7" in shown) == (False, False)
@@ -119,13 +119,13 @@ def test_what_nobody_registered_is_known_by_its_shape(text: str) -> None:
     ["login(password=PASSWORD, token=token)", "password=ask2(x)", "token: str = Field(default=1)", "git://git@h/x"],
 )
 def test_code_keeps_its_names(text: str) -> None:
-    """A traceback shows lines of code, and those must stay readable."""
+    """Names in lines of code stay readable."""
     assert Redactor().text(text) == text
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(sorted(SECRETS.values())))
 def test_a_secret_is_masked_between_whatever_stands_around_it(before: str, after: str, secret: str) -> None:
-    """No neighbour hides it, an escape at its edge included."""
+    """A secret is masked whatever characters surround it, an escape at its edge included."""
     assert secret not in Redactor([secret]).text(before + secret + after)
 
 
@@ -133,7 +133,7 @@ def test_a_secret_is_masked_between_whatever_stands_around_it(before: str, after
     "piece", ["\\", "\n ", "E  \n", "%25", "://", "password=", "cookie: ", "eyJ", "a.", "x@", "Q9zX", "sk-"]
 )
 def test_no_text_takes_more_than_its_length(piece: str) -> None:
-    """Sixteen times the text takes about sixteen times as long, and not its square."""
+    """Masking takes linear time: a 16 times longer text takes about 16 times as long."""
     redactor = Redactor(SECRETS.values())
 
     def took(length: int) -> float:

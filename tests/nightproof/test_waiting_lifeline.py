@@ -56,14 +56,14 @@ def _group_is_gone(group: int) -> bool:
 
 
 def test_a_value_that_comes_is_given() -> None:
-    """The probe is asked until it gives something."""
+    """The probe is called until it returns a true value."""
     answers = iter([None, None, "here"])
 
     assert await_value(lambda: next(answers), 5, 0.001) == "here"
 
 
 def test_a_value_that_never_comes_ends_at_the_deadline() -> None:
-    """Nothing waits for ever."""
+    """Waiting ends with TimeoutError at the deadline."""
     with pytest.raises(TimeoutError, match=r"within 0\.01 s"):
         await_value(lambda: None, 0.01, 0.001)
 
@@ -81,7 +81,7 @@ def test_a_kept_child_ends_on_request(tmp_path: Path) -> None:
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    """The grace period is a bound, not a hope."""
+    """A child that ignores SIGTERM is killed after the grace period."""
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     kept = _keep(tmp_path, stubborn)
     await_value(lambda: (tmp_path / "log").read_text() == "up\n", 20)
@@ -92,7 +92,7 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_child_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
-    """SIGKILL of the starter closes the pipe, which takes the whole group along."""
+    """When the starter is killed, the child's whole process group is killed too."""
     (tmp_path / "stub.py").write_text("import time; time.sleep(60)")
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(tmp_path)],
@@ -110,7 +110,7 @@ def test_a_child_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["polite", "deaf"])
 def test_who_lost_its_owner_ends_itself(kind: str) -> None:
-    """By SIGTERM first, so that it can clean up; by SIGKILL when it does not listen."""
+    """A process without its owner ends by SIGTERM, or by SIGKILL if it ignores that."""
     parent = subprocess.Popen([sys.executable, "-c", ORPHAN, "0.2", kind], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert parent.stdout is not None
     orphan = int(parent.stdout.readline())
@@ -124,7 +124,7 @@ def test_who_lost_its_owner_ends_itself(kind: str) -> None:
 
 
 def test_a_dead_process_that_nobody_reaped_is_dead() -> None:
-    """A zombie keeps its process id and does nothing any more."""
+    """A zombie counts as dead."""
     child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
     assert is_alive(child.pid)
     child.kill()
@@ -133,6 +133,6 @@ def test_a_dead_process_that_nobody_reaped_is_dead() -> None:
 
 
 def test_a_command_that_cannot_be_started_is_reported_without_leaking(tmp_path: Path) -> None:
-    """A folder that does not exist is the caller's error, raised at once."""
+    """Starting a module in a missing folder raises FileNotFoundError at once."""
     with pytest.raises(FileNotFoundError):
         keep(["stub"], {}, tmp_path / "log", tmp_path / "nowhere")
