@@ -85,7 +85,7 @@ async def _redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def _postgres(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Let everybody in, and answer every query that is no command of transactions with one row."""
+    """Accept every login, and answer every query except transaction commands with one row."""
 
     def send(kind: bytes, body: bytes) -> None:
         writer.write(kind + struct.pack("!I", len(body) + 4) + body)

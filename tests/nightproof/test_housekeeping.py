@@ -41,7 +41,7 @@ def profile(embedded: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def leave_behind(profile: Profile, embedded: Target, run: str) -> tuple[str, str]:
-    """Make an object as a run would, with a second entry that nobody may touch; give its bucket and key."""
+    """Create an object as a run would, with a second entry that must not be touched; return its bucket and key."""
     bucket, key = profile.names.bucket_work, f"np-{run[6:8]}{run[-6:]}/left"
     ledger = Ledger(profile.state_dir / "runs" / run / "ledger.jsonl", run)
     ledger.intent("object", {"bucket": bucket, "key": key})

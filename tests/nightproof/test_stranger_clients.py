@@ -63,7 +63,7 @@ def verdicts(
 
 @pytest.mark.parametrize("name", PROVEN)
 def test_a_client_of_this_kind_has_its_evidence(verdicts: dict[str, TestVerdict], name: str) -> None:
-    """What was answered passes and says how it is proven; a server of the test itself leaves it hollow."""
+    """A test with an answer passes and shows its proof; a test that asks its own server is hollow."""
     test, proof = verdicts[name], PROVEN[name]
     assert (test.verdict, test.attempts[-1].proof) == (Verdict.PASSED if proof else Verdict.HOLLOW, proof), test
     assert bool(test.attempts[-1].vouched) == (proof == "vouched")

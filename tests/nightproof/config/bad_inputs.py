@@ -116,7 +116,7 @@ def _folder(name: str) -> Damage:
 
 
 def _state(path: str) -> Damage:
-    """Let the profile name another state directory, relative to its folder."""
+    """Return a spoiler that sets another state directory, relative to the profile's folder."""
 
     def damage(foreign: Foreign) -> None:
         text = foreign.profile_path.read_text()

@@ -37,7 +37,7 @@ BLIND = "shop/test_it::test_is_blind"
 
 
 def prover(beds: list[Bed], path: Path) -> Prover:
-    """Make a prover with an empty results file."""
+    """Return a prover with an empty results file."""
     return Prover(beds, beds[0].groups, Results(path / "results.jsonl", fresh=True), 0)
 
 
@@ -107,7 +107,7 @@ class Scripted(Bed):
         self.on = ""
 
     def is_sound(self, run_id: str) -> bool:
-        """Say what the script says."""
+        """Return the script's answer."""
         assert run_id
         return self.sound
 

@@ -29,7 +29,7 @@ SIGNING = "the-signing-secret-of-the-catalog-0123456789"
 
 @dataclass
 class TinyCatalog:
-    """What the server answers; tests change it to break it."""
+    """The server's answers; tests change them to break it."""
 
     url: str = ""
     config: Any = None
@@ -100,7 +100,7 @@ def catalog() -> Iterator[TinyCatalog]:
 
 @pytest.fixture
 def live(catalog: TinyCatalog, tmp_path: Path) -> Callable[..., Target]:
-    """Make live targets that point at the small catalog."""
+    """Return a maker of live targets that point at the small catalog."""
 
     def make(needs: tuple[str, ...] = ("mint_jwt",), url: str | None = None, **secrets: str) -> Target:
         given = {"refresh_token": "good-refresh-token", "jwt_secret": SIGNING} | secrets

@@ -75,7 +75,7 @@ def _user(url: str, name: str, actions: list[str], resources: list[str]) -> dict
 
 @pytest.fixture(scope="module")
 def identities(aws: str) -> dict[str, dict[str, str]]:
-    """Make the identities: one that is limited, one that may all of S3."""
+    """Create the identities: a limited one, and one with all S3 permissions."""
     return {
         "ci-runner": _user(aws, "ci-runner", ["s3:PutObject", "s3:GetObject"], ALLOWED),
         "ci-seeder": _user(aws, "ci-seeder", ["s3:*"], ["*"]),
@@ -84,7 +84,7 @@ def identities(aws: str) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def buckets(aws: str) -> None:
-    """Make the buckets as the suites expect them."""
+    """Create the buckets as the suites expect them."""
     for short in ("data", "scratch", "packages", "work", "perf", "private", "west"):
         name, region = f"quilt-mcp-test-{short}", "us-west-2" if short == "west" else "us-east-1"
         session: Any = boto3.session.Session()

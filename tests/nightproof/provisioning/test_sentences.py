@@ -86,7 +86,7 @@ CASES: dict[str, tuple[Check, Callable[..., Target], str]] = {
 
 @pytest.fixture(autouse=True)
 def _own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let AWS libraries find keys that no server knows."""
+    """Set AWS keys that no server knows."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nobody-knows-this-one")
     monkeypatch.setattr("nightproof.target.S3_CONFIG", Config(retries={"total_max_attempts": 1}))

@@ -31,7 +31,7 @@ def limited(after: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one request is answered: `pause_s` lies between two bytes, and the end is a close, a reset or a wait."""
+    """The answer to one request: `pause_s` lies between two bytes, and the end is a close, a reset or a wait."""
 
     data: bytes
     pause_s: float = 0

@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, *_given: object) -> None:
-        """Say nothing on stderr."""
+        """Suppress the access log on stderr."""
 
 
 @pytest.fixture

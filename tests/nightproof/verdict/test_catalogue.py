@@ -32,7 +32,7 @@ class TestCart:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    """Make a suite with two backends."""
+    """Write a suite with two backends."""
     folder = tmp_path / "shop"
     (folder / "deep").mkdir(parents=True)
     (folder / "suite.toml").write_text('backends = ["a", "b"]\nowner = "shop-team"\n[unsupported]\nby-design = "no"\n')
