@@ -1,9 +1,9 @@
 """Kill one process of a night at a moment and see what is left: `python -m bench.kills --suite suites/backend`.
 
-Each round runs a night on a state directory of its own, draws a process and a moment (or takes those that are named),
-sends SIGKILL, and looks: how long the command stays, what still runs after 30 s, whether a report says what happened.
-With `--next` the state directory has another night, whose end and stored objects are compared with a night that nobody
-disturbed.
+Each round runs a night on a state directory of its own, draws a process and a moment (or takes the given process), and
+sends SIGKILL. It then measures how long the command stays, what still runs after 30 s, and whether a report exists.
+With `--next` another night runs on the state directory. Its exit code and stored objects are compared with those of an
+undisturbed night.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nightproof.target import open_target
 LIMIT_S: Final = 30.0
 START_S: Final = 600.0
 POLL_S: Final = 0.2
-KINDS: Final = {  # by what their command line holds
+KINDS: Final = {  # process kind to a part of its command line
     "run": "deployments.cli run",
     "server": "uvicorn",
     "testbed": "-m testbed ",
@@ -39,7 +39,7 @@ KINDS: Final = {  # by what their command line holds
 
 
 def processes(state: Path) -> dict[int, str]:
-    """Return the live processes that carry a state directory in command line or environment, with command lines."""
+    """Return the live processes, by id, whose command line or environment holds the state directory."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -54,7 +54,7 @@ def processes(state: Path) -> dict[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What every night of a series runs."""
+    """The suite and backend of every night of a series."""
 
     suite: Path
     backend: str  # empty for all
@@ -70,7 +70,7 @@ class Subject:
 
 
 def stored(folder: Path) -> Counter[str]:
-    """Return how many versions and delete markers each key of each bucket has, asked of a testbed started for it."""
+    """Return the number of versions and delete markers per key of each bucket, listed on a testbed started for this."""
     found = load(str(folder / "kills.toml"), for_tests=False)
     target = open_target(found.profile, found.secrets)
     try:
@@ -85,7 +85,7 @@ def stored(folder: Path) -> Counter[str]:
 
 
 def undisturbed(subject: Subject) -> Counter[str]:
-    """Return what is stored after two nights that nobody disturbed; raise SystemExit unless both are green."""
+    """Return the stored objects after two undisturbed nights; raise SystemExit unless both exit with 0."""
     with tempfile.TemporaryDirectory(prefix="np-kills-") as name:
         for number in ("first", "second"):
             if code := subject.start(Path(name)).wait():
@@ -94,12 +94,12 @@ def undisturbed(subject: Subject) -> Counter[str]:
 
 
 def tail(folder: Path) -> str:
-    """Return the end of what the nights of a folder printed."""
+    """Return the last 500 characters that the nights of a folder printed."""
     return (folder / "out").read_text()[-500:]
 
 
 def next_night(folder: Path, subject: Subject, expected: Counter[str]) -> str:
-    """Run another night on the state directory of a killed one; return its exit code and what is stored differently."""
+    """Run another night on a killed one's state directory; return its exit code and the keys that differ."""
     code, now = subject.start(folder).wait(), stored(folder)
     differing = sorted((now - expected) | (expected - now))
     return f"{code} | {len(differing)} of {len(expected)} {' '.join(differing[:3])}".rstrip()
@@ -118,7 +118,7 @@ def start(folder: Path, subject: Subject) -> subprocess.Popen[bytes]:
 
 
 def kill_once(kind: str, delay_s: float, subject: Subject, expected: Counter[str] | None) -> str:
-    """Run one round; return its line of the table. `expected` is what the next night must leave, None without one."""
+    """Run one round; return its line of the table. `expected` is what the next night must store, None without one."""
     with tempfile.TemporaryDirectory(prefix="np-kills-") as name:
         folder = Path(name)
         night = start(folder, subject)
