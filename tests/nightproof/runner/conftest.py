@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Give a real HTTP server."""
+    """Yield a real HTTP server."""
     with serve() as started:
         yield started
 
 
 @pytest.fixture
 def make_cell(tmp_path: Path, server: Server) -> Callable[..., CellPlan]:
-    """Give a maker of cells: a suite of one file, declared ids and a plan against the server."""
+    """Return a maker of cells: a suite of one file, declared ids and a plan against the server."""
 
     def make(source: str, *names: str, timeout_s: float = 30, **env: str) -> CellPlan:
         suite = tmp_path / "shop"

@@ -1,4 +1,4 @@
-"""Suites made by a seeded generator, run by plain pytest and by a cell: what one calls red the other must."""
+"""Generated suites, run by plain pytest and by a cell: both must agree on the red tests."""
 
 from __future__ import annotations
 
@@ -85,24 +85,24 @@ BATCHES: Final = (
 
 
 def function(name: str, rng: random.Random) -> str:
-    """Give a test function with a mark, perhaps a parameter."""
+    """Return a test function with a mark, perhaps a parameter."""
     body, mark = rng.choice(list(BODIES)), rng.choice(MARKS)
     given = "x" if "parametrize" in mark else ""
     return f"{mark}\ndef test_{name}({given}):\n{_body(body, name)}"
 
 
 def coroutine(name: str, rng: random.Random) -> str:
-    """Give an asynchronous test, which pytest fails without a plugin."""
+    """Return an asynchronous test, which pytest fails without a plugin."""
     return f"async def test_{name}():\n{_body(rng.choice(['passes', 'asserts']), name)}"
 
 
 def generator(name: str, rng: random.Random) -> str:
-    """Give a test that yields, which pytest refuses to run."""
+    """Return a test that yields, which pytest refuses to run."""
     return f"def test_{name}():\n    yield {rng.randint(1, 9)}\n"
 
 
 def fixture(name: str, rng: random.Random) -> str:
-    """Give a test whose fixture breaks before or after it."""
+    """Return a test whose fixture breaks before or after it."""
     scope, before, after = rng.choice(SCOPES), rng.choice(["passes", "raises", "skips"]), rng.choice(list(BODIES))
     after = "passes" if after in {"skips", "unittest_skip", "xfails", "returns"} else after
     lines = f"{_body(before, name)}    yield\n{_body(after, name)}"
@@ -113,7 +113,7 @@ def fixture(name: str, rng: random.Random) -> str:
 
 
 def methods(name: str, rng: random.Random) -> str:
-    """Give a class with pytest's own set-up and tear-down, of which one may break."""
+    """Return a class with pytest's own set-up and tear-down, of which one may break."""
     broken = rng.choice(["setup_method", "teardown_method", "setup_class", "teardown_class", "none"])
     hook = f"    {'@classmethod' if 'class' in broken else ''}\n    def {broken}(self): raise OSError('{broken}')\n"
     tests = [f"    def test_{n}(self):\n{indent(_body(rng.choice(list(BODIES)), name + n), '    ')}" for n in "ab"]
@@ -121,7 +121,7 @@ def methods(name: str, rng: random.Random) -> str:
 
 
 def unit(name: str, rng: random.Random) -> str:
-    """Give a unittest class: sub-tests, expected failures, set-up and tear-down of test and class."""
+    """Return a unittest class: sub-tests, expected failures, set-up and tear-down of test and class."""
     broken = rng.choice(["setUp", "tearDown", "setUpClass", "tearDownClass", "none", "none", "none"])
     hook = f"    {'@classmethod' if 'Class' in broken else ''}\n    def {broken}(self): raise OSError('{broken}')\n"
     mark = rng.choice(["", "", "@unittest.expectedFailure", "@unittest.skip('later')"])
@@ -137,7 +137,7 @@ def unit(name: str, rng: random.Random) -> str:
 
 
 def subtests(name: str, rng: random.Random) -> str:
-    """Give a test with sub-tests of pytest, some of which fail, skip or are expected to fail."""
+    """Return a test with sub-tests of pytest, some of which fail, skip or are expected to fail."""
     inner = [rng.choice(["passes", "passes", "asserts", "skips", "xfails", "raises"]) for _ in range(3)]
     parts = [f"    with subtests.test(n={n}):\n{indent(_body(one, name), '    ')}" for n, one in enumerate(inner)]
     return f"def test_{name}(subtests):\n{''.join(parts)}{_body(rng.choice(['passes', 'passes', 'asserts']), name)}"
@@ -210,7 +210,7 @@ GREEN: Final = frozenset({"passed", "flaky", "hollow"})  # nothing is asked here
 
 
 def broken_promises(plain: dict[str, str], ours: dict[str, str]) -> list[str]:
-    """Give a sentence for each test whose verdict is greener, or redder, than plain pytest's outcome."""
+    """Return a sentence for each test whose verdict is greener, or redder, than plain pytest's outcome."""
     found = []
     for name, outcome in plain.items():
         verdict = ours.get(name, "absent")

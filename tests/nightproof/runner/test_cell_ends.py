@@ -1,4 +1,4 @@
-"""How processes end: each test has a verdict after many crashes, and an end that no test explains is told."""
+"""Ends of processes: each test has a verdict after many crashes, and an unexplained end is reported."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def run(plan: CellPlan) -> None:
 
 
 def outcomes(plan: CellPlan) -> dict[str, str]:
-    """Give the outcome of each test's last attempt, by its name."""
+    """Return the outcome of each test's last attempt, by its name."""
     found = read_cell(plan.cell_dir).attempts
     return {test.partition("::")[2]: attempts[-1].outcome.value for test, attempts in found.items()}
 
 
 def reasons(plan: CellPlan) -> dict[str, str]:
-    """Give the reason of each test's verdict, by its id."""
+    """Return the reason of each test's verdict, by its id."""
     tests = {test_id: CatalogueTest(test_id) for test_id in plan.test_ids}
     return {verdict.id: verdict.reason for verdict in judge("shop", "default", tests, read_cell(plan.cell_dir))}
 
 
 def odd_ends(plan: CellPlan) -> list[tuple[str, str]]:
-    """Give kind and sentence of what is told of the cell's ends."""
+    """Return kind and sentence of the findings on the cell's ends."""
     return [(it.kind, it.detail) for it in exits([("shop", "default", read_cell(plan.cell_dir).ends)])]
 
 
@@ -81,7 +81,7 @@ def odd_ends(plan: CellPlan) -> list[tuple[str, str]]:
 def test_an_end_that_no_test_explains_is_told(
     make_cell: Callable[..., CellPlan], conftest: str, expected: list[tuple[str, str]]
 ) -> None:
-    """All tests passed, and the exit code says otherwise: a plugin's doing, or a death at the exit."""
+    """An exit code that no test explains, by a plugin or a death at the exit, is reported."""
     plan = make_cell(TWO, "test_a", "test_b")
     (plan.suite_path / "conftest.py").write_text(conftest)
     run(plan)
@@ -93,7 +93,7 @@ def test_an_end_that_no_test_explains_is_told(
     "source", ["assert False", "pytest.exit('enough')", "os._exit(0)", "raise KeyboardInterrupt", "os.abort()"]
 )
 def test_an_end_that_a_test_answers_for_is_told_once(make_cell: Callable[..., CellPlan], source: str) -> None:
-    """The test is red, so that the exit code needs no telling of its own."""
+    """An exit code explained by a red test gives no finding."""
     plan = make_cell(f"{TWO}    def test_c(): {source}\n    def test_d(): assert True\n", "test_a", "test_c", "test_d")
     run(plan)
     assert outcomes(plan) | {"test_c": ""} == {"test_a": "passed", "test_c": "", "test_d": "passed"}
@@ -102,7 +102,7 @@ def test_an_end_that_a_test_answers_for_is_told_once(make_cell: Callable[..., Ce
 
 
 def test_every_test_has_its_verdict_however_many_crash(make_cell: Callable[..., CellPlan]) -> None:
-    """A crash costs one process, and there is one for each test."""
+    """Every test has its verdict however many crash, at one process per crash."""
     source = """
     import os, pytest
     @pytest.mark.parametrize("n", range(14))
@@ -119,7 +119,7 @@ def test_every_test_has_its_verdict_however_many_crash(make_cell: Callable[..., 
 def test_tests_behind_too_many_hung_ones_say_so(
     make_cell: Callable[..., CellPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each end by the kill timer costs the whole limit: their number is bounded, and the reason tells the bound."""
+    """After too many hung tests the rest does not run, and the reason names the limit."""
     monkeypatch.setattr(cell, "SPARE_PROCESSES", 1)
     source = "\n    import time\n    def test_a(): time.sleep(60)\n    def test_b(): assert True\n"
     plan = make_cell(source, "test_a", "test_b", timeout_s=3)
@@ -132,7 +132,7 @@ def test_tests_behind_too_many_hung_ones_say_so(
 
 
 def test_a_module_that_does_not_import_says_why(make_cell: Callable[..., CellPlan]) -> None:
-    """The reason of each of its tests is the error of the import, or that of a whole module's skip."""
+    """The tests of a module that was not imported have the import error, or its skip, as reason."""
     plan = make_cell("def test_a(): assert True", "test_a")
     (plan.suite_path / "deep").mkdir()
     (plan.suite_path / "deep" / "test_late.py").write_text("def test_x(): pass\nraise RuntimeError('only at night')\n")
@@ -157,7 +157,7 @@ def test_a_module_that_does_not_import_says_why(make_cell: Callable[..., CellPla
 def test_a_pytest_that_cannot_start_says_why(
     make_cell: Callable[..., CellPlan], file: str, text: str, why: str
 ) -> None:
-    """Where no test ran, the reason of all is what pytest complained of."""
+    """If pytest cannot start, its complaint is the reason of every test."""
     plan = make_cell("def test_a(): assert True", "test_a")
     (plan.suite_path / file).write_text(text)
     run(plan)

@@ -1,4 +1,4 @@
-"""Suites that break everything around them: each test still gets the verdict that is true, and nothing stays behind."""
+"""Hostile suites: each test still gets its true verdict, and no process stays behind."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def outcomes(plan: CellPlan) -> dict[str, str]:
-    """Give the outcome of each test's one attempt."""
+    """Return the outcome of each test's one attempt."""
     found = read_cell(plan.cell_dir).attempts
     assert all(len(tries) == 1 for tries in found.values()), found
     return {test.partition("::")[2]: tries[0].outcome.value for test, tries in found.items()}
@@ -123,7 +123,7 @@ def outcomes(plan: CellPlan) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_suite_is_told_as_it_is(make_cell: Callable[..., CellPlan], name: str) -> None:
-    """The hostile test has its true outcome, and the test after it runs unless nothing could be collected."""
+    """A hostile test has its true outcome, and the test after it runs unless nothing was collected."""
     source, expected = CASES[name]
     wanted = ({"test_zz": "passed"} if expected else {}) | expected
     plan = make_cell(f"\n    {source}\n{GOOD}", *(wanted or {"test_zz": ""}))
@@ -134,7 +134,7 @@ def test_a_hostile_suite_is_told_as_it_is(make_cell: Callable[..., CellPlan], na
 
 
 def test_a_suite_that_prints_without_end_is_ended_by_its_timer(make_cell: Callable[..., CellPlan]) -> None:
-    """Output that never stops keeps neither the clock from being looked at nor the log from staying readable."""
+    """A suite that prints without end is killed by its timer, and its log stays readable."""
     plan = make_cell(
         "def test_a(capfd):\n    with capfd.disabled():\n        while True: print('x' * 79)", "test_a", timeout_s=4
     )
@@ -146,7 +146,7 @@ def test_a_suite_that_prints_without_end_is_ended_by_its_timer(make_cell: Callab
 
 
 def test_megabytes_of_output_cost_neither_verdict_nor_disk(make_cell: Callable[..., CellPlan]) -> None:
-    """What a test prints, says in a message and observes is shortened in the event log, begin and end kept."""
+    """Long output, messages and observations are shortened in the event log; beginning and end are kept."""
     source = """
     from nightproof.evidence import observe
     def test_a():
@@ -166,7 +166,7 @@ def test_megabytes_of_output_cost_neither_verdict_nor_disk(make_cell: Callable[.
 
 
 def test_a_disk_that_fills_up_ends_the_cell_with_one_sentence(make_cell: Callable[..., CellPlan]) -> None:
-    """The log that cannot be written ends the run of the cell; what was written before stays readable."""
+    """An event log that cannot be written ends the cell; its earlier lines stay readable."""
     source = """
     import resource
     def test_a(): assert True
@@ -186,7 +186,7 @@ def test_a_disk_that_fills_up_ends_the_cell_with_one_sentence(make_cell: Callabl
 
 
 def test_an_output_that_cannot_be_kept_leaves_no_process(make_cell: Callable[..., CellPlan]) -> None:
-    """A disk that is full for the runner ends the cell too, at once and with the reason."""
+    """An output log that cannot be written ends the cell at once with the reason."""
     plan = make_cell("\n    import time\n    def test_a(): time.sleep(60)", "test_a")
     plan.cell_dir.mkdir(parents=True)
     (plan.cell_dir / "output.log").symlink_to("/dev/full")
@@ -197,7 +197,7 @@ def test_an_output_that_cannot_be_kept_leaves_no_process(make_cell: Callable[...
 
 
 def test_an_event_log_that_a_suite_deletes_is_lost_loudly(make_cell: Callable[..., CellPlan]) -> None:
-    """No second log is begun in its place, which would know half of the truth."""
+    """An event log that the suite deletes is not started again, and its loss is reported."""
     source = "import os\n    def test_a(): os.unlink(os.environ['NIGHTPROOF_EVENT_LOG'])" + GOOD
     plan = make_cell(f"\n    {source}", "test_a", "test_zz")
     with pytest.raises(SuiteError, match=r"events\.jsonl` could not be written"):
@@ -206,7 +206,7 @@ def test_an_event_log_that_a_suite_deletes_is_lost_loudly(make_cell: Callable[..
 
 
 def test_what_leaves_its_process_group_is_ended_too(make_cell: Callable[..., CellPlan]) -> None:
-    """A daemon that a test starts in a session of its own does not outlive the cell."""
+    """A daemon that a test starts in a session of its own is ended with the cell."""
     source = """
     import subprocess
     def test_a():
@@ -224,7 +224,7 @@ def test_what_leaves_its_process_group_is_ended_too(make_cell: Callable[..., Cel
 def test_options_of_the_suite_itself_keep_no_test_from_running(
     make_cell: Callable[..., CellPlan], options: str
 ) -> None:
-    """pytest-xdist and `-x` in a suite's own configuration cost neither evidence nor verdicts."""
+    """pytest-xdist and `-x` in the suite's own options cost neither evidence nor verdicts."""
     plan = make_cell("\n    def test_a(): assert 1 == 2\n    def test_b(): assert True\n", "test_a", "test_b")
     (plan.suite_path / "pytest.ini").write_text(f"[pytest]\naddopts = {options}\n")
     run_cell(plan, lambda _lines: None, GroupRegistry())
@@ -232,7 +232,7 @@ def test_options_of_the_suite_itself_keep_no_test_from_running(
 
 
 def test_odd_names_arrive_as_they_are(make_cell: Callable[..., CellPlan]) -> None:
-    """Ids with slashes, colons, brackets, quotes, spaces and letters of the world lead to their attempt."""
+    """Ids with slashes, colons, brackets, quotes, spaces and non-ASCII letters arrive unchanged."""
     names = ["a/b::c", "[x]", 'it\'s "so"', "ä ö", "a\\\\b", "100%", "<b>&amp;", "", "x" * 300]
     source = f"""
     import pytest

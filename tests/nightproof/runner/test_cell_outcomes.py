@@ -1,4 +1,4 @@
-"""What plain pytest calls red is never green here: sub-tests, tear-downs, deaths, time limits and reruns."""
+"""A test that is red in plain pytest is never green here: sub-tests, tear-downs, deaths, limits and reruns."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def run_night(plan: CellPlan) -> dict[str, TestVerdict]:
 
 
 def words(verdicts: dict[str, TestVerdict]) -> dict[str, str]:
-    """Give the bare words."""
+    """Return the bare verdict words."""
     return {name: verdict.verdict.value for name, verdict in verdicts.items()}
 
 
 def test_a_failed_subtest_fails_its_test_by_name(make_cell: Callable[..., CellPlan]) -> None:
-    """Sub-tests of unittest and pytest: one that fails fails the test, one that is skipped does not."""
+    """A failed sub-test of unittest or pytest fails its test; a skipped one does not."""
     names = ["TestCart::test_currencies", "TestCart::test_fine", "TestCart::test_one_skipped"]
     found = run_night(make_cell(SUBTESTS, *names, "test_fixture", "test_fixture_fine"))
     assert words(found) == {
@@ -106,7 +106,7 @@ def test_a_failed_subtest_fails_its_test_by_name(make_cell: Callable[..., CellPl
 
 
 def test_a_teardown_that_a_second_pass_cannot_repeat_is_an_error(make_cell: Callable[..., CellPlan]) -> None:
-    """The reason names the shared fixture, for the test that ran last is innocent; a test's own may be flaky."""
+    """A failed tear-down of a shared fixture is an error that names it; one of the test's own may be flaky."""
     names = ["test_uses_it", "TestClass::test_in_class", "TestUnit::test_in_unit", "test_own", "test_last"]
     found = run_night(make_cell(TEARDOWNS, *names))
     assert words(found) == {
@@ -126,7 +126,7 @@ def test_a_teardown_that_a_second_pass_cannot_repeat_is_an_error(make_cell: Call
 
 
 def test_a_process_that_an_earlier_test_ends_is_no_flake(make_cell: Callable[..., CellPlan]) -> None:
-    """The victim is an error on every night, and the tests after it run."""
+    """A test in a process that an earlier test ended is an error, not flaky, and the later tests run."""
     source = (
         ASK
         + """
@@ -145,7 +145,7 @@ def test_a_process_that_an_earlier_test_ends_is_no_flake(make_cell: Callable[...
 
 
 def test_what_an_earlier_test_left_behind_is_no_flake(make_cell: Callable[..., CellPlan]) -> None:
-    """An object whose end raises, turned into an error by the suite, is charged to the test that ran then."""
+    """An error raised by an earlier test's object is charged to the test that ran then, not flaky."""
     source = (
         ASK
         + """
@@ -196,7 +196,7 @@ LIMITED = (
 def test_the_suites_own_time_limit_holds_whoever_sets_it(
     make_cell: Callable[..., CellPlan], ini: str, env: dict[str, str], expected: str
 ) -> None:
-    """A limit of the suite's own is neither outranked nor shortened by ours, which is for suites that have none."""
+    """A time limit of the suite's own is neither overridden nor shortened by ours."""
     plan = make_cell(LIMITED, "test_slow", "test_quick", **env)
     (plan.suite_path / "suite.toml").write_text('name = "shop"\ntest_timeout_s = 2\n')
     (plan.suite_path / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
@@ -249,7 +249,7 @@ HOSTILE = (
 
 
 def test_exceptions_and_texts_that_cannot_be_written_cost_no_verdict(make_cell: Callable[..., CellPlan]) -> None:
-    """Whatever a suite's own methods raise and its texts hold, each test has its plain outcome, in printable words."""
+    """Odd exceptions and unprintable texts of a suite leave each test its plain outcome, in printable words."""
     names = ["silent", "odd", "bad_repr", "surrogate", "property", "printed", "id[t\\udce9]", "after"]
     plan = make_cell(HOSTILE, *(f"test_{name}" for name in names))
     found = run_night(plan)
@@ -292,7 +292,7 @@ PLUGINS = {
 def test_a_rerun_of_the_suites_own_is_an_attempt(
     make_cell: Callable[..., CellPlan], world: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
-    """What passes on a rerun by pytest-rerunfailures, flaky or pytest-retry is flaky, and a hollow last run hollow."""
+    """A pass on a plugin's rerun is flaky, and a hollow last run is hollow."""
     group, source, mark = PLUGINS[name]
     (found_there,) = world(group).parents[1].glob(f"lib/*/site-packages/{source}")
     plugins = tmp_path / "plugins"
@@ -329,7 +329,7 @@ REGISTERED = (
 
 
 def test_a_registered_skip_is_no_failure_and_a_new_one_runs_once(make_cell: Callable[..., CellPlan]) -> None:
-    """The lock's skips and xfails are unsupported and quarantined; a new skip fails and is not repeated."""
+    """Registered skips and xfails are unsupported and quarantined; a new skip fails and is not repeated."""
     names = ("body", "new", "known", "mended", "strict")
     plan = make_cell(REGISTERED, *(f"test_{name}" for name in names))
     run_night(plan)

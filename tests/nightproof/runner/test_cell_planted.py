@@ -62,7 +62,7 @@ EXPECTED = {
 
 
 def test_planted_hollow_tests_are_told_from_honest_ones(make_cell: Callable[..., CellPlan]) -> None:
-    """Each hollow test passes pytest and is refused for its own reason; the honest ones agree with the server."""
+    """Each hollow test passes in pytest and is refused for its own reason; honest ones agree with the server."""
     plan = make_cell(PLANTED, *EXPECTED)
     run_cell(plan, lambda _lines: None, GroupRegistry())
     events = read_cell(plan.cell_dir)

@@ -74,7 +74,7 @@ def _outcomes(plan: CellPlan) -> dict[str, list[str]]:
 
 
 def test_hung_test_is_killed_and_the_others_still_run(make_cell: Callable[..., CellPlan]) -> None:
-    """The kill timer charges the test that ran; a new process runs the rest and nothing twice."""
+    """The kill timer charges the running test, and a new process runs the rest without repeating any."""
     plan = make_cell(HANG, "test_a", "test_hang", "test_z", timeout_s=5)
     run_cell(plan, _quiet, GroupRegistry())
     assert _outcomes(plan) == {"test_a": ["passed"], "test_hang": ["timeout"], "test_z": ["passed"]}
@@ -82,7 +82,7 @@ def test_hung_test_is_killed_and_the_others_still_run(make_cell: Callable[..., C
 
 
 def test_crash_leaves_error_and_the_others_still_run(make_cell: Callable[..., CellPlan]) -> None:
-    """A process that dies in mid-test leaves `error` for that test, with the exit code."""
+    """A process that dies during a test leaves `error` with the exit code for that test; the others run."""
     plan = make_cell(CRASH, "test_a", "test_crash", "test_z")
     run_cell(plan, _quiet, GroupRegistry())
     assert _outcomes(plan) == {"test_a": ["passed"], "test_crash": ["error"], "test_z": ["passed"]}
@@ -90,7 +90,7 @@ def test_crash_leaves_error_and_the_others_still_run(make_cell: Callable[..., Ce
 
 
 def test_every_bad_end_has_its_outcome_and_runs_once_more(make_cell: Callable[..., CellPlan]) -> None:
-    """Set-up, tear-down, skip, xfail, xpass and time limit are told apart; the second pass adds attempts."""
+    """Set-up, tear-down, skip, xfail, xpass and timeout have their outcomes, and the second pass adds attempts."""
     names = ["fails", "setup", "teardown", "skip", "xfail", "xpass", "slow", "flaky"]
     plan = make_cell(MIXED, *(f"test_{name}" for name in names))
     groups = GroupRegistry()
@@ -110,7 +110,7 @@ def test_every_bad_end_has_its_outcome_and_runs_once_more(make_cell: Callable[..
 
 
 def test_a_cell_may_run_in_parts(make_cell: Callable[..., CellPlan]) -> None:
-    """Each part has processes of its own in one log, and none runs a test of the other."""
+    """Each part of a cell has its own processes in one log, and runs no test of the other."""
     plan = make_cell("def test_a(): pass\ndef test_b(): assert False\ndef test_c(): pass", "test_a", "test_b", "test_c")
     for tests in (("shop/test_it::test_a",), ("shop/test_it::test_b", "shop/test_it::test_c")):
         run_cell(replace(plan, test_ids=tests), _quiet, GroupRegistry())
@@ -120,7 +120,7 @@ def test_a_cell_may_run_in_parts(make_cell: Callable[..., CellPlan]) -> None:
 
 
 def test_unsupported_tests_are_not_executed_and_say_why(make_cell: Callable[..., CellPlan]) -> None:
-    """A missing need and a reason of design leave an event, no attempt and no skip; serial tests run last."""
+    """An unsupported test leaves an event with its reason, no attempt and no skip; serial tests run last."""
     source = """
         from nightproof.evidence import case
         @case(needs=("chaos",))
@@ -143,7 +143,7 @@ def test_unsupported_tests_are_not_executed_and_say_why(make_cell: Callable[...,
 
 
 def test_broken_module_does_not_hide_the_others(make_cell: Callable[..., CellPlan]) -> None:
-    """A module that cannot be imported leaves its tests not run; the other module runs."""
+    """The tests of a module that cannot be imported are not run; the other module runs."""
     plan = make_cell("def test_a(): assert True", "test_a")
     (plan.suite_path / "test_broken.py").write_text("import nowhere\n")
     run_cell(plan, _quiet, GroupRegistry())
@@ -152,7 +152,7 @@ def test_broken_module_does_not_hide_the_others(make_cell: Callable[..., CellPla
 
 
 def test_lost_event_log_ends_the_cell_with_one_sentence(make_cell: Callable[..., CellPlan]) -> None:
-    """A full disk is no silent loss: exit 74, the file and the remedy."""
+    """An event log on a full disk ends the cell with exit code 74, the file and the remedy."""
     plan = make_cell("def test_a(): assert True", "test_a")
     plan.cell_dir.mkdir(parents=True)
     (plan.cell_dir / "events.jsonl").symlink_to("/dev/full")
@@ -162,7 +162,7 @@ def test_lost_event_log_ends_the_cell_with_one_sentence(make_cell: Callable[...,
 
 
 def test_output_is_redacted_and_streamed(make_cell: Callable[..., CellPlan]) -> None:
-    """The log and the reader get every line, none of them with the secret."""
+    """Log and reader get every line with the secret masked."""
     plan = make_cell("def test_a(): print('hush-hush'); assert False", "test_a")
     seen: list[str] = []
     object.__setattr__(plan, "redact", lambda text: text.replace("hush-hush", "[redacted]"))
@@ -174,7 +174,7 @@ def test_output_is_redacted_and_streamed(make_cell: Callable[..., CellPlan]) -> 
 
 
 def test_stop_all_ends_a_cell_and_refuses_new_ones(make_cell: Callable[..., CellPlan]) -> None:
-    """An interruption ends the group; the running test is charged with it and nothing starts again."""
+    """`stop_all` ends the group, charges the running test, and refuses new cells."""
     plan = make_cell(HANG, "test_hang", "test_z")
     groups = GroupRegistry()
     thread = threading.Thread(target=run_cell, args=(plan, _quiet, groups))
@@ -188,7 +188,7 @@ def test_stop_all_ends_a_cell_and_refuses_new_ones(make_cell: Callable[..., Cell
 
 
 def test_killed_harness_takes_the_whole_group_along(make_cell: Callable[..., CellPlan], tmp_path: Path) -> None:
-    """SIGKILL of the harness ends the cell and what the test started within seconds."""
+    """SIGKILL of the harness ends the cell and the test's children within seconds."""
     source = """
         import os, pathlib, subprocess, time
         def test_hang():
@@ -232,7 +232,7 @@ def test_reader_that_raises_leaves_no_process(make_cell: Callable[..., CellPlan]
 
 
 def test_dead_call_log_is_no_agreement(make_cell: Callable[..., CellPlan]) -> None:
-    """A server that cannot be asked has seen nothing; where there is none, nothing is claimed."""
+    """An unreachable call log counts as zero requests; without one there is no server count."""
     source = """
         import os, requests
         def test_a(): assert requests.get(os.environ["NIGHTPROOF_URL_SHOP"]).ok
@@ -248,7 +248,7 @@ def test_dead_call_log_is_no_agreement(make_cell: Callable[..., CellPlan]) -> No
 
 
 def test_suite_with_warnings_as_errors_still_runs(make_cell: Callable[..., CellPlan]) -> None:
-    """The harness adds no warning of its own to a strict suite."""
+    """The harness adds no warning to a suite with warnings as errors."""
     plan = make_cell("def test_a(): assert True", "test_a")
     (plan.suite_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     run_cell(plan, _quiet, GroupRegistry())

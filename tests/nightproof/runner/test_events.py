@@ -28,7 +28,7 @@ SOURCE = """
 
 
 def test_log_cut_at_every_byte_never_invents_a_pass(make_cell: Callable[..., CellPlan], tmp_path: Path) -> None:
-    """Whatever byte a log ends at, it is readable, and a test passes only with its whole evidence."""
+    """A log cut at any byte is readable, and a test passes only with its complete evidence."""
     plan = make_cell(SOURCE, "test_good", "test_bad")
     run_cell(plan, lambda _lines: None, GroupRegistry())
     whole = (plan.cell_dir / "events.jsonl").read_bytes()
@@ -47,13 +47,13 @@ def test_log_cut_at_every_byte_never_invents_a_pass(make_cell: Callable[..., Cel
 
 
 def test_missing_log_says_nothing(tmp_path: Path) -> None:
-    """A cell that never started has no attempts and no exit code."""
+    """A missing log has no attempts and no exit code."""
     events = read_cell(tmp_path)
     assert (events.attempts, events.exit, events.started, events.torn_lines) == ({}, None, None, 0)
 
 
 def test_a_cell_is_what_its_workers_wrote(make_cell: Callable[..., CellPlan]) -> None:
-    """Their tests add up, it lasts from the first start to the last end, and ends as the worst of them does."""
+    """Workers' tests add up; the cell lasts from the first start to the last end and has the worst exit."""
     plan = make_cell(SOURCE, "test_good", "test_bad")
     good, bad = (f"shop/test_it::test_{name}" for name in ("good", "bad"))
     for share, test in enumerate((bad, good)):
@@ -78,7 +78,7 @@ def test_a_cell_is_what_its_workers_wrote(make_cell: Callable[..., CellPlan]) ->
     "junk", [b"[1, 2]", b"\xff\xfe", b'{"$report_type": "TestStart"}', b'{"$report_type": "CellEnd"}']
 )
 def test_damaged_line_is_counted_and_passed_over(junk: bytes, tmp_path: Path) -> None:
-    """A line that is no event of ours spoils no other."""
+    """A damaged line is counted and skipped."""
     start = {"$report_type": "CellStart", "suite": "s", "backend": "b", "time": "2026-11-20T02:00:00+00:00"}
     (tmp_path / "events.jsonl").write_bytes(junk + b"\n" + json.dumps(start).encode() + b"\n")
     events = read_cell(tmp_path)
@@ -86,7 +86,7 @@ def test_damaged_line_is_counted_and_passed_over(junk: bytes, tmp_path: Path) ->
 
 
 def test_damaged_evidence_is_no_evidence(tmp_path: Path) -> None:
-    """A negative count is refused, and the test left without an outcome."""
+    """Evidence with a negative count is refused, and its test is an error."""
     lines = [
         {"$report_type": "TestStart", "id": "s/t::x", "nodeid": "t.py::x", "time": "2026-11-20T02:00:00+00:00"},
         {

@@ -1,4 +1,4 @@
-"""What tests noted and saw comes back from the log of a real cell, of their last attempt."""
+"""Notes and observations of tests are read back from a real cell's log, those of the last attempt."""
 
 from __future__ import annotations
 

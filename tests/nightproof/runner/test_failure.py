@@ -84,12 +84,12 @@ def _reports(log: Path) -> dict[str, list[dict[str, Any]]]:
     ],
 )
 def test_place_is_the_innermost_line_of_the_suite(failures: dict[str, Failure], test: str, where: str) -> None:
-    """A library's line is nobody's place to look: the suite's line that called it is."""
+    """A failure's place is the innermost line of the suite, not a library's."""
     assert failures[test].where == where
 
 
 def test_traceback_holds_every_frame_and_cause(failures: dict[str, Failure]) -> None:
-    """The frames read as pytest prints them, and the exception behind an exception comes first."""
+    """The traceback has every frame as pytest prints it, and chained causes come first."""
     assert "test_shop.py:10" in failures["test_helper"].traceback
     assert ">       assert value == 3" in failures["test_helper"].traceback
     chain = failures["test_chain"].traceback
@@ -97,13 +97,13 @@ def test_traceback_holds_every_frame_and_cause(failures: dict[str, Failure]) -> 
 
 
 def test_output_has_its_section(failures: dict[str, Failure]) -> None:
-    """What the test printed is kept under pytest's own title; a passing test keeps nothing."""
+    """A failed test's output is kept under pytest's own title; a passed test keeps none."""
     assert failures["test_helper"].output == "--- Captured stdout call ---\nasked for the price"
     assert failures["test_good"] == Failure()
 
 
 def test_long_texts_keep_their_ends(failures: dict[str, Failure]) -> None:
-    """A text over its limit says how much of it is in the event log only."""
+    """A text over its limit keeps its ends and states how much only the event log holds."""
     failure = failures["test_long"]
     assert len(failure.traceback) <= TRACEBACK_LIMIT + 100
     assert len(failure.output) <= OUTPUT_LIMIT + 100
@@ -115,10 +115,10 @@ def test_long_texts_keep_their_ends(failures: dict[str, Failure]) -> None:
     "shown", [None, "", [], {}, {"reprcrash": None}, {"chain": []}, {"reprtraceback": {"reprentries": [None, {}]}}]
 )
 def test_report_of_another_shape_has_no_place(shown: Any) -> None:
-    """Plugins write reports of their own: what is not there is empty, and nothing is raised."""
+    """A plugin's report of another shape has empty fields, and nothing is raised."""
     assert failure_of([{"outcome": "failed", "longrepr": shown}]).where == ""
 
 
 def test_plain_text_is_the_traceback() -> None:
-    """A set-up error comes as text, and is kept as text."""
+    """A plain-text error is kept as the traceback."""
     assert failure_of([{"outcome": "failed", "longrepr": "fixture 'x' not found"}]).traceback == "fixture 'x' not found"

@@ -19,7 +19,7 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); prin
 
 
 def test_nothing_starts_after_the_end(tmp_path: Path) -> None:
-    """A cell that would start after an interruption is refused."""
+    """A group that would start after an interruption is refused."""
     groups = GroupRegistry()
     groups.stop_all(0.1)
     with pytest.raises(Interrupted):
@@ -27,7 +27,7 @@ def test_nothing_starts_after_the_end(tmp_path: Path) -> None:
 
 
 def test_deaf_child_is_killed_after_the_grace_period(tmp_path: Path) -> None:
-    """SIGKILL follows SIGTERM; reaping gives the signal and may be repeated, as may stopping."""
+    """A child that ignores SIGTERM gets SIGKILL; reaping and stopping may be repeated."""
     groups = GroupRegistry()
     group = groups.start([sys.executable, "-c", DEAF], dict(os.environ), tmp_path)
     with group.output as output:
@@ -41,7 +41,7 @@ def test_deaf_child_is_killed_after_the_grace_period(tmp_path: Path) -> None:
 
 
 def test_group_ends_with_its_leader(tmp_path: Path) -> None:
-    """A grandchild that outlives the leader is ended when the leader is reaped."""
+    """A grandchild that outlives the leader is killed when the leader is reaped."""
     groups = GroupRegistry()
     code = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
     group = groups.start([sys.executable, "-c", code], dict(os.environ), tmp_path)

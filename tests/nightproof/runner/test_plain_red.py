@@ -1,4 +1,4 @@
-"""Plain red is never our green, and no honest pass becomes red: held over hundreds of generated suites."""
+"""Plain red is never our green, and no honest pass becomes red: checked over hundreds of generated suites."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, str],
 def test_what_plain_pytest_fails_does_not_pass_here_nor_the_other_way(
     runs: list[tuple[dict[str, str], CellPlan]],
 ) -> None:
-    """Over more than 300 suites each test's verdict is as red as plain pytest's outcome, and no redder."""
+    """Over more than 300 suites each test's verdict is exactly as red as plain pytest's outcome."""
     found = []
     for plain, plan in runs:
         assert len(plain) > FILES
@@ -81,7 +81,7 @@ def forget_errors(plan: CellPlan) -> CellEvents:
 def test_the_comparison_sees_a_judge_that_forgets(
     runs: list[tuple[dict[str, str], CellPlan]], forget: Callable[[CellPlan], CellEvents]
 ) -> None:
-    """A planted break of our reading is found, so that the comparison above can fail."""
+    """The comparison detects a judge that ignores part of the log."""
     found = []
     for plain, plan in runs:
         found += plain_red.broken_promises(plain, plain_red.verdict_words(plan, forget(plan)))

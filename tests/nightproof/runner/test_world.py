@@ -64,7 +64,7 @@ PROVEN = (Outcome.PASSED, True, True)
 def test_a_suite_runs_with_the_plugins_of_its_own_interpreter(
     make_cell: Callable[..., CellPlan], world: Callable[[str], Path]
 ) -> None:
-    """Pytest 7.4 with pytest-asyncio there, and not here, gives evidence of a test and of its children."""
+    """A suite on pytest 7.4 with a plugin that we lack gives evidence of tests and their children."""
     plan = make_cell(ASYNC, "test_async", "test_child")
     (plan.suite_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\nfilterwarnings = error\n")
     plan = replace(plan, world=World(python=world("oldest")))
@@ -89,7 +89,7 @@ def test_a_suite_runs_with_the_plugins_of_its_own_interpreter(
 def test_a_suites_own_options_work(
     make_cell: Callable[..., CellPlan], world: Callable[[str], Path], ini: str, group: str
 ) -> None:
-    """What a team's ini asks of pytest neither refuses the cell nor leaves a test out after a failure."""
+    """A suite's own ini options neither break the cell nor skip tests after a failure."""
     plan = make_cell(
         ASKING + "\n    def test_bad(): assert ask() == 500\n    def test_good(): assert ask() == 200\n",
         "test_bad", "test_good",
@@ -104,7 +104,7 @@ def test_a_suites_own_options_work(
 
 
 def test_a_suites_own_backend_option_gets_the_cells_backend(make_cell: Callable[..., CellPlan]) -> None:
-    """A conftest's `--backend` collides with nothing of ours, and learns which backend the cell is of."""
+    """A conftest's own `--backend` option works and gets the cell's backend."""
     own = "def test_it(request): assert (request.config.getoption('--backend'), ask()) == ('blue', 200)"
     plan = make_cell(ASKING + f"\n    {own}\n", "test_it")
     conftest = "def pytest_addoption(parser): parser.addoption('--backend', choices=['red', 'blue'])\n"
@@ -135,7 +135,7 @@ HOME = """
 def test_a_cell_sees_its_variables_and_a_home_of_each_pass(
     make_cell: Callable[..., CellPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Variables come from the profile and not from the shell; the second pass finds nothing of the first in HOME."""
+    """A cell gets the profile's variables and none of the shell's; each pass has a fresh HOME."""
     monkeypatch.setenv("OURS", "not passed on")
     plan = make_cell(ASKING + HOME, "test_fresh", "test_variables")
     plan = replace(plan, world=World(env={"STAGE": "staging", "PYTHONUNBUFFERED": "0"}))
@@ -149,7 +149,7 @@ def test_a_cell_sees_its_variables_and_a_home_of_each_pass(
 def test_an_interpreters_own_scripts_are_found_first(
     make_cell: Callable[..., CellPlan], world: Callable[[str], Path]
 ) -> None:
-    """A test that calls `pytest` by name gets that of the suite's environment, as in an activated one."""
+    """A test that calls `pytest` by name gets that of the suite's environment."""
     which = "shutil.which('pytest').startswith(os.environ['VIRTUAL_ENV']) and 'oldest' in shutil.which('pytest')"
     plan = make_cell(ASKING + f"\n    import shutil\n    def test_it(): assert ask() == 200 and {which}\n", "test_it")
     assert proven(attempts(replace(plan, world=World(python=world("oldest"))))) == {"test_it": PROVEN}
@@ -170,7 +170,7 @@ NESTED = """
 def test_a_pytest_that_a_test_runs_is_none_of_ours(
     make_cell: Callable[..., CellPlan], world: Callable[[str], Path], group: str
 ) -> None:
-    """Sessions within a test leave no event, and take nothing from the test around them."""
+    """A pytest session inside a test writes no event and changes nothing of the outer test."""
     plan = make_cell("\n" + dedent(ASKING) + dedent(NESTED), "test_nested")
     plan = replace(plan, world=World(python=None if group == "ours" else world(group)))
     assert proven(attempts(plan)) == {"test_nested": PROVEN}
@@ -179,7 +179,7 @@ def test_a_pytest_that_a_test_runs_is_none_of_ours(
 
 
 def test_what_is_no_interpreter_of_a_suite_is_named(tmp_path: Path, world: Callable[[str], Path]) -> None:
-    """A missing file, a file that is no Python, and a Python without pytest: each is told with its remedy."""
+    """A missing file, a file that is no Python and a Python without pytest are refused with a remedy each."""
     with pytest.raises(UsageError, match=r"There is no interpreter `.*/gone/bin/python`: create that environment"):
         probe(tmp_path / "gone" / "bin" / "python")
     script = tmp_path / "python"
@@ -206,7 +206,7 @@ def test_what_is_no_interpreter_of_a_suite_is_named(tmp_path: Path, world: Calla
     ],
 )
 def test_an_interpreter_that_is_too_old_is_named(tmp_path: Path, answer: str, words: str) -> None:
-    """What the plugin cannot run with is said before anything starts."""
+    """An interpreter too old for the plugin is refused before anything starts."""
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\necho '{answer}'\n")
     script.chmod(0o755)
