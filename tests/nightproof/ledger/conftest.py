@@ -1,4 +1,4 @@
-"""A bucket of the test's own, a run directory, and what a cleanup of it works with."""
+"""Fixtures of the ledger tests: a bucket for each test, a run directory, and the context of its cleanup."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DATA = "data-bucket"
 
 @pytest.fixture
 def bucket(s3: S3Client, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give a versioned registry of the test's own."""
+    """Return a versioned registry bucket for this test."""
     name = "w-" + request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:50].rstrip("-").lower()
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -36,13 +36,13 @@ def bucket(s3: S3Client, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def context(s3: S3Client, bucket: str) -> CleanContext:
-    """Clean in the test's bucket only."""
+    """Return a cleanup context limited to the test's bucket."""
     return CleanContext(s3, frozenset({bucket}), frozenset({DATA, bucket}))
 
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
-    """Give the directory of one run."""
+    """Return the directory of one run."""
     path = tmp_path / "runs" / RUN
     path.mkdir(parents=True)
     return path

@@ -1,4 +1,4 @@
-"""Cleanup deletes what the ledger claims, nothing else, and says what stays."""
+"""Cleanup deletes only the resources that the ledger claims, and reports what stays."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def keys(s3: S3Client, bucket: str) -> set[str]:
 def test_package_goes_with_versions_markers_and_manifests(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """A finalizer's delete leaves manifests, versions and markers; the purge takes them and the audit agrees."""
+    """The purge deletes the versions, markers and manifests that a finalizer's delete leaves, and the audit agrees."""
     ledger = ledger_of(run_dir)
     made = ledger.intent("package", {"registry": f"s3://{bucket}", "name": NAME})
     put_package(s3, bucket, NAME, "a")
@@ -74,7 +74,7 @@ def test_package_goes_with_versions_markers_and_manifests(
 
 
 def test_a_damaged_pointer_names_no_manifest(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """A pointer that holds no hash goes with its package, and nothing that it names is looked for or missed."""
+    """A pointer without a valid hash is deleted with its package, and no manifest is looked for."""
     ledger = ledger_of(run_dir)
     ledger.confirmed(ledger.intent("package", {"registry": f"s3://{bucket}", "name": NAME}))
     put_package(s3, bucket, NAME, "a")
@@ -84,7 +84,7 @@ def test_a_damaged_pointer_names_no_manifest(s3: S3Client, bucket: str, context:
 
 
 def test_foreign_look_alikes_stay(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """A package of the same shape and a manifest that it shares with ours are not touched."""
+    """A foreign package of the same shape, and a manifest shared with it, are not touched."""
     shared = put_package(s3, bucket, "np-20other1/pack", "b")
     ledger_of(run_dir).intent("package", {"registry": f"s3://{bucket}", "name": NAME})
     put_package(s3, bucket, NAME, "b")
@@ -96,7 +96,7 @@ def test_foreign_look_alikes_stay(s3: S3Client, bucket: str, context: CleanConte
 
 
 def test_intent_that_made_nothing_is_absent(context: CleanContext, run_dir: Path) -> None:
-    """A process that died before creating leaves nothing to count."""
+    """An intent whose process died before creating is absent and counts for nothing."""
     ledger_of(run_dir).intent("object", {"bucket": next(iter(context.writable)), "key": "np-20k3f9qa/never"})
     assert clean_run(run_dir, context) == 0
     assert audit(run_dir, context).created == 0
@@ -105,7 +105,7 @@ def test_intent_that_made_nothing_is_absent(context: CleanContext, run_dir: Path
 def test_orphan_manifest_of_a_died_creation_goes(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """A manifest without pointer, written after an unconfirmed intent, into our sources, is ours."""
+    """A manifest without a pointer, written after an unconfirmed intent over our sources, is deleted."""
     ledger_of(run_dir).intent("package", {"registry": f"s3://{bucket}", "name": NAME})
     put_package(s3, bucket, "gone/x", "c")
     put_package(s3, bucket, "gone/y", "d", source="somebody-elses")
@@ -116,7 +116,7 @@ def test_orphan_manifest_of_a_died_creation_goes(
 
 
 def test_old_orphan_manifest_stays(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """A manifest written before the intent's window is somebody else's."""
+    """A manifest written before the intent's window is not touched."""
     put_package(s3, bucket, "gone/x", "e")
     for version in versions(s3, bucket, ".quilt/named_packages/"):
         s3.delete_object(Bucket=bucket, Key=version.key, VersionId=version.version_id)
@@ -145,7 +145,7 @@ def test_old_orphan_manifest_stays(s3: S3Client, bucket: str, context: CleanCont
 def test_scope_guard_refuses_what_a_damaged_ledger_claims(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path, kind: str, locator: dict[str, Any], words: str
 ) -> None:
-    """Whatever a ledger says, a bucket or name outside the run's scope stays and is listed as leaked."""
+    """A bucket or name outside the run's scope is never deleted, and is listed as leaked."""
     put_package(s3, bucket, "np-20other1/pack", "f")
     before = keys(s3, bucket)
     claimed = {key: value or (bucket if key in {"bucket", "registry"} else "") for key, value in locator.items()}
@@ -159,7 +159,7 @@ def test_scope_guard_refuses_what_a_damaged_ledger_claims(
 def test_only_our_unfinished_uploads_are_aborted(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """A multipart upload that was cut off counts as a resource and goes; those of look-alike names go on."""
+    """Our unfinished multipart upload counts as a resource and is aborted; uploads with similar names go on."""
     foreign = ["a.bin", "np-20k3f9qa", "np-20k3f9qax/big.bin", "np-20other1/big.bin", "xnp-20k3f9qa/big.bin"]
     foreign += ["np-20k3f9qa/one.bin.bak", "np-20k3f9q/big.bin"]
     ours = ["np-20k3f9qa/big/1.bin", "np-20k3f9qa/big/2.bin", "np-20k3f9qa/one.bin", "np-20k3f9qa/pack/copied.csv"]
@@ -175,7 +175,7 @@ def test_only_our_unfinished_uploads_are_aborted(
 
 
 def test_an_entry_of_another_run_is_refused(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """A line that a damaged or copied ledger holds for another run deletes nothing, an empty run id included."""
+    """A ledger line of another run, or with an empty run id, deletes nothing."""
     for run in ("20261120T020000Z-other1", ""):
         Ledger(run_dir / "ledger.jsonl", run).intent("object", {"bucket": bucket, "key": "np-20other1/x"})
     s3.put_object(Bucket=bucket, Key="np-20other1/x", Body=b"x")
@@ -187,7 +187,7 @@ def test_an_entry_of_another_run_is_refused(s3: S3Client, bucket: str, context: 
 def test_packages_whose_manifests_cannot_be_read_stay_until_they_can(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """Without its pointers nobody would find a manifest again, so the pointers wait for the next sweep."""
+    """A package whose manifests cannot be read keeps its pointers until the next sweep."""
     ledger_of(run_dir).intent("package", {"registry": bucket, "name": NAME})
     put_package(s3, bucket, NAME, "8")
 
@@ -206,7 +206,7 @@ def test_packages_whose_manifests_cannot_be_read_stay_until_they_can(
 def test_what_is_no_manifest_of_ours_never_stops_a_cleanup(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path, body: bytes
 ) -> None:
-    """Another writer's file among the manifests stays, and the package of ours still goes."""
+    """A foreign file among the manifests stays and does not stop the cleanup."""
     ledger_of(run_dir).intent("package", {"registry": bucket, "name": NAME})
     put_package(s3, bucket, NAME, "7")
     s3.put_object(Bucket=bucket, Key=".quilt/packages/" + "6" * 64, Body=body)
@@ -217,7 +217,7 @@ def test_what_is_no_manifest_of_ours_never_stops_a_cleanup(
 def test_resource_outside_every_ledger_is_unknown(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """What carries tonight's tag and stands in no ledger is counted, not deleted."""
+    """A resource with the run's tag and no ledger entry counts as unknown and is not deleted."""
     s3.put_object(Bucket=bucket, Key="np-20k3f9qa/stray", Body=b"x")
     ledger_of(run_dir).intent("object", {"bucket": bucket, "key": "np-20k3f9qa/mine"})
     clean_run(run_dir, context)
@@ -226,7 +226,7 @@ def test_resource_outside_every_ledger_is_unknown(
 
 
 def test_audit_contradicts_a_cleanup_that_lies(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """An entry noted as purged that is still listed is leaked."""
+    """An entry recorded as deleted that is still listed counts as leaked."""
     ledger_of(run_dir).intent("object", {"bucket": bucket, "key": "np-20k3f9qa/zombie"})
     clean_run(run_dir, context)
     s3.put_object(Bucket=bucket, Key="np-20k3f9qa/zombie", Body=b"x")
@@ -236,7 +236,7 @@ def test_audit_contradicts_a_cleanup_that_lies(s3: S3Client, bucket: str, contex
 
 
 def test_keep_leaves_everything_and_counts_it(s3: S3Client, bucket: str, context: CleanContext, run_dir: Path) -> None:
-    """Kept resources are part of the sum."""
+    """Kept resources stay and are part of the sum."""
     ledger_of(run_dir).intent("object", {"bucket": bucket, "key": "np-20k3f9qa/kept"})
     s3.put_object(Bucket=bucket, Key="np-20k3f9qa/kept", Body=b"x")
     assert clean_run(run_dir, CleanContext(s3, context.writable, context.sources, keep=True)) == 0
@@ -247,7 +247,7 @@ def test_keep_leaves_everything_and_counts_it(s3: S3Client, bucket: str, context
 def test_dead_storage_leaks_everything_and_the_next_sweep_takes_it(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """Without S3 nothing is proved gone; the next night closes the dead run's ledger, and only then."""
+    """Without S3 everything counts as leaked; the next night's sweep closes the ledger."""
     made = ledger_of(run_dir).intent("package", {"registry": f"s3://{bucket}", "name": NAME})
     put_package(s3, bucket, NAME, "9")
     ledger_of(run_dir).adopt(plan(run_dir, context)[0].entry, "confirmed")
@@ -267,7 +267,7 @@ def test_dead_storage_leaks_everything_and_the_next_sweep_takes_it(
 def test_a_second_writer_is_told_instead_of_chased_for_ever(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """Who writes faster than the cleanup deletes is named as the reason, and the entry stays open."""
+    """A writer faster than the cleanup is reported as the reason, and the entry stays open."""
     key = "np-20k3f9qa/again"
     ledger_of(run_dir).intent("object", {"bucket": bucket, "key": key})
     s3.put_object(Bucket=bucket, Key=key, Body=b"x")
@@ -284,7 +284,7 @@ def test_a_second_writer_is_told_instead_of_chased_for_ever(
 def test_a_refused_deletion_names_key_code_and_permission(
     s3: S3Client, bucket: str, context: CleanContext, run_dir: Path
 ) -> None:
-    """S3 answers 200 with errors inside; the cleanup reads them."""
+    """A deletion refused inside a 200 answer of S3 is reported with key, code and permission."""
     key = "np-20k3f9qa/locked"
     ledger_of(run_dir).intent("object", {"bucket": bucket, "key": key})
     s3.put_object(Bucket=bucket, Key=key, Body=b"x")

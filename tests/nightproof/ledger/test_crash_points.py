@@ -1,4 +1,4 @@
-"""The writer of a ledger dies at each point there is; the next sweep settles what it left."""
+"""A ledger's writer dies at every possible point; the next sweep settles what it left."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_whatever_a_killed_writer_left_the_next_sweep_settles(
 
 
 def test_two_processes_write_one_ledger(tmp_path: Path) -> None:
-    """No line of one mixes with a line of the other, and none is lost."""
+    """Two processes write one ledger without a mixed or lost line."""
     code = (
         "import pathlib, sys\n"
         "from nightproof.ledger import Ledger\n"
@@ -114,7 +114,7 @@ def test_two_processes_write_one_ledger(tmp_path: Path) -> None:
 
 
 def test_an_intent_that_does_not_fit_on_the_disk_is_no_intent(tmp_path: Path) -> None:
-    """A disk that takes half a line raises, so that nobody makes what is not written down."""
+    """A disk that takes only half a line raises, so that nothing is created without an intent."""
     path = tmp_path / "ledger.jsonl"
     Ledger(path, RUN).intent("object", {"bucket": "b", "key": "first"})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,4 +1,4 @@
-"""Whatever happens to resources in whatever order, the audit's numbers add up."""
+"""The audit's numbers add up for every sequence of events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HAPPENED = st.lists(st.tuples(st.integers(0, 4), EVENTS, st.booleans(), st.integ
 
 @pytest.fixture(scope="module")
 def gone() -> S3Client:
-    """Give a client of a server that is not there."""
+    """Return a client of a server that is not there."""
     return boto3.client(
         "s3", endpoint_url="http://127.0.0.1:9", region_name="us-east-1", aws_access_key_id="x",
         aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}, connect_timeout=1),
@@ -65,7 +65,7 @@ def audited(happened: list[tuple[int, str, bool, int]], context: CleanContext) -
 @settings(max_examples=60, deadline=None)
 @given(HAPPENED)
 def test_the_numbers_of_an_audit_add_up(happened: list[tuple[int, str, bool, int]]) -> None:
-    """Every resource has one state; created is deleted, kept and leaked together, and absent is what is left over."""
+    """Every resource has one state, and created = deleted + kept + leaked; absent ones are not created."""
     nothing_to_list = CleanContext(boto3.client("s3", region_name="us-east-1"), frozenset(), frozenset())
     result, states, resources = audited(happened, nothing_to_list)
     assert sum(states.values()) == resources
@@ -80,7 +80,7 @@ def test_the_numbers_of_an_audit_add_up(happened: list[tuple[int, str, bool, int
 def test_without_a_listing_only_what_was_kept_on_request_is_not_leaked(
     gone: S3Client, happened: list[tuple[int, str, bool, int]]
 ) -> None:
-    """Nothing is proved gone while S3 is dead: what anybody claimed deleted counts as leaked, with the reason."""
+    """Without a listing every resource counts as leaked with the reason, except those kept on request."""
     result, states, resources = audited(happened, CleanContext(gone, frozenset({"b"}), frozenset()))
     assert (result.deleted, result.kept) == (0, states["kept"])
     assert result.leaked == resources - states["kept"]

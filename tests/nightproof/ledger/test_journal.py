@@ -1,4 +1,4 @@
-"""The journal holds its promises when processes die and lines tear."""
+"""The journal's guarantees hold when processes die and lines tear."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ RUN = "20261120T020000Z-k3f9qa"
 
 
 def clock() -> datetime:
-    """Stand still at the start of the run."""
+    """Return the start of the run, always the same moment."""
     return datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 
 def test_intent_is_on_disk_before_it_returns(tmp_path: Path) -> None:
-    """A reader sees the intent as soon as the writer may create."""
+    """An intent is readable on disk before the writer may create the resource."""
     path = tmp_path / "ledger.jsonl"
     Ledger(path, RUN, clock).intent("object", {"bucket": "b", "key": "np-20k3f9qa/x"}, "suite/a::t")
     (entry,) = read_entries([path])
@@ -32,7 +32,7 @@ def test_intent_is_on_disk_before_it_returns(tmp_path: Path) -> None:
 
 
 def test_entry_folds_to_its_last_event(tmp_path: Path) -> None:
-    """Intent, confirmation and deletion of one resource are one entry."""
+    """Intent, confirmation and deletion of one resource fold into one entry."""
     ledger = Ledger(tmp_path / "ledger.jsonl", RUN, clock)
     made = ledger.intent("prefix", {"bucket": "b", "prefix": "np-20k3f9qa/"})
     ledger.confirmed(made)
@@ -42,7 +42,7 @@ def test_entry_folds_to_its_last_event(tmp_path: Path) -> None:
 
 
 def test_same_resource_has_one_id_in_every_process(tmp_path: Path) -> None:
-    """Two writers that mean the same resource make one entry."""
+    """Two writers of the same resource make one entry."""
     path = tmp_path / "ledger.jsonl"
     locator = {"registry": "s3://w", "name": "np-20k3f9qa/p"}
     assert Ledger(path, RUN).intent("package", locator) == Ledger(path, RUN).intent("package", locator)
@@ -50,7 +50,7 @@ def test_same_resource_has_one_id_in_every_process(tmp_path: Path) -> None:
 
 
 def test_every_truncation_keeps_the_lines_before_it(tmp_path: Path) -> None:
-    """A writer killed at any byte loses at most its own last line, and the next writer is readable."""
+    """A writer killed at any byte loses at most its last line, and the next writer's lines are readable."""
     path = tmp_path / "ledger.jsonl"
     ledger = Ledger(path, RUN, clock)
     for name in ("one", "two"):
@@ -66,12 +66,12 @@ def test_every_truncation_keeps_the_lines_before_it(tmp_path: Path) -> None:
 
 
 def test_tag_is_day_and_random_part() -> None:
-    """The tag in names leads a person back to the run."""
+    """The tag in names is the day and the random part of the run id."""
     assert run_tag(RUN) == "20k3f9qa"
 
 
 def test_journals_fold_by_time_whatever_their_order(tmp_path: Path) -> None:
-    """What the run's journal says after the cell's stands, although its file is read first."""
+    """Journals fold by time, whatever the order in which their files are read."""
     own, cell = tmp_path / "ledger.jsonl", tmp_path / "cells" / "ledger.jsonl"
     locator = {"registry": "s3://w", "name": "np-20k3f9qa/p"}
     made = Ledger(cell, RUN, lambda: clock() + timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""Users and Tabulator tables of a run go through an admin's operations, and are looked for by a listing of our own."""
+"""Users and Tabulator tables of a run are deleted through an admin and verified by a separate listing."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def admin_of(target: Target) -> QuiltOps:
 
 
 def cleaning(catalog: CatalogAdmin | None) -> CleanContext:
-    """Clean in the catalog alone."""
+    """Return a cleanup context for the catalog only."""
     return CleanContext(boto3.client("s3", region_name="us-east-1"), frozenset(), frozenset(), catalog=catalog)
 
 
 @pytest.fixture
 def ops(embedded: Target) -> Iterator[QuiltOps]:
-    """Give an admin of the catalog; nobody whom a test made stays."""
+    """Yield an admin of the catalog; nobody whom a test made stays."""
     admin = admin_of(embedded)
     yield admin
     for user in admin.admin.list_users():
@@ -70,7 +70,7 @@ def ops(embedded: Target) -> Iterator[QuiltOps]:
 
 @pytest.fixture
 def in_catalog(ops: QuiltOps) -> CleanContext:
-    """Clean in the running catalog."""
+    """Return a cleanup context for the running catalog."""
     return cleaning(CatalogAdmin(lambda: ops))
 
 
@@ -85,13 +85,13 @@ def make_user(ops: QuiltOps, name: str) -> None:
 
 
 def names_of(ops: QuiltOps) -> set[str]:
-    """Name the users and tables that tests made."""
+    """Return the names of the users and tables that tests made."""
     tables = {table["name"] for table in ops.list_tabulator_tables(BUCKET)}
     return {name for name in {user.name for user in ops.admin.list_users()} | tables if name.startswith(("np-", "np_"))}
 
 
 def test_users_and_tables_of_a_run_go_and_others_stay(ops: QuiltOps, in_catalog: CleanContext, run_dir: Path) -> None:
-    """Whether confirmed, only intended or never made; the plan names them first and touches nothing."""
+    """The run's users and tables are deleted, confirmed or not; others stay, and the plan only lists."""
     ledger = ledger_of(run_dir)
     locators: list[tuple[str, dict[str, Any]]] = [
         ("user", {"name": OURS}), ("table", {"bucket": BUCKET, "name": TABLE}), ("user", {"name": f"{OURS}-never"}),
@@ -114,7 +114,7 @@ def test_users_and_tables_of_a_run_go_and_others_stay(ops: QuiltOps, in_catalog:
 def test_a_dead_catalog_leaks_with_its_reason_until_it_is_back(
     ops: QuiltOps, in_catalog: CleanContext, run_dir: Path, embedded: Target
 ) -> None:
-    """Nothing is counted as deleted, each resource is named with why it stays, and the next sweep takes it."""
+    """With a dead catalog every resource is leaked with the reason, and the next sweep deletes it."""
     ledger = ledger_of(run_dir)
     for name in (OURS, f"{OURS}-2"):
         ledger.confirmed(ledger.intent("user", {"name": name}))
@@ -133,7 +133,7 @@ def test_a_dead_catalog_leaks_with_its_reason_until_it_is_back(
 
 
 def test_without_an_admin_what_was_made_is_leaked(run_dir: Path) -> None:
-    """The reason says what is missing."""
+    """Without an admin the resources are leaked, and the reason names what is missing."""
     ledger_of(run_dir).intent("user", {"name": OURS})
     without = cleaning(None)
     assert clean_run(run_dir, without) == 0
@@ -141,7 +141,7 @@ def test_without_an_admin_what_was_made_is_leaked(run_dir: Path) -> None:
 
 
 def test_the_audit_believes_its_own_listing_only(ops: QuiltOps, in_catalog: CleanContext, run_dir: Path) -> None:
-    """A user that is back is leaked; one of the run that nobody wrote down is unknown."""
+    """A user that exists again is leaked; one of the run without a ledger entry is unknown."""
     ledger_of(run_dir).intent("user", {"name": OURS})
     make_user(ops, OURS)
     clean_run(run_dir, in_catalog)
@@ -163,7 +163,7 @@ def test_the_audit_believes_its_own_listing_only(ops: QuiltOps, in_catalog: Clea
 def test_a_listing_that_is_not_whole_proves_nothing(
     ops: QuiltOps, run_dir: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], words: str
 ) -> None:
-    """What the catalog's ledger entries claim is then leaked, with the reason."""
+    """An incomplete listing leaves the catalog's ledger entries leaked, with the reason."""
     catalog = CatalogAdmin(lambda: ops)
     ledger_of(run_dir).intent("user", {"name": OURS})
     clean_run(run_dir, cleaning(catalog))
@@ -172,7 +172,7 @@ def test_a_listing_that_is_not_whole_proves_nothing(
 
 
 def test_a_deletion_that_deletes_nothing_is_found_out(ops: QuiltOps, run_dir: Path) -> None:
-    """The cleanup looks again after each deletion."""
+    """The cleanup checks after each deletion that the resource is gone."""
     ledger_of(run_dir).intent("user", {"name": OURS})
     make_user(ops, OURS)
 

@@ -1,4 +1,4 @@
-"""External tables of a run go from the Glue database, whatever else carries a like name stays."""
+"""A run's external tables are deleted from the Glue database; tables with similar names stay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OURS, FOREIGN = "np_20k3f9qa_rows", "np_20other1_rows"
 
 @pytest.fixture
 def database(embedded: Target) -> Iterator[GlueDatabase]:
-    """Give the testbed's database; no table that a test made stays."""
+    """Yield the testbed's database; no table that a test made stays."""
     found = GlueDatabase(embedded.aws_client("glue", "ci-seeder"), "quilt_mcp_test_db")
     yield found
     for name in names_of(found):
@@ -36,12 +36,12 @@ def database(embedded: Target) -> Iterator[GlueDatabase]:
 
 @pytest.fixture
 def context(database: GlueDatabase) -> CleanContext:
-    """Clean in the database alone."""
+    """Return a cleanup context for the database only."""
     return CleanContext(boto3.client("s3", region_name="us-east-1"), frozenset(), frozenset(), glue=database)
 
 
 def names_of(database: GlueDatabase) -> set[str]:
-    """Name the tables that tests made."""
+    """Return the names of the tables that tests made."""
     tables = database.client.get_tables(DatabaseName=database.name)["TableList"]
     return {table["Name"] for table in tables if table["Name"].startswith("np_")}
 
@@ -52,7 +52,7 @@ def make(database: GlueDatabase, name: str) -> None:
 
 
 def test_tables_of_a_run_go_and_others_stay(database: GlueDatabase, context: CleanContext, run_dir: Path) -> None:
-    """Whether confirmed or only intended; what was never made is absent, and what no ledger knows is told."""
+    """The run's tables are deleted, confirmed or not; unmade ones are absent, those without an entry reported."""
     ledger = Ledger(run_dir / "ledger.jsonl", RUN)
     for name in (OURS, f"{OURS}_never"):
         ledger.intent("glue_table", {"database": database.name, "name": name})
@@ -68,7 +68,7 @@ def test_tables_of_a_run_go_and_others_stay(database: GlueDatabase, context: Cle
 
 
 def test_a_table_that_is_back_is_leaked(database: GlueDatabase, context: CleanContext, run_dir: Path) -> None:
-    """The listing has the last word over a claimed deletion."""
+    """A table recorded as deleted that is still listed is leaked."""
     ledger = Ledger(run_dir / "ledger.jsonl", RUN)
     ledger.intent("glue_table", {"database": database.name, "name": OURS})
     make(database, OURS)
@@ -87,7 +87,7 @@ def test_a_table_that_is_back_is_leaked(database: GlueDatabase, context: CleanCo
 def test_tables_of_others_are_refused(
     database: GlueDatabase, context: CleanContext, run_dir: Path, where: str, name: str, why: str
 ) -> None:
-    """Whatever a ledger says, only tables of our database whose names begin as the run's do are touched."""
+    """Only tables of our database with the run's name prefix are deleted, whatever a ledger claims."""
     Ledger(run_dir / "ledger.jsonl", RUN).intent("glue_table", {"database": where, "name": name})
     make(database, name)
     assert clean_run(run_dir, context) == 0
@@ -98,7 +98,7 @@ def test_tables_of_others_are_refused(
 def test_a_database_that_is_not_there_has_no_tables(
     database: GlueDatabase, context: CleanContext, run_dir: Path
 ) -> None:
-    """Neither listing nor deletion fails for want of it."""
+    """Listing and deletion succeed without the database."""
     nowhere = replace(context, glue=GlueDatabase(database.client, "no_such_db"))
     Ledger(run_dir / "ledger.jsonl", RUN).intent("glue_table", {"database": "no_such_db", "name": OURS})
     assert clean_run(run_dir, nowhere) == 0

@@ -1,4 +1,4 @@
-"""A damaged ledger: what bears the run's tag is found again and goes, and what only looks like it stays."""
+"""Resources of a damaged ledger are found by the run's tag and deleted; look-alikes stay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAMAGES = ["garbled", "halved", "zeroed"]
 
 @pytest.fixture
 def run() -> str:
-    """Give the id of a run that starts now, as what it makes in a moment is to be of its time."""
+    """Return the id of a run that starts now, as what it makes in a moment is to be of its time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-k3f9qa"
 
 
@@ -42,7 +42,7 @@ def damage(path: Path, kind: str) -> None:
 
 
 def tag(run: str) -> str:
-    """Give the tag of a run."""
+    """Return the tag of a run."""
     return f"np-{run[6:8]}{run[-6:]}"
 
 
@@ -50,7 +50,7 @@ def tag(run: str) -> str:
 def test_a_damaged_ledger_is_made_good_by_tag(
     s3: S3Client, bucket: str, context: CleanContext, tmp_path: Path, run: str, kind: str
 ) -> None:
-    """Objects with all versions, and packages with their manifests; look-alikes of others stay. It is told once."""
+    """Tagged objects and packages are deleted with versions and manifests; look-alikes stay; it is reported once."""
     ours, others = tag(run), (f"{tag(run)}x/a", f"x{tag(run)}/a", "np-20aaaaaa/a", "a/b")
     top_hash = "a" * 64
     s3.put_object(Bucket=bucket, Key=f".quilt/packages/{top_hash}", Body=b"{}\n")
@@ -73,7 +73,7 @@ def test_a_damaged_ledger_is_made_good_by_tag(
 def test_what_is_older_than_the_run_is_somebody_elses(
     s3: S3Client, bucket: str, context: CleanContext, tmp_path: Path
 ) -> None:
-    """An object with the tag of a run that started after it cannot be that run's."""
+    """An object older than the run is not touched, even with its tag."""
     run = "20991130T020000Z-k3f9qa"
     s3.put_object(Bucket=bucket, Key=f"{tag(run)}/a", Body=b"x")
     (tmp_path / run).mkdir()
@@ -84,7 +84,7 @@ def test_what_is_older_than_the_run_is_somebody_elses(
 
 
 def test_a_torn_end_is_no_damage(context: CleanContext, tmp_path: Path, run: str) -> None:
-    """A process that died in mid-line had not made its resource; tonight's own ledger is being written."""
+    """A torn last line is no damage, nor is the current night's own ledger."""
     for name in (run, TONIGHT):
         ledger = Ledger(tmp_path / name / "ledger.jsonl", name)
         ledger.intent("object", {"bucket": "b", "key": "k"})
