@@ -1,4 +1,4 @@
-"""The content of encoded files: equal for another encoder, different for other content."""
+"""The content hash of encoded files: equal for another encoder, different for other content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def table(*values: float, **options: str) -> bytes:
 
 
 def test_another_encoding_has_the_same_content() -> None:
-    """Compression of a table, of a PNG and quality of a flat JPEG change bytes, not content."""
+    """Compression of a table or PNG, and quality of a flat JPEG, change the bytes and not the content hash."""
     tables = table(1.0, 2.0, compression="NONE"), table(1.0, 2.0, compression="ZSTD")
     pngs = picture("PNG", (1, 2, 3), compress_level=0), picture("PNG", (1, 2, 3), compress_level=9)
     jpegs = picture("JPEG", (255, 200, 100), quality=85), picture("JPEG", (254, 201, 99), quality=95)
@@ -41,7 +41,7 @@ def test_another_encoding_has_the_same_content() -> None:
 
 
 def test_other_content_is_another_hash() -> None:
-    """A value, a type, a pixel, a size and a colour beyond the tolerance all show."""
+    """Another value, type, pixel, size or a colour beyond the tolerance changes the content hash."""
     sink = io.BytesIO()
     pq.write_table(pa.table({"value": pa.array([1.0, 2.0], type=pa.float32())}), sink)
     tables = [table(1.0, 2.0), table(1.0, 2.5), table(1.0), sink.getvalue()]
@@ -59,7 +59,7 @@ def test_the_seeds_contents_are_as_pinned() -> None:
 
 
 def test_another_encoder_is_told_from_other_content() -> None:
-    """An encoder of another version blocks with its own remedy, for the package's hash covers its bytes."""
+    """An encoder of another version blocks with a remedy of its own, as the package's hash covers its bytes."""
     put._require_pinned("mixed-formats", "image.jpg", generate("mixed-formats", "image.jpg"))
     with pytest.raises(Blocked, match=r"^This encoder writes `mixed-formats/image\.jpg` in other bytes: install the "):
         put._require_pinned("mixed-formats", "image.jpg", picture("JPEG", (255, 200, 100), quality=95))

@@ -63,7 +63,7 @@ def test_big_datasets_are_as_pinned_at_a_spot(dataset: str, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["chunk_000.bin", "chunk_099.bin"])
 def test_a_stream_is_the_written_rule(path: str) -> None:
-    """The stream's first bytes follow the rule, whatever length is asked for."""
+    """The stream's first bytes follow the documented rule for every length."""
     assert stream("large-package", path, 100) == by_the_book("large-package", path, 100)
     assert stream("large-package", path, 32) == by_the_book("large-package", path, 32)
     assert stream("large-package", path, 0) == b""
@@ -119,7 +119,7 @@ def test_records_are_json_of_the_exact_size(size: int) -> None:
 
 
 def test_two_revisions_share_what_they_should() -> None:
-    """Of the versioned files the second and third are equal, the first differs, the fourth and fifth are single."""
+    """Of the versioned files the second and third are equal, the others differ."""
     names = sorted(FILES["versioned-data"])
     facts = {name: pinned()[f"versioned-data/{name}"]["sha256"] for name in names}
     assert [name for name in names if name[:2] == "v1"] == [f"v1/data/file{n}.csv" for n in (1, 2, 3, 5)]
@@ -164,7 +164,7 @@ def test_another_process_in_another_place_gives_the_same_bytes() -> None:
 
 
 def test_a_process_gives_files_until_its_pipe_closes() -> None:
-    """Each file comes after its size; who closes the pipe ends the process without a word."""
+    """Each file follows its size, and closing the pipe ends the process silently."""
     command = [
         sys.executable,
         "-m",

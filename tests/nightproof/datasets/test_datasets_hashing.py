@@ -20,13 +20,13 @@ def double(*parts: bytes) -> str:
 
 
 def test_an_empty_file_is_the_hash_of_nothing() -> None:
-    """No part, so the outer hash is over nothing at all."""
+    """An empty file has no part, and its hash is the hash of nothing."""
     assert chunked(b"") == EMPTY
 
 
 @pytest.mark.parametrize(("size", "parts"), [(1, 1), (8, 1), (9, 2), (16, 2), (17, 3)])
 def test_a_file_is_hashed_in_parts(monkeypatch: pytest.MonkeyPatch, size: int, parts: int) -> None:
-    """Each part is hashed, and then the hashes; a part that is exactly full opens no second one."""
+    """A file's hash is the hash of its parts' hashes, and an exactly full part opens no second one."""
     monkeypatch.setattr(hashing, "PART", 8)
     data = bytes(range(size))
     pieces = [data[at : at + 8] for at in range(0, size, 8)]
@@ -35,7 +35,7 @@ def test_a_file_is_hashed_in_parts(monkeypatch: pytest.MonkeyPatch, size: int, p
 
 
 def test_parts_double_beyond_the_most_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of more than the most parts has parts of twice the size."""
+    """A file with more than the maximum of parts has parts of twice the size."""
     monkeypatch.setattr(hashing, "PART", 4)
     monkeypatch.setattr(hashing, "MAX_PARTS", 2)
     data = bytes(range(9))
@@ -44,7 +44,7 @@ def test_parts_double_beyond_the_most_parts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_part_is_eight_mebibytes() -> None:
-    """The library's part size and the most parts of an upload."""
+    """Part size and maximum of parts are those of the quilt3 library."""
     assert (hashing.PART, hashing.MAX_PARTS) == (8_388_608, 10_000)
 
 
@@ -68,7 +68,7 @@ def test_top_hashes_are_those_of_the_library() -> None:
 
 
 def test_every_part_of_a_revision_changes_its_hash() -> None:
-    """Message, metadata, key, size and content are all covered; the order they are given in is not."""
+    """Message, metadata, key, size and content change the top hash; the order of the arguments does not."""
     base = top_hash("m", {"a": 1}, {"x": ("h", 1), "y": ("g", 2)})
     others = [
         top_hash("n", {"a": 1}, {"x": ("h", 1), "y": ("g", 2)}),

@@ -1,4 +1,4 @@
-"""A seeding that is killed at any moment: the next one brings everything to exactly the pinned state."""
+"""After a seeding killed at any moment, the next one restores exactly the pinned state."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_killed_seeding_is_completed_by_the_next(embedded: Target, tmp_path: P
 
 
 def test_an_upload_cut_off_is_taken_away(embedded: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parts of a killed seeding go when the object is sent; a neighbour's upload is nobody's business."""
+    """The parts of a killed seeding's upload are removed when the object is sent; foreign uploads stay."""
     monkeypatch.setattr(put, "PART", 1000)
     s3, bucket, key = embedded.seeder_s3(), NAMES.bucket_data, key_of("single-file", "data.csv")
     left = [s3.create_multipart_upload(Bucket=bucket, Key=name)["UploadId"] for name in (key, f"{key}.mine")]

@@ -1,4 +1,4 @@
-"""What the manifest says of buckets, roles, users and tables, against the running systems."""
+"""The manifest's buckets, roles, users and tables, compared with the running systems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def catalog(embedded: Target) -> Catalog:
 
 
 def test_the_manifest_holds_the_inventory() -> None:
-    """The committed sections are those that the code gives now."""
+    """The committed sections equal those that the code generates."""
     tables = read_manifest()["tables"]
     stated = read_manifest() | {"tables": {name: table for name, table in tables.items() if "database" in table}}
     for section, content in inventory(NAMES).items():
@@ -33,7 +33,7 @@ def test_the_manifest_holds_the_inventory() -> None:
 
 
 def test_buckets_are_as_stated(embedded: Target, catalog: Catalog) -> None:
-    """Region and versioning of each bucket, and its relevance in the catalog."""
+    """Each bucket has its region, versioning and relevance."""
     s3 = embedded.seeder_s3()
     answer = catalog.ask("query { bucketConfigs { name relevanceScore } }", {})["bucketConfigs"]
     relevance = {bucket["name"]: bucket["relevanceScore"] for bucket in answer}
@@ -49,7 +49,7 @@ def test_buckets_are_as_stated(embedded: Target, catalog: Catalog) -> None:
 
 
 def test_users_are_as_stated(catalog: Catalog) -> None:
-    """Each user's address, role and rights; others may be there."""
+    """Each user has its address, role and rights; other users may exist."""
     query = """query { admin { user { list { name email isAdmin isService
         role { ... on ManagedRole { name } ... on UnmanagedRole { name } } } } } }"""
     found = {
@@ -65,7 +65,7 @@ def test_users_are_as_stated(catalog: Catalog) -> None:
 
 
 def test_roles_are_as_stated(catalog: Catalog) -> None:
-    """Each role's kind and what it may read and write."""
+    """Each role has its kind, and its readable and writable buckets."""
     query = """query { roles { __typename ... on UnmanagedRole { name }
         ... on ManagedRole { name permissions { level bucket { name } } } } }"""
     found = {role["name"]: role for role in catalog.ask(query, {})["roles"]}
@@ -83,7 +83,7 @@ def test_roles_are_as_stated(catalog: Catalog) -> None:
 
 
 def test_the_table_is_as_stated(embedded: Target) -> None:
-    """Location and columns of the Glue table."""
+    """The Glue table has its location and columns."""
     name, stated = "test_table_1", read_manifest()["tables"]["test_table_1"]
     glue = embedded.aws_client("glue", "ci-seeder")
     storage = glue.get_table(DatabaseName=stated["database"], Name=name)["Table"]["StorageDescriptor"]

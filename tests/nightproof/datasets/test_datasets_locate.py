@@ -1,4 +1,4 @@
-"""Seeds that may not be written are looked for: what is there is noted, what is not blocks the night."""
+"""Seeds on a read-only target are located: found ones are recorded, wrong or missing ones block the night."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REMEDY = "seed them."
 
 @pytest.fixture(scope="module")
 def target(embedded: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
-    """Give the testbed under a profile that writes its seeds, with a placement of its own."""
+    """Return the testbed under a profile that writes its seeds, with a placement of its own."""
     profile = embedded.profile.model_copy(update={"datasets": (DATASET,), "suite": ()})
     return Target(profile, embedded.secrets, tmp_path_factory.mktemp("state"), embedded.facts)
 
@@ -59,7 +59,7 @@ def seeded(target: Target) -> Iterator[Target]:
 
 @pytest.fixture
 def storage(seeded: Target, tmp_path: Path) -> Storage:
-    """Give the storage with nothing known of it."""
+    """Return the storage with nothing known of it."""
     return Storage(seeded.seeder_s3(), Names(), Placement(tmp_path / "placement.json"))
 
 
@@ -82,7 +82,7 @@ def altered(seeded: Target) -> Iterator[Any]:
 
 
 def test_what_is_in_place_is_noted(seeded: Target, storage: Storage, tmp_path: Path) -> None:
-    """Versions and pointer times stand in the placement as the tests read them; nothing is uploaded."""
+    """Versions and pointer times of found seeds are recorded in the placement, and nothing is uploaded."""
     found = locate(storage, [DATASET], REMEDY)
 
     noted = json.loads((tmp_path / "placement.json").read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def test_what_is_in_place_is_noted(seeded: Target, storage: Storage, tmp_path: P
 def test_an_object_that_is_not_as_pinned_blocks_the_night(
     storage: Storage, altered: Any, body: bytes | None, why: str
 ) -> None:
-    """The sentence names the object, how many are wrong, and the remedy."""
+    """A wrong object blocks the night; the sentence has its name, the number of wrong ones and the remedy."""
     path = next(iter(pins_of(DATASET)))
     altered(Names().bucket_data, f"{DATASET}/{path}", body)
 
@@ -106,7 +106,7 @@ def test_an_object_that_is_not_as_pinned_blocks_the_night(
 
 
 def test_a_package_without_its_revision_blocks_the_night(storage: Storage, altered: Any) -> None:
-    """A baseline package that was pushed over is not the one that the tests know."""
+    """A baseline package with another latest revision blocks the night."""
     pointer = ".quilt/named_packages/test-user/package-a"
     altered(Names().bucket_packages, f"{pointer}/latest", b"0" * 64)
     altered(Names().bucket_packages, f"{pointer}/1700000002", b"0" * 64)
@@ -116,13 +116,13 @@ def test_a_package_without_its_revision_blocks_the_night(storage: Storage, alter
 
 
 def test_bulk_objects_that_are_missing_block_the_night(storage: Storage) -> None:
-    """They are listed and not asked for one by one; the sentence names the first."""
+    """Missing bulk objects are found by listing, and the sentence names the first."""
     with pytest.raises(Blocked, match=r"^\d+ of 1\d{4} seeds .*, first `s3://.*/bulk/files-1000` \(no revision"):
         locate(storage, ["bulk-src"], REMEDY)
 
 
 def test_a_table_that_is_not_as_configured_blocks_the_night(storage: Storage) -> None:
-    """Tables are compared where the target's tests read them, and only those of seeded packages."""
+    """A wrong table blocks the night if the tests read tables and its package is seeded."""
     [events] = tables_over(Names(), [DATASET])
     assert locate(storage, [DATASET], REMEDY, {events.name: events.config, "another": "x"}).files == 5
 
@@ -144,5 +144,5 @@ def test_a_read_only_profile_looks_and_never_writes(seeded: Target, tmp_path: Pa
 
 
 def pins_of(dataset: str) -> list[str]:
-    """Give the paths of a dataset."""
+    """Return the paths of a dataset."""
     return [key.removeprefix(f"{dataset}/") for key in pins() if key.startswith(f"{dataset}/")]

@@ -171,7 +171,7 @@ def test_the_bulk_is_pinned_by_its_sum(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def every_fact() -> manifest.Facts:
-    """Give the committed facts in the form in which they are written."""
+    """Return the committed facts in the form in which they are written."""
     keys = [(name, path) for name, files in FILES.items() if name != BULK for path in files]
     return {(name, path): manifest.pinned()[f"{name}/{path}"] for name, path in keys}
 

@@ -74,7 +74,7 @@ def placed(embedded: Target, catalog: Catalog, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def storage(embedded: Target, placed: Path) -> Storage:
-    """Give the storage as a new seeding would find it."""
+    """Return the storage as a new seeding would find it."""
     return Storage(embedded.seeder_s3(), Names(), Placement(placed))
 
 
@@ -99,7 +99,7 @@ def no_text(storage: Storage) -> None:
 
 
 def stamp_of(storage: Storage) -> str:
-    """Give the key of the pointer with a time."""
+    """Return the key of the pointer with a time."""
     [tag] = pointers_of(storage, REVISION).keys() - {"latest"}
     return POINTER + tag
 

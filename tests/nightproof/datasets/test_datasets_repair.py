@@ -49,7 +49,7 @@ def placed(embedded: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def storage(embedded: Target, placed: Path) -> Storage:
-    """Give the storage as a new seeding would find it."""
+    """Return the storage as a new seeding would find it."""
     return Storage(embedded.seeder_s3(), Names(), Placement(placed))
 
 
