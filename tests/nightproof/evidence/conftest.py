@@ -1,4 +1,4 @@
-"""A server for each test of evidence."""
+"""A server for each test of evidence, and a plugin state."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PREFIX: Final = "run:1:0123456789abcdef"
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Give a real HTTP server."""
+    """Yield a real HTTP server."""
     with serve() as started:
         yield started
 
 
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestState]:
-    """Pretend that a test is in its call phase, and that the servers of this process are somebody else's."""
+    """Enter the call phase of a test whose process runs no server of its own."""
     recorders.install()
     monkeypatch.setattr(links, "is_own", lambda _peer, _local: False)
     before = RECORDING.test

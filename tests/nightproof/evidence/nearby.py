@@ -1,4 +1,4 @@
-"""Servers of other kinds beside the HTTP server, and suites whose evidence is read test by test."""
+"""Servers of other protocols beside the HTTP server, and suites whose evidence is read per test."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def evidence_of_each(
 
 
 def counts(line: dict[str, Any]) -> dict[str, int]:
-    """Return the protocols that were counted at all."""
+    """Return the protocols with at least one count."""
     return {name: number for name, number in line["exchanges"].items() if number}
 
 
@@ -54,7 +54,7 @@ def counts(line: dict[str, Any]) -> dict[str, int]:
 def listening(
     serve: Callable[[socket.socket], None], host: str = "127.0.0.1", context: ssl.SSLContext | None = None
 ) -> Iterator[int]:
-    """Yield the port of a server that gives each connection to a function in a thread."""
+    """Yield the port of a server that handles each connection by a function in a thread."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         threading.Thread(target=_accept, args=(listener, serve, context), daemon=True).start()
@@ -72,7 +72,7 @@ def _accept(listener: socket.socket, serve: Callable[[socket.socket], None], con
 
 
 def echo(connection: socket.socket) -> None:
-    """Say each piece again."""
+    """Send each piece back."""
     while data := connection.recv(4096):
         connection.sendall(b"echo " + data)
 
@@ -84,7 +84,7 @@ def answer_http(connection: socket.socket) -> None:
 
 
 def forward(connection: socket.socket) -> None:
-    """Be a proxy: open a tunnel, or pass on what asks for a whole URL."""
+    """Act as a proxy: open a tunnel, or forward a request with an absolute URL."""
     head = connection.recv(65536)
     method, target = head.split(b" ", 2)[:2]
     address = target if method == b"CONNECT" else target.split(b"/", 3)[2]
@@ -103,7 +103,7 @@ def forward(connection: socket.socket) -> None:
 
 
 def make_certificate(folder: Path) -> Path:
-    """Make a certificate for this machine that signs itself, with its key."""
+    """Write a self-signed certificate for this machine, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nearby")])
     now = dt.datetime.now(dt.UTC)

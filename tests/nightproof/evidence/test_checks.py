@@ -1,4 +1,4 @@
-"""Which checks count as assertions: every style that fails a test, wherever the suite wrote it, and no constant."""
+"""The checks that count as assertions: every style that can fail a test, wherever it is written, and no constant."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def make_suite(tmp_path: Path, server: Server) -> Callable[..., CellPlan]:
 
 
 def counted(plan: CellPlan) -> dict[str, tuple[str, bool]]:
-    """Run a cell and return of each test its outcome, and whether a check of it counted."""
+    """Run a cell; return each test's outcome and whether a check of it counted."""
     run_cell(plan, lambda _lines: None, GroupRegistry())
     found = read_cell(plan.cell_dir).attempts
     return {name.partition("::")[2]: (str(a[-1].outcome), a[-1].assertions > 0) for name, a in found.items()}
@@ -171,13 +171,13 @@ def counted(plan: CellPlan) -> dict[str, tuple[str, bool]]:
 def test_every_style_of_checking_counts(
     make_suite: Callable[..., CellPlan], world: Callable[[str], Path], group: str, source: str
 ) -> None:
-    """A test that checked by a helper, a context manager or a library is no hollow one, in old and new pytest."""
+    """A check by a helper, a context manager or a library counts, in old and new pytest."""
     plan = make_suite(source, world(group))
     assert counted(plan) == {name.partition("::")[2]: ("passed", True) for name in plan.test_ids}
 
 
 def test_what_checks_nothing_does_not_count(make_suite: Callable[..., CellPlan], world: Callable[[str], Path]) -> None:
-    """Constants, branches not taken, unused context managers and a library's own assertions are no checks."""
+    """Constants, unreached branches, unused context managers and a library's own assertions do not count."""
     plan = make_suite(IDLE, world("strangers"))
     failing = {"test_error_through_warns": ("failed", False)}
     expected = {name.partition("::")[2]: ("passed", False) for name in plan.test_ids} | failing
@@ -186,7 +186,7 @@ def test_what_checks_nothing_does_not_count(make_suite: Callable[..., CellPlan],
 
 @pytest.mark.parametrize("helper", ["outside", "lib"])
 def test_a_declared_helper_counts(make_suite: Callable[..., CellPlan], tmp_path: Path, helper: str) -> None:
-    """A package or folder outside the suite's own counts when the profile names it."""
+    """A package or folder outside the suite counts if the profile lists it as a helper."""
     plan = make_suite(IDLE, helpers=(helper if helper == "outside" else str(tmp_path / "lib"),))
     found = counted(replace(plan, test_ids=("shop/test_it::test_library_of_its_own",)))
     assert found == {"test_library_of_its_own": ("passed", True)}
@@ -206,7 +206,7 @@ DECLARED = """
 def test_a_check_of_the_suites_own_making_is_declared(
     make_suite: Callable[..., CellPlan], world: Callable[[str], Path]
 ) -> None:
-    """`checked` counts a check that no one else sees, and refuses one without words."""
+    """`checked` counts a check of the suite's own, and refuses one without a description."""
     plan = make_suite(DECLARED, world("oldest"))
     assert counted(plan) == {"test_declared": ("passed", True), "test_nameless": ("failed", False)}
     properties = read_cell(plan.cell_dir).properties["shop/test_it::test_declared"]
@@ -222,5 +222,5 @@ def test_a_check_of_the_suites_own_making_is_declared(
     ],
 )  # fmt: skip
 def test_a_constant_is_told_from_a_check(source: str, verdict: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Only an expression whose truth depends on a value can have failed."""
+    """Only an expression whose truth depends on a value counts as a check."""
     assert always_holds(ast.parse(source, mode="eval").body) is verdict

@@ -1,4 +1,4 @@
-"""What suites declare: cases, suite.toml, observations and channels."""
+"""Declarations of suites: cases, suite.toml, observations and channels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_case_is_kept_on_the_function() -> None:
-    """The decorator returns the very function, declared."""
+    """The decorator returns the same function with its declaration."""
 
     def test() -> None:
         """Do nothing."""
@@ -42,7 +42,7 @@ def test_case_is_kept_on_the_function() -> None:
     ],
 )
 def test_undecidable_declaration_is_refused(fields: dict[str, Any], words: str) -> None:
-    """A slip in a decorator fails at import, with the remedy."""
+    """A wrong decorator fails at import with the remedy."""
     with pytest.raises((ValueError, TypeError), match=words):
         case(**fields)
 
@@ -57,14 +57,14 @@ def test_undecidable_declaration_is_refused(fields: dict[str, Any], words: str) 
     ],
 )
 def test_wrong_suite_file_is_refused(text: str, words: str, tmp_path: Path) -> None:
-    """A slip in suite.toml names file and key."""
+    """A wrong suite.toml is refused with file and key."""
     (tmp_path / "suite.toml").write_text(text)
     with pytest.raises(UsageError, match=words):
         load_suite(tmp_path)
 
 
 def test_suite_is_found_above_and_has_defaults(tmp_path: Path) -> None:
-    """The nearest folder with suite.toml counts; without one a folder is a suite of its own name."""
+    """The nearest folder with suite.toml is the suite; without one the folder itself is, by its name."""
     deep = tmp_path / "shop" / "deep"
     deep.mkdir(parents=True)
     assert load_suite(deep).name == "deep"
@@ -74,7 +74,7 @@ def test_suite_is_found_above_and_has_defaults(tmp_path: Path) -> None:
 
 
 def test_channel_of_another_thread_stays_its_own() -> None:
-    """A block in a worker thread moves that thread only, and an unknown channel is refused."""
+    """A channel block in a thread changes that thread only, and an unknown channel is refused."""
     seen: list[str] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The event log: what is written stays readable, whoever died before, and what is lost is lost loudly."""
+"""The event log stays readable after any death of a writer, and reports every loss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = st.lists(st.text(max_size=20), min_size=1, max_size=4)
 @settings(max_examples=150, deadline=None)
 @given(texts=TEXTS, lost=st.integers(0, 400))
 def test_a_writer_that_died_at_any_byte_spoils_only_its_own_line(texts: list[str], lost: int) -> None:
-    """Of a log cut anywhere the whole lines stay, and the next writer's line is whole too."""
+    """A log cut at any byte keeps its whole lines, and the next writer's line is whole too."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cell" / "events.jsonl"
         for text in texts:
@@ -43,7 +43,7 @@ def _parsed(raw: bytes) -> dict[str, str]:
 
 @pytest.mark.parametrize("text", ["x" * 3 * TEXT_LIMIT, "line of text\n" * TEXT_LIMIT], ids=["one line", "lines"])
 def test_what_nobody_could_read_is_shortened_in_the_middle(tmp_path: Path, text: str) -> None:
-    """A text without measure keeps its begin and its end, says how long it was, and leaves others whole."""
+    """A very long text keeps beginning and end and states its length; other texts stay whole."""
     log = EventLog(tmp_path / "events.jsonl")
     log.write("Said", deep=[{"long": f"begin {text} end"}], short="x", number=7, other=Path("a"))
     (line,) = (json.loads(raw) for raw in log.path.read_text().splitlines())
@@ -55,7 +55,7 @@ def test_what_nobody_could_read_is_shortened_in_the_middle(tmp_path: Path, text:
 
 
 def test_a_log_that_is_gone_is_not_begun_again(tmp_path: Path) -> None:
-    """A second log in its place would know half of the truth."""
+    """A deleted log is not started again."""
     log = EventLog(tmp_path / "events.jsonl")
     log.path.unlink()
     with pytest.raises(FileNotFoundError):
@@ -64,7 +64,7 @@ def test_a_log_that_is_gone_is_not_begun_again(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_masked_before_the_line_is_written(tmp_path: Path) -> None:
-    """What is written stays, so nothing is written first and mended later."""
+    """A secret is masked before its line is written."""
     log = EventLog(tmp_path / "events.jsonl", lambda line: json.loads(json.dumps(line).replace("hush", "[redacted]")))
     log.write("Said", text="hush", tests=["hush"])
     assert json.loads(log.path.read_text()) == {"$report_type": "Said", "text": "[redacted]", "tests": ["[redacted]"]}

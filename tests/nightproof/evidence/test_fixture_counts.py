@@ -1,4 +1,4 @@
-"""What a fixture was answered is evidence of every test that uses it, unless the suite wants calls alone."""
+"""Answers to a fixture are evidence of every test that uses it, unless the suite requires call evidence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ NOT_PROVEN = {"test_without", "test_observed", "test_teardown"}
 
 @pytest.mark.parametrize("evidence", ["fixture", "call"])
 def test_exchanges_of_fixtures_count_for_who_uses_them(tmp_path: Path, server: Server, evidence: str) -> None:
-    """Of every scope and style; what a body asked is told apart, and a strict suite counts nothing else."""
+    """Fixtures of every scope count for their users, apart from the body's; a strict suite counts bodies only."""
     found = evidence_of_each(tmp_path, SUITE, evidence=evidence, SHOP=server.url)
     by_fixture = "fixture" if evidence == "fixture" else ""
     expected = dict.fromkeys(PROVEN_BY_FIXTURES, by_fixture) | dict.fromkeys(NOT_PROVEN, "") | {"test_both": "call"}
@@ -93,7 +93,7 @@ def test_exchanges_of_fixtures_count_for_who_uses_them(tmp_path: Path, server: S
     [(1, 1, "why", "call"), (0, 1, "why", "fixture"), (0, 0, "why", "vouched"), (0, 0, "", "")],
 )
 def test_the_strongest_proof_is_named(call: int, fixture: int, vouched: str, proof: str) -> None:
-    """An answer to the body outweighs one to a fixture, and that one a person's word."""
+    """An answer to the body outweighs one to a fixture, and that one a vouching."""
     state = TestState("id", "prefix", fixture_exchanges=fixture, vouched=vouched)
     state.exchanges["tcp"] = call
     assert proof_of(state, "fixture") == proof

@@ -1,4 +1,4 @@
-"""What a test saw, in a form in which two backends can be compared."""
+"""Observations of a test, in a form in which two backends can be compared."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TAG = "21abc234"
 
 @pytest.fixture
 def state() -> Iterator[TestState]:
-    """Give a test in its call phase."""
+    """Yield a test in its call phase."""
     before = RECORDING.test
     RECORDING.test = TestState("id", "prefix", phase="call", tag=TAG)
     yield RECORDING.test
@@ -42,17 +42,17 @@ def state() -> Iterator[TestState]:
 
 
 def outputs(state: TestState) -> list[str]:
-    """Give the canonical outputs that were kept."""
+    """Return the recorded canonical outputs."""
     return [str(one["output"]) for one in state.observations]
 
 
 def package(name: str, top_hash: str = "a" * 64) -> Package_Info:
-    """Give a package as a backend would."""
+    """Return a package as a backend would."""
     return Package_Info(name, None, ("x",), "2026-11-21T02:00:00Z", "s3://b", "b", top_hash, None)
 
 
 def test_canonical_json_is_the_same_for_the_same_value(state: TestState) -> None:
-    """Order of keys, kind of sequence and form of letters do not make two answers differ; another value does."""
+    """Key order, sequence type and Unicode form change no canonical JSON; another value does."""
     observe("rows", {"b": ("é", 1.5, True), "a": None})
     observe("rows", {"a": None, "b": ["e\u0301", 1.5, True]})
     observe("rows", {"a": None, "b": ["e", 1.5, True]})
@@ -63,13 +63,13 @@ def test_canonical_json_is_the_same_for_the_same_value(state: TestState) -> None
 
 
 def test_sets_are_sorted_and_objects_are_named(state: TestState) -> None:
-    """A set has no order and an object no value that another process could give again."""
+    """Sets are sorted, and objects are replaced by their class name."""
     observe("mixed", [{"b", "a"}, threading.Lock()])
     assert outputs(state) == ['[["a","b"],"<lock>"]']
 
 
 def test_own_names_lose_what_makes_them_different(state: TestState, tmp_path: Path) -> None:
-    """Two backends make resources under different names: those that the ledger knows are numbered instead."""
+    """Names of resources in the ledger are numbered, as two backends use different ones."""
     ledger = Ledger(tmp_path / "ledger.jsonl", RUN, heard=RECORDING.name)
     ledger.intent("package", {"registry": "s3://b", "name": f"np-{TAG}/one-q1-0"})
     ledger.intent("package", {"registry": "s3://b", "name": f"np-{TAG}/one-q1-0-more"})
@@ -82,14 +82,14 @@ def test_own_names_lose_what_makes_them_different(state: TestState, tmp_path: Pa
 
 
 def test_names_of_others_are_no_names_of_ours(state: TestState) -> None:
-    """A resource without the run's tag keeps its name: it is the same for every backend."""
+    """A name without the run's tag stays unchanged."""
     RECORDING.name("user", {"name": "test-user"})
     record("op", {"name": "test-user"}, 1)
     assert state.observations[0]["input"] == '{"name":"test-user"}'
 
 
 def test_revisions_made_with_own_words_are_compared_by_number(state: TestState) -> None:
-    """Words of a test's own make each backend's hash another one: it is numbered, in answers and in questions after."""
+    """Hashes of revisions with a test's own words are numbered, in answers and in later inputs."""
     made = package("seed/a", "e" * 64)
     record("create_package_revision", {"message": own_words("first of q1")}, made)
     record("create_package_revision", {"message": own_words("first of q1")}, package("seed/a", "f" * 64))
@@ -104,7 +104,7 @@ def test_revisions_made_with_own_words_are_compared_by_number(state: TestState) 
 
 
 def test_times_of_own_packages_are_ignored_and_others_kept(state: TestState) -> None:
-    """When a test wrote its package is its own affair; when a seed was written is an answer."""
+    """Times of the test's own packages are ignored; those of seeds are compared."""
     record("get_package_info", {"package_name": "seed/a"}, package("seed/a"))
     RECORDING.name("package", {"name": f"np-{TAG}/a"})
     record("get_package_info", {"package_name": f"np-{TAG}/a"}, package(f"np-{TAG}/a"))
@@ -114,13 +114,13 @@ def test_times_of_own_packages_are_ignored_and_others_kept(state: TestState) -> 
 
 
 def test_listing_is_compared_without_times(state: TestState) -> None:
-    """A level of a package is path, type, size and metadata; 5.0 bytes are 5 bytes."""
+    """A package listing is compared by path, type, size and metadata; 5.0 bytes equal 5 bytes."""
     record("browse_content", {}, [Content_Info("a", 5.0, "file", "2026-11-21T02:00:00Z", meta={"id": 1})])  # type: ignore[arg-type]
     assert outputs(state) == ['[{"meta":{"id":1},"path":"a","size":5,"type":"file"}]']
 
 
 def test_search_is_compared_by_name_hash_description_and_tags(state: TestState) -> None:
-    """Hits of other tests of this run come and go; those of the test and of the seeds are compared."""
+    """Search hits of the test and of the seeds are compared, those of other tests ignored."""
     RECORDING.name("package", {"name": f"np-{TAG}/mine"})
     record("search_packages", {}, [package(f"np-{TAG}/mine"), package(f"np-{TAG}/theirs"), package("seed/a")])
     hit = '{"description":null,"name":"%s","tags":["x"],"top_hash":"' + "a" * 64 + '"}'
@@ -128,7 +128,7 @@ def test_search_is_compared_by_name_hash_description_and_tags(state: TestState) 
 
 
 def test_inventory_of_a_shared_target_is_compared_by_ours(state: TestState) -> None:
-    """Where the harness is not alone, lists of everything hold what strangers did in between."""
+    """On a shared target only our entries of complete listings are compared."""
     RECORDING.has_exact_inventory = False
     RECORDING.name("package", {"name": f"np-{TAG}/mine"})
     record("list_all_packages", {}, [f"np-{TAG}/mine", "stranger/a"])
@@ -137,20 +137,20 @@ def test_inventory_of_a_shared_target_is_compared_by_ours(state: TestState) -> N
 
 
 def test_url_is_compared_by_what_does_not_change(state: TestState) -> None:
-    """Of a presigned URL scheme, host, version and life are compared; the signature is another each time."""
+    """A presigned URL is compared by scheme, host, version and lifetime, without its signature."""
     record("get_content_url", {}, "http://h:1/b/k?versionId=7&X-Amz-Expires=60&X-Amz-Signature=f00")
     assert outputs(state) == ['{"expires_s":"60","has_version_id":true,"host":"h:1","scheme":"http"}']
 
 
 def test_error_is_compared_by_class_and_context(state: TestState) -> None:
-    """What tells to whom and when it happened is left out of an error, and so is its text."""
+    """An error is compared by class and context, without its text, user and time."""
     context = {"resource": "package", "backend_type": "quilt3", "elapsed_s": 1.0, "original_exception": "KeyError"}
     record("get_package_info", {}, None, NotFoundError("no such package", context))
     assert outputs(state) == ['{"context":{"resource":"package"},"error":"NotFoundError"}']
 
 
 def test_port_of_a_server_of_the_test_is_ignored(state: TestState) -> None:
-    """A test that asks a server of its own gets another port each time: in question and refusal, not in an answer."""
+    """The port of a test's own server is ignored in inputs and errors, and kept in answers."""
     for port in ("4001", "4002"):
         url = f"http://127.0.0.1:{port}"
         record("get_catalog_config", {"catalog_url": url}, None, NotFoundError("x", {"identifier": url}))
@@ -161,14 +161,14 @@ def test_port_of_a_server_of_the_test_is_ignored(state: TestState) -> None:
 
 
 def test_secret_of_an_api_key_is_not_kept(state: TestState) -> None:
-    """A token that a test makes does not land in the event log."""
+    """The secret of a new API key is not written to the event log."""
     key = API_Key("id", "ci", "abcd", "now", "later", None, "a@b", "ACTIVE")
     record("create_api_key", {"name": "ci"}, New_API_Key(key, "sekret"))
     assert outputs(state) == ['{"key":{"name":"ci","status":"ACTIVE","user_email":"a@b"}}']
 
 
 def test_only_the_last_answer_of_a_poll_counts(state: TestState) -> None:
-    """How often a backend must be asked until it answers is lag, not an answer."""
+    """Only the last answer of a poll is compared."""
     observe("before", 0)
     with polling() as again:
         for number in range(3):
@@ -178,7 +178,7 @@ def test_only_the_last_answer_of_a_poll_counts(state: TestState) -> None:
 
 
 def test_what_cannot_be_compared_is_left_out(state: TestState) -> None:
-    """Worker threads have no order, set-up and other channels are not the test's question, a reason is a reason."""
+    """Worker threads, set-up, other channels and calls with a reason are not compared."""
     thread = threading.Thread(target=lambda: record("op", {}, "thread"))
     thread.start()
     thread.join()
@@ -192,7 +192,7 @@ def test_what_cannot_be_compared_is_left_out(state: TestState) -> None:
 
 
 def test_observing_outside_of_a_test_is_refused(state: TestState) -> None:
-    """An observation belongs to the body of a test; elsewhere it would be lost."""
+    """Observing outside a test's body is refused."""
     state.phase = "teardown"
     with pytest.raises(RuntimeError, match="inside a test"):
         observe("answer", 42)
@@ -206,7 +206,7 @@ def test_observing_outside_of_a_test_is_refused(state: TestState) -> None:
 
 
 def test_notes_and_findings_are_properties(state: TestState) -> None:
-    """Figures and findings travel as properties of the test; a kind that nobody knows is refused."""
+    """Figures and findings are properties of the test, and an unknown kind is refused."""
     note("index_lag_s", 1.5)
     finding("create-race", "2 of 4 creations succeeded")
     assert state.properties == [
@@ -223,7 +223,7 @@ def test_notes_and_findings_are_properties(state: TestState) -> None:
 
 
 def test_long_answers_are_kept_by_their_digest(state: TestState) -> None:
-    """The text of a long answer is cut, its digest is of the whole: what differs at the end still differs."""
+    """A long answer's text is cut, but its digest covers the whole, so late differences still show."""
     observe("long", "x" * 5000 + "a")
     observe("long", "x" * 5000 + "b")
     first, second = state.observations

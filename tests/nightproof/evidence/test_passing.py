@@ -1,4 +1,4 @@
-"""Counting the assertions that hold changes nothing that a suite can notice."""
+"""Counting passed assertions changes nothing that a suite can observe."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def assertions(tmp_path: Path, conftest: str, ini: str = "") -> dict[str, tuple[
 
 
 def test_assertions_that_hold_leave_their_values_alone(tmp_path: Path) -> None:
-    """No `repr` is asked for and nothing is kept alive, and each assertion that could fail is counted."""
+    """A passed assertion is counted without calling `repr` on its values or keeping them alive."""
     found = assertions(tmp_path, "")
     assert found["a_value_is_freed_with_its_last_name"] == (Outcome.PASSED, 2)
     assert found["nobody_asks_for_the_words"] == (Outcome.PASSED, 3)
@@ -81,6 +81,6 @@ def test_assertions_that_hold_leave_their_values_alone(tmp_path: Path) -> None:
 
 
 def test_a_suite_with_a_hook_of_its_own_gets_the_words(tmp_path: Path) -> None:
-    """What the suite asked pytest for stays: its hook makes pytest look at the values, and counts go on."""
+    """A suite's own assertion hook still gets its explanations, and assertions are counted."""
     found = assertions(tmp_path, HOOK, "enable_assertion_pass_hook = true")
     assert found["nobody_asks_for_the_words"] == (Outcome.FAILED, 2)

@@ -54,7 +54,7 @@ def write_suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:
 
 
 def test_bare_pytest_gathers_evidence_and_prints_it(tmp_path: Path, server: Server) -> None:
-    """A person without a run sees one line per test and finds the log below .nightproof/adhoc."""
+    """Plain pytest with the plugin prints one line per test and writes its log below .nightproof/adhoc."""
     done = run_pytest(write_suite(tmp_path, HONEST), SHOP=server.url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "shop/test_it::test_it: 1 assertions, exchanges: http 1" in done.stdout
@@ -65,7 +65,7 @@ def test_bare_pytest_gathers_evidence_and_prints_it(tmp_path: Path, server: Serv
 
 
 def test_plugin_is_inert_outside_suites(tmp_path: Path, server: Server) -> None:
-    """Another project's pytest sends no header, writes nothing and loads nothing of ours."""
+    """In another project's pytest the plugin sends no header, writes nothing and loads nothing."""
     source = (
         HONEST + "\n    import sys\n    def test_loaded(): assert 'nightproof.evidence.session' not in sys.modules\n"
     )
@@ -77,7 +77,7 @@ def test_plugin_is_inert_outside_suites(tmp_path: Path, server: Server) -> None:
 
 
 def test_stale_bytecode_does_not_hide_assertions(tmp_path: Path, server: Server) -> None:
-    """A module that pytest cached without assertion counting is rewritten for us."""
+    """A module that pytest cached without assertion counting is rewritten."""
     write_suite(tmp_path, HONEST, is_suite=False)
     run_pytest(tmp_path, SHOP=server.url)
     (tmp_path / "suite.toml").write_text('name = "shop"\n')
@@ -85,14 +85,14 @@ def test_stale_bytecode_does_not_hide_assertions(tmp_path: Path, server: Server)
 
 
 def test_child_process_of_a_test_counts(tmp_path: Path, server: Server) -> None:
-    """A child inherits the id and the recorders, and its exchange is the test's."""
+    """A child process inherits id and recorders, and its exchange counts for the test."""
     done = run_pytest(write_suite(tmp_path, CHILD), SHOP=server.url)
     assert "exchanges: http 1" in done.stdout, done.stdout
     assert server.headers_seen[0]["X-Test-Id"].endswith(":subject:call")
 
 
 def test_child_started_by_the_observer_is_no_evidence(tmp_path: Path, server: Server) -> None:
-    """A child inherits the channel of the block that started it."""
+    """A child process started in an observer block gives no evidence."""
     observed = "from nightproof.evidence import channel\n    @channel('observer')\n    def test_it():"
     source = CHILD.replace("def test_it():", observed)
     done = run_pytest(write_suite(tmp_path, source), SHOP=server.url)
@@ -101,7 +101,7 @@ def test_child_started_by_the_observer_is_no_evidence(tmp_path: Path, server: Se
 
 
 def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server: Server) -> None:
-    """Request and answer are kept, credentials masked by header, parameter and field; the rerun command is there."""
+    """A failed test leaves masked requests and answers, and the rerun command."""
     done = run_pytest(write_suite(tmp_path, FAILING), "--backend", "blue", SHOP=server.url)
     assert done.returncode == 1
     (folder,) = (tmp_path / ".nightproof" / "adhoc").glob("adhoc-*/evidence/*-blue")
@@ -116,14 +116,14 @@ def test_failed_test_leaves_its_exchanges_without_secrets(tmp_path: Path, server
 
 @pytest.mark.parametrize(("args", "words"), [(["-n", "2"], "without `-n`"), (["--assert=plain"], "--assert=plain")])
 def test_what_would_falsify_evidence_is_refused(args: list[str], words: str, tmp_path: Path) -> None:
-    """Several workers and uncounted assertions are usage errors."""
+    """Several workers, and assertions that are not counted, are usage errors."""
     done = run_pytest(write_suite(tmp_path, HONEST), *args)
     assert done.returncode == 4
     assert words in done.stderr
 
 
 def test_ledger_fixture_writes_before_the_resource_exists(tmp_path: Path) -> None:
-    """The fixture appends to the cell's ledger."""
+    """The ledger fixture appends to the cell's ledger before the resource exists."""
     source = 'def test_it(ledger): assert ledger.intent("object", {"bucket": "b", "key": "k"})'
     path = tmp_path / "cells" / "ledger.jsonl"
     done = run_pytest(write_suite(tmp_path, source), NIGHTPROOF_LEDGER=str(path))
@@ -144,7 +144,7 @@ def test_ledger_fixture_writes_before_the_resource_exists(tmp_path: Path) -> Non
     ids=["toml", "reason"],
 )
 def test_a_slip_of_a_suite_is_one_sentence(tmp_path: Path, toml: str, source: str, words: str) -> None:
-    """Wrong usage ends pytest before a test runs, without a traceback of ours."""
+    """A suite's wrong usage ends pytest before any test, without a traceback of ours."""
     write_suite(tmp_path, source)
     (tmp_path / "suite.toml").write_text(toml)
     done = run_pytest(tmp_path)
@@ -154,14 +154,14 @@ def test_a_slip_of_a_suite_is_one_sentence(tmp_path: Path, toml: str, source: st
 
 
 def test_a_fixture_tells_the_backend_under_test(tmp_path: Path) -> None:
-    """A suite may ask which backend runs; without the option it is the default one."""
+    """A fixture returns the backend under test, `default` without the option."""
     write_suite(tmp_path, 'def test_it(backend): assert backend == "fast"')
     assert "1 passed" in run_pytest(tmp_path, "--backend", "fast").stdout
     assert "assert 'default' == 'fast'" in run_pytest(tmp_path).stdout
 
 
 def test_a_second_sitecustomize_still_runs(tmp_path: Path, server: Server) -> None:
-    """Our hook into child processes hides none that was there before."""
+    """The plugin's sitecustomize runs an existing one too."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.was_customized = True\n")
     source = CHILD.replace("import urllib.request", "import sys; assert sys.was_customized; import urllib.request")

@@ -1,4 +1,4 @@
-"""The boundary of QuiltOps is recorded: whoever made the instance, and however the operation was called."""
+"""QuiltOps calls are recorded, whoever made the instance and however the operation was called."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Ops:
 
 @pytest.fixture
 def ops() -> Any:
-    """Give an instance of a recorded class."""
+    """Return an instance of a recorded class."""
     names = {name: lambda *_args, **_more: None for name in QuiltOps.__abstractmethods__}
     owner = type("PlatformOps", (Ops,), {name: made for name, made in names.items() if not hasattr(Ops, name)})
     recorder.install(SimpleNamespace(PlatformOps=owner))
@@ -48,7 +48,7 @@ def ops() -> Any:
 
 @pytest.fixture
 def state() -> Iterator[TestState]:
-    """Give a test in its call phase."""
+    """Yield a test in its call phase."""
     before = RECORDING.test
     RECORDING.test = TestState("id", "prefix", phase="call")
     yield RECORDING.test
@@ -56,7 +56,7 @@ def state() -> Iterator[TestState]:
 
 
 def test_answer_is_kept_with_its_canonical_input(ops: Any, state: TestState) -> None:
-    """Positional, named and omitted arguments of one question are the same input."""
+    """Positional, named and omitted arguments of the same call are the same input."""
     assert ops.get_package_info("a/b", registry="s3://r") == "a/b of s3://r at None"
     ops.get_package_info("a/b", "s3://r", None)
     first, second = state.observations
@@ -66,7 +66,7 @@ def test_answer_is_kept_with_its_canonical_input(ops: Any, state: TestState) -> 
 
 
 def test_error_is_kept_and_raised(ops: Any, state: TestState) -> None:
-    """A refusal is an answer, and the test still gets it; so is a call that the contract does not know."""
+    """An error is recorded and raised, also for a call that the contract does not know."""
     with pytest.raises(NotFoundError):
         ops.get_package_info("no/thing", "s3://r")
     with pytest.raises(TypeError):
@@ -78,13 +78,13 @@ def test_error_is_kept_and_raised(ops: Any, state: TestState) -> None:
 
 
 def test_only_the_outermost_call_counts(ops: Any, state: TestState) -> None:
-    """What one operation asks of another is its own business."""
+    """Only the outermost call is recorded, not the calls inside an operation."""
     ops.get_package_metadata("a/b", "s3://r")
     assert [one["operation"] for one in state.observations] == ["get_package_metadata"]
 
 
 def test_what_cannot_be_compared_is_not_recorded(ops: Any, state: TestState) -> None:
-    """Credentials, clients and raw answers stay out of the log."""
+    """Credentials, clients and raw answers are not recorded."""
     ops.get_graphql_auth_headers()
     ops.get_boto3_client("s3")
     ops.execute_graphql_query("{ me { name } }")
@@ -92,7 +92,7 @@ def test_what_cannot_be_compared_is_not_recorded(ops: Any, state: TestState) -> 
 
 
 def test_both_backends_and_admins_are_recorded_when_imported() -> None:
-    """A suite that imports the library gets recorded classes, without doing anything for it."""
+    """Both backends and their admins are recorded once a suite imports them."""
     code = (
         "from nightproof.evidence import recorders; recorders.install()\n"
         "from nightproof.quilt.platform_backend import PlatformOps\n"

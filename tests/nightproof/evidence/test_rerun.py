@@ -1,4 +1,4 @@
-"""The script that runs one test again: it works in a fresh shell, and secrets stand in it by name only."""
+"""The script that repeats one test: it works in a fresh shell and holds secrets by name only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(script: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_script_runs_the_test_as_it_stands(tmp_path: Path) -> None:
-    """Folder, interpreter, variables and the test are in the script; the secret is the reader's to give."""
+    """The script holds folder, interpreter, variables and test; the reader supplies the secret."""
     script = written(tmp_path, NIGHTPROOF_RERUN_ENV="SHOP_TOKEN,SHOP_URL")
     ended = run(script, SHOP_TOKEN="given by the person", PATH="/usr/bin:/bin")
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -48,7 +48,7 @@ def test_script_runs_the_test_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_missing_secret_is_named(tmp_path: Path) -> None:
-    """Without the secret the script ends at once and says what to export; its value is nowhere in the file."""
+    """Without the secret the script ends at once and names the variable; its value is not in the file."""
     script = written(tmp_path, NIGHTPROOF_RERUN_ENV="SHOP_TOKEN,SHOP_URL")
     ended = run(script, PATH="/usr/bin:/bin")
     assert ended.returncode != 0
@@ -57,13 +57,13 @@ def test_missing_secret_is_named(tmp_path: Path) -> None:
 
 
 def test_only_what_the_runner_gave_is_exported(tmp_path: Path) -> None:
-    """Variables of the machine that ran the night stay out of the script."""
+    """Other variables of the night's machine are not in the script."""
     assert "PLAIN" not in written(tmp_path, NIGHTPROOF_RERUN_ENV="SHOP_URL")
 
 
 @pytest.mark.parametrize("word", ["ready", "late"])
 def test_testbed_is_started_for_the_test_and_ended_with_it(tmp_path: Path, word: str) -> None:
-    """The night's testbed is gone: the script waits for one of its own, reads its environment, and ends it."""
+    """The script starts a testbed, waits for it, reads its environment, and stops it afterwards."""
     marker = tmp_path / "ended"
     facts = f"export SHOP_URL=\\\"http://shop/?a='b c'\\\"; export NIGHTPROOF_CONTROL_TOKEN={word}"
     delay = "0.5" if word == "late" else "0"
@@ -80,7 +80,7 @@ WAIT = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists():
 
 
 def test_testbed_that_ends_ends_the_script(tmp_path: Path) -> None:
-    """A testbed that cannot start is not waited for."""
+    """A testbed that cannot start ends the script at once."""
     script = written(tmp_path, NIGHTPROOF_TESTBED_COMMAND="false")
     ended = run(script, SHOP_TOKEN="x", PATH="/usr/bin:/bin")
     assert ended.returncode != 0
@@ -96,7 +96,7 @@ def test_testbed_that_ends_ends_the_script(tmp_path: Path) -> None:
     ],
 )
 def test_last_exchange_is_told_when_it_failed(status: int | None, error: str, told: str) -> None:
-    """The exchange that a test ended on explains its failure, unless the system answered well."""
+    """The last exchange is shown unless it was answered well."""
     state = TestState("s/t::a", "run:1:0", tag="run", properties=[])
     for place, channel in (("/before", "subject"), ("/price", "subject"), ("/log", "observer")):
         exchange = Exchange("GET", f"http://shop{place}?page=1", "http")

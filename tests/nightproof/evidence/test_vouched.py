@@ -1,4 +1,4 @@
-"""Only systems under test are evidence: what a server answers that the test itself runs proves nothing."""
+"""Only systems under test are evidence: answers of a server that the test itself runs prove nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_own_server_of_a_test_is_no_evidence(
 
 
 def test_a_test_may_vouch_for_what_no_socket_of_python_shows(tmp_path: Path, server: Server) -> None:
-    """The reason stands beside the test; an answer that was seen is the better proof."""
+    """A test may vouch, with its reason recorded; an observed answer is the stronger proof."""
     source = """
         import os, requests
         from nightproof.evidence import vouch
@@ -59,7 +59,7 @@ def test_a_test_may_vouch_for_what_no_socket_of_python_shows(tmp_path: Path, ser
 
 
 def test_vouching_needs_a_reason_and_a_test(state: TestState) -> None:
-    """Nothing is vouched for in silence."""
+    """Vouching without a reason, or outside a test, is refused."""
     with pytest.raises(ValueError, match="Vouching lacks its reason"):
         vouch(" ")
     assert state.vouched == ""

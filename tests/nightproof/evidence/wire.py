@@ -80,7 +80,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the server's address."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -108,7 +108,7 @@ def await_true(condition: Any, limit_s: float = 10.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process runs; one that ended and was not reaped does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123 - a zombie is dead, kill(0) says alive
             return file.read().rpartition(")")[2].split()[0] != "Z"
