@@ -119,7 +119,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def world(embedded: Target, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Give the testbed with a folder for quilt3."""
+    """Return the testbed with a folder for quilt3."""
     return World(embedded, tmp_path_factory.mktemp("quilt3"))
 
 
@@ -132,7 +132,7 @@ def _environment(world: World) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def s3(embedded: Target) -> S3Client:
-    """Give a client that may write everywhere, independent of the code under test."""
+    """Return a client that may write everywhere, independent of the code under test."""
     return embedded.seeder_s3()
 
 
@@ -148,33 +148,33 @@ def sources(s3: S3Client) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def instances(world: World) -> dict[str, QuiltOps]:
-    """Give both backends, signed in as the test user."""
+    """Return both backends, signed in as the test user."""
     with world.entered():
         return {backend: world.make(backend) for backend in BACKENDS}
 
 
 @pytest.fixture(scope="session")
 def governors(world: World) -> dict[str, QuiltOps]:
-    """Give both backends, signed in as the admin."""
+    """Return both backends, signed in as the admin."""
     with world.entered():
         return {backend: world.make(backend, "test-admin") for backend in BACKENDS}
 
 
 @pytest.fixture
 def governor(backend: str, governors: dict[str, QuiltOps]) -> QuiltOps:
-    """Give the backend under test, signed in as the admin."""
+    """Return the backend under test, signed in as the admin."""
     return governors[backend]
 
 
 @pytest.fixture
 def admins(governors: dict[str, QuiltOps]) -> dict[str, AdminOps]:
-    """Give the admin's operations on both backends."""
+    """Return the admin's operations on both backends."""
     return {backend: ops.admin for backend, ops in governors.items()}
 
 
 @pytest.fixture
 def admin(backend: str, admins: dict[str, AdminOps]) -> AdminOps:
-    """Give the admin's operations on the backend under test."""
+    """Return the admin's operations on the backend under test."""
     return admins[backend]
 
 
@@ -185,7 +185,7 @@ def _numbers() -> Iterator[int]:
 
 @pytest.fixture
 def unique(_numbers: Iterator[int], governors: dict[str, QuiltOps]) -> Iterator[Callable[[], str]]:
-    """Give a function that makes names nobody has; users and tables that carry them go with the test."""
+    """Yield a function that makes names nobody has; users and tables that carry them go with the test."""
     yield lambda: f"{UNIQUE}{next(_numbers)}"
     ops = governors["platform"]
     for user in ops.admin.list_users():
@@ -204,7 +204,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ops(backend: str, instances: dict[str, QuiltOps]) -> QuiltOps:
-    """Give the backend under test, signed in as the test user."""
+    """Return the backend under test, signed in as the test user."""
     return instances[backend]
 
 
@@ -262,7 +262,7 @@ def _date_back(s3: S3Client, name: str, top_hash: str) -> None:
 
 @pytest.fixture
 def fault(world: World) -> Iterator[Callable[..., None]]:
-    """Give a function that turns a fault of the catalog on until the test ends."""
+    """Yield a function that turns a fault of the catalog on until the test ends."""
     names: list[str] = []
 
     def turn_on(name: str, **parameters: Any) -> None:
@@ -283,7 +283,7 @@ def rubbish() -> Iterator[Rubbish]:
 
 @pytest.fixture
 def on_rubbish(rubbish: Rubbish, monkeypatch: pytest.MonkeyPatch) -> Callable[..., QuiltOps]:
-    """Give a function that makes a new instance on the rubbish server, S3 included."""
+    """Return a function that makes a new instance on the rubbish server, S3 included."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", rubbish.url)
 
     def build(backend: str, **more: Any) -> QuiltOps:

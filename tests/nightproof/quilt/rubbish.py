@@ -50,7 +50,7 @@ class Rubbish:
         self.spoiled = {route: (status, body)}
 
     def answer(self, path: str) -> tuple[str, int, bytes]:
-        """Give the route of a path, with status and body."""
+        """Return the route of a path, with status and body."""
         route = route_of(path)
         self.asked.append(route)
         if route == self.stalled:

@@ -1,4 +1,4 @@
-"""Failures of admin operations: on either backend, one class, one context and a sentence, whoever refuses."""
+"""Failures of admin operations: on either backend one class, one context and a sentence, whoever refuses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ BAD_ARGUMENTS: Final[list[tuple[str, dict[str, Any], str]]] = [
 
 
 def named(ops: quilt.QuiltOps, operation: str) -> Callable[..., Any]:
-    """Give an operation by the name that errors have for it."""
+    """Return an operation by the name that errors have for it."""
     method: Callable[..., Any] = getattr(ops.admin if "." in operation else ops, operation.rsplit(".", 1)[-1])
     return method
 
@@ -67,7 +67,7 @@ def named(ops: quilt.QuiltOps, operation: str) -> Callable[..., Any]:
 def test_arguments_are_checked_before_anything_is_sent(
     on_rubbish: Any, rubbish: Rubbish, backend: str, operation: str, given: dict[str, Any], field: str
 ) -> None:
-    """A bad argument is named with its value, and costs no request."""
+    """A bad argument is named with its value before any request is sent."""
     rubbish.asked.clear()
     with pytest.raises(quilt.ValidationError) as caught:
         named(on_rubbish(backend), operation)(**given)
@@ -126,7 +126,7 @@ def test_every_arm_has_its_error(
     expected: type[quilt.QuiltOpsError],
     part: dict[str, Any],
 ) -> None:
-    """quilt3's typed exceptions and the platform's arms mean the same."""
+    """quilt3's typed exceptions and the platform's result types map to the same errors."""
     rubbish.spoil("graphql", mutated(arm))
     with pytest.raises(quilt.QuiltOpsError) as caught:
         on_rubbish(backend).admin.set_user_email("u", "a@b.c")
@@ -136,7 +136,7 @@ def test_every_arm_has_its_error(
 
 
 def test_something_missing_that_nobody_named_is_a_failure(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """There is no argument that could be not found."""
+    """A not-found answer about something that no argument names is a failure."""
     rubbish.spoil("graphql", json.dumps({"data": {"admin": {"setSsoConfig": failed("MoonNotFound")}}}).encode())
     with pytest.raises(quilt.BackendError) as caught:
         on_rubbish(backend).admin.set_sso_config("x")
@@ -151,7 +151,7 @@ USER: Final = {
 
 
 def test_times_are_utc_and_a_user_may_have_no_role(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """An offset is turned into UTC."""
+    """Times with an offset are converted to UTC, and a user may have no role."""
     rubbish.spoil("graphql", mutated(USER))
     found = on_rubbish(backend).admin.set_user_email("u", "a@b.c")
     assert (found.last_login, found.role) == ("2026-01-01T00:00:00+00:00", None)
@@ -162,7 +162,7 @@ def test_times_are_utc_and_a_user_may_have_no_role(on_rubbish: Any, rubbish: Rub
 def test_a_time_that_is_none_is_the_servers_fault(
     on_rubbish: Any, rubbish: Rubbish, backend: str, moment: object
 ) -> None:
-    """The library itself would take a number of seconds for a time."""
+    """An invalid time is the server's fault."""
     rubbish.spoil("graphql", mutated(USER | {"dateJoined": moment}))
     with pytest.raises(quilt.BackendError) as caught:
         on_rubbish(backend).admin.set_user_email("u", "a@b.c")
@@ -170,7 +170,7 @@ def test_a_time_that_is_none_is_the_servers_fault(
 
 
 def test_another_user_than_asked_for_is_the_servers_fault(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """Whoever is answered, it is not the one."""
+    """An answer about another user is the server's fault."""
     rubbish.spoil("graphql", json.dumps({"data": {"admin": {"user": {"get": USER}}}}).encode())
     with pytest.raises(quilt.BackendError) as caught:
         on_rubbish(backend).admin.get_user("somebody-else")
@@ -178,7 +178,7 @@ def test_another_user_than_asked_for_is_the_servers_fault(on_rubbish: Any, rubbi
 
 
 def test_what_only_quilt3_needs_must_be_there_too(on_rubbish: Any, rubbish: Rubbish) -> None:
-    """A managed role without its policies is no answer for the library."""
+    """A managed role without its policies is an invalid answer on quilt3."""
     role = {"__typename": "ManagedRole", "id": "1", "name": "r", "arn": "a"}
     rubbish.spoil("graphql", mutated(USER | {"role": role}))
     with pytest.raises(quilt.BackendError) as caught:
@@ -191,7 +191,7 @@ def test_what_only_quilt3_needs_must_be_there_too(on_rubbish: Any, rubbish: Rubb
 
 
 def test_a_configuration_that_vanishes_is_the_servers_fault(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """Null stands for a removal, which nobody asked for."""
+    """A null configuration in the answer to a change is the server's fault."""
     rubbish.spoil("graphql", b'{"data": {"admin": {"setSsoConfig": null}}}')
     with pytest.raises(quilt.BackendError) as caught:
         on_rubbish(backend).admin.set_sso_config("x")
@@ -199,7 +199,7 @@ def test_a_configuration_that_vanishes_is_the_servers_fault(on_rubbish: Any, rub
 
 
 def test_a_slow_catalog_is_a_timeout(world: World, backend: str, fault: Callable[..., None]) -> None:
-    """The library has no limit of its own; ours counts on both backends."""
+    """A slow catalog is a timeout at our limit on both backends."""
     admin = world.make(backend, "test-admin", timeouts=Timeouts(read_s=1.0)).admin
     admin.list_roles()
     fault("latency", operation="roles", seconds=3)
@@ -212,7 +212,7 @@ def test_a_slow_catalog_is_a_timeout(world: World, backend: str, fault: Callable
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_failing_catalog_is_no_timeout(admin: AdminOps, fault: Callable[..., None], status: int) -> None:
-    """The status is kept, which the library forgets."""
+    """A failing catalog is an error with its HTTP status, not a timeout."""
     fault("error", operation="roles", status=status)
     with pytest.raises(quilt.BackendError, match=f"HTTP {status}") as caught:
         admin.list_roles()
@@ -248,14 +248,14 @@ def test_a_deactivated_admin_is_refused_at_once(
 
 
 def test_an_expired_token_is_told(world: World, backend: str) -> None:
-    """At the first operation, with the end that the token names."""
+    """An expired token is reported at the first operation, with the time of its end."""
     with pytest.raises(quilt.AuthenticationError, match="expired") as caught:
         bearer(world, backend, "test-admin", lives_s=-60).admin.list_users()
     assert caught.value.context["reason"] == "expired"
 
 
 def test_each_backend_asks_in_its_own_words(world: World, governor: quilt.QuiltOps, backend: str) -> None:
-    """quilt3's documents are the library's, the platform's are ours."""
+    """quilt3 sends the library's GraphQL documents, the platform sends ours."""
     began = time.time()
     governor.admin.list_users()
     governor.list_tabulator_tables("quilt-mcp-test-work")
@@ -270,7 +270,7 @@ def test_each_backend_asks_in_its_own_words(world: World, governor: quilt.QuiltO
 
 
 def test_threads_share_an_instance(governor: quilt.QuiltOps, unique: Callable[[], str]) -> None:
-    """Users and tables made at the same time are all there."""
+    """Users and tables that threads create in parallel through one instance all exist."""
     names = [unique() for _ in range(6)]
     with ThreadPoolExecutor(len(names)) as pool:
         made = list(pool.map(lambda name: governor.admin.create_user(name, f"{name}@example.org", "user").name, names))

@@ -32,7 +32,7 @@ def name(admin: AdminOps, unique: Callable[[], str]) -> str:
 
 
 def test_roles_are_listed(admin: AdminOps) -> None:
-    """By name, with stable ids, and of the kind they are."""
+    """Roles are listed by name, with stable ids and their kind."""
     found = [role for role in admin.list_roles() if role.name in NAMES]
     assert [role.name for role in found] == NAMES
     assert {role.name for role in found if role.type == "unmanaged"} == {"service"}
@@ -42,7 +42,7 @@ def test_roles_are_listed(admin: AdminOps) -> None:
 
 
 def test_roles_are_replaced_or_added_to(admin: AdminOps, name: str) -> None:
-    """Without `append` the extra roles are those given; the old primary one is dropped."""
+    """Without `append` the extra roles are exactly those given, and the old primary one is dropped."""
     assert roles_of(admin.set_user_role(name, "power-user", ["viewer"])) == ("power-user", ["viewer"])
     assert roles_of(admin.get_user(name)) == ("power-user", ["viewer"])
     appended = admin.set_user_role(name, "analyst", ["editor"], append=True)
@@ -52,7 +52,7 @@ def test_roles_are_replaced_or_added_to(admin: AdminOps, name: str) -> None:
 
 
 def test_extra_roles_come_and_go(admin: AdminOps, name: str) -> None:
-    """Adding twice changes nothing."""
+    """Adding an extra role twice changes nothing."""
     for _ in range(2):
         assert roles_of(admin.add_user_roles(name, ["viewer", "analyst"])) == ("user", ["analyst", "viewer"])
     assert roles_of(admin.remove_user_roles(name, ["analyst"])) == ("user", ["viewer"])
@@ -60,7 +60,7 @@ def test_extra_roles_come_and_go(admin: AdminOps, name: str) -> None:
 
 
 def test_the_primary_role_goes_for_a_fallback_only(admin: AdminOps, name: str) -> None:
-    """Without one nothing changes."""
+    """The primary role is removed only with a fallback; without one nothing changes."""
     with pytest.raises(quilt.ValidationError) as caught:
         admin.remove_user_roles(name, ["user"])
     assert caught.value.context["field_name"] == "fallback"
@@ -88,7 +88,7 @@ CHANGES: dict[str, Callable[[AdminOps, str], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_unknown_role_is_not_found(admin: AdminOps, backend: str, name: str, change: str) -> None:
-    """Nothing changes."""
+    """An unknown role is not found, and nothing changes."""
     with pytest.raises(quilt.NotFoundError) as caught:
         CHANGES[change](admin, name)
     assert caught.value.context == {

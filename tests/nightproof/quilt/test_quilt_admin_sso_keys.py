@@ -31,7 +31,7 @@ default_role: viewer
 
 @pytest.fixture
 def sso(admin: AdminOps) -> Iterator[AdminOps]:
-    """Give the admin's operations with no configuration set, before and after."""
+    """Yield the admin's operations with no configuration set, before and after."""
     admin.remove_sso_config()
     yield admin
     admin.remove_sso_config()
@@ -39,7 +39,7 @@ def sso(admin: AdminOps) -> Iterator[AdminOps]:
 
 @pytest.mark.xdist_group("sso")
 def test_a_configuration_is_kept_as_given(sso: AdminOps, admins: dict[str, AdminOps]) -> None:
-    """Byte for byte, with who set it and when, seen by both backends."""
+    """A configuration is kept byte for byte, with its author and time, and both backends read it."""
     assert sso.get_sso_config() is None
     made = sso.set_sso_config(CONFIG)
     read = [admin.get_sso_config() for admin in admins.values()]
@@ -53,7 +53,7 @@ def test_a_configuration_is_kept_as_given(sso: AdminOps, admins: dict[str, Admin
     "bad", ["invalid: yaml: syntax:", "- a\n- list\n", CONFIG.replace("viewer", "emperor"), "default_role: viewer", 5]
 )
 def test_a_bad_configuration_changes_nothing(sso: AdminOps, bad: Any) -> None:
-    """The server judges it; an unknown role in it is a bad configuration too."""
+    """A bad configuration, an unknown role included, is refused by the server and changes nothing."""
     before = sso.set_sso_config(CONFIG)
     with pytest.raises(quilt.ValidationError) as caught:
         sso.set_sso_config(bad)
@@ -63,7 +63,7 @@ def test_a_bad_configuration_changes_nothing(sso: AdminOps, bad: Any) -> None:
 
 @pytest.mark.xdist_group("sso")
 def test_a_configuration_is_removed_twice(sso: AdminOps) -> None:
-    """The second time is no error."""
+    """Removing a configuration a second time is no error."""
     sso.set_sso_config(CONFIG)
     sso.remove_sso_config()
     assert sso.get_sso_config() is None
@@ -73,7 +73,7 @@ def test_a_configuration_is_removed_twice(sso: AdminOps) -> None:
 def test_an_api_key_signs_in_until_it_is_revoked(
     world: World, governor: quilt.QuiltOps, admin: AdminOps, backend: str, unique: Callable[[], str]
 ) -> None:
-    """Its secret is an access token; only the key without it is listed."""
+    """A key's secret is an access token until it is revoked; the list omits the secret."""
     made = governor.create_api_key(unique(), expires_in_days=7)
     assert made.secret.startswith("qk_")
     assert made.secret not in repr(made)
@@ -94,7 +94,7 @@ def test_an_api_key_signs_in_until_it_is_revoked(
 
 @pytest.mark.parametrize("method", ["get_api_key", "revoke_api_key"])
 def test_a_missing_key_is_not_found(admin: AdminOps, backend: str, method: str) -> None:
-    """With its id."""
+    """A missing key is not found, with its id."""
     with pytest.raises(quilt.NotFoundError) as caught:
         getattr(admin, method)("nonexistent")
     assert caught.value.context == {
@@ -111,7 +111,7 @@ def test_a_missing_key_is_not_found(admin: AdminOps, backend: str, method: str) 
     [(("",), "name"), (("x" * 101,), "name"), (("a", 0), "expires_in_days"), (("a", True), "expires_in_days")],
 )
 def test_bad_arguments_of_a_key_are_named(ops: quilt.QuiltOps, arguments: tuple[Any, ...], field: str) -> None:
-    """Whether we or the server see it."""
+    """A bad argument of a key is named, whether we or the server refuse it."""
     with pytest.raises(quilt.ValidationError) as caught:
         ops.create_api_key(*arguments)
     assert caught.value.context["field_name"] == field
@@ -119,7 +119,7 @@ def test_bad_arguments_of_a_key_are_named(ops: quilt.QuiltOps, arguments: tuple[
 
 @pytest.mark.parametrize("given", [{"status": "LOST"}, {"email": ""}, {"name": 5}])
 def test_bad_filters_are_named(admin: AdminOps, given: dict[str, Any]) -> None:
-    """Before anything is sent."""
+    """A bad filter is named before any request is sent."""
     with pytest.raises(quilt.ValidationError) as caught:
         admin.list_api_keys(**given)
     assert {caught.value.context["field_name"]: caught.value.context["field_value"]} == given

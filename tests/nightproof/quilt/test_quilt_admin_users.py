@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 def context_of(error: quilt.QuiltOpsError) -> dict[str, Any]:
-    """Give what an error says beyond who says it."""
+    """Return what an error says beyond who says it."""
     return {key: value for key, value in error.context.items() if key != "backend_type"}
 
 
 @pytest.fixture
 def user(admin: AdminOps, unique: Callable[[], str]) -> User:
-    """Make a user of one's own."""
+    """Create a user for this test."""
     name = unique()
     return admin.create_user(name, f"{name}@example.org", "user")
 
 
 def test_the_seeded_users_are_listed(admin: AdminOps) -> None:
-    """Every field comes from the catalog; the list is by name."""
+    """The seeded users are listed by name with every field of the catalog."""
     found = admin.list_users()
     assert [one.name for one in found] == sorted(one.name for one in found)
     seeded = {one.name: one for one in found if one.name.startswith("test-")}
@@ -51,13 +51,13 @@ def test_the_seeded_users_are_listed(admin: AdminOps) -> None:
 
 
 def test_both_backends_say_the_same(admins: dict[str, AdminOps]) -> None:
-    """One catalog, one answer."""
+    """Both backends return equal users."""
     assert admins["quilt3"].get_user("test-service") == admins["platform"].get_user("test-service")
     assert admins["quilt3"].list_roles() == admins["platform"].list_roles()
 
 
 def test_a_new_user_is_active_and_no_admin(admin: AdminOps, unique: Callable[[], str]) -> None:
-    """What the creation returns is what a following read gives."""
+    """A new user is active and no admin, and creation and reading return the same."""
     name = unique()
     made = admin.create_user(name, f"{name}@example.org", "user", ["viewer", "analyst"])
     assert made == admin.get_user(name)
@@ -83,7 +83,7 @@ def test_a_new_user_is_active_and_no_admin(admin: AdminOps, unique: Callable[[],
 def test_bad_arguments_of_a_creation_are_named(
     admin: AdminOps, backend: str, arguments: tuple[Any, ...], field: str
 ) -> None:
-    """Whether we or the server see it: the argument is named, with the value as given."""
+    """A bad argument is named with its value, whether we or the server refuse it."""
     with pytest.raises(quilt.ValidationError) as caught:
         admin.create_user(*arguments)
     given = dict(zip(("name", "email", "role", "extra_roles"), arguments, strict=False))
@@ -95,7 +95,7 @@ def test_bad_arguments_of_a_creation_are_named(
 
 @pytest.mark.parametrize("field", ["name", "email"])
 def test_names_and_addresses_are_unique(admin: AdminOps, user: User, unique: Callable[[], str], field: str) -> None:
-    """The user that is there stays as it is."""
+    """A taken name or address is refused, and the existing user stays unchanged."""
     taken = {"name": unique(), "email": "new@example.org", "role": "viewer"} | {field: getattr(user, field)}
     with pytest.raises(quilt.ValidationError) as caught:
         admin.create_user(**taken)
@@ -138,7 +138,7 @@ MISSING: dict[str, Callable[[AdminOps], object]] = {
 
 @pytest.mark.parametrize("method", MISSING)
 def test_a_missing_user_is_not_found(admin: AdminOps, method: str) -> None:
-    """Every operation on a user says so in the same words."""
+    """Every operation on a missing user raises the same NotFoundError."""
     with pytest.raises(quilt.NotFoundError) as caught:
         MISSING[method](admin)
     assert context_of(caught.value) == {
@@ -150,7 +150,7 @@ def test_a_missing_user_is_not_found(admin: AdminOps, method: str) -> None:
 
 
 def test_an_address_is_changed(admin: AdminOps, user: User) -> None:
-    """A bad or taken one is refused and nothing changes."""
+    """An address is changed; a bad or taken one is refused and nothing changes."""
     assert admin.set_user_email(user.name, f"new-{user.email}").email == f"new-{user.email}"
     changed = admin.get_user(user.name)
     assert changed.email == f"new-{user.email}"
@@ -162,7 +162,7 @@ def test_an_address_is_changed(admin: AdminOps, user: User) -> None:
 
 
 def test_admin_rights_come_and_go(admin: AdminOps, user: User) -> None:
-    """The last active admin keeps them."""
+    """Admin rights are set and removed, except those of the last active admin."""
     assert admin.set_user_admin(user.name, admin=True).is_admin
     assert admin.get_user(user.name).is_admin
     assert not admin.set_user_admin(user.name, admin=False).is_admin
@@ -174,7 +174,7 @@ def test_admin_rights_come_and_go(admin: AdminOps, user: User) -> None:
 
 
 def test_a_user_is_let_in_or_not(admin: AdminOps, user: User) -> None:
-    """Activity is read back."""
+    """A user's active flag is set and read back."""
     assert not admin.set_user_active(user.name, active=False).is_active
     assert not admin.get_user(user.name).is_active
     assert admin.set_user_active(user.name, active=True) == admin.get_user(user.name)
@@ -183,13 +183,13 @@ def test_a_user_is_let_in_or_not(admin: AdminOps, user: User) -> None:
 
 @pytest.mark.parametrize("method", ["set_user_admin", "set_user_active"])
 def test_flags_are_true_or_false(admin: AdminOps, method: str) -> None:
-    """Text that looks like one is refused before anything is sent."""
+    """A flag must be a boolean; text is refused before any request is sent."""
     with pytest.raises(quilt.ValidationError, match="true or false"):
         getattr(admin, method)("test-user", "yes")
 
 
 def test_a_password_reset_sends_one_letter(world: World, admin: AdminOps, user: User) -> None:
-    """The catalog's mailbox has it."""
+    """A password reset sends one message to the catalog's mailbox."""
     admin.reset_user_password(user.name)
     url = f"{world.target.facts['services']['catalog']['url']}/_nightproof/mailbox"
     headers = {"Authorization": f"Bearer {world.target.facts['control_token']}"}
@@ -198,7 +198,7 @@ def test_a_password_reset_sends_one_letter(world: World, admin: AdminOps, user: 
 
 
 def test_a_deleted_user_is_gone(admin: AdminOps, user: User) -> None:
-    """Neither found nor listed, and not to be deleted twice."""
+    """A deleted user is neither found nor listed, and cannot be deleted again."""
     admin.delete_user(user.name)
     assert user.name not in {one.name for one in admin.list_users()}
     with pytest.raises(quilt.NotFoundError):
@@ -206,7 +206,7 @@ def test_a_deleted_user_is_gone(admin: AdminOps, user: User) -> None:
 
 
 def test_nobody_deletes_oneself(admin: AdminOps) -> None:
-    """Whoever is signed in stays."""
+    """The signed-in user cannot delete itself."""
     with pytest.raises(quilt.ValidationError) as caught:
         admin.delete_user("test-admin")
     assert (caught.value.context["field_name"], caught.value.context["field_value"]) == ("name", "test-admin")
@@ -229,7 +229,7 @@ ALL: dict[str, Callable[[AdminOps], object]] = {
 
 @pytest.mark.parametrize("method", ALL)
 def test_only_admins_may(ops: quilt.QuiltOps, admin: AdminOps, method: str) -> None:
-    """A user is refused with what is lacking, and nothing is made."""
+    """A user without admin rights is refused with the missing right, and nothing is created."""
     with pytest.raises(quilt.PermissionError) as caught:
         ALL[method](ops.admin)
     assert context_of(caught.value) == {

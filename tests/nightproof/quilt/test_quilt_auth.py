@@ -45,7 +45,7 @@ def test_the_status_says_who_is_signed_in_and_where(ops: quilt.QuiltOps, backend
 
 @pytest.fixture
 def home(world: World, tmp_path: Path) -> Iterator[Path]:
-    """Give quilt3 an empty home for one test: whoever uses it in this process relies on the files of the other."""
+    """Yield quilt3 an empty home for one test: whoever uses it in this process relies on the files of the other."""
     with World(world.target, tmp_path).entered():
         yield tmp_path
 

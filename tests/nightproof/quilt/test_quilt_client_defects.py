@@ -26,7 +26,7 @@ BAD_ENTRIES: Final = [{"physical_key": "s3://b/k"}, {"physical_key": "s3://b/k"}
 
 
 def error_of(act: Callable[[], object]) -> str:
-    """Give class and words of the error that an operation raises, or nothing."""
+    """Return class and words of the error that an operation raises, or nothing."""
     try:
         act()
     except (quilt.QuiltOpsError, TypeError) as error:
@@ -77,7 +77,7 @@ def _updated(ops: quilt.QuiltOps) -> object:
 
 
 def test_every_defect_has_a_probe() -> None:
-    """A defect that nobody tries proves nothing."""
+    """Every client defect has a probe."""
     others = ["client-ignores-missing-session", "client-invents-config", "client-timeout-30s"]
     assert sorted([*PROBES, *others]) == sorted(DEFECTS)
 
@@ -92,7 +92,7 @@ def test_a_defect_changes_the_answer(
     fault: Callable[..., None],
     name: str,
 ) -> None:
-    """What the sound client answers is not what the broken one does."""
+    """Every defect changes the client's answer."""
     fault("latency", operation="SlowProbe", seconds=STALL_S)
     sound = PROBES[name](ops, tree, versions)
     install(name, backend, monkeypatch.setattr)

@@ -1,4 +1,4 @@
-"""The list of allowed differences: what it says is so."""
+"""The list of allowed differences: each entry is true."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ REGISTRY: Final = "s3://quilt-mcp-test-work"
 
 
 def said(subject: str, backend: str) -> str:
-    """Give what the list says of a backend."""
+    """Return what the list says of a backend."""
     (found,) = [difference for difference in DIFFERENCES if difference.subject == subject]
     text: str = getattr(found, backend)
     return text
 
 
 def test_every_difference_is_named_once() -> None:
-    """And differs, and has its reason in a sentence."""
+    """Every difference is listed once, differs, and has a reason in a sentence."""
     assert len({difference.subject for difference in DIFFERENCES}) == len(DIFFERENCES)
     assert all(difference.quilt3 != difference.platform for difference in DIFFERENCES)
     assert all(difference.reason.endswith(".") for difference in DIFFERENCES)

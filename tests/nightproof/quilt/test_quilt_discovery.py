@@ -23,7 +23,7 @@ UNKNOWN_HASH: Final = "0123456789abcdef" * 4
 
 
 def latest_time(s3: S3Client, name: str) -> str:
-    """Give the time of a package's `latest` pointer as S3 has it."""
+    """Return the time of a package's `latest` pointer as S3 has it."""
     found = s3.head_object(Bucket=WORK, Key=f".quilt/named_packages/{name}/latest")["LastModified"]
     return found.astimezone(UTC).isoformat()
 

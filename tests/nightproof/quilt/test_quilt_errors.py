@@ -74,7 +74,7 @@ def test_arguments_are_checked_before_anything_is_sent(
     value: object,
     index: int | None,
 ) -> None:
-    """A bad argument is named with its value and its place, and costs no request."""
+    """A bad argument is named with its value and place before any request is sent."""
     rubbish.asked.clear()
     with pytest.raises(quilt.ValidationError) as caught:
         getattr(on_rubbish(backend), operation)(*given, **more)
@@ -98,7 +98,7 @@ def failed(name: str, context: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def arm_error(on_rubbish: Any, rubbish: Rubbish, arm: dict[str, Any], **more: Any) -> quilt.QuiltOpsError:
-    """Give the error of a creation that is answered with an arm."""
+    """Return the error of a creation that is answered with an arm."""
     rubbish.spoil("graphql", json.dumps({"data": {"package": None, "packageConstruct": arm}}).encode())
     with pytest.raises(quilt.QuiltOpsError) as caught:
         on_rubbish("platform").create_package_revision("a/b", REGISTRY, [ENTRY], **more)
@@ -137,7 +137,7 @@ ARMS: Final[list[tuple[dict[str, Any], type[quilt.QuiltOpsError], dict[str, Any]
 def test_every_arm_has_its_error(
     on_rubbish: Any, rubbish: Rubbish, arm: dict[str, Any], expected: type[quilt.QuiltOpsError], part: dict[str, Any]
 ) -> None:
-    """The arm decides first, its error's name second, and never the words of a message."""
+    """The result type decides first, its error name second, and a message's words never."""
     error = arm_error(on_rubbish, rubbish, arm, metadata={"m": 1})
     assert type(error) is expected
     assert error.context | part == error.context
@@ -169,7 +169,7 @@ def test_arms_of_other_operations_count_as_well(
 
 
 def test_an_error_beside_the_data_is_raised(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """Our own documents must not fail, not even in part."""
+    """A GraphQL error beside partial data is raised."""
     told = {"message": "Resolver failed.", "path": ["me", 0], "extensions": {"code": "ODD"}}
     rubbish.spoil("graphql", json.dumps({"data": {"me": None}, "errors": [told]}).encode())
     with pytest.raises(quilt.BackendError) as caught:
@@ -185,7 +185,7 @@ def test_an_error_beside_the_data_is_raised(on_rubbish: Any, rubbish: Rubbish, b
 
 @pytest.mark.parametrize("size", [0.5, -1, True, "5", float("inf")])
 def test_a_size_is_whole_bytes(on_rubbish: Any, rubbish: Rubbish, size: object) -> None:
-    """A fraction of a byte does not fit the schema."""
+    """A size that is not a whole number of bytes is an invalid answer."""
     entry = {"physicalKey": URI, "size": size, "hash": {"type": "t", "value": "v"}, "meta": None}
     revision = {"hash": HASH, "userMeta": None, "contentsFlatMap": {"x": entry}}
     rubbish.spoil("graphql", json.dumps({"data": {"package": {"revision": revision}}}).encode())
@@ -221,7 +221,7 @@ def test_more_than_fits_is_not_cut(on_rubbish: Any, rubbish: Rubbish, backend: s
 def test_what_s3_refuses_has_its_error(
     on_rubbish: Any, rubbish: Rubbish, code: str, status: int, expected: type[quilt.QuiltOpsError], part: dict[str, Any]
 ) -> None:
-    """S3's code decides."""
+    """The code of an S3 error decides the class of ours."""
     rubbish.spoil("s3", f"<Error><Code>{code}</Code></Error>".encode(), status)
     with pytest.raises(quilt.QuiltOpsError) as caught:
         on_rubbish("quilt3").list_all_packages(REGISTRY)
@@ -230,7 +230,7 @@ def test_what_s3_refuses_has_its_error(
 
 
 def test_a_silent_s3_is_a_timeout(on_rubbish: Any, rubbish: Rubbish, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request without an answer ends at the limit that was set."""
+    """An S3 request without an answer is a timeout at the set limit."""
     rubbish.spoiled = {}
     ops = on_rubbish("quilt3", timeouts=Timeouts(read_s=0.3, s3_attempts=1))
     monkeypatch.setattr(rubbish, "stalled", "pointer")
@@ -245,7 +245,7 @@ def test_a_silent_s3_is_a_timeout(on_rubbish: Any, rubbish: Rubbish, monkeypatch
 def test_an_s3_that_is_not_there_is_unreachable(
     on_rubbish: Any, rubbish: Rubbish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused connection names the address."""
+    """A refused connection to S3 is an error with the address."""
     rubbish.spoiled = {}
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(quilt.BackendError, match="S3 cannot be reached") as caught:
@@ -271,7 +271,7 @@ def test_a_hidden_bucket_is_refused(ops: quilt.QuiltOps, backend: str, method: s
 
 
 def test_a_hidden_source_is_refused(ops: quilt.QuiltOps, world: World, backend: str) -> None:
-    """A package is not made of objects that its maker may not read."""
+    """A package cannot be created from objects that its creator may not read."""
     world.target.seeder_s3().put_object(Bucket=PRIVATE, Key="hidden.txt", Body=b"hidden")
     entry = {"logical_key": "x", "physical_key": f"s3://{PRIVATE}/hidden.txt"}
     with pytest.raises(quilt.PermissionError) as caught:
@@ -305,6 +305,6 @@ def test_in_a_bucket_that_nobody_has_there_is_no_package(ops: quilt.QuiltOps, ba
     ],
 )
 def test_records_hold_only_what_they_may(make: Callable[[], object], error: type[Exception]) -> None:
-    """A record that would lie is not made."""
+    """A record with an invalid field cannot be created."""
     with pytest.raises(error):
         make()

@@ -1,4 +1,4 @@
-"""Answers that are none: whatever a server sends, an operation ends in one of the contract's errors."""
+"""Invalid answers: whatever a server sends, an operation ends in one of the contract's errors."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ MANIFESTS: Final = st.lists(LINES | VALUES, max_size=3).map(
 def test_the_platform_survives_any_graphql_answer(
     rubbish: Rubbish, on_rubbish: Callable[..., quilt.QuiltOps], operation: str, body: bytes, status: int
 ) -> None:
-    """GraphQL may answer HTML, null, wrong types or nothing at all."""
+    """Whatever GraphQL answers (HTML, null, wrong types, nothing), only errors of the contract are raised."""
     rubbish.spoil("graphql", body, status)
     ops = on_rubbish("platform")
     check_ends_well(lambda: OPERATIONS[operation](ops), operation)
@@ -195,7 +195,7 @@ def administered(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture
 def lasting(backend: str, on_rubbish: Callable[..., quilt.QuiltOps]) -> quilt.QuiltOps:
-    """Give one instance for all examples of a test: signing quilt3 in takes longer than asking."""
+    """Return one instance for all examples of a test: signing quilt3 in takes longer than asking."""
     return on_rubbish(backend)
 
 
@@ -205,7 +205,7 @@ def lasting(backend: str, on_rubbish: Callable[..., quilt.QuiltOps]) -> quilt.Qu
 def test_admin_operations_survive_any_answer(
     rubbish: Rubbish, lasting: quilt.QuiltOps, operation: str, body: bytes, status: int
 ) -> None:
-    """Answers that fit nowhere, or nearly everywhere, end in one of the errors."""
+    """Whatever an admin operation is answered, only errors of the contract are raised."""
     rubbish.spoil("graphql", body, status)
     check_ends_well(lambda: ADMIN_OPERATIONS[operation](lasting), operation)
 
@@ -216,7 +216,7 @@ def test_admin_operations_survive_any_answer(
 def test_quilt3_survives_any_manifest(
     rubbish: Rubbish, on_rubbish: Callable[..., quilt.QuiltOps], operation: str, body: bytes
 ) -> None:
-    """A manifest may lack what the library takes for granted."""
+    """Whatever a manifest holds, quilt3 raises only errors of the contract."""
     rubbish.spoil("manifest", body)
     ops = on_rubbish("quilt3")
     check_ends_well(lambda: OPERATIONS[operation](ops), operation)
@@ -229,14 +229,14 @@ def test_quilt3_survives_any_manifest(
 def test_quilt3_survives_any_answer(
     rubbish: Rubbish, on_rubbish: Callable[..., quilt.QuiltOps], operation: str, route: str, body: bytes, status: int
 ) -> None:
-    """So may every route that quilt3 needs, S3 included."""
+    """Whatever the routes of quilt3 answer, S3 included, only errors of the contract are raised."""
     rubbish.spoil(route, body, status)
     ops = on_rubbish("quilt3")
     check_ends_well(lambda: OPERATIONS[operation](ops), operation)
 
 
 def test_a_manifest_with_a_key_twice_is_no_answer(rubbish: Rubbish, on_rubbish: Callable[..., quilt.QuiltOps]) -> None:
-    """The library raises an exception of yet another family there."""
+    """A manifest with a duplicate key is an invalid answer."""
     entry = {"logical_key": "a", "physical_keys": ["s3://b/k"], "size": 1, "hash": {"type": "t", "value": "v"}}
     lines = [{"version": "v0"}, entry | {"meta": {}}, entry | {"meta": {}}]
     rubbish.spoil("manifest", "\n".join(json.dumps(line) for line in lines).encode())
@@ -247,7 +247,7 @@ def test_a_manifest_with_a_key_twice_is_no_answer(rubbish: Rubbish, on_rubbish: 
 
 
 def test_an_empty_manifest_is_no_answer(rubbish: Rubbish, on_rubbish: Callable[..., quilt.QuiltOps]) -> None:
-    """The library meets the end of the file, which is an error of its own kind."""
+    """An empty manifest is an invalid answer."""
     rubbish.spoil("manifest", b"")
     error = error_of(lambda: on_rubbish("quilt3").browse_content("a/b", REGISTRY))
     assert error is not None

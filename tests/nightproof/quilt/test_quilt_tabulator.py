@@ -25,20 +25,20 @@ OTHER: Final = CONFIG.replace("name: id", "name: number")
 
 
 def context_of(error: quilt.QuiltOpsError) -> dict[str, Any]:
-    """Give what an error says beyond who says it."""
+    """Return what an error says beyond who says it."""
     return {key: value for key, value in error.context.items() if key != "backend_type"}
 
 
 @pytest.fixture
 def table(governor: quilt.QuiltOps, unique: Callable[[], str]) -> str:
-    """Make a table of one's own; give its name."""
+    """Create a table for this test; return its name."""
     name = unique()
     governor.create_tabulator_table(WORK, name, CONFIG)
     return name
 
 
 def test_a_table_is_made_as_given(governor: quilt.QuiltOps, unique: Callable[[], str]) -> None:
-    """It is returned, given and listed byte for byte."""
+    """A table is created, returned and listed byte for byte."""
     name = unique()
     expected = {"name": name, "config": CONFIG}
     assert governor.create_tabulator_table(WORK, name, CONFIG) == expected
@@ -49,7 +49,7 @@ def test_a_table_is_made_as_given(governor: quilt.QuiltOps, unique: Callable[[],
 
 
 def test_both_backends_list_the_same(governors: dict[str, quilt.QuiltOps], table: str) -> None:
-    """One catalog, one list; a bucket without tables has an empty one."""
+    """Both backends list the same tables, and none in a bucket without tables."""
     assert table in {one["name"] for one in governors["quilt3"].list_tabulator_tables(WORK)}
     assert governors["quilt3"].list_tabulator_tables(WORK) == governors["platform"].list_tabulator_tables(WORK)
     assert governors["platform"].list_tabulator_tables("quilt-mcp-test-scratch") == []
@@ -57,7 +57,7 @@ def test_both_backends_list_the_same(governors: dict[str, quilt.QuiltOps], table
 
 
 def test_a_table_is_made_once(governor: quilt.QuiltOps, table: str) -> None:
-    """The one that is there stays as it is."""
+    """Creating an existing table is refused, and the table stays unchanged."""
     with pytest.raises(quilt.ValidationError) as caught:
         governor.create_tabulator_table(WORK, table, OTHER)
     assert (caught.value.context["field_name"], caught.value.context["field_value"]) == ("table_name", table)
@@ -66,7 +66,7 @@ def test_a_table_is_made_once(governor: quilt.QuiltOps, table: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 129, "a/b", None])
 def test_a_table_needs_a_name(governor: quilt.QuiltOps, table: str, name: Any) -> None:
-    """At creation and at renaming."""
+    """A missing or invalid table name is refused, in creation and in renaming."""
     with pytest.raises(quilt.ValidationError) as caught:
         governor.create_tabulator_table(WORK, name, CONFIG)
     assert (caught.value.context["field_name"], caught.value.context["field_value"]) == ("table_name", name)
@@ -90,7 +90,7 @@ BAD: Final = {
 def test_a_bad_configuration_is_refused(
     governor: quilt.QuiltOps, table: str, unique: Callable[[], str], case: str
 ) -> None:
-    """The server judges it; nothing is made and nothing changed."""
+    """The server refuses a bad configuration, and nothing is created or changed."""
     name = unique()
     for act in (governor.create_tabulator_table, governor.update_tabulator_table):
         with pytest.raises(quilt.ValidationError) as caught:
@@ -102,20 +102,20 @@ def test_a_bad_configuration_is_refused(
 
 
 def test_a_table_is_changed(governor: quilt.QuiltOps, table: str) -> None:
-    """The new text is there for following reads."""
+    """A changed configuration is returned by later reads."""
     assert governor.update_tabulator_table(WORK, table, OTHER) == {"name": table, "config": OTHER}
     assert governor.get_tabulator_table(WORK, table) == {"name": table, "config": OTHER}
 
 
 def test_a_table_is_renamed(governor: quilt.QuiltOps, table: str) -> None:
-    """The old name is gone."""
+    """After a renaming the old name is gone."""
     assert governor.rename_tabulator_table(WORK, table, f"{table}-new") == {"name": f"{table}-new", "config": CONFIG}
     names = {one["name"] for one in governor.list_tabulator_tables(WORK)}
     assert (table in names, f"{table}-new" in names) == (False, True)
 
 
 def test_a_taken_name_is_kept(governor: quilt.QuiltOps, table: str, unique: Callable[[], str]) -> None:
-    """Neither table changes."""
+    """Renaming to a taken name changes neither table."""
     other = unique()
     governor.create_tabulator_table(WORK, other, OTHER)
     with pytest.raises(quilt.ValidationError) as caught:
@@ -126,7 +126,7 @@ def test_a_taken_name_is_kept(governor: quilt.QuiltOps, table: str, unique: Call
 
 
 def test_a_deleted_table_is_gone(governor: quilt.QuiltOps, table: str) -> None:
-    """It is not listed any more."""
+    """A deleted table is no longer listed."""
     governor.delete_tabulator_table(WORK, table)
     assert table not in {one["name"] for one in governor.list_tabulator_tables(WORK)}
 
@@ -141,7 +141,7 @@ ON_A_TABLE: Final[dict[str, Callable[[quilt.QuiltOps, str, str], object]]] = {
 
 @pytest.mark.parametrize("operation", ON_A_TABLE)
 def test_a_missing_table_is_not_found(governor: quilt.QuiltOps, operation: str) -> None:
-    """Every operation on a table says so in the same words; an empty name is none."""
+    """Every operation on a missing table raises the same NotFoundError."""
     with pytest.raises(quilt.NotFoundError) as caught:
         ON_A_TABLE[operation](governor, WORK, "nonexistent")
     assert context_of(caught.value) == {
@@ -175,7 +175,7 @@ def test_a_missing_bucket_is_not_found(governor: quilt.QuiltOps, operation: str)
 
 
 def test_only_admins_change_tables(ops: quilt.QuiltOps, governor: quilt.QuiltOps, table: str) -> None:
-    """Others read them."""
+    """Only admins change tables; other users may list them."""
     assert ops.get_tabulator_table(WORK, table)["config"] == CONFIG
     for act in (
         lambda: ops.create_tabulator_table(WORK, f"{table}-2", CONFIG),
@@ -193,7 +193,7 @@ def test_only_admins_change_tables(ops: quilt.QuiltOps, governor: quilt.QuiltOps
 
 @pytest.mark.xdist_group("openquery")
 def test_open_query_is_read_back(governor: quilt.QuiltOps, governors: dict[str, quilt.QuiltOps]) -> None:
-    """On and off, twice each, seen by both backends."""
+    """Open query is switched on and off, twice each, and both backends read the state."""
     for state in (True, True, False, False):
         assert governor.set_open_query(state) == {"enabled": state}
         assert [ops.get_open_query_status() for ops in governors.values()] == [{"enabled": state}] * 2
