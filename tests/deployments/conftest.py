@@ -1,4 +1,4 @@
-"""One `nightproof up` for the session, over another team's suite, with a messenger that writes down what it gets."""
+"""One `nightproof up` for the session, over another team's suite, with a messenger that records what it receives."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ NAMES = ("test_front", "test_basket", "test_pay")
 
 
 class Messenger(ThreadingHTTPServer):
-    """Stands where Slack does: answers like its webhook and its API, with the status that a test wants."""
+    """An HTTP server in place of Slack: answers like its webhook and its API, with the status that a test sets."""
 
     daemon_threads = True
 
@@ -64,7 +64,7 @@ class Messenger(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the base URL of the messenger."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -101,13 +101,13 @@ def messenger_serving() -> Iterator[Messenger]:
 
 @pytest.fixture
 def messenger() -> Iterator[Messenger]:
-    """Give a messenger of the test's own."""
+    """Yield a messenger for one test."""
     with messenger_serving() as server:
         yield server
 
 
 def processes(folder: Path, words: str = "") -> list[int]:
-    """Give the live processes that carry a folder in command line or environment, and words in the command line."""
+    """Return the ids of live processes with `folder` in command line or environment, and `words` in the former."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -122,7 +122,7 @@ def processes(folder: Path, words: str = "") -> list[int]:
 
 
 def listening(pids: Iterable[int]) -> set[str]:
-    """Give the addresses, as the kernel writes them, on which these processes listen."""
+    """Return the addresses on which these processes listen, as /proc/net/tcp writes them."""
     found = set()
     for pid in pids:
         sockets = set()
@@ -137,7 +137,7 @@ def listening(pids: Iterable[int]) -> set[str]:
 
 @dataclass
 class Up:
-    """A running supervisor with all that it works on."""
+    """A running supervisor with its suite, its application and its messenger."""
 
     process: subprocess.Popen[str]
     foreign: Foreign
@@ -147,7 +147,7 @@ class Up:
     said: list[str] = field(default_factory=list)
 
     def api(self, method: str, path: str, **data: Any) -> Any:
-        """Ask the server's API, again while SQLite is busy."""
+        """Call the server's API and return its JSON; repeat while SQLite is busy (503)."""
 
         def ask() -> httpx.Response | None:
             answer = httpx.request(method, f"{self.url}/api{path}", json=data or None, timeout=20, auth=self.login)
@@ -158,21 +158,21 @@ class Up:
 
     @property
     def login(self) -> tuple[str, str]:
-        """User and password of the API, as `up` keeps them for whoever owns the state directory."""
+        """Return user and password of the API, as `up` stores them in the state directory."""
         user, _, password = auth_path(self.foreign.state).read_text().partition(":")
         return user, password
 
     def deployment(self, name: str) -> Any:
-        """Give a deployment by its name."""
+        """Return a deployment by its name."""
         return self.api("GET", f"/deployments/name/{name}")
 
     def start(self, name: str = "nightly/manual", **parameters: Any) -> str:
-        """Start a run as the form does; give its id."""
+        """Start a flow run as the form does; return its id."""
         made = self.api("POST", f"/deployments/{self.deployment(name)['id']}/create_flow_run", parameters=parameters)
         return str(made["id"])
 
     def end(self, run: str, deadline_s: float = 120) -> Any:
-        """Wait for the end of a run; give it."""
+        """Wait until a flow run has ended; return it."""
 
         def ended() -> Any:
             found = self.api("GET", f"/flow_runs/{run}")
@@ -181,7 +181,7 @@ class Up:
         return await_value(ended, deadline_s, 0.2)
 
     def hanging(self) -> str:
-        """Start a run and wait until one of its tests hangs; give its id."""
+        """Start a run and wait until one of its tests hangs; return the run's id."""
         self.foreign.write(HANGING, *NAMES)
         self.patient()
         self.shop.paths.clear()
@@ -190,12 +190,12 @@ class Up:
         return run
 
     def patient(self) -> None:
-        """Let a test hang for longer than a cancel takes."""
+        """Raise the limits of the suite, so that a test hangs for longer than a cancel takes."""
         be_patient(self.foreign)
 
 
 def be_patient(foreign: Foreign) -> None:
-    """Give the suite limits that no test of ours awaits."""
+    """Set limits of 100 seconds in suite and profile; no test waits that long."""
     (foreign.suite / "suite.toml").write_text('name = "shop"\ntest_timeout_s = 100\n')
     path = foreign.profile_path
     path.write_text(path.read_text().replace("timeout_s = 30", "timeout_s = 100"))
@@ -203,7 +203,7 @@ def be_patient(foreign: Foreign) -> None:
 
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """Start the supervisor as a process of its own on free ports, over a profile that is none of the committed ones."""
+    """Start the supervisor as a separate process on free ports, with a profile that is not a committed one."""
     folder = tmp_path_factory.mktemp("up")
     with serve() as shop, messenger_serving() as messenger:
         foreign = Foreign(folder, shop.url)
@@ -244,7 +244,7 @@ def foreign(tmp_path: Path) -> Iterator[Foreign]:
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Give the command line as a function of its words: exit code, stdout, stderr."""
+    """Return a function that runs the command line with these words; it returns exit code, stdout and stderr."""
 
     def called(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["nightproof", *words])

@@ -1,4 +1,4 @@
-"""Alerts: each told once over what is configured, kept while nobody was told, tried again after an outage."""
+"""Alerts: each is sent once over the configured channel, stored until delivered, and retried after an outage."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def server() -> Iterator[Answering]:
 
 
 def good(kind: str) -> Plan:
-    """Return what the channel answers when it took the alert."""
+    """Return the answer of a channel that accepts the alert."""
     return Plan(http(200, b"ok" if kind == "webhook" else OK))
 
 
 @contextmanager
 def alerts(kind: str, server: Answering, folder: Path, **more: str) -> Iterator[Alerts]:
-    """Send alerts over a channel until the block ends; pauses and budget are short."""
+    """Yield a sender of alerts over one kind of channel; its pauses and its budget are short."""
     slack = {"base_url": server.url, "budget_s": 3.0} | ({"channel": "#nights"} if "channel" in kind else {})
     configured = {"webhook": {"slack_webhook": f"{server.url}/hook"}, "token and channel": {"slack_token": "xoxb-1"}}
     profile = Profile.model_validate({"target": "live", "state_dir": str(folder), "slack": slack})
@@ -54,7 +54,7 @@ def alerts(kind: str, server: Answering, folder: Path, **more: str) -> Iterator[
 
 
 def kept(sender: Alerts) -> list[str]:
-    """Return the texts of what was told to nobody; a file that is delivered while we look is none of it."""
+    """Return the texts of undelivered alerts; a file that is delivered during the listing is left out."""
     found = []
     for path in sender.folder.glob("*.json"):
         with suppress(FileNotFoundError):
@@ -64,7 +64,7 @@ def kept(sender: Alerts) -> list[str]:
 
 @pytest.mark.parametrize("kind", CHANNELS)
 def test_each_alert_is_told_once(kind: str, server: Answering, tmp_path: Path) -> None:
-    """The same trouble in the next round is no news; without a channel each is kept as a file."""
+    """An alert with the same key is sent once; without a channel it is stored as a file instead."""
     server.plan = good(kind)
     with alerts(kind, server, tmp_path) as sender:
         for key, sentence in (("a", "first"), ("a", "first"), ("b", "<second>"), ("a", "first")):
@@ -80,7 +80,7 @@ def test_each_alert_is_told_once(kind: str, server: Answering, tmp_path: Path) -
 def test_an_outage_is_tried_again(
     kind: str, server: Answering, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was not delivered lies in its file until it is, and the log says why; no secret is there."""
+    """An undelivered alert stays in its file until a retry delivers it. The log has the reason and no secret."""
     server.plan = Plan(http(403, b"no"))
     with alerts(kind, server, tmp_path) as sender:
         sender.send("a", "first")
@@ -97,7 +97,7 @@ def test_an_outage_is_tried_again(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_no_answer_holds_the_watch_up(answer: str, server: Answering, tmp_path: Path) -> None:
-    """To send returns at once, the alert is kept, and the next one is delivered when Slack is back."""
+    """Sending never blocks, the alert is stored, and both alerts are delivered once Slack answers again."""
     server.plan = ANSWERS[answer]
     with alerts("webhook", server, tmp_path) as sender:
         started = time.monotonic()
@@ -111,14 +111,14 @@ def test_no_answer_holds_the_watch_up(answer: str, server: Answering, tmp_path: 
 
 
 def test_an_alert_holds_no_secret(server: Answering, tmp_path: Path) -> None:
-    """What a run says of its end may name a secret; the alert and its file do not."""
+    """A secret in a run's message is redacted in the alert and in its file."""
     with alerts("none", server, tmp_path, refresh_token="planted-refresh-token") as sender:
         sender.send("a", "refused planted-refresh-token\nin two lines")
         assert kept(sender) == ["🔴 nightproof: refused [redacted] in two lines"]
 
 
 def test_the_last_alert_is_tried_before_the_end(server: Answering, tmp_path: Path) -> None:
-    """The supervisor ends with its server: what it says last still goes out, and a silent Slack holds it briefly."""
+    """Stopping still delivers the last alert, and a silent Slack delays it only for a limited time."""
     server.plan = good("webhook")
     with alerts("webhook", server, tmp_path) as sender:
         sender.send("server", "the last word")

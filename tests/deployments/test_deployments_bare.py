@@ -1,4 +1,4 @@
-"""The command line where a process lacks what most have: standard streams, a home, an entry among the users."""
+"""The command line in a process without standard streams, without HOME, or without an entry in the user database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pwd.getpwuid = nobody
 
 
 def ended(code: str, *words: str, streams: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process without HOME, and with some of its streams closed by the shell."""
+    """Run the command line in a process without HOME; the shell closes the streams named in `streams`."""
     env = {name: value for name, value in os.environ.items() if name != "HOME"}
     shell = f'exec "$@" {streams}'
     command = ["sh", "-c", shell, "sh", sys.executable, "-c", code, *words]
@@ -26,13 +26,13 @@ def ended(code: str, *words: str, streams: str = "") -> subprocess.CompletedProc
 
 @pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_help_needs_no_stream(streams: str) -> None:
-    """A daemon starts its children with closed streams."""
+    """`--help` exits 0 with standard streams closed, as a daemon starts its children."""
     done = ended(START, "--help", streams=streams)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_user_without_home_and_entry_gets_one_sentence() -> None:
-    """A container runs under any number: what is wrong is the profile, and not the user."""
+    """A container may run under any user id: the error is about the profile, not about the user."""
     done = ended(NOBODY + START, "doctor", "--profile", "no-such")
     assert done.returncode == 3
     assert done.stderr.startswith("There is no profile `no-such`")

@@ -1,4 +1,4 @@
-"""The command line: every mistake is one sentence with a remedy, and an exit code that has one meaning."""
+"""The command line: every mistake leads to one sentence with a remedy, and to an exit code with one meaning."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS = sorted(str(found.name or getattr(found.callback, "__name__", "")) for
 
 
 def test_there_are_as_many_commands_as_promised() -> None:
-    """A command that disappears, or appears without a promise, is seen."""
+    """The command line has exactly these commands."""
     assert COMMANDS == [
         "catalogue", "cleanup", "doctor", "down", "history", "init", "prove", "prune", "report", "run", "seed",
         "testbed", "up",
@@ -37,7 +37,7 @@ def test_there_are_as_many_commands_as_promised() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_helps_with_an_example(call: Call, command: str) -> None:
-    """The help ends with a line that can be copied."""
+    """The help of every command has an example that can be copied."""
     code, out, _ = call(command, "--help")
     assert code == 0
     assert f"Example: nightproof {command}" in " ".join(out.split())
@@ -45,7 +45,7 @@ def test_every_command_helps_with_an_example(call: Call, command: str) -> None:
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "init"])
 def test_an_unknown_profile_is_wrong_usage(call: Call, command: str) -> None:
-    """Whatever reads a profile says the same sentence and exits 3."""
+    """Every command that reads a profile exits 3 with the same sentence if there is none."""
     code, out, told = call(command, "--profile", "no-such")
     assert (code, out) == (3, "")
     assert told.startswith("There is no profile `no-such`: give one of embedded, or the path of a TOML file.")
@@ -65,7 +65,7 @@ def test_an_unknown_profile_is_wrong_usage(call: Call, command: str) -> None:
 def test_a_night_that_is_asked_for_wrongly_does_not_start(
     call: Call, foreign: Foreign, more: str, words: tuple[str, ...], sentence: str
 ) -> None:
-    """Exit 3, one sentence, nothing on stdout, no traceback and no state."""
+    """Wrong usage exits 3 with one sentence on stderr, without a traceback, and creates no state."""
     foreign.write(more=more)
     code, out, told = call("run", "-p", str(foreign.profile_path), *words)
     assert (code, out) == (3, "")
@@ -75,20 +75,20 @@ def test_a_night_that_is_asked_for_wrongly_does_not_start(
 
 
 def amend(foreign: Foreign, line: str) -> str:
-    """Add a line to the suite's section; give the profile's path."""
+    """Append a line to the suite's section; return the profile's path."""
     foreign.profile_path.write_text(foreign.profile_path.read_text() + line + "\n")
     return str(foreign.profile_path)
 
 
 def test_a_profile_that_selects_no_test_is_wrong_usage(call: Call, foreign: Foreign) -> None:
-    """A night of nothing would be green."""
+    """A selection without tests exits 3, because a night without tests would be green."""
     code, _, told = call("run", "-p", amend(foreign, 'select = "nothing"'))
     assert (code, "selects no test" in told) == (3, True)
 
 
 @pytest.mark.parametrize("command", ["run", "doctor"])
 def test_a_secret_that_is_not_set_is_named_at_once(call: Call, foreign: Foreign, command: str) -> None:
-    """Before anything is started, with the places where it may be set."""
+    """A missing secret exits 3 before anything starts; the sentence lists the places where it may be set."""
     code, _, told = call(command, "-p", amend(foreign, 'secrets = ["SHOP_TOKEN"]'))
     assert code == 3
     assert "needs the secret `SHOP_TOKEN`, which is not set: export it, or write it into `" in told
@@ -97,7 +97,7 @@ def test_a_secret_that_is_not_set_is_named_at_once(call: Call, foreign: Foreign,
 
 @pytest.mark.parametrize("command", ["run", "doctor"])
 def test_a_second_night_names_the_first(call: Call, foreign: Foreign, command: str) -> None:
-    """One nightly per environment: the second ends at once and starts nothing."""
+    """A second night in the same environment exits 3, names the first, and starts nothing."""
     with environment_lock(foreign.state, RUN_ID):
         code, _, told = call(command, "-p", str(foreign.profile_path))
     assert code == 3
@@ -106,7 +106,7 @@ def test_a_second_night_names_the_first(call: Call, foreign: Foreign, command: s
 
 
 def test_a_port_in_use_is_named(call: Call, tmp_path: Path) -> None:
-    """A configured port is never replaced in silence."""
+    """A configured port that is in use exits 3 and is named; it is never replaced silently."""
     path = tmp_path / "own.toml"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -119,7 +119,7 @@ def test_a_port_in_use_is_named(call: Call, tmp_path: Path) -> None:
 
 
 def test_a_live_profile_has_no_testbed(call: Call, foreign: Foreign) -> None:
-    """The command says so."""
+    """`testbed` with a live profile exits 3 and says that there is no testbed to start."""
     code, _, told = call("testbed", "-p", str(foreign.profile_path))
     assert (code, "is live: there is no testbed to start" in told) == (3, True)
 
@@ -134,7 +134,7 @@ def test_a_live_profile_has_no_testbed(call: Call, foreign: Foreign) -> None:
 def test_every_error_has_its_exit_code(
     call: Call, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
-    """The code table holds for whichever command raises."""
+    """Each kind of error that a command raises leads to its exit code in the table."""
 
     def raises(*_args: Any, **_more: Any) -> str:
         raise error
@@ -146,7 +146,7 @@ def test_every_error_has_its_exit_code(
 
 
 def test_doctor_tells_what_could_run(call: Call, foreign: Foreign) -> None:
-    """In words for people, as JSON for a machine, exit 2 where a required check does not hold."""
+    """`doctor` reports as text and as JSON what can run, and exits 2 if a required check fails."""
     profile = str(foreign.profile_path)
     assert call("doctor", "-p", profile)[0] == 0
     assert json.loads(call("doctor", "-p", profile, "--json")[1])["outlooks"][0]["runnable"] == 1
@@ -156,12 +156,12 @@ def test_doctor_tells_what_could_run(call: Call, foreign: Foreign) -> None:
 
 
 def test_down_without_a_supervisor_is_no_mistake(call: Call, foreign: Foreign) -> None:
-    """It is safe to repeat."""
+    """`down` exits 0 if no supervisor runs, so it is safe to repeat."""
     assert call("down", "-p", str(foreign.profile_path)) == (0, "No supervisor is running.\n", "")
 
 
 def test_the_catalogue_is_compared_and_written(call: Call, foreign: Foreign) -> None:
-    """Drift is exit 3 and named; `--update` ends it."""
+    """Drift of the catalogue exits 3 and names the tests; `--update` writes the catalogue."""
     profile = str(foreign.profile_path)
     foreign.lock("test_other")
     code, out, _ = call("catalogue", "-p", profile)

@@ -1,4 +1,4 @@
-"""What a page in somebody's browser reaches of us: nothing that does not bear our own Host, Origin and login."""
+"""What a page in a browser can reach of nightproof: nothing without our own Host, Origin and login."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVIL = "http://evil.example"
 
 
 def ask(up: Up, method: str, path: str, headers: dict[str, str], *, login: bool = True) -> tuple[int, dict[str, str]]:
-    """Send one request with exactly these headers; return status and headers of the answer."""
+    """Send one request with exactly these headers; return the answer's status and headers."""
     own = dict(headers)
     if login:
         own["Authorization"] = "Basic " + base64.b64encode(":".join(up.login).encode()).decode()
@@ -56,7 +56,7 @@ def ask(up: Up, method: str, path: str, headers: dict[str, str], *, login: bool 
 
 
 def test_the_api_asks_for_its_login(up: Up) -> None:
-    """With it a client is answered; without it, or with another one, it is not. Health is no secret."""
+    """The API answers 401 without the right login; the health check needs none."""
     assert ask(up, "POST", FILTER, {"Content-Type": "application/json"})[0] == 200
     assert ask(up, "POST", FILTER, {"Content-Type": "application/json"}, login=False)[0] == 401
     wrong = {"Authorization": "Basic " + base64.b64encode(b"nightproof:guess").decode()}
@@ -77,7 +77,7 @@ def test_the_api_asks_for_its_login(up: Up) -> None:
     ],
 )
 def test_a_foreign_page_is_refused(up: Up, method: str, path: str, more: dict[str, str]) -> None:
-    """By its Origin, `null` included, even with the login; by a Host that leads to loopback, whatever the Origin."""
+    """A foreign Origin (or `null`) is refused even with the login; a foreign Host is refused whatever the Origin."""
     port = up.url.rpartition(":")[2]
     for origin in (EVIL, "null", "http://127.0.0.1:1", f"https://127.0.0.1:{port}", f"{up.url}.evil.example"):
         status, headers = ask(up, method, path, {**more, "Origin": origin})
@@ -88,7 +88,7 @@ def test_a_foreign_page_is_refused(up: Up, method: str, path: str, more: dict[st
 
 
 def test_the_own_page_is_let_in(up: Up) -> None:
-    """Under both names of loopback: page, settings, preflight, request and WebSocket."""
+    """Our own page may load, read settings, preflight, send requests and open a WebSocket under both loopback names."""
     port = up.url.rpartition(":")[2]
     for name in ("127.0.0.1", "localhost"):
         own = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"}
@@ -101,12 +101,12 @@ def test_the_own_page_is_let_in(up: Up) -> None:
 
 
 def test_supervisor_and_worker_listen_on_loopback(up: Up) -> None:
-    """The server and the worker's own channel; no socket of any process of ours is open to the network."""
+    """No process of the supervisor, server or worker listens on an address other than loopback."""
     assert listening(processes(up.foreign.folder)) == {LOOPBACK}
 
 
 def test_the_login_is_its_owners_alone(up: Up) -> None:
-    """It is kept for the next start, unreadable for others; what `up` writes to a file does not hold it."""
+    """The login is stored in a file of mode 0600; the output of `up` names that file and not the password."""
     path = auth_path(up.foreign.state)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     said = (up.foreign.folder / "up.log").read_text()
@@ -115,7 +115,7 @@ def test_the_login_is_its_owners_alone(up: Up) -> None:
 
 
 def test_the_state_directory_is_its_owners_alone(up: Up) -> None:
-    """Prefect's database with all that it logs, the login and the logs lie where nobody else reads."""
+    """No other user can read the state directory, with Prefect's database, the login and the logs."""
     state = up.foreign.state
     assert {"prefect.db", "login", "server.log"} <= {path.name for path in (state / "prefect").iterdir()}
     assert open_to_others(state) == []

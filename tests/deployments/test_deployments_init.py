@@ -1,4 +1,4 @@
-"""`nightproof init` on the command line: text or JSON on stdout, one sentence and exit 3 where nothing was written."""
+"""`nightproof init` on the command line: text or JSON on stdout, or one sentence and exit 3 if nothing was written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_init_gives_json_and_refuses_a_second_time(call: Call, tmp_path: Path) -> None:
-    """A machine reads what was written and the next command; the second call changes nothing and says so."""
+    """JSON reports what was written and the next command; a second call exits 3 with one sentence."""
     (tmp_path / "test_a.py").write_text("def test_a(): assert 1 + 1 == 2\n")
     code, out, _ = call("init", str(tmp_path), "--url", "http://127.0.0.1:9", "--json")
     data = json.loads(out)
@@ -27,7 +27,7 @@ def test_init_gives_json_and_refuses_a_second_time(call: Call, tmp_path: Path) -
 
 
 def test_init_of_nothing_is_wrong_usage(call: Call, tmp_path: Path) -> None:
-    """No path, and a path that is not there, exit 3 without a traceback."""
+    """No path, or a path that does not exist, exits 3 without a traceback."""
     assert call("init")[0] == 3
     code, out, told = call("init", str(tmp_path / "gone"))
     assert (code, out) == (3, "")

@@ -1,4 +1,4 @@
-"""Kills in the middle of a night: what dies, what is left, what is told."""
+"""Kills in the middle of a night: what dies, what is left, and what the report says."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def shop() -> Iterator[Server]:
 
 @pytest.fixture
 def night(tmp_path: Path, shop: Server) -> Iterator[tuple[Foreign, subprocess.Popen[str]]]:
-    """Start a night and wait until one of its three tests hangs."""
+    """Start a night and wait until one of its three tests hangs; yield its suite and its process."""
     foreign = Foreign(tmp_path, shop.url)
     foreign.write(HANGING, *NAMES)
     be_patient(foreign)
@@ -67,12 +67,12 @@ def report_of(foreign: Foreign) -> RunReport:
 
 
 def verdicts(report: RunReport) -> dict[str, str]:
-    """Give each test's verdict by its name."""
+    """Return each test's verdict by the name of the test."""
     return {re.split("::", test.id)[-1]: str(test.verdict) for test in report.tests}
 
 
 def test_a_dead_server_does_not_take_the_verdicts_along(night: tuple[Foreign, subprocess.Popen[str]]) -> None:
-    """What the logs hold is told with the cause, red; the run ends in time and leaves nothing."""
+    """After the Prefect server dies, the report keeps the verdicts in the logs, is red and names the cause."""
     foreign, run = night
     (server,) = processes(foreign.folder, "uvicorn")
     os.kill(server, signal.SIGKILL)
@@ -85,7 +85,7 @@ def test_a_dead_server_does_not_take_the_verdicts_along(night: tuple[Foreign, su
 
 
 def test_of_runs_that_start_together_one_runs(tmp_path: Path, shop: Server) -> None:
-    """On a fresh state directory; the others end with 3 before they start anything, and name the one that holds it."""
+    """Of three simultaneous runs one succeeds; the others exit 3 and name the process that holds the environment."""
     foreign = Foreign(tmp_path, shop.url)
     foreign.write()
     command = [*RUN, str(foreign.profile_path)]
@@ -98,7 +98,7 @@ def test_of_runs_that_start_together_one_runs(tmp_path: Path, shop: Server) -> N
 
 
 def test_a_dead_storage_ends_the_waiting_for_it(tmp_path: Path, shop: Server) -> None:
-    """Whoever waits is ended, the cause names the system, and cleanup waits for nobody."""
+    """When the storage dies, the waiting test ends as an error, the cause names `aws`, and no process is left."""
     foreign = Foreign(tmp_path, shop.url)
     foreign.write(HANGING, *NAMES)
     be_patient(foreign)

@@ -1,4 +1,4 @@
-"""Nights from the command line: run, seen again, listed, pruned; and the jobs that are not nights."""
+"""Nights from the command line: run, shown again, listed and pruned; and the commands that run no night."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RUN = [sys.executable, "-m", "deployments.cli"]
 
 @pytest.fixture
 def profile(foreign: Foreign) -> str:
-    """Run one night over the foreign suite; give the profile's path."""
+    """Run one night over the foreign suite; return the profile's path."""
     path = str(foreign.profile_path)
     whole_night(open_night(path, Choice(), RUN_ID))
     return path
@@ -43,7 +43,7 @@ def profile(foreign: Foreign) -> str:
 
 @pytest.mark.timeout(240)  # a new database's migrations take a while on a busy machine
 def test_a_night_brings_its_own_server(foreign: Foreign) -> None:
-    """Stdout is the report and nothing else, stderr the stages; the server is gone with the command."""
+    """Stdout holds only the report and stderr the stages; the server ends with the command."""
     command = [*RUN, "run", "--json", "--profile", str(foreign.profile_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
@@ -57,14 +57,14 @@ def test_a_night_brings_its_own_server(foreign: Foreign) -> None:
 
 
 def test_a_report_is_shown_again(call: Call, profile: str) -> None:
-    """By its id or as the latest, for people and for a machine."""
+    """A report is shown by its id or as the latest, as text or as JSON."""
     code, out, _ = call("report", "-p", profile)
     assert (code, out.startswith("GREEN: ")) == (0, True)
     assert json.loads(call("report", RUN_ID, "-p", profile, "--json")[1])["run_id"] == RUN_ID
 
 
 def test_a_killed_night_is_told_from_one_that_goes_on(call: Call, foreign: Foreign) -> None:
-    """Neither has a report; the sentence says which it is, and what there is of it."""
+    """A night without a report is described as still running or as killed, whichever is true."""
     path = str(foreign.profile_path)
     night = open_night(path, Choice(), LATER)  # and nothing closes it
     code, _, told = call("report", "-p", path)
@@ -81,7 +81,7 @@ def test_a_killed_night_is_told_from_one_that_goes_on(call: Call, foreign: Forei
 
 
 def test_nights_are_listed(call: Call, foreign: Foreign, profile: str) -> None:
-    """Newest first with colour and counts, and a hint while there is none."""
+    """Nights are listed with colour and counts; without any, a hint says how to start one."""
     out = call("history", "-p", profile)[1]
     assert out.startswith(f"{RUN_ID} GREEN 1 passed, 0 flaky of 1, ")
     assert json.loads(call("history", "-p", profile, "--rebuild", "--json")[1])[0]["run_id"] == RUN_ID
@@ -91,7 +91,7 @@ def test_nights_are_listed(call: Call, foreign: Foreign, profile: str) -> None:
 
 
 def test_old_nights_are_pruned_on_request(call: Call, foreign: Foreign, profile: str) -> None:
-    """The plan changes nothing; applied, the report stays."""
+    """`prune` changes nothing without `--apply`; with it, the report of an old night stays."""
     run_dir = foreign.state / "runs" / RUN_ID
     old = run_dir.rename(run_dir.with_name("20200101T020000Z-abcdef"))
     run_dir.mkdir()  # the newest night is always spared
@@ -108,7 +108,7 @@ def test_old_nights_are_pruned_on_request(call: Call, foreign: Foreign, profile:
 def test_a_cleanup_shows_its_plan(
     call: Call, tmp_path: Path, s3_url: str, s3: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without `--apply` nothing is deleted, and it says so, for people and for a machine."""
+    """Without `--apply` the cleanup deletes nothing and says so, as text and as JSON."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     for bucket in (Names().bucket_work, Names().bucket_scratch, Names().bucket_data):
@@ -128,7 +128,7 @@ def test_a_cleanup_shows_its_plan(
 
 
 def test_seeds_are_told_one_per_line(call: Call, foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it holds and what had to be uploaded; a profile without seeds is told so."""
+    """Each seed gets one line with its contents and uploads; a read-only profile exits 3."""
     path = str(foreign.profile_path)
     code, _, told = call("seed", "-p", path)
     assert (code, told.startswith("The profile `shop` is read-only: add `write`")) == (3, True)
@@ -140,7 +140,7 @@ def test_seeds_are_told_one_per_line(call: Call, foreign: Foreign, monkeypatch: 
 
 
 def test_the_testbed_gives_its_environment_until_a_signal(tmp_path: Path) -> None:
-    """What a shell can source, then silence; SIGTERM ends it with 143 and frees the environment."""
+    """`testbed` prints only exports for a shell; SIGTERM ends it with 143 and frees the environment."""
     path = tmp_path / "own.toml"
     path.write_text(f'target = "embedded"\nstate_dir = "{tmp_path / "state"}"\n')
     log = tmp_path / "out"

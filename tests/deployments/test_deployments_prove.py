@@ -1,4 +1,4 @@
-"""The command `prove`: what it prints, and the exit code that CI reads."""
+"""The command `prove`: its output, and the exit code that CI reads."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ kills.platform = ["test_it::test_to_be_written"]
 
 @pytest.fixture
 def profile_path(tmp_path: Path) -> str:
-    """Write a profile over a suite whose one question an earlier call has answered."""
+    """Write a profile over a suite with one earlier result, a killed defect; return its path."""
     proving = Proving(tmp_path)
     proving.write(TABLE)
     path = tmp_path / "embedded.toml"
@@ -43,13 +43,13 @@ def profile_path(tmp_path: Path) -> str:
 
 
 def test_all_killed_is_exit_0(call: Call, profile_path: str) -> None:
-    """The last line has the counts."""
+    """If every defect is killed, `prove` exits 0 and prints the counts."""
     code, out, _ = call("prove", "--profile", profile_path, "--defect", "client-breaks-all")
     assert (code, out) == (0, "1 of 1 killed, 0 alive, 0 untested\n")
 
 
 def test_a_missing_test_is_exit_1(call: Call, profile_path: str) -> None:
-    """It is named before the counts."""
+    """A test in the table that no suite has leads to exit 1 and is named before the counts."""
     code, out, _ = call("prove", "--profile", profile_path)
     assert (code, out.splitlines()) == (
         1,
@@ -59,6 +59,6 @@ def test_a_missing_test_is_exit_1(call: Call, profile_path: str) -> None:
 
 
 def test_a_machine_reads_the_same(call: Call, profile_path: str) -> None:
-    """The JSON of the command is that of the file."""
+    """`--json` prints the counts, and how many results come from an earlier call."""
     code, out, _ = call("prove", "--profile", profile_path, "--json")
     assert (code, json.loads(out)["counts"]["absent"], json.loads(out)["earlier"]) == (1, 1, 1)

@@ -1,4 +1,4 @@
-"""One night in this process: whose server it uses, what ends it, and what the supervisor does about deaths."""
+"""One night in this process: which server it uses, what ends it, and what the supervisor does when its server dies."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOGIN = "PREFECT_API_AUTH_STRING"
 
 
 def ending(monkeypatch: pytest.MonkeyPatch, end: Any) -> None:
-    """Let the flow end like this, without a server: by an exception, or by a state with a result."""
+    """Replace the flow, without a server: it raises `end` if that is an interruption, else `end` is its result."""
 
     def flow(**_parameters: Any) -> Any:
         if isinstance(end, KeyboardInterrupt | Interrupted):
@@ -65,14 +65,14 @@ def ending(monkeypatch: pytest.MonkeyPatch, end: Any) -> None:
 def test_a_night_without_a_report_says_why(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch, end: BaseException | None, sentence: str
 ) -> None:
-    """A signal, wrong usage that only the flow can see, a fault, and the case that nobody thought of."""
+    """A signal, wrong usage found by the flow, a fault or a missing result is raised with its own sentence."""
     ending(monkeypatch, end)
     with pytest.raises(NightproofError, match=sentence):
         running.run_night(str(foreign.profile_path), Choice())
 
 
 def test_a_night_uses_the_supervisors_server(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then its run is seen in that UI; else it brings its own, which ends with it whatever happens."""
+    """A night uses the supervisor's server if one runs; else it starts its own and stops it even after an error."""
     plan = make_plan(foreign.profile(), Choice(), RUN_ID)
     for name in server.environment(foreign.state, "x", "x"):
         monkeypatch.setenv(name, "")  # is undone afterwards
@@ -93,7 +93,7 @@ def test_a_night_uses_the_supervisors_server(foreign: Foreign, monkeypatch: pyte
 
 
 def test_there_is_nothing_to_drain_before_prefect_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is stopped before the flow began must not pull Prefect in, which reads its settings then."""
+    """Draining does not import Prefect, because Prefect reads its settings on import."""
     monkeypatch.delitem(sys.modules, "prefect")
     running._drain()
     assert "prefect" not in sys.modules
@@ -101,7 +101,7 @@ def test_there_is_nothing_to_drain_before_prefect_is_loaded(monkeypatch: pytest.
 
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, Interrupted), (signal.SIGINT, KeyboardInterrupt)])
 def test_signals_become_exceptions_in_the_block(number: signal.Signals, error: type[BaseException]) -> None:
-    """Also where a shell started us with SIGINT ignored; afterwards the handlers are those from before."""
+    """Signals raise in the block, even if SIGINT was ignored before; afterwards the old handlers are back."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with pytest.raises(error), running.termination():
@@ -112,7 +112,7 @@ def test_signals_become_exceptions_in_the_block(number: signal.Signals, error: t
 
 
 def test_another_thread_leaves_signals_alone() -> None:
-    """Handlers belong to the main thread; elsewhere the block simply runs."""
+    """Outside the main thread the block runs and sets no handlers."""
     seen: list[Any] = []
 
     def work() -> None:
@@ -126,7 +126,7 @@ def test_another_thread_leaves_signals_alone() -> None:
 
 
 def test_a_second_supervisor_names_the_first(call: Call, foreign: Foreign) -> None:
-    """Exit 3, and nothing was started."""
+    """A second supervisor exits 3, names the first, and starts nothing."""
     with place(foreign.state):
         write_note(foreign.state, SupervisorNote(os.getpid(), "http://up"))
         code, _, told = call("up", "-p", str(foreign.profile_path))
@@ -138,7 +138,7 @@ def test_a_second_supervisor_names_the_first(call: Call, foreign: Foreign) -> No
 def test_a_dead_server_ends_the_supervisor(
     foreign: Foreign, messenger: Messenger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """People are told before the supervisor gives up; stopping then asks no server that is gone."""
+    """If the server dies, the alert is sent before the supervisor ends; stopping sends no request to that server."""
     monkeypatch.setenv("NIGHTPROOF_SLACK_WEBHOOK", f"{messenger.url}/hook")
     child = keep(["this"], os.environ, foreign.folder / "log", foreign.folder)
     child.process.wait()

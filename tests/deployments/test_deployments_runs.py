@@ -1,4 +1,4 @@
-"""What the supervisor sees and does through the API, asked of the server that it runs on."""
+"""What the supervisor finds and does through the API, tested against the server that it runs on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def server(up: Up) -> Iterator[None]:
 
 
 def make(up: Up, kind: str, name: str, due: datetime | None = None) -> str:
-    """Make a flow run in a state, as a process that somebody started by hand would have left it; give its id."""
+    """Create a flow run in a state, as a process started by hand would leave it; return its id."""
     flow = up.api("POST", "/flows/", name="left")["id"]
     details = {"scheduled_time": due.isoformat()} if due else {}
     state = {"type": kind, "name": kind.capitalize(), "state_details": details}
@@ -49,7 +49,7 @@ def make(up: Up, kind: str, name: str, due: datetime | None = None) -> str:
 
 
 def make_ours(up: Up, kind: str, name: str, pid: int = 0) -> str:
-    """Make a flow run of the worker's pool in a state; give its id."""
+    """Create a flow run of the worker's pool in a state; return its id."""
     path = f"/deployments/{up.deployment('nightly/manual')['id']}/create_flow_run"
     run = str(up.api("POST", path, name=name, state={"type": kind, "name": kind.capitalize()})["id"])
     if pid:
@@ -58,13 +58,13 @@ def make_ours(up: Up, kind: str, name: str, pid: int = 0) -> str:
 
 
 def delete(up: Up, *made: str) -> None:
-    """Delete runs, so that nobody else meets them."""
+    """Delete runs, so that no other test finds them."""
     for run in made:
         up.api("DELETE", f"/flow_runs/{run}")
 
 
 def test_a_second_start_doubles_nothing(up: Up) -> None:
-    """Automations and pool are found by their names and renewed; an alert of former versions goes, with its webhook."""
+    """Automations and pool are updated by name, never doubled; the alert block of former versions is deleted."""
     supervisor._make_pool()
     CustomWebhookNotificationBlock(name="x", url="http://127.0.0.1:9/hook", json_data={}).save("nightproof-alert")
     ours = ("nightproof zombie", "nightproof stuck pending")
@@ -76,7 +76,7 @@ def test_a_second_start_doubles_nothing(up: Up) -> None:
 
 
 def test_what_a_dead_worker_left_is_crashed(up: Up) -> None:
-    """A run of the worker's whose process is gone ends; an orphan that still lives, and others' runs, are spared."""
+    """A run of a dead worker is crashed once its process is gone; runs started by hand are left alone."""
     dead, orphan = make_ours(up, "RUNNING", "dead-one"), make_ours(up, "RUNNING", "orphan-one", os.getpid())
     other = make(up, "RUNNING", "by-hand")
     assert runs.crash_stale() == {UUID(orphan)}
@@ -91,14 +91,14 @@ def test_what_a_dead_worker_left_is_crashed(up: Up) -> None:
 
 
 def free_pid() -> int:
-    """Give the id of a process that is gone."""
+    """Return the id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-S", "-c", ""])
     process.wait()
     return process.pid
 
 
 def test_a_run_that_does_not_end_is_named(up: Up) -> None:
-    """A pending run is cancelled at once; a running one is asked, awaited, and named. Others' runs go on."""
+    """A pending run is cancelled at once; a running one that does not end is named. Runs started by hand go on."""
     assert runs.cancel_active(0.1) == ()
     pending, running = make_ours(up, "PENDING", "pending-one"), make_ours(up, "RUNNING", "deaf-one")
     other = make(up, "RUNNING", "by-hand")
@@ -110,7 +110,7 @@ def test_a_run_that_does_not_end_is_named(up: Up) -> None:
 
 
 def test_all_pages_are_read(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More runs than the server gives at once are found, each once."""
+    """More runs than fit on one page of the API are found, each once."""
     monkeypatch.setattr(runs, "PAGE", 2)
     made = {make(up, "PENDING", f"many-{number}") for number in range(5)}
     found = [str(run.id) for run in runs.find(StateType.PENDING)]

@@ -1,4 +1,4 @@
-"""The Prefect server of our own: its port, and what it says when it cannot start."""
+"""The Prefect server that nightproof starts: its port, and the error if it cannot start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> list[int]:
-    """Start other code where the server would be started; give the list that its process id comes into."""
+    """Start other code in place of the server; return a list that receives its process id."""
     started: list[int] = []
 
     def kept(_module: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path, *, umask: int) -> Kept:
@@ -37,7 +37,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Ask for a process that nobody has to reap any more."""
+    """Return whether a process exists; a zombie counts as alive."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -46,7 +46,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_a_taken_port_is_replaced_by_a_free_one() -> None:
-    """The wanted port is used when it is free, and another one otherwise."""
+    """A wanted port is used if it is free, else another port is."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -65,7 +65,7 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
 def test_a_server_that_ends_is_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, last: str
 ) -> None:
-    """Its last line is in the sentence; nobody waits for the deadline."""
+    """A server that ends during its start raises at once, with its exit code and its last line of output."""
     instead(monkeypatch, code)
     tmp_path.joinpath("prefect").mkdir()
     tmp_path.joinpath("prefect", "server.log").write_text("the last line of an earlier start\n")
@@ -76,7 +76,7 @@ def test_a_server_that_ends_is_told_at_once(
 def test_a_server_that_does_not_answer_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, news: list[str]
 ) -> None:
-    """Nobody waits in silence; the sentence names the limit and a log that is not empty."""
+    """A server that does not answer in time raises with the limit; waiting is announced, and the log has the reason."""
     instead(monkeypatch, "import time; time.sleep(60)")
     monkeypatch.setattr(server, "TELL_EVERY_S", 0.1)
     with pytest.raises(Blocked, match=r"did not answer at .* within 0\.5 s: it wrote nothing\. .*`server_start_s`"):
@@ -89,7 +89,7 @@ def test_a_server_that_does_not_answer_is_told(
 
 @pytest.fixture
 def news(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the list that announced texts come into."""
+    """Return a list that receives the announced texts."""
     told: list[str] = []
     monkeypatch.setattr("nightproof.progress.LISTENERS", [lambda one: told.append(one.text)])
     return told
@@ -99,7 +99,7 @@ def news(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_server_that_is_not_awaited_any_more_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
 ) -> None:
-    """Neither the deadline nor Ctrl-C leaves it behind."""
+    """Neither a missed deadline nor Ctrl-C leaves a server process behind."""
     started = instead(monkeypatch, "import sys; sys.stdin.read(); import time; time.sleep(60)")
     if end is KeyboardInterrupt:
         monkeypatch.setattr(server, "_is_healthy", lambda *_args: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -109,7 +109,7 @@ def test_a_server_that_is_not_awaited_any_more_is_ended(
 
 
 def test_a_profile_is_handed_on_so_that_a_worker_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A committed profile stays a name; a path becomes absolute, for the worker starts elsewhere."""
+    """A committed profile stays a name; a path becomes absolute, because the worker has another directory."""
     (tmp_path / "own.toml").touch()
     monkeypatch.chdir(tmp_path)
     assert supervisor._from_anywhere("embedded") == "embedded"
@@ -118,6 +118,6 @@ def test_a_profile_is_handed_on_so_that_a_worker_finds_it(tmp_path: Path, monkey
 
 
 def test_a_prefect_command_that_fails_is_told_with_its_last_line() -> None:
-    """`up` ends with one sentence that names the command."""
+    """A failing Prefect command raises one sentence with the command, its exit code and its last line."""
     with pytest.raises(Blocked, match=r"`prefect no-such-command` failed, exit \d+: \S"):
         supervisor._prefect("no-such-command")

@@ -1,4 +1,4 @@
-"""`down` and the supervisor's note: whom it asks to end, how long it waits, and which notes count."""
+"""`down` and the supervisor's note: which process it ends, how long it waits, and which notes are valid."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ URL = "http://127.0.0.1:9"
 
 @contextmanager
 def supervisor(code: str = "pass") -> Iterator[subprocess.Popen[str]]:
-    """Start a process that waits, once it has set itself up."""
+    """Start a process that runs `code` and then waits; yield it once it is ready."""
     command = [sys.executable, "-S", "-c", READY.format(code)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -43,7 +43,7 @@ def supervisor(code: str = "pass") -> Iterator[subprocess.Popen[str]]:
 
 
 def test_it_waits_for_the_end(tmp_path: Path) -> None:
-    """When it says `Stopped.`, the supervisor is gone."""
+    """`Stopped.` is returned only after the supervisor has ended."""
     with supervisor() as process, place(tmp_path):
         write_note(tmp_path, SupervisorNote(process.pid, URL))
         assert stopping.stop_supervisor(tmp_path, 20) == "Stopped."
@@ -52,7 +52,7 @@ def test_it_waits_for_the_end(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_end_is_named(tmp_path: Path) -> None:
-    """The sentence names the process, the time and where to look."""
+    """If the supervisor does not end, the error names its process, the limit and its URL."""
     with supervisor("signal.signal(signal.SIGTERM, signal.SIG_IGN)") as process, place(tmp_path):
         write_note(tmp_path, SupervisorNote(process.pid, URL))
         with pytest.raises(NightproofError, match=rf"process {process.pid}\) did not end within 0 s: look at {URL}"):
@@ -60,7 +60,7 @@ def test_one_that_does_not_end_is_named(tmp_path: Path) -> None:
 
 
 def test_without_pidfd_it_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Elsewhere than on Linux a process that is not our child can only be asked for."""
+    """Without pidfd, as outside Linux, the end of a process is found by polling."""
     monkeypatch.setattr(sys, "platform", "darwin")
     with supervisor() as process:
         assert not stopping._has_ended(process.pid, 0.1)
@@ -69,7 +69,7 @@ def test_without_pidfd_it_looks_again_and_again(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "url": ""}'])
 def test_a_torn_note_counts_as_none(tmp_path: Path, text: str) -> None:
-    """A note that is not there yet, and one of another version, name nobody; the place is taken all the same."""
+    """A missing, torn or foreign note names no supervisor, but its place counts as taken."""
     with place(tmp_path):
         assert stopping.stop_supervisor(tmp_path) == "No supervisor is running."
         note_path(tmp_path).write_text(text)
@@ -79,7 +79,7 @@ def test_a_torn_note_counts_as_none(tmp_path: Path, text: str) -> None:
 
 
 def test_the_note_of_a_dead_supervisor_harms_nobody(tmp_path: Path) -> None:
-    """Its process id is by now somebody else's: that process gets no signal, and the place is free."""
+    """A process that reuses a dead supervisor's id gets no signal, and the place is free."""
     with place(tmp_path):
         pass
     with supervisor() as somebody:
@@ -90,7 +90,7 @@ def test_the_note_of_a_dead_supervisor_harms_nobody(tmp_path: Path) -> None:
 
 
 def test_a_live_supervisor_gives_its_server(tmp_path: Path) -> None:
-    """A night on the same state directory uses the supervisor's server."""
+    """The note of a live supervisor has the URL of its API; it is valid only while the place is taken."""
     assert read_note(tmp_path) is None
     with place(tmp_path):
         write_note(tmp_path, SupervisorNote(os.getpid(), URL))

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or read by nobody: the night goes on and keeps its exit code."""
+"""Standard streams that are closed, full or not read: the night goes on and keeps its exit code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ sys.exit(7 if min(reader, writer) > 2 else 8)
     ["</dev/null", "<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "| true", "2>&1 | true"],
 )
 def test_no_stream_ends_a_process(streams: str) -> None:
-    """Descriptors 0 to 2 are open, so that a pipe gets another number; writing anything fails nowhere."""
+    """Writing never fails, and descriptors 0 to 2 are open, so that a new pipe gets higher numbers."""
     script = f'set -o pipefail; "$0" -c "$1" {streams}'
     done = subprocess.run(
         ["bash", "-c", script, sys.executable, CODE],
@@ -47,7 +47,7 @@ def test_no_stream_ends_a_process(streams: str) -> None:
 
 
 def test_what_is_written_arrives() -> None:
-    """Where somebody reads, nothing is lost or changed."""
+    """Output to open streams arrives complete and unchanged."""
     code = "import sys; from deployments.streams import secure; secure(); print('out ü'); print('err', file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONUTF8": "1"}, capture_output=True, check=True
@@ -57,7 +57,7 @@ def test_what_is_written_arrives() -> None:
 
 @pytest.mark.timeout(240)  # a new database's migrations take a while on a busy machine
 def test_a_night_needs_no_terminal(foreign: Foreign) -> None:
-    """With stdin and stderr closed and nowhere to write its report to, it is green and the report is on disk."""
+    """A night with closed stdin and stderr and a full stdout is green, and its report is on disk."""
     script = '"$0" -m deployments.cli run --profile "$1" <&- >/dev/full 2>&-'
     command = ["bash", "-c", script, sys.executable, str(foreign.profile_path)]
     assert subprocess.run(command, cwd=ROOT, timeout=200, check=False).returncode == 0

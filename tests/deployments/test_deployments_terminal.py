@@ -1,4 +1,4 @@
-"""How a night is shown: few plain lines in a log file, one moving bar per cell on a terminal."""
+"""How a night is shown: a few plain lines in a log file, one progress bar per cell on a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def tell() -> None:
-    """Announce what a night announces."""
+    """Announce the progress of one night: a stage, 40 tests of a cell, and a seed."""
     announce("start")
     announce("start", "aws is ready")
     for done in range(41):
@@ -25,7 +25,7 @@ def tell() -> None:
 
 
 def test_plain_lines_say_each_tenth_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Forty tests are eleven lines; stdout stays free for the result; nobody listens afterwards."""
+    """Plain progress is one line per tenth of a cell's tests, on stderr only; afterwards the listener is removed."""
     with terminal.shown():
         tell()
     out, told = capsys.readouterr()
@@ -38,7 +38,7 @@ def test_plain_lines_say_each_tenth_once(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_terminal_has_a_bar_per_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last picture shows how far each stage and cell came; news without a number moves nothing."""
+    """The last picture shows how far each stage and cell came; news without a number moves no bar."""
     screen = io.StringIO()
     monkeypatch.setattr(terminal, "Console", lambda stderr: Console(file=screen, force_terminal=stderr, width=100))
     with terminal.shown():

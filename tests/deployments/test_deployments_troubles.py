@@ -1,4 +1,4 @@
-"""What the supervisor tells of runs, asked of the server that it runs on: missed, stuck, and badly ended ones."""
+"""The troubles of runs that the supervisor reports: missed, stuck and failed ones. Tested against its own server."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ def server(up: Up) -> Iterator[None]:
 
 
 def profile(up: Up, wall_s: float | None = None) -> Profile:
-    """Return the supervisor's profile with a gate on the wall time."""
+    """Return the supervisor's profile with `wall_s` as the gate on the wall time, or without one."""
     own = load(str(up.foreign.profile_path)).profile
     return own.model_copy(update={"gates": own.gates.model_copy(update={"wall_s": wall_s})})
 
 
 def sentences(up: Up, since: datetime, wall_s: float | None = None) -> dict[str, str]:
-    """Return what is to be told, by the key without what differs from end to end."""
+    """Return the sentences of the troubles since a time, by the first 41 letters of their key."""
     return {trouble.key[:41]: trouble.sentence for trouble in watching.troubles(profile(up, wall_s), since)}
 
 
 def told(up: Up, *parts: str) -> list[str]:
-    """Return the messages that hold all these texts."""
+    """Return the messages that contain all these texts."""
     return [text for text in up.messenger.got if all(part in text for part in parts)]
 
 
 def test_what_is_late_or_stuck_is_told(up: Up) -> None:
-    """A run that no worker took and one that does not end; not one that is in time, nor one that a worker has taken."""
+    """Reported are a late run without a worker and a run over its limit. Early and taken runs are not."""
     now = datetime.now(UTC)
     due = now - timedelta(minutes=2)
     late = make(up, "SCHEDULED", "late-one", due)
@@ -84,7 +84,7 @@ def test_what_is_late_or_stuck_is_told(up: Up) -> None:
 
 
 def test_a_missed_night_is_told_in_time_and_once(up: Up) -> None:
-    """Two minutes after the time of a run that no worker takes, one message was sent, and no second one follows."""
+    """A run that no worker takes is reported within two minutes after its time, and only once."""
     due = datetime.now(UTC)
     missed = make(up, "SCHEDULED", "missed-one", due)
     await_value(lambda: told(up, "`missed-one` was due at", missed), 120)
@@ -97,7 +97,7 @@ def test_a_missed_night_is_told_in_time_and_once(up: Up) -> None:
 
 
 def test_a_bad_end_that_the_night_told_itself_is_not_told_again(up: Up) -> None:
-    """Its report says whether its own message was delivered, kept, or not asked for; else the supervisor tells it."""
+    """A failed run is reported unless the night's own message was delivered, not configured or not wanted."""
     since = datetime.now(UTC) - timedelta(seconds=5)
     for name, delivery, is_told in (
         ("20261120T020000Z-aaaaaa", SlackDelivery(delivered=True, ts="1.1"), False),

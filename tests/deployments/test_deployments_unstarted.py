@@ -1,4 +1,4 @@
-"""A night that cannot begin: its cause, its exit code, and an alert over what is configured."""
+"""A night that cannot begin: its cause, its exit code, and an alert over the configured channel."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def test_it_is_told_with_its_cause(
     foreign: Foreign, call: Call, monkeypatch: pytest.MonkeyPatch, error: NightproofError, code: int
 ) -> None:
-    """One message, none kept; without a channel the message is kept, and with --no-notify nobody is told."""
+    """The cause is sent as one alert, or stored without a channel; `--no-notify` leaves none."""
 
     def refuse(*_args: object) -> None:
         raise error
@@ -58,14 +58,14 @@ def test_it_is_told_with_its_cause(
 
 
 def test_a_profile_that_cannot_be_read_names_nobody(call: Call) -> None:
-    """The sentence of the profile stands alone."""
+    """An unreadable profile exits 3 with its own sentence and nothing before it."""
     code, _, said = call("run", "--profile", "no-such-profile")
     assert code == 3
     assert said.startswith("There is no profile `no-such-profile`")
 
 
 def test_a_server_that_does_not_start_blocks_a_real_run(foreign: Foreign, call: Call) -> None:
-    """With a patience of nearly nothing: exit 2, the cause, progress, and a kept alert."""
+    """A server that misses its limit leads to exit 2, the cause, progress on stderr and a stored alert."""
     foreign.write(more="server_start_s = 0.05")
     code, out, said = call("run", "--profile", str(foreign.profile_path))
     assert (code, out) == (2, "")

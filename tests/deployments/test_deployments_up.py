@@ -1,4 +1,4 @@
-"""`nightproof up` as people have it: one process, real server, real worker, real nights over another team's suite."""
+"""`nightproof up` as users run it: one process, real server, real worker, real nights over another team's suite."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ HEARTBEAT_S = 30
 
 
 def report_of(up: Up, run: str) -> RunReport:
-    """Read the report of a flow run; its name is the run id."""
+    """Return the report of a flow run, whose name is the run id."""
     name = up.api("GET", f"/flow_runs/{run}")["name"]
     return read_report(up.foreign.state / "runs" / name / "report.json")
 
 
 def test_the_server_carries_our_automations(up: Up) -> None:
-    """Zombie and stuck run are ended by the server from the start; of bad ends the supervisor tells."""
+    """The server has exactly two automations, for zombies and for runs stuck in pending."""
     names = sorted(found["name"] for found in up.api("POST", "/automations/filter"))
     assert names == ["nightproof stuck pending", "nightproof zombie"]
 
 
 def test_the_form_offers_the_profile_that_it_was_started_with(up: Up) -> None:
-    """A profile that is not committed is the default and the only choice, with its own suites and backends."""
+    """An uncommitted profile is the form's default and only choice, with its own suites and backends."""
     schema = up.deployment("nightly/manual")["parameter_openapi_schema"]
     own = str(up.foreign.profile_path)
     assert schema["properties"]["environment"]["default"] == own
@@ -50,7 +50,7 @@ def test_the_form_offers_the_profile_that_it_was_started_with(up: Up) -> None:
 
 
 def test_a_run_of_the_form_is_green(up: Up) -> None:
-    """The worker runs the night; summary, matrix, link and progress are artifacts of that run."""
+    """A run from the form ends green and has summary, matrix, link and progress as artifacts."""
     run = up.start()
     ended = up.end(run)
     assert ended["state"]["message"].startswith("GREEN")
@@ -66,7 +66,7 @@ def test_a_run_of_the_form_is_green(up: Up) -> None:
 
 
 def test_a_cancel_ends_suite_and_run(up: Up) -> None:
-    """Cancelled in the UI means: no process of the suite is left, and a report says so."""
+    """A cancel from the UI ends every process of the suite, and the report says that it was cancelled."""
     run = up.hanging()
     assert processes(up.foreign.folder, LAUNCHER)
     up.api("POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
@@ -76,7 +76,7 @@ def test_a_cancel_ends_suite_and_run(up: Up) -> None:
 
 
 def test_a_death_is_seen_and_told(up: Up) -> None:
-    """Worker and flow die as with their host: the run crashes, people are told, the suite dies, a new worker comes."""
+    """After worker and flow are killed, the run crashes, alerts are sent, the suite ends and a new worker starts."""
     run = up.hanging()
     name: Any = up.api("GET", f"/flow_runs/{run}")["name"]
     folder = up.foreign.folder
@@ -93,7 +93,7 @@ def test_a_death_is_seen_and_told(up: Up) -> None:
 
 
 def test_nights_are_really_scheduled(up: Up) -> None:
-    """With SQLAlchemy 2.1 everything looks healthy and no scheduled run ever appears: so one is awaited."""
+    """A scheduled run appears; with SQLAlchemy 2.1 none ever did, although everything looked healthy."""
     nightly = up.deployment("nightly/nightly")
     schedule = nightly["schedules"][0]["schedule"]
     assert (schedule["cron"], schedule["timezone"]) == ("30 3 * * *", "Europe/Berlin")
@@ -105,7 +105,7 @@ def test_nights_are_really_scheduled(up: Up) -> None:
 
 
 def test_down_leaves_no_process(up: Up) -> None:
-    """An active run is cancelled and cleans up first; then worker, server and supervisor are gone."""
+    """`down` cancels an active run, lets it write its report, and leaves no process."""
     run = up.hanging()
     name = up.api("GET", f"/flow_runs/{run}")["name"]
     assert stop_supervisor(up.foreign.state, 200) == "Stopped."

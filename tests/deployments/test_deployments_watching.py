@@ -1,4 +1,4 @@
-"""The supervisor's rounds: each kind of death is told once over what is configured, and the watch goes on."""
+"""The supervisor's rounds: each kind of death is reported once over the configured channel, and the watch goes on."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ RUN = Trouble("ended-1", "The run `one` Crashed.")
 
 @pytest.fixture
 def slack() -> Iterator[Answering]:
-    """Run what stands where Slack does."""
+    """Serve planned answers in place of Slack."""
     with answering() as made:
         yield made
 
 
 @contextmanager
 def asleep(folder: Path) -> Iterator[Kept]:
-    """Keep a process that does nothing, where a server or a worker would be."""
+    """Yield a kept process that does nothing, in place of a server or a worker."""
     folder.mkdir(exist_ok=True)
     child = keep(["http.server", "--bind", "127.0.0.1", "0"], dict(os.environ), folder / "child.log", folder)
     yield child
@@ -61,7 +61,7 @@ def asleep(folder: Path) -> Iterator[Kept]:
 
 @pytest.fixture
 def watch(tmp_path: Path, slack: Answering, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
-    """Return a supervisor over two sleeping processes, whose server answers and has no trouble to tell of."""
+    """Yield a supervisor over two idle processes; its server answers, and it has no troubles to report."""
     path = tmp_path / "own.toml"
     path.write_text(
         f'target = "live"\nstate_dir = "{tmp_path}"\n'
@@ -81,7 +81,7 @@ def watch(tmp_path: Path, slack: Answering, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def channel(request: pytest.FixtureRequest, slack: Answering, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Configure one of the channels."""
+    """Configure one kind of channel; return the kind."""
     kind = str(request.param)
     if kind == "webhook":
         slack.plan = Plan(http(200, b"ok"))
@@ -93,7 +93,7 @@ def channel(request: pytest.FixtureRequest, slack: Answering, monkeypatch: pytes
 
 
 def kill(kind: str, watch: Supervisor, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Let one of them die; return what people read of it."""
+    """Kill the server or worker, silence the server, or plant a trouble of a run; return the text of its alert."""
     if kind == "worker":
         assert watch.worker
         watch.worker.process.kill()
@@ -116,7 +116,7 @@ def kill(kind: str, watch: Supervisor, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_each_death_is_told_once(
     kind: str, channel: str, watch: Supervisor, slack: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three rounds meet the same trouble: one message, or one kept file where nobody is told."""
+    """Three rounds with the same trouble lead to one message, or to one stored file without a channel."""
     said = kill(kind, watch, monkeypatch)
     for _ in range(3):
         with pytest.raises(NightproofError) if kind == "server" else nullcontext():
@@ -135,7 +135,7 @@ def test_each_death_is_told_once(
 def test_no_answer_ends_the_watch(
     answer: str, watch: Supervisor, slack: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the webhook answers, the next round comes at once, and the alert stays in its file."""
+    """Whatever the webhook answers, the rounds go on at once and the alert stays in its file."""
     slack.plan = ANSWERS[answer]
     monkeypatch.setattr(watching, "troubles", lambda *_args: [RUN])
     started = time.monotonic()
@@ -148,7 +148,7 @@ def test_no_answer_ends_the_watch(
 def test_a_round_that_fails_is_not_the_last(
     watch: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An answer of the server that nobody thought of is logged, and the next round looks again."""
+    """An unexpected error in a round is logged, and the next round works."""
 
     def surprise(*_args: object) -> list[Trouble]:
         raise ZeroDivisionError("what the API says")
@@ -162,7 +162,7 @@ def test_a_round_that_fails_is_not_the_last(
 
 
 def test_a_signal_ends_the_watch(watch: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It arrives in the middle of a round, and is no failure of it."""
+    """A signal during a round ends the watch; it is not logged as a failed round."""
 
     def interrupt(*_args: object) -> list[Trouble]:
         raise Interrupted("SIGTERM")
@@ -173,7 +173,7 @@ def test_a_signal_ends_the_watch(watch: Supervisor, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_server_that_is_frozen_is_told_once_and_again_after_it_came_back() -> None:
-    """It accepts and never answers: a trouble with one key per silence; one slow answer is none."""
+    """A server that stays silent is a trouble with one key per silence; one failed check is not a trouble."""
     with answering() as api:
         pulse = Pulse(api.url, 0.3)
         api.plan = Plan(http(200, b"true"))
@@ -190,7 +190,7 @@ def test_a_server_that_is_frozen_is_told_once_and_again_after_it_came_back() -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SIGSTOP and /proc")
 def test_a_stopped_process_is_silent_and_not_waited_for(tmp_path: Path) -> None:
-    """A real server under SIGSTOP still takes connections: each question ends after its few seconds."""
+    """A stopped server still accepts connections, so each check ends at its own time limit."""
     code = "import http.server as h\ns = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler)\n"
     (tmp_path / "frozen.py").write_text(f"{code}print(s.server_port, flush=True)\ns.serve_forever()\n")
     (tmp_path / "api").mkdir()
