@@ -1,4 +1,4 @@
-"""A Prefect server of the tests' own and another team's suite, for flows that run in this process."""
+"""One Prefect server for these tests and another team's suite, for flows that run in this process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prefect() -> Iterator[None]:
 
 @pytest.fixture
 def client(prefect: None) -> Iterator[SyncPrefectClient]:
-    """Give a client of the server."""
+    """Yield a client of the server."""
     del prefect
     with get_client(sync_client=True) as found:
         yield found
@@ -51,7 +51,7 @@ def foreign(tmp_path: Path) -> Iterator[Foreign]:
 
 @pytest.fixture
 def run(prefect: None, foreign: Foreign) -> Callable[..., State[Any]]:
-    """Give a function that runs the nightly over the foreign suite, as the command line does, to its final state."""
+    """Return a function that runs the nightly over the foreign suite, as the command line does, to its final state."""
     del prefect
     flow: Any = nightly.with_options(validate_parameters=False)
 

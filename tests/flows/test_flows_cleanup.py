@@ -1,4 +1,4 @@
-"""The cleanup flow: a plan unless one says otherwise, and the truth about what is still there."""
+"""The cleanup flow: a dry run by default, and an honest count of what is still there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEY = "np-01clean2/left"
 
 @pytest.fixture
 def profile(tmp_path: Path, s3_url: str, s3: S3Client, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Leave an object behind as a dead run would, and give a profile that may clean it up."""
+    """Leave an object behind as a dead run would; return the path of a profile that may clean it up."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     for bucket in (BUCKET, Names().bucket_scratch, Names().bucket_data):
@@ -44,24 +44,24 @@ def profile(tmp_path: Path, s3_url: str, s3: S3Client, monkeypatch: pytest.Monke
 
 
 def clean(profile: str, **parameters: Any) -> Any:
-    """Run the flow over a profile that is given by its path."""
+    """Run the flow with the path of a profile; return its state."""
     flow: Any = cleanup.with_options(validate_parameters=False)
     return flow(profile, return_state=True, **parameters)
 
 
 def left(s3: S3Client) -> int:
-    """Count what is still there."""
+    """Return the number of objects that are still there."""
     return int(s3.list_objects_v2(Bucket=BUCKET, Prefix=KEY)["KeyCount"])
 
 
 def page(client: SyncPrefectClient) -> str:
-    """Give the newest page that a cleanup left."""
+    """Return the newest Markdown artifact of a cleanup."""
     found = [artifact for artifact in client.read_artifacts() if artifact.key == "cleanup"]
     return str(max(found, key=lambda artifact: str(artifact.created)).data)
 
 
 def test_it_is_a_dry_run_by_default(profile: str, s3: S3Client, client: SyncPrefectClient) -> None:
-    """The plan with its counts is an artifact and the state's message; nothing was deleted."""
+    """By default nothing is deleted; the plan with its counts is an artifact and the state's message."""
     state = clean(profile)
 
     sentence = "Would delete 1 resources of 1 runs; 0 refused. Nothing was changed."
@@ -71,7 +71,7 @@ def test_it_is_a_dry_run_by_default(profile: str, s3: S3Client, client: SyncPref
 
 
 def test_applied_it_deletes_and_says_how_much(profile: str, s3: S3Client, client: SyncPrefectClient) -> None:
-    """What the ledger claims is gone, by a listing."""
+    """Without the dry run, the resources in the ledger are gone from a listing, and the page counts them."""
     state = clean(profile, dry_run=False, run_id=RUN_ID, min_age_hours=1)
 
     assert (state.is_completed(), left(s3)) == (True, 0)
@@ -79,7 +79,7 @@ def test_applied_it_deletes_and_says_how_much(profile: str, s3: S3Client, client
 
 
 def test_what_it_may_not_touch_fails_it(profile: str, tmp_path: Path, client: SyncPrefectClient) -> None:
-    """A resource that should be gone and is not, is no success; the page names it with the reason."""
+    """A refused resource that is still there fails the flow; the page names it with the reason."""
     ledger = Ledger(tmp_path / "state" / "runs" / RUN_ID / "ledger.jsonl", RUN_ID)
     ledger.intent("object", {"bucket": "somebody-elses", "key": KEY})
 
@@ -90,7 +90,7 @@ def test_what_it_may_not_touch_fails_it(profile: str, tmp_path: Path, client: Sy
 
 
 def test_an_age_out_of_bounds_is_refused(profile: str) -> None:
-    """The form's bounds hold for whoever starts the flow."""
+    """The form's bounds are enforced for every caller of the flow."""
     state: Any = cleanup(min_age_hours=0, return_state=True)
 
     assert state.is_failed()

@@ -1,4 +1,4 @@
-"""The forms and deployments: what the UI shows, and that each entrypoint is there."""
+"""The forms and deployments: what the UI shows, and that each entrypoint exists."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deployments" / "pref
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: str(deployment["name"]))
 def test_every_deployment_loads(deployment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its entrypoint is a flow, it has a description and our pool, and its schedules are valid with a timezone."""
+    """Each deployment's entrypoint is a flow; it has a description, our pool, and valid schedules in UTC."""
     monkeypatch.chdir(ROOT)
     flow: Any = load_flow_from_entrypoint(deployment["entrypoint"])
     assert flow.name == deployment["entrypoint"].partition(":")[2]
@@ -36,13 +36,13 @@ def test_every_deployment_loads(deployment: dict[str, Any], monkeypatch: pytest.
 
 
 def test_only_the_nightly_has_a_schedule() -> None:
-    """Nothing else starts by itself; a cleanup least of all."""
+    """Only the nightly starts by itself; no cleanup does."""
     assert [found["name"] for found in DEPLOYMENTS if "schedules" in found] == ["nightly"]
 
 
 @pytest.mark.parametrize("flow", [nightly, cleanup], ids=lambda flow: str(flow.name))
 def test_every_field_has_label_and_help(flow: Any) -> None:
-    """A label for people, a sentence, a default; no field can be empty in two ways, none can hold a secret."""
+    """Each field has a label, a help sentence and a default, cannot be null, and holds no secret."""
     schema = parameter_schema(flow)
     properties = schema.properties
     assert next(iter(properties)) == "environment"
@@ -58,7 +58,7 @@ def test_every_field_has_label_and_help(flow: Any) -> None:
 
 
 def test_choices_are_drop_downs() -> None:
-    """Environment, suites and backends are picked from what exists."""
+    """Environment, suites and backends are drop-downs of what exists."""
     definitions = parameter_schema(nightly).definitions
     assert definitions["Environment"]["enum"] == ["embedded"]
     assert sorted(definitions["Backend"]["enum"]) == ["platform", "quilt3"]
@@ -66,7 +66,7 @@ def test_choices_are_drop_downs() -> None:
 
 
 def test_the_cleanup_is_harmless_by_default() -> None:
-    """A dry run of runs older than a day, within bounds."""
+    """The cleanup's default is a dry run of runs older than a day; the age has bounds."""
     properties = parameter_schema(cleanup).properties
     assert properties["dry_run"]["default"] is True
     assert [properties["min_age_hours"][key] for key in ("default", "minimum", "maximum")] == [24, 1, 8760]
@@ -76,12 +76,12 @@ def test_the_cleanup_is_harmless_by_default() -> None:
     ("own", "names"), [("", ("embedded",)), ("embedded", ("embedded",)), ("/etc/own.toml", ("/etc/own.toml",))]
 )
 def test_an_own_profile_is_the_only_choice(own: str, names: tuple[str, ...]) -> None:
-    """Where `up` was started with a profile that is not committed, suites and backends are that profile's alone."""
+    """A profile that is not committed is the form's only environment."""
     assert form.environments(own) == names
 
 
 def test_suites_and_backends_are_those_of_the_profile(foreign: Foreign) -> None:
-    """Another team's names, no others; a profile that cannot be read offers none and breaks no form."""
+    """The form offers the profile's suites and backends; an unreadable profile offers none."""
     foreign.write(backends=("slow", "quick"))
     assert form.offered([str(foreign.profile_path)]) == (("shop",), ("slow", "quick"))
     assert form.offered(["/no/such.toml"]) == ((), ())

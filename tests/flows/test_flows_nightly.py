@@ -65,12 +65,12 @@ def test_front(): assert 1 + 1 == 2
 
 
 def latest(foreign: Foreign) -> RunReport:
-    """Read the report of the last night."""
+    """Return the report of the last night."""
     return read_report(foreign.state / "runs" / "latest" / "report.json")
 
 
 def test_an_honest_suite_is_green(run: Callable[..., State[Any]], foreign: Foreign, client: SyncPrefectClient) -> None:
-    """The final state says the colour, and summary, matrix, link and progress are artifacts of the run."""
+    """A green night's final state has the colour; summary, matrix, link and progress are artifacts."""
     state = run()
 
     report = latest(foreign)
@@ -87,7 +87,7 @@ def test_an_honest_suite_is_green(run: Callable[..., State[Any]], foreign: Forei
 
 
 def test_serial_tests_run_alone_after_all_others(run: Callable[..., State[Any]], foreign: Foreign) -> None:
-    """Nothing of another cell runs beside them, and one cell's run after the other's."""
+    """Serial tests run after the tests of all cells, and one cell's after the other's."""
     foreign.write(SERIAL, backends=("slow", "quick"))
     catalogue.write_lock(foreign.suite, catalogue.collect(foreign.suite))
 
@@ -103,7 +103,7 @@ def test_serial_tests_run_alone_after_all_others(run: Callable[..., State[Any]],
 
 
 def test_workers_of_a_cell_run_at_the_same_time(run: Callable[..., State[Any]], foreign: Foreign) -> None:
-    """Each test passes only if the other runs meanwhile; the report knows one cell with both."""
+    """Two workers run their tests at the same time, and the report has one cell with both."""
     foreign.write(MEETING.format(me="front", other="back"))
     (foreign.suite / "test_other.py").write_text(MEETING.format(me="back", other="front"))
     (foreign.suite / "suite.toml").write_text('name = "shop"\ntest_timeout_s = 90\nworkers = 2\n')
@@ -117,12 +117,12 @@ def test_workers_of_a_cell_run_at_the_same_time(run: Callable[..., State[Any]], 
 
 
 def ended(attempt: Attempt) -> datetime:
-    """Give the end of an attempt."""
+    """Return the end of an attempt."""
     return attempt.started + timedelta(seconds=attempt.duration_s)
 
 
 def test_a_hollow_suite_is_red(run: Callable[..., State[Any]], foreign: Foreign) -> None:
-    """A pass without the wire fails the run and says why."""
+    """A test that passes without any traffic fails the run, and the state has the cause."""
     foreign.write(HOLLOW)
 
     state = run()
@@ -134,7 +134,7 @@ def test_a_hollow_suite_is_red(run: Callable[..., State[Any]], foreign: Foreign)
 
 
 def test_a_missing_system_blocks_the_night(run: Callable[..., State[Any]], foreign: Foreign) -> None:
-    """A required check that does not hold is BLOCKED, its tests are blocked and not failed."""
+    """A failed required check makes the night BLOCKED; its tests are blocked and not failed."""
     foreign.write(more='checks = [{kind = "http", url = "http://127.0.0.1:9/"}]')
 
     state = run()
@@ -147,7 +147,7 @@ def test_a_missing_system_blocks_the_night(run: Callable[..., State[Any]], forei
 
 
 def test_a_second_night_leaves_nothing(run: Callable[..., State[Any]], foreign: Foreign) -> None:
-    """A locked environment fails the run with the sentence of exit 3, before a run directory exists."""
+    """A locked environment fails the run with a usage error before a run directory exists."""
     with environment_lock(foreign.state, "somebody"):
         state = run()
 

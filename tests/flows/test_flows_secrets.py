@@ -1,4 +1,4 @@
-"""Whatever a night hands to Prefect, its database, the run directory and the terminal hold no secret."""
+"""No secret appears in what a night gives to Prefect, in Prefect's database, the run directory or the terminal."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ HOLDS = CheckResult("front", required=False, ok=True, detail="", remedy="", dura
 
 
 class OwnWordsError(Exception):
-    """An error whose text is made elsewhere than in its arguments."""
+    """An error whose text does not come from its arguments."""
 
     def __str__(self) -> str:
         return f"in own words {SHOWN}"
 
 
 def spill(*_given: object) -> Any:
-    """Fail with the secret in the error, and in that behind it, which makes up its own text."""
+    """Raise Blocked with the secret in its text; its cause also shows the secret, in text of its own."""
     raise Blocked(f"refused {SHOWN}") from OwnWordsError()
 
 
 def find_nothing(*_given: object) -> Any:
-    """Find that a check does not hold, and say it with the secret."""
+    """Raise the finding of a check, with the secret in its text."""
     raise CheckFailed(f"found {SHOWN}", f"mend {SHOWN}")
 
 
 @pytest.fixture
 def spilling(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> Foreign:
-    """Plant the secret in a profile of another team's suite."""
+    """Return another team's suite that prints the secret, and a profile that declares it."""
     foreign.write(SPILLING, more=CHECK)
     (foreign.suite / "shown.txt").write_text(SHOWN)
     with foreign.profile_path.open("a") as profile:
@@ -74,7 +74,7 @@ def spilling(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> Foreign:
 
 
 def leaks(foreign: Foreign, output: str) -> dict[str, list[str]]:
-    """Return the spellings of the secret in Prefect's database, its journal, the state directory and the output."""
+    """Return the secret's spellings in Prefect's database and journal, the state directory and the output, by place."""
     database = Path(make_url(PREFECT_SERVER_DATABASE_CONNECTION_URL.value()).database or "")
     places = {path.name: path.read_bytes() for path in database.parent.glob(f"{database.name}*")}
     assert b"20" in places[database.name]
@@ -85,7 +85,7 @@ def leaks(foreign: Foreign, output: str) -> dict[str, list[str]]:
 
 
 def spelled_in(place: bytes) -> list[str]:
-    """Return the spellings of the secret that stand somewhere, as they are and as JSON and Python write them."""
+    """Return the names of the secret's spellings in some bytes: plain, as JSON, or as Python's `repr`."""
     return [
         name
         for name, text in spellings(SECRET).items()
@@ -98,7 +98,7 @@ def test_what_a_check_says_is_masked(
     ask: Callable[..., Any], run: Callable[..., State[Any]], spilling: Foreign, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """A finding lets the suite run, which prints the secret; a fault of the check ends the night."""
+    """No secret leaks from a finding, after which the suite runs, or from a check's fault, which ends the night."""
     monkeypatch.setattr(provisioning, "verify_strictly", ask)
     run()
     assert leaks(spilling, "".join(capfd.readouterr())) == {}
@@ -108,7 +108,7 @@ def test_what_a_seed_says_is_masked(
     run: Callable[..., State[Any]], spilling: Foreign, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """Its error blocks the night, and is the final state's message."""
+    """The error of a seed blocks the night, and its secret is masked in the final state and elsewhere."""
     monkeypatch.setattr(provisioning, "verify_strictly", lambda *_given: HOLDS)
     monkeypatch.setattr(seeding, "seed_jobs", lambda _night: [SeedJob("front", spill)])
     state = run()

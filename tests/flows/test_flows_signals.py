@@ -1,4 +1,4 @@
-"""A night that a signal ends: its exit code, its report, and what it says meanwhile."""
+"""A night that a signal ends: its exit code, its report, and its output after the signal."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_hang(): assert requests.get(URL + "/hang").status_code == 200
 
 @pytest.fixture
 def shop() -> Iterator[Server]:
-    """Serve an application that lets one of its callers wait."""
+    """Serve an application with one path that never answers."""
     with serve() as started:
         yield started
 
 
 @pytest.fixture
 def foreign(tmp_path: Path, shop: Server, prefect: None) -> Iterator[Foreign]:
-    """Write a suite that hangs; its nights find the session's Prefect server as they would a supervisor's."""
+    """Write a suite that hangs; its nights use the session's Prefect server as they would a supervisor's."""
     del prefect
     made = Foreign(tmp_path, shop.url)
     made.write(HANGING, "test_front", "test_hang")
@@ -59,7 +59,7 @@ def foreign(tmp_path: Path, shop: Server, prefect: None) -> Iterator[Foreign]:
 def test_a_signal_ends_the_night_with_a_report(
     foreign: Foreign, shop: Server, number: signal.Signals, exit_code: int
 ) -> None:
-    """Nothing of the suite is told after the interruption, and report and exit code name the signal."""
+    """After a signal no progress of suites is printed; report and exit code name the signal."""
     command = [sys.executable, "-m", "deployments.cli", "run", "--profile", str(foreign.profile_path)]
     night = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -1,4 +1,4 @@
-"""Another team's suite and a night over it, for tasks that are called as plain functions."""
+"""Another team's suite and a night over it, for tasks called as plain functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def foreign(tmp_path: Path) -> Foreign:
 
 @pytest.fixture
 def night(foreign: Foreign) -> Night:
-    """Give a planned night that was not opened, with its run directory."""
+    """Return a planned night that was not opened; its run directory exists."""
     planned = Night(make_plan(foreign.profile(), Choice(), RUN_ID), no_secrets())
     planned.run_dir.mkdir(parents=True)
     return planned

@@ -1,4 +1,4 @@
-"""The end of a night: what ends it early, that it is always concluded, and the state that it leaves."""
+"""The end of a night: what ends it early, that it is always concluded, and its final state."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ TERM = TerminationSignal(signal=15)
 def test_a_signal_a_cancel_and_a_fault_are_told_apart(
     error: BaseException, intent: str | None, name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report and the exit code depend on it."""
+    """A signal, a cancel and a fault are distinguished, because report and exit code depend on it."""
     monkeypatch.setattr(control_listener, "get_intent", lambda: intent)
     assert interruption(error) == name
 
 
 def test_a_second_ctrl_c_does_not_cut_the_cleanup_short() -> None:
-    """Inside the block SIGINT is ignored, afterwards it works as before."""
+    """SIGINT is ignored inside the block; afterwards the old handler is back."""
     before = signal.getsignal(signal.SIGINT)
     with unhurried():
         signal.raise_signal(signal.SIGINT)
@@ -53,7 +53,7 @@ def test_a_second_ctrl_c_does_not_cut_the_cleanup_short() -> None:
 
 
 def test_another_thread_leaves_signals_alone() -> None:
-    """Only the main thread may set handlers; elsewhere the block simply runs."""
+    """Outside the main thread the block runs and sets no handlers."""
     seen: list[Any] = []
 
     def work() -> None:
@@ -67,7 +67,7 @@ def test_another_thread_leaves_signals_alone() -> None:
 
 
 def test_wrong_usage_voids_the_night(night: Night) -> None:
-    """It leaves no report and no run directory."""
+    """Wrong usage before the first stage leaves no report and no run directory."""
     concluding.halt(night, UsageError("leased"))
     concluding.conclude(night)
     assert not night.run_dir.exists()
@@ -75,7 +75,7 @@ def test_wrong_usage_voids_the_night(night: Night) -> None:
 
 
 def test_wrong_usage_that_is_found_late_deletes_nothing(night: Night) -> None:
-    """What ran stays, and the sentence is a violation of the night."""
+    """Wrong usage after a stage has begun deletes nothing and is a violation of the night."""
     with night.stage("suites"):
         (night.run_dir / "events.jsonl").write_text("what a test said\n")
     concluding.halt(night, UsageError("a wrong date"))
@@ -86,14 +86,14 @@ def test_wrong_usage_that_is_found_late_deletes_nothing(night: Night) -> None:
 
 
 def test_a_fault_of_the_harness_ends_the_suites_and_is_a_violation(night: Night) -> None:
-    """A fault is never silent: it is in the report and makes it RED."""
+    """A fault of the harness stops the suites and is recorded as a violation, so it is never silent."""
     concluding.halt(night, RuntimeError("disk gone"))
     assert night.groups.is_stopping
     assert night.violations == ["The harness failed: RuntimeError: disk gone"]
 
 
 def test_a_signal_during_the_conclusion_lets_it_start_over(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report is written all the same, names the signal, and the signal goes on its way."""
+    """A signal during the conclusion still leads to a report that names it, and is raised again."""
 
     def struck(_night: Night) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What Prefect is given is masked at the boundary of a task and before each of its log handlers."""
+"""What Prefect receives is masked at the boundary of a task and before each of its log handlers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "planted-secret-4711"
 
 
 class OwnWordsError(Exception):
-    """An error whose text is made elsewhere than in its arguments."""
+    """An error whose text does not come from its arguments."""
 
     def __str__(self) -> str:
         return f"in own words {SECRET}"
@@ -34,7 +34,7 @@ def mask() -> Mask:
 
 
 def test_an_error_keeps_its_kind(mask: Mask) -> None:
-    """Blocked stays Blocked, and is masked with what lies behind it."""
+    """An error is masked in place, together with its causes and grouped errors, and keeps its class."""
     error = Blocked(f"refused {SECRET}", 7)
     error.__cause__ = ExceptionGroup("all", [ValueError(SECRET)])
     assert mask.error(error) is error
@@ -46,7 +46,7 @@ def test_an_error_keeps_its_kind(mask: Mask) -> None:
     "error", [OwnWordsError(), OSError(2, "gone", SECRET), UnicodeDecodeError("utf-8", b"", 0, 1, SECRET)]
 )
 def test_an_error_with_its_own_words_is_replaced(mask: Mask, error: Exception) -> None:
-    """What its arguments do not hold cannot be masked in place."""
+    """An error whose text does not come from its arguments is replaced, for it cannot be masked in place."""
     safe = mask.error(error)
     assert type(safe) is NightproofError
     assert str(safe).startswith(type(error).__name__)
@@ -55,7 +55,7 @@ def test_an_error_with_its_own_words_is_replaced(mask: Mask, error: Exception) -
 
 
 def test_a_record_is_masked_with_its_traceback(mask: Mask) -> None:
-    """Prefect logs the traceback of whatever a task or a flow raises."""
+    """A log record is masked with its traceback, because Prefect logs what tasks and flows raise."""
     error = ValueError(SECRET)
     record = logging.LogRecord(
         "prefect", logging.ERROR, __file__, 1, "failed: %s", (SECRET,), (ValueError, error, None)
@@ -65,7 +65,7 @@ def test_a_record_is_masked_with_its_traceback(mask: Mask) -> None:
 
 
 def test_every_task_is_made_by_ours() -> None:
-    """A task that is made with Prefect's own decorator would not be masked."""
+    """Every task uses our decorator, because Prefect's own decorator masks nothing."""
     files = [path for path in Path(tasks.__path__[0]).glob("*.py") if path.name != "masking.py"]
     imports = [
         node for path in files for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)

@@ -1,4 +1,4 @@
-"""What a running cell tells: how far it is, in numbers that add up, and its output in chunks."""
+"""What a running cell reports: its progress, in numbers that add up, and its output in chunks."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 
 def line(kind: str, test_id: str = "") -> str:
-    """Write one line of an event log."""
+    """Return one line of an event log."""
     return json.dumps({"$report_type": kind, "id": test_id}) + "\n"
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Give the path of an event log that nobody began."""
+    """Return the path of an event log that does not exist yet."""
     return tmp_path / "events.jsonl"
 
 
 def test_a_cell_that_has_not_begun_counts_nothing(log: Path) -> None:
-    """Before the event log exists nothing has ended."""
+    """Without an event log, no test counts as ended."""
     assert Counter([log], 5).count() == (0, 5)
 
 
 def test_what_does_not_run_by_design_is_not_waited_for(log: Path) -> None:
-    """The last count is `3 of 3`, not `3 of 5`; a restarted cell names the same tests again and counts them once."""
+    """Unsupported tests are not counted as planned, and a restarted cell counts each test once."""
     counter = Counter([log], 5)
     log.write_text(line("Unsupported", "a") + line("Unsupported", "b") + line("TestStart", "c"))
     assert counter.count() == (0, 3)
@@ -50,7 +50,7 @@ def test_what_does_not_run_by_design_is_not_waited_for(log: Path) -> None:
 
 
 def test_the_logs_of_all_workers_count(log: Path) -> None:
-    """A cell is as far as its workers are together."""
+    """A cell's progress is the sum of its workers' progress."""
     other = log.with_name("other.jsonl")
     counter = Counter([log, other], 3)
     log.write_text(line("TestEvidence", "a"))
@@ -60,13 +60,13 @@ def test_the_logs_of_all_workers_count(log: Path) -> None:
 
 
 def test_a_test_that_nobody_declared_never_overflows(log: Path) -> None:
-    """What has ended is never more than what there was to run."""
+    """The number of ended tests never exceeds the number of planned tests."""
     log.write_text(line("TestEvidence", "a") + line("TestEvidence", "b"))
     assert Counter([log], 1).count() == (2, 2)
 
 
 def test_a_half_written_line_counts_the_next_time(log: Path) -> None:
-    """The reader may come in mid-write; a torn line in the middle is the report's business."""
+    """An unfinished last line is counted once it is whole; torn lines in the middle are skipped."""
     counter, whole = Counter([log], 3), line("TestEvidence", "a")
     log.write_text('{"TestEvidence": torn\n' + '{"output": "TestEvidence"}\n' + whole[:20])
     assert counter.count() == (0, 3)
@@ -76,7 +76,7 @@ def test_a_half_written_line_counts_the_next_time(log: Path) -> None:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[News]]:
-    """Listen to announcements; Prefect is a logger and a list, for no run is on."""
+    """Yield the list of announced news; Prefect's logger and artifact are replaced, because no run is active."""
     heard: list[News] = []
     monkeypatch.setattr(suites, "get_run_logger", lambda: logging.getLogger("cell"))
     monkeypatch.setattr(suites, "_progress_artifact", lambda _key, _tests: "artifact")
@@ -89,7 +89,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[News]]:
 def test_output_goes_out_in_chunks_and_redacted(
     night: Night, told: list[News], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hundred lines are one record; fewer wait for the flush; a secret is in neither."""
+    """A hundred lines become one log record, fewer wait for the flush, and secrets are redacted."""
     caplog.set_level(logging.INFO)
     night.redactor.register("planted-secret-0123")
     feed = Feed(night, night.plan.cells[0])
@@ -105,7 +105,7 @@ def test_output_goes_out_in_chunks_and_redacted(
 
 
 def test_after_an_interruption_a_cell_falls_silent(night: Night, told: list[News]) -> None:
-    """The night has gone on to its cleanup: how far the cell was is no news any more."""
+    """After an interruption a cell announces no progress, because the night has gone on to its cleanup."""
     feed = Feed(night, night.plan.cells[0])
     log = cell_dir(night, night.plan.cells[0]) / "events.jsonl"
     log.parent.mkdir(parents=True)
