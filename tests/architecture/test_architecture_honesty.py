@@ -1,4 +1,4 @@
-"""The dishonest patterns that no suite may contain, each with a proof that the lint would see it."""
+"""The dishonest patterns that no suite may contain, each with samples that the lint must find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS_CODES = range(100, 600)
 
 
 def constant_assertions(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find assertions that hold whatever the system does."""
+    """Yield assertions that hold whatever the system does."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and not any(
             isinstance(part, ast.Name | ast.Attribute | ast.Call | ast.Await) for part in ast.walk(node.test)
@@ -26,14 +26,14 @@ def constant_assertions(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def alternatives_in_assertions(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find assertions that an `or`, or an `assert x or True`, makes weaker."""
+    """Yield assertions weakened by an `or`, such as `assert x or True`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or):
             yield node
 
 
 def accepted_statuses(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find sets of tolerable status codes, and `status < 500`."""
+    """Yield comparisons with a set of status codes, and with an upper bound such as `status < 500`."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Compare):
             continue
@@ -51,7 +51,7 @@ def _status_codes(node: ast.expr) -> list[int]:
 
 
 def broad_excepts(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find handlers that swallow any error."""
+    """Yield handlers and `pytest.raises` that accept any error."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler) and (
             node.type is None or _names(node.type) & {"Exception", "BaseException"}
@@ -70,7 +70,7 @@ def _names(node: ast.expr) -> set[str]:
 
 
 def forbidden_calls(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find skips, bare sleeps, prints and patches."""
+    """Yield skips, bare sleeps, prints and patches."""
     names = {"pytest.skip", "pytest.xfail", "pytest.importorskip", "time.sleep", "sleep", "print", "skip", "xfail"}
     marks = {"pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail"}
     for node in ast.walk(tree):
@@ -83,7 +83,7 @@ def forbidden_calls(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def conditional_assertions(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find assertions that a branch may leave out."""
+    """Yield assertions inside an `if`, which may never run."""
     for node in ast.walk(tree):
         if isinstance(node, ast.If):
             yield from (part for part in ast.walk(node) if isinstance(part, ast.Assert))
@@ -128,13 +128,13 @@ def test_no_suite_contains(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_the_lint_sees(rule: str) -> None:
-    """Each spelling of the pattern is found, so that an empty finding means something."""
+    """Every sample of the pattern is found, so that an empty result proves something."""
     find, samples = RULES[rule]
     assert [sample for sample in samples if not list(find(ast.parse(sample)))] == []
 
 
 def test_an_honest_assertion_passes_the_lint() -> None:
-    """One expected status and one exact error are what the lint lets through."""
+    """The lint accepts an assertion of one status, and of one exact error."""
     tree = ast.parse(
         "assert r.status_code == 200\nassert 401 in [c.status for c in calls]\npytest.raises(NotFoundError)"
     )

@@ -1,4 +1,4 @@
-"""The arrows between the rooms, read from the source."""
+"""The allowed imports between the rooms, checked in the source."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MAY_USE_PREFECT = ("deployments", "flows", "tasks")
 
 
 def sources(room: str) -> list[Path]:
-    """Give the Python files of a room."""
+    """Return the Python files of a room."""
     return sorted((ROOT / room).rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give the full names of what a file imports, wherever in it."""
+    """Yield the full name of everything a file imports, at any depth."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -40,13 +40,13 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def is_inside(name: str, packages: tuple[str, ...]) -> bool:
-    """Tell whether a name is one of the packages or lies in one."""
+    """Return whether a name is one of the packages or lies inside one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_a_room_imports_only_what_its_arrow_allows(room: str) -> None:
-    """No file imports a room that its own room must not know."""
+    """No file imports a room that its own room may not import."""
     forbidden = [
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources(room)
@@ -58,13 +58,13 @@ def test_a_room_imports_only_what_its_arrow_allows(room: str) -> None:
 
 @pytest.mark.parametrize("room", sorted(set(MAY_IMPORT) - set(MAY_USE_PREFECT)))
 def test_the_domain_does_not_know_prefect(room: str) -> None:
-    """Only the rooms that start and wrap the work import Prefect."""
+    """Only `deployments`, `flows` and `tasks` import Prefect."""
     users = [path for path in sources(room) if any(is_inside(name, ("prefect",)) for name in imported(path))]
     assert users == []
 
 
 def test_the_import_reader_sees_every_form(tmp_path: Path) -> None:
-    """Plain, aliased, nested and member imports are all seen, so that none is a way round the rule."""
+    """Plain, aliased, nested and member imports are all found, so that none evades the rule."""
     source = tmp_path / "sample.py"
     source.write_text(
         "import a.b as c\nfrom d import e\ndef f():\n    from nightproof import quilt\n", encoding="utf-8"

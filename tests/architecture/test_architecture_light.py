@@ -1,4 +1,4 @@
-"""The light tree lives in interpreters of other teams: pytest, the standard library, no newer Python than theirs."""
+"""The light tree runs in other teams' interpreters: only pytest, the standard library, and Python 3.9 or later."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 
 def light_files() -> list[Path]:
-    """List the files of the tree."""
+    """Return the files of the tree."""
     return [PACKAGE / name for name in FILES] + sorted(
         path for folder in FOLDERS for path in (PACKAGE / folder).rglob("*.py")
     )
@@ -45,7 +45,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 
 def foreign_imports(path: Path) -> list[str]:
-    """List what a file of the tree imports that no suite's interpreter need have."""
+    """Return the imports of a file that a suite's interpreter may lack."""
     recorded = RECORDED if path.parent.name == "recorders" else set()
     known = sys.stdlib_module_names | LIBRARIES | recorded
     names = imports(ast.parse(path.read_text(encoding="utf-8")))
@@ -58,7 +58,7 @@ def foreign_imports(path: Path) -> list[str]:
 
 
 def newer_syntax(path: Path) -> list[str]:
-    """List what a file uses that Python 3.9 lacks and that no syntax check would find."""
+    """Return the calls in a file that need more than Python 3.9 and that no syntax check finds."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))):
         if isinstance(node, ast.keyword) and node.arg in NEWER:
@@ -74,17 +74,17 @@ def newer_syntax(path: Path) -> list[str]:
 
 
 def test_the_light_tree_imports_pytest_and_the_standard_library_only() -> None:
-    """No file of the tree imports a library, or a part of ours that stays behind."""
+    """No file of the tree imports another library, or a module of ours outside the tree."""
     assert {path.name: names for path in light_files() if (names := foreign_imports(path))} == {}
 
 
 def test_the_light_tree_uses_no_newer_python() -> None:
-    """Every file of the tree is Python 3.9, in its syntax and in the calls that are commonly newer."""
+    """Every file of the tree works on Python 3.9, in its syntax and in calls that are commonly newer."""
     assert {path.name: found for path in light_files() if (found := newer_syntax(path))} == {}
 
 
 def test_the_rules_see_what_they_forbid(tmp_path: Path) -> None:
-    """A library, a heavy module of ours and newer calls are found wherever they stand."""
+    """A library, a module of ours outside the tree, and newer calls are all found."""
     path = tmp_path / "sample.py"
     path.write_text(
         "import json, httpx\nfrom nightproof.ledger import audit\nfrom datetime import UTC\n"
@@ -98,12 +98,12 @@ def test_the_rules_see_what_they_forbid(tmp_path: Path) -> None:
 def test_the_light_tree_runs_where_nothing_of_ours_is_installed(
     world: Callable[[str], Path], tmp_path: Path, group: str
 ) -> None:
-    """Oldest and newest pytest load every module of the tree from its folder, with warnings as errors."""
+    """The oldest and the newest pytest import every module of the tree, with warnings as errors."""
     assert import_all(world(group), lay_tree(tmp_path), "-W", "error") == len(light_files()) - 1
 
 
 def interpreters() -> dict[str, str]:
-    """Find every Python from the oldest to the newest that is on the path and runs, and ours; by version."""
+    """Return every working Python from 3.9 to 3.13 on the path, and this one, by version."""
     script = "import sys; print('{}.{}'.format(*sys.version_info))"
     candidates = (*(shutil.which(f"python{version}") for version in PYTHONS), sys.executable)
     answers = {
@@ -118,7 +118,7 @@ def interpreters() -> dict[str, str]:
 def test_the_light_tree_compiles_on_every_python_here(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Each interpreter on the path compiles the tree; the property `pythons` says which these were."""
+    """Each interpreter on the path compiles the tree; the property `pythons` lists them."""
     pythons = interpreters()
     record_property("pythons", ", ".join(sorted(pythons)))
     root = str(lay_tree(tmp_path))
@@ -131,7 +131,7 @@ def test_the_light_tree_compiles_on_every_python_here(
 
 
 def import_all(python: Path, root: Path, *options: str) -> int:
-    """Import every module of the tree but the child's sitecustomize, and return how many there were."""
+    """Import every module of the tree except the child's sitecustomize; return their number."""
     script = (
         "import importlib, pathlib, sys\n"
         "root = pathlib.Path(sys.argv[1])\nsys.path.insert(0, str(root))\n"

@@ -1,4 +1,4 @@
-"""The environments of other teams' suites stand beside the project, never in it."""
+"""The environments of other teams' suites are separate from the project's own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWN_PLUGINS = {
 
 
 def test_no_strangers_plugin_loads_beside_our_tests() -> None:
-    """The project's environment has the pytest plugins that its own tests need, and no other."""
+    """The project's environment has only the pytest plugins that its own tests need."""
     names = {point.name.partition(".")[0] for point in entry_points(group="pytest11")}
     assert names <= OWN_PLUGINS
 
@@ -37,7 +37,7 @@ def test_no_strangers_plugin_loads_beside_our_tests() -> None:
 def test_each_world_has_its_pytest_and_not_the_project(
     world: Callable[[str], Path], tmp_path: Path, group: str, major: str
 ) -> None:
-    """An environment of strangers has its own pytest, and nothing of ours is importable there."""
+    """Each foreign environment has its own pytest, and `nightproof` cannot be imported there."""
     script = "import importlib.util, pytest; print(pytest.version_tuple[0], importlib.util.find_spec('nightproof'))"
     result = subprocess.run([world(group), "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout.split() == [major, "None"]

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: the mix, every client, every wrong answer."""
+"""The benchmark measures what it claims: the mix, every client, every wrong answer."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ READ: Final = ("dir listing", "test-user/mixed-formats", "", "csv")
 
 
 class Catalog(http.server.BaseHTTPRequestHandler):
-    """Answers by the path alone."""
+    """A server whose answer depends on the path alone."""
 
     def do_POST(self) -> None:
-        """Answer as the path says."""
+        """Send the answer for the path."""
         self.rfile.read(int(self.headers["Content-Length"]))
         status, body = ANSWERS[self.path]
         self.send_response(status)
@@ -39,12 +39,12 @@ class Catalog(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def catalog() -> Iterator[str]:
-    """Give the address of a server with the answers above."""
+    """Yield the address of a server with the answers above."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Catalog)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -64,19 +64,19 @@ def catalog() -> Iterator[str]:
     ],
 )
 def test_only_an_answer_with_data_is_right(catalog: str, path: str, problem: str) -> None:
-    """A refusal, an error and a package that is not there are wrong answers, however fast they come."""
+    """A refusal, an error or a missing package counts as a wrong answer."""
     found = catalog_load.Wire(f"{catalog}{path}", {}, "bucket")(READ)
     assert found.startswith(problem)
     assert bool(found) == bool(problem)
 
 
 def test_dead_catalog_is_a_wrong_answer() -> None:
-    """A refused connection is counted and ends no client."""
+    """A refused connection is counted as a problem and ends no client."""
     assert catalog_load.Wire("http://127.0.0.1:9/graphql", {}, "bucket")(READ) == "dir listing: ConnectionRefusedError"
 
 
 def test_reads_come_in_the_mix_and_are_the_same_on_every_side() -> None:
-    """Half are listings, a fifth each information and search, a tenth flat maps; a client repeats its sequence."""
+    """The reads follow the shares in MIX, and one seed leads to the same sequence again."""
     first, second = (list(itertools.islice(catalog_load.reads(7), 4000)) for _ in range(2))
     assert first == second
     shares = {name: 100 * sum(read[0] == name for read in first) / len(first) for name in catalog_load.MIX}
@@ -84,7 +84,7 @@ def test_reads_come_in_the_mix_and_are_the_same_on_every_side() -> None:
 
 
 def test_every_client_is_measured_and_problems_are_counted() -> None:
-    """The report holds all reads of all clients, and says what was wrong with them."""
+    """The report has the reads of all clients and counts their problems."""
     made: list[object] = []
 
     def make() -> catalog_load.Ask:
@@ -100,14 +100,14 @@ def test_every_client_is_measured_and_problems_are_counted() -> None:
 
 
 def test_missing_variable_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A benchmark without a target ends with a sentence."""
+    """A missing variable ends the benchmark with a sentence that has the remedy."""
     monkeypatch.delenv("QUILT_TEST_CATALOG_URL", raising=False)
     with pytest.raises(SystemExit, match="nightproof testbed"):
         timing.setting("QUILT_TEST_CATALOG_URL")
 
 
 def test_numbers_are_plain() -> None:
-    """Percentiles are of the values themselves; a ratio to nothing is none."""
+    """A percentile is one of the values themselves, and a ratio to zero is shown as a dash."""
     assert timing.percentile([3.0, 1.0, 2.0], 0.95) == 3.0
     assert (timing.ratio(3.0, 2.0), timing.ratio(1.0, 0.0)) == ("1.50", "–")
     assert [entry["logical_key"] for entry in entries("b", 1001)][-1] == "dir_01/file_000.bin"

@@ -1,4 +1,4 @@
-"""The comparison with plain pytest agrees where both do, and finds what is planted."""
+"""The comparison with plain pytest agrees where the results agree, and finds planted differences."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_expected():
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    """Give a suite with a test of every end, as a library's source archive holds one."""
+    """Return a suite with a test of every outcome, laid out like a library's source archive."""
     folder = tmp_path / "tiny-1.0" / "tests"
     folder.mkdir(parents=True)
     (folder.parent / "pytest.ini").write_text("[pytest]\n")
@@ -63,7 +63,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, suite: Path, *options: str) -> tuple[int, dict[str, object]]:
-    """Give the exit code of the command and the one comparison that it wrote."""
+    """Run the command; return its exit code and the one comparison that it wrote."""
     out = suite.parent / "found.json"
     monkeypatch.setattr(sys, "argv", ["public_suites", str(suite), "--rounds", "1", "--json", str(out), *options])
     code = public_suites.main()
@@ -74,7 +74,7 @@ def run(monkeypatch: pytest.MonkeyPatch, suite: Path, *options: str) -> tuple[in
 def test_every_end_agrees_with_plain_pytest(
     monkeypatch: pytest.MonkeyPatch, suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A pass, a failure, an error, a skip and an expected failure are the same for both, and the table says so."""
+    """Pass, failure, error, skip and expected failure agree with plain pytest, and the table shows it."""
     _, found = run(monkeypatch, suite)
     assert (found["suite"], found["version"], found["tests"], found["agree"]) == ("tiny", "1.0", 5, 5)
     assert found["disagreements"] == []
@@ -85,7 +85,7 @@ def test_every_end_agrees_with_plain_pytest(
 def test_a_planted_disagreement_is_found(
     monkeypatch: pytest.MonkeyPatch, suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A judge that lets a failed test pass is found, by test and kind, and the command ends with 1."""
+    """A judge that passes a failed test is found by test and kind, and the command exits 1."""
     honest = outcomes.judge
 
     def lenient(
@@ -102,37 +102,37 @@ def test_a_planted_disagreement_is_found(
 
 
 def test_only_the_files_that_are_asked_for_run(monkeypatch: pytest.MonkeyPatch, suite: Path) -> None:
-    """A subset is the same one on both sides."""
+    """`--only` runs the same files on both sides."""
     (suite / "test_other.py").write_text("def test_other():\n    assert len('a') == 1\n")
     _, found = run(monkeypatch, suite, "--only", "test_other.py")
     assert (found["tests"], found["agree"]) == (1, 1)
 
 
 def side(**ends: str) -> Side:
-    """Give a run of 1 s in which tests ended so."""
+    """Return a run of 1 s with these outcomes."""
     return Side(ends, {}, 1.0, 1.0, 1.0)
 
 
 def test_a_test_that_plain_pytest_ends_in_two_ways_is_counted_apart() -> None:
-    """What is unstable without us is no disagreement, nor does it count as agreement."""
+    """A test that is unstable in plain pytest counts neither as agreement nor as disagreement."""
     found = compare("s", "1", [side(a="passed"), side(a="failed")], [side(a="failed"), side(a="failed")], {})
     assert (found.agree, found.unstable, found.disagreements) == (0, ("a",), ())
 
 
 def test_one_bad_round_of_ours_is_a_disagreement() -> None:
-    """Each round of ours must fit a plain pytest that always says the same."""
+    """If plain pytest is stable, every round of ours must agree with it."""
     found = compare("s", "1", [side(a="passed")] * 2, [side(a="hollow"), side(a="error")], {})
     assert [(one.plain, one.ours) for one in found.disagreements] == [("passed", "error")]
 
 
 def test_a_test_that_one_side_alone_knows_is_a_disagreement() -> None:
-    """Neither side may lose a test."""
+    """A test that only one side has is a disagreement."""
     found = compare("s", "1", [side(a="passed")], [side(b="hollow")], {})
     assert found.kinds == {"passed → absent": 1, "absent → hollow": 1}
 
 
 def test_a_hollow_test_that_asked_another_process_is_told() -> None:
-    """Hollow is right only where nothing left the process."""
+    """A hollow test that sent requests to another process is reported."""
     found = compare("s", "1", [side(a="passed")], [side(a="hollow")], {"a": ("10.0.0.1:80",)})
     assert found.broken == ("a: hollow, though it asked 10.0.0.1:80: right only where no answer came",)
 
@@ -143,7 +143,7 @@ def test_a_hollow_test_that_asked_another_process_is_told() -> None:
 def test_the_limit_of_overhead_depends_on_how_long_tests_take(
     tests_s: float, more_s: float, *, is_broken: bool
 ) -> None:
-    """Trivial tests may take 2 ms more, long ones 1.3 times as long."""
+    """A short test may take up to 2 ms more, a long one up to 1.3 times as long."""
     plain = Side({"a": "passed"}, {}, tests_s, tests_s, tests_s)
     ours = Side({"a": "passed"}, {}, tests_s + more_s, tests_s + more_s, 0)
     found = compare("s", "1", [plain], [ours], {})

@@ -41,7 +41,7 @@ TABLES = ("endpoints", "names", "gates", "slack")
 
 
 def rows(page: str) -> dict[str, list[str]]:
-    """Give the table rows of a page by the code in their first cell."""
+    """Return the table rows of a page by the code in their first cell."""
     found = {}
     for line in (DOCS / page).read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -51,7 +51,7 @@ def rows(page: str) -> dict[str, list[str]]:
 
 
 def written_default(name: str, default: Any) -> str:
-    """Give a default as the table writes it."""
+    """Return a default as the table writes it."""
     if name in TABLES:
         return "`see below`"
     if name in {"journeys", "endpoints.urls", "suite.env"}:
@@ -63,7 +63,7 @@ def written_default(name: str, default: Any) -> str:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_is_documented_with_its_default(section: str) -> None:
-    """The settings table has a row per field, and its default is the one in force."""
+    """The settings table has a row per field, with the default that the code has."""
     table = rows("settings.md")
     documented = {
         name: table.get(f"{section}{name}", ["missing"])[0] for name in SECTIONS[section].model_fields
@@ -76,7 +76,7 @@ def test_every_setting_is_documented_with_its_default(section: str) -> None:
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
-    """A row of the settings table without a field behind it is a leftover."""
+    """Every row of the settings table belongs to a field or a secret."""
     known = {f"{section}{name}" for section, model in SECTIONS.items() for name in model.model_fields}
     secrets = {f"NIGHTPROOF_{name.upper()}" for name in profile.Secrets.model_fields}
     assert set(rows("settings.md")) == known | secrets
@@ -89,7 +89,7 @@ def test_every_need_and_check_is_documented() -> None:
 
 
 def test_every_verdict_and_colour_is_explained() -> None:
-    """The tables have exactly the ten verdicts and the ways in which a test is proven, and every colour is told."""
+    """The tables list exactly the verdicts and the kinds of proof, and the page names every colour."""
     proofs = {"proof", *get_args(Proof)} - {""}
     assert set(rows("verdicts.md")) == {verdict.value for verdict in Verdict} | proofs
     text = (DOCS / "verdicts.md").read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def test_every_verdict_and_colour_is_explained() -> None:
 
 
 def test_every_status_and_ignored_answer_is_documented() -> None:
-    """The page of the support matrix has every status, and names what the comparison of backends leaves out."""
+    """The page of the support matrix lists every status, and what the comparison of backends leaves out."""
     page = "support-matrix.md"
     assert set(rows(page)) == {status.value for status in Support}
     text = (DOCS / page).read_text(encoding="utf-8")

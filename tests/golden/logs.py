@@ -1,4 +1,4 @@
-"""Write the event logs that a sample night's cells would have left, so that a run directory is whole."""
+"""Write the event logs that the cells of a sample night would have left, so that its run directory is complete."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _write_attempt(log: EventLog, test_id: str, attempt: Attempt, events: CellEv
 
 
 def _shown(attempt: Attempt) -> Any:
-    """Return the failure as pytest reports it: with its frame where the sample has one."""
+    """Return the failure as pytest reports it, with its frame if the sample has one."""
     if not attempt.where:
         return attempt.message
     path, _, line = attempt.where.rpartition(":")

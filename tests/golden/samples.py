@@ -70,7 +70,7 @@ REFUSED: Final = (
 
 
 def declared(suite: str = "quilt_ops") -> dict[str, CatalogueTest]:
-    """Give the declared tests of the sample suite."""
+    """Return the declared tests of the sample suite."""
     tests = {}
     for name, (tier, category, journey) in NAMES.items():
         quiet = name.endswith("sends_nothing")
@@ -92,7 +92,7 @@ def declared(suite: str = "quilt_ops") -> dict[str, CatalogueTest]:
 
 
 def attempt(n: int = 1, outcome: Outcome = Outcome.PASSED, message: str = "", **changes: Any) -> Attempt:
-    """Give one attempt; it has evidence unless told otherwise."""
+    """Return one attempt; it passes and has evidence unless changed."""
     base = Attempt(
         n=n,
         outcome=outcome,
@@ -109,7 +109,7 @@ def attempt(n: int = 1, outcome: Outcome = Outcome.PASSED, message: str = "", **
 
 
 def events(suite: str, backend: str, attempts: dict[str, tuple[Attempt, ...]], exit_code: int = 0) -> CellEvents:
-    """Give what a cell's event log says."""
+    """Return the contents of a cell's event log."""
     lag = 0.62 if backend == "quilt3" else 0.48
     return CellEvents(
         suite=suite,
@@ -130,7 +130,7 @@ def events(suite: str, backend: str, attempts: dict[str, tuple[Attempt, ...]], e
 
 
 def ends(attempts: dict[str, tuple[Attempt, ...]], exit_code: int) -> tuple[ProcessEnd, ...]:
-    """Give how the process of each pass ended: by itself, or with the night that was interrupted."""
+    """Return the end of the process of each pass: an exit code, or a cancel for a negative code."""
     found = []
     for number in (1, 2):
         mine = [tries[number - 1] for tries in attempts.values() if len(tries) >= number]
@@ -141,7 +141,7 @@ def ends(attempts: dict[str, tuple[Attempt, ...]], exit_code: int) -> tuple[Proc
 
 
 def seen(test_id: str, listing: str = '["a.csv","b.csv"]') -> tuple[Observation, ...]:
-    """Give what a test saw; nothing where it sends nothing."""
+    """Return the observations of a test; none for a test that sends nothing."""
     asked = f'{{"package_name":"test-user/{test_id.rpartition("::")[2]}"}}'
     if test_id.endswith("sends_nothing"):
         return ()
@@ -152,12 +152,12 @@ def seen(test_id: str, listing: str = '["a.csv","b.csv"]') -> tuple[Observation,
 
 
 def digest(text: str) -> str:
-    """Give the SHA-256 of a text."""
+    """Return the SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def all_pass(tests: dict[str, CatalogueTest], backend: str) -> dict[str, tuple[Attempt, ...]]:
-    """Give one passing attempt with evidence for every test that can be asked."""
+    """Return one passing attempt with evidence for every test that the backend supports."""
     silent: dict[str, Any] = {"exchanges": Exchanges(), "server_exchanges": 0}
     return {
         test_id: (attempt(**(silent if test.wire == "none" else {})),)
@@ -167,14 +167,14 @@ def all_pass(tests: dict[str, CatalogueTest], backend: str) -> dict[str, tuple[A
 
 
 def profile(**changes: Any) -> Profile:
-    """Give the sample profile."""
+    """Return the sample profile."""
     journeys = {"find-data": 40000.0, "publish-data": 55000.0, "share-data": 12000.0, "manage-users": 8000.0}
     base = Profile(name="embedded", environment="embedded", target="embedded", owner="quality", journeys=journeys)
     return base.model_copy(update=changes)
 
 
 def cell(backend: str, attempts: dict[str, tuple[Attempt, ...]] | None = None, exit_code: int = 0) -> CellFacts:
-    """Give one cell of the sample suite; all tests pass unless attempts are given."""
+    """Return one cell of the sample suite; all tests pass unless attempts are given."""
     tests = declared()
     found = all_pass(tests, backend) if attempts is None else attempts
     log = f"cells/quilt_ops-{backend}/output.log"
@@ -183,7 +183,7 @@ def cell(backend: str, attempts: dict[str, tuple[Attempt, ...]] | None = None, e
 
 
 def green() -> RunFacts:
-    """Give a night in which everything passed on both backends."""
+    """Return a night in which everything passed on both backends."""
     stages = {"start": 6.1, "sweep": 0.4, "provision": 3.2, "seed": 14.8, "suites": 95.0, "second_pass": 0.0}
     return RunFacts(
         run_id="20261120T020000Z-k3f9qa",
@@ -207,7 +207,7 @@ def green() -> RunFacts:
 
 
 def red() -> RunFacts:
-    """Give a night with every kind of trouble: failures, a hang, hollow, flaky, missing, quarantined, a leak."""
+    """Return a night with every kind of trouble: failures, a hang, hollow, flaky, missing, quarantined, a leak."""
     tests = declared()
     quilt3 = all_pass(tests, "quilt3")
     platform = all_pass(tests, "platform")
@@ -251,7 +251,7 @@ def red() -> RunFacts:
 
 
 def blocked() -> RunFacts:
-    """Give a night whose required check failed."""
+    """Return a night whose required check failed."""
     failed = CheckResult(
         "catalog", required=True, ok=False, detail="GET http://127.0.0.1:8080/config.json: connection refused",
         remedy="Start the catalog or correct endpoints.catalog in the profile.", duration_s=12.0,
@@ -265,14 +265,14 @@ def blocked() -> RunFacts:
 
 
 def interrupted() -> RunFacts:
-    """Give a night that a signal ended in its first cell."""
+    """Return a night that a signal ended in its first cell."""
     half = dict(list(all_pass(declared(), "quilt3").items())[:5])
     cells = (cell("quilt3", half, -15), replace(cell("platform"), events=None, log=None))
     return replace(green(), run_id="20261123T020000Z-z5wwqa", interrupted="SIGTERM", cells=cells)
 
 
 def foreign() -> RunFacts:
-    """Give a night of another team's suite against its own live URL: no Quilt, no seeds, no history."""
+    """Return a night of another team's suite against its own live URL: no Quilt, no seeds, no history."""
     tests = {
         f"shop/test_checkout::{name}": CatalogueTest(
             id=f"shop/test_checkout::{name}", tier="normal", category="general", type="e2e", needs=needs,
@@ -297,7 +297,7 @@ def foreign() -> RunFacts:
 
 
 def past_nights() -> tuple[Night, ...]:
-    """Give twelve earlier nights: one that was blocked, and a test that fails in the last three."""
+    """Return twelve earlier nights: one that was blocked, and a test that fails in the last three."""
     keys = [(test_id, backend) for test_id in declared() for backend in ("quilt3", "platform")]
     slow = ("quilt_ops/test_performance::test_listing_1000_objects", "quilt3")
     nights = []
@@ -321,7 +321,7 @@ NIGHTS: Final = {
 
 
 def outputs(facts: RunFacts) -> dict[str, str]:
-    """Give what every writer makes of a night, by file name."""
+    """Return the output of every writer for a night, by file name."""
     report: RunReport = build_report(facts)
     message = slack.render(report, "https://reports.example.org/report.html", mention="S012345")
     return {
