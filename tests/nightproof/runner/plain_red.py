@@ -64,7 +64,7 @@ SCOPES: Final = ("function", "class", "module")
 
 @dataclass(frozen=True)
 class Batch:
-    """A folder of suites that one process runs; `ini` is its configuration, `conftest` its own code."""
+    """A folder of suites that one process runs; `ini` is its pytest.ini and `conftest` its conftest.py."""
 
     name: str
     ini: str
@@ -151,7 +151,7 @@ def _body(kind: str, name: str) -> str:
 
 
 def write_batch(folder: Path, batch: Batch, files: int) -> Path:
-    """Write the files of a batch; the same seed gives the same suites."""
+    """Write the files of a batch and return their folder; the same seed leads to the same suites."""
     suite = folder / batch.name
     suite.mkdir()
     (suite / "pytest.ini").write_text(f"[pytest]\n{batch.ini}\n")
@@ -168,7 +168,7 @@ def write_batch(folder: Path, batch: Batch, files: int) -> Path:
 
 
 def plain_outcomes(suite: Path) -> dict[str, str]:
-    """Run plain pytest and give `failed` or how it ended otherwise for each test, by node id within the suite."""
+    """Run plain pytest; return `failed`, `skipped` or `passed` for each test, by node id within the suite."""
     log = suite.parent / f"{suite.name}.jsonl"
     command = [sys.executable, "-m", "pytest", "-p", "no:nightproof", "-p", "no:cacheprovider", "--maxfail=0", "-q"]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NIGHTPROOF_"))}
@@ -188,7 +188,7 @@ def plain_outcomes(suite: Path) -> dict[str, str]:
 
 
 def run_both_passes(suite: Path, folder: Path, names: Iterable[str]) -> CellPlan:
-    """Run a suite as a night does; its declared tests are those that plain pytest knows."""
+    """Run a suite as a night does; its declared tests are those that plain pytest found."""
     ids = tuple(f"{suite.name}/{name.replace('.py::', '::', 1)}" for name in names)
     plan = CellPlan(suite, suite.name, "default", folder / "cells" / suite.name, {}, 120, ids)
     run_cell(plan, lambda _lines: None, GroupRegistry())
@@ -198,7 +198,7 @@ def run_both_passes(suite: Path, folder: Path, names: Iterable[str]) -> CellPlan
 
 
 def verdict_words(plan: CellPlan, events: CellEvents) -> dict[str, str]:
-    """Judge every test and give the words by node id within the suite."""
+    """Return the verdict of every test as a word, by node id within the suite."""
     tests = {test_id: CatalogueTest(test_id) for test_id in plan.test_ids}
     verdicts = judge(plan.suite, "default", tests, events)
     names = {verdict.id: verdict.verdict.value for verdict in verdicts}

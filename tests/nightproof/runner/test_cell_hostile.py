@@ -255,5 +255,5 @@ def test_odd_names_arrive_as_they_are(make_cell: Callable[..., CellPlan]) -> Non
 
 
 def output_of(plan: CellPlan) -> str:
-    """Read what the cell printed."""
+    """Return what the cell printed."""
     return (plan.cell_dir / "output.log").read_text()

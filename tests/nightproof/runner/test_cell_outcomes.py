@@ -74,7 +74,7 @@ TEARDOWNS = (
 
 
 def run_night(plan: CellPlan) -> dict[str, TestVerdict]:
-    """Run both passes as a night does, and give the verdict of each test by its name."""
+    """Run both passes as a night does; return the verdict of each test by its name."""
     run_cell(plan, lambda _lines: None, GroupRegistry())
     again = to_repeat(read_cell(plan.cell_dir))
     if again:

@@ -65,7 +65,7 @@ MIXED = """
 
 
 def _quiet(_lines: list[str]) -> None:
-    """Take output and leave it."""
+    """Ignore the output."""
 
 
 def _outcomes(plan: CellPlan) -> dict[str, list[str]]:
@@ -219,7 +219,7 @@ def test_killed_harness_takes_the_whole_group_along(make_cell: Callable[..., Cel
 
 
 def test_reader_that_raises_leaves_no_process(make_cell: Callable[..., CellPlan]) -> None:
-    """An exception of the caller's callback ends the cell's group before it is raised."""
+    """If the caller's callback raises, the cell's process group is ended first."""
     plan = make_cell("import time\ndef test_a(): time.sleep(60)", "test_a")
 
     def refuse(_lines: list[str]) -> None:

@@ -44,7 +44,7 @@ SOURCE = """
 
 
 def test_notes_observations_and_kinds_come_back(make_cell: Callable[..., CellPlan]) -> None:
-    """Properties and observations are those of the last attempt; each attempt keeps how its system failed."""
+    """Properties and observations are those of the last attempt; each attempt keeps its kind of failure."""
     plan = make_cell(SOURCE, "test_noting", "test_slow", "test_quiet")
     run_cell(plan, lambda _lines: None, GroupRegistry())
     again = replace(plan, test_ids=("shop/test_it::test_slow",))

@@ -1,4 +1,4 @@
-"""Where and how a test failed, as pytest's serialised report says it."""
+"""Where and how a test failed, read from pytest's serialised report."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_long():
 
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Failure]:
-    """Return the failure of each test of a small suite, read from what pytest wrote."""
+    """Return the failure of each test of a small suite, read from pytest's report log."""
     folder = tmp_path_factory.mktemp("suite")
     (folder / "test_shop.py").write_text(SUITE)
     log = folder / "log.jsonl"

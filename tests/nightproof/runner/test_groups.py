@@ -1,4 +1,4 @@
-"""Process groups: refusing after the end, and a child that ignores SIGTERM."""
+"""Process groups: no start after the end, and a child that ignores SIGTERM."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_what_plain_pytest_fails_does_not_pass_here_nor_the_other_way(
 
 
 def forget_subtests(plan: CellPlan) -> CellEvents:
-    """Read the log as one would who does not know the lines of sub-tests."""
+    """Return the events of a log without the lines of sub-tests."""
     logs = {path: path.read_text() for path in plan.cell_dir.glob("events*.jsonl")}
     for path, whole in logs.items():
         path.write_text("".join(line for line in whole.splitlines(keepends=True) if "SubTestReport" not in line))
@@ -56,7 +56,7 @@ def forget_subtests(plan: CellPlan) -> CellEvents:
 
 
 def forget_outside_causes(plan: CellPlan) -> CellEvents:
-    """Read the log as one would for whom every second pass is a second try."""
+    """Return the events of a log without outside causes, so that every second pass counts as a retry."""
     events = read_cell(plan.cell_dir)
     forgotten = {
         test: tuple(replace(attempt, outside_cause="") for attempt in tries) for test, tries in events.attempts.items()
@@ -65,7 +65,7 @@ def forget_outside_causes(plan: CellPlan) -> CellEvents:
 
 
 def forget_errors(plan: CellPlan) -> CellEvents:
-    """Read the log as one would who looks at the test's body alone."""
+    """Return the events of a log with every error as a pass, as if only the test's body counted."""
     events = read_cell(plan.cell_dir)
     forgotten = {
         test: tuple(

@@ -1,4 +1,4 @@
-"""What leaves Python is counted by the relay: by test and phase, for declared endpoints only."""
+"""The relay counts traffic that no recorder in Python sees: by test and phase, for declared endpoints only."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ NOTHING: tuple[str, dict[str, int]] = ("", {})
 
 @pytest.fixture
 def echoing() -> Iterator[int]:
-    """Yield the port of a server that says again what it hears."""
+    """Yield the port of an echo server."""
     with listening(echo) as port:
         yield port
 
 
 @pytest.fixture
 def evidence(make_cell: Callable[..., CellPlan], server: Server, echoing: int) -> Callable[..., dict[str, Any]]:
-    """Return what runs a suite behind the relay, and returns the evidence of each test with its outcome."""
+    """Return a function that runs a suite behind the relay; it returns each test's evidence with its outcome."""
 
     def run(source: str, *names: str, relay: str = "", **env: str) -> dict[str, Any]:
         endpoints = f"{server.url.removeprefix('http://')} 127.0.0.1:{echoing}"
@@ -99,14 +99,14 @@ def evidence(make_cell: Callable[..., CellPlan], server: Server, echoing: int) -
 
 
 def seen(found: dict[str, Any]) -> dict[str, tuple[str, dict[str, int]]]:
-    """Return how each test is proven, and by how many answers."""
+    """Return the proof of each test, and its answers by protocol."""
     return {name: (line["proof"], counts(line)) for name, line in found.items()}
 
 
 def test_a_child_that_no_recorder_sees_is_counted_by_the_relay(
     evidence: Callable[..., dict[str, Any]], server: Server, echoing: int
 ) -> None:
-    """A request through the proxy is `http`, each round on a TCP connection `tcp`; both by endpoint."""
+    """A request through the proxy counts as `http`, each round on a TCP connection as `tcp`; both by endpoint."""
     source = """
     def test_http(): assert ask() == "200"
     def test_tcp(): assert say("one", "two") == "echo one\\necho two"
@@ -119,7 +119,7 @@ def test_a_child_that_no_recorder_sees_is_counted_by_the_relay(
 
 
 def test_answers_count_for_the_phase_and_the_channel_that_asked(evidence: Callable[..., dict[str, Any]]) -> None:
-    """A fixture's answer is the fixture's, an observer's is nobody's, and a teardown's comes too late."""
+    """An answer in a fixture proves as `fixture`; an answer to an observer or in a teardown proves nothing."""
     source = """
     @pytest.fixture
     def answer(): return ask()
@@ -143,7 +143,7 @@ def test_answers_count_for_the_phase_and_the_channel_that_asked(evidence: Callab
 
 
 def test_an_answer_that_python_sees_too_counts_once(evidence: Callable[..., dict[str, Any]], server: Server) -> None:
-    """Clients that take the proxy of the environment are the relay's; those that do not are seen at their socket."""
+    """An answer counts once: at the relay if the client uses the proxy, else at its socket."""
     source = """
     def test_proxied(): assert urllib.request.urlopen(URL).status == 200
     def test_python_child():
@@ -164,7 +164,7 @@ def test_an_answer_that_python_sees_too_counts_once(evidence: Callable[..., dict
 def test_what_is_not_declared_is_forwarded_and_not_counted(
     evidence: Callable[..., dict[str, Any]], server: Server
 ) -> None:
-    """Another host, an endpoint that the list leaves out, and a server of the test itself at a declared address."""
+    """Undeclared hosts, endpoints the relay does not list, and the test's own servers are not counted."""
     source = """
     import http.server, threading
     def test_other(): assert ask(OTHER) == "200"
@@ -192,7 +192,7 @@ def test_what_is_not_declared_is_forwarded_and_not_counted(
 
 
 def test_a_tunnel_of_tls_is_counted_and_never_opened(evidence: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
-    """The client trusts the server's own certificate through the relay; a handshake alone is no answer."""
+    """A TLS tunnel keeps the server's certificate; a request in it counts, a handshake alone does not."""
     certificate = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -212,7 +212,7 @@ def test_a_tunnel_of_tls_is_counted_and_never_opened(evidence: Callable[..., dic
 
 
 def test_a_proxy_of_the_environment_is_gone_through(evidence: Callable[..., dict[str, Any]]) -> None:
-    """Both for whole URLs and for tunnels, and not for what `no_proxy` names."""
+    """The relay uses the environment's proxy for URLs and tunnels, except for hosts in `no_proxy`."""
     source = """
     def test_whole(): assert ask(OTHER) == "200"
     def test_tunnel(): assert run(os.environ["TUNNEL"], OTHER) == "HTTP/1.1 200"
@@ -237,7 +237,7 @@ def test_a_proxy_of_the_environment_is_gone_through(evidence: Callable[..., dict
 
 
 def test_a_relay_that_dies_takes_its_exchanges_along_and_nothing_hangs(evidence: Callable[..., dict[str, Any]]) -> None:
-    """What goes through it fails from then on; what goes straight is seen as ever."""
+    """After the relay dies, requests through it fail without hanging; direct requests are recorded as before."""
     source = """
     import pathlib, signal
     def children():

@@ -1,4 +1,4 @@
-"""A suite in a world of its own: its interpreter, its plugins, its variables, its configuration."""
+"""A suite in an environment of its own: its interpreter, its plugins, its variables, its configuration."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def attempts(plan: CellPlan) -> dict[str, Attempt]:
 
 
 def proven(found: dict[str, Attempt]) -> dict[str, tuple[Outcome, bool, bool]]:
-    """Return of each test its outcome, and whether it checked something and got an answer."""
+    """Return for each test its outcome, whether it checked something, and whether it got an answer."""
     return {
         name: (attempt.outcome, attempt.assertions > 0, attempt.exchanges.total > 0) for name, attempt in found.items()
     }
@@ -113,7 +113,7 @@ def test_a_suites_own_backend_option_gets_the_cells_backend(make_cell: Callable[
 
 
 def test_a_suite_without_the_option_may_read_it(make_cell: Callable[..., CellPlan]) -> None:
-    """`--backend` is there for suites that ask for it, and so is our own name of it."""
+    """A suite without such an option can read `--backend` and `--nightproof-backend`."""
     both = "[request.config.getoption(name) for name in ('--backend', '--nightproof-backend')]"
     plan = make_cell(ASKING + f"\n    def test_it(request): assert ({both}, ask()) == (['blue'] * 2, 200)\n", "test_it")
     assert proven(attempts(replace(plan, backend="blue"))) == {"test_it": PROVEN}
