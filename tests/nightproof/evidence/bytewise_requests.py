@@ -1,4 +1,4 @@
-"""Requests whose bytes are compared with and without the plugin; a test copies this file into a suite of its own."""
+"""Requests whose bytes are compared with and without the plugin; a test copies this file into a new suite."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ REQUESTS: dict[str, tuple[str, str, Pairs, Any]] = {
 
 
 def by_http_client(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send piece by piece, so that a name may stand twice."""
+    """Send each header separately, so that a name may occur twice."""
     connection = http.client.HTTPConnection(HOST, timeout=10)
     connection.putrequest(method, path)
     for name, value in headers:
@@ -74,7 +74,7 @@ def by_http_client(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_urllib(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send by the opener of the standard library."""
+    """Send with an opener of the standard library."""
     request = urllib.request.Request(URL + path, body() if callable(body) else body, dict(headers), method=method)  # noqa: S310 - loopback
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -85,7 +85,7 @@ def by_urllib(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_urllib3(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send headers of urllib3's own kind, which keep what is repeated."""
+    """Send headers as urllib3's HTTPHeaderDict, which keeps repeated names."""
     kept = urllib3.HTTPHeaderDict()
     for name, value in headers:
         kept.add(name, value)
@@ -96,7 +96,7 @@ def by_urllib3(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_requests(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send two of a kind over one session, so that a connection is kept."""
+    """Send the request twice in one session, so that its connection is reused."""
     with requests.Session() as session:
         session.trust_env = False
         encoded = {name: value.encode("latin-1") for name, value in headers if name != "Transfer-Encoding"}
@@ -108,7 +108,7 @@ def by_requests(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_httpx(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send two of a kind over one client, so that a connection is kept."""
+    """Send the request twice with one client, so that its connection is reused."""
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     with httpx.Client(trust_env=False, timeout=10, follow_redirects=True) as client:
         for _ in range(2):
@@ -118,7 +118,7 @@ def by_httpx(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_httpx_async(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send over asyncio."""
+    """Send with httpx on asyncio."""
 
     async def pieces() -> Any:
         for piece in body():
@@ -135,7 +135,7 @@ def by_httpx_async(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_aiohttp(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send headers of aiohttp's own kind, which keep what is repeated."""
+    """Send headers as a CIMultiDict, which keeps repeated names."""
 
     async def pieces() -> Any:
         for piece in body():
@@ -153,7 +153,7 @@ def by_aiohttp(method: str, path: str, headers: Pairs, body: Any) -> Answer:
 
 
 def by_hand(method: str, path: str, headers: Pairs, body: Any) -> Answer:
-    """Send over a bare socket."""
+    """Send over a bare socket; the answer is its bytes alone."""
     given = b"".join(body()) if callable(body) else body or b""
     kept = [pair for pair in headers if pair[0] not in {"Transfer-Encoding", "Expect"}]
     lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}", *(f"{name}: {value}" for name, value in kept)]
@@ -180,7 +180,7 @@ CLIENTS: list[Callable[[str, str, Pairs, Any], Answer]] = [
 @pytest.mark.parametrize("ask", CLIENTS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_request(ask: Callable[[str, str, Pairs, Any], Answer], name: str) -> None:
-    """Write down what the client makes of the answer."""
+    """Send the request and append the client's answer to the file SEEN."""
     answer = ask(*REQUESTS[name])
     with SEEN.open("a") as file:
         file.write(f"{ask.__name__} {name} {answer!r}\n")
@@ -189,7 +189,7 @@ def test_request(ask: Callable[[str, str, Pairs, Any], Answer], name: str) -> No
 
 @pytest.fixture
 def _no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take chance from keys and masks."""
+    """Replace random keys and masks by constants."""
     monkeypatch.setattr(secrets, "token_bytes", lambda size=32: b"k" * size)
     monkeypatch.setattr(os, "urandom", lambda size: b"k" * size)
     monkeypatch.setattr(random.Random, "getrandbits", lambda _self, size: (1 << size) - 1)
@@ -198,7 +198,7 @@ def _no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_chance")
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_websockets_in_threads(compression: str | None) -> None:
-    """Open with repeated headers and an extension, write down the answer."""
+    """Open a WebSocket with repeated headers, with and without an extension."""
     headers = [("X-A", "1"), ("X-B", "2"), ("X-A", "3")]
     with connect(f"ws://{HOST}/ws", additional_headers=headers, compression=compression, proxy=None) as ws:
         ws.send("a" * 200)
@@ -207,7 +207,7 @@ def test_websockets_in_threads(compression: str | None) -> None:
 
 @pytest.mark.usefixtures("_no_chance")
 def test_websockets_in_asyncio() -> None:
-    """Open with headers of the library's own kind."""
+    """Open a WebSocket with headers in a dict, on asyncio."""
 
     async def ask() -> Any:
         async with websockets.connect(f"ws://{HOST}/ws", additional_headers={"X-A": "1"}, proxy=None) as ws:
@@ -219,7 +219,7 @@ def test_websockets_in_asyncio() -> None:
 
 @pytest.mark.usefixtures("_no_chance")
 def test_websocket_of_aiohttp() -> None:
-    """Open with an extension, by another library."""
+    """Open a WebSocket with an extension by aiohttp."""
 
     async def ask() -> Any:
         async with aiohttp.ClientSession() as session, session.ws_connect(f"{URL}/ws", compress=15) as ws:

@@ -34,7 +34,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 def evidence_of_each(
     folder: Path, source: str, *, hosts: tuple[str, ...] = (), evidence: str = "fixture", **env: str
 ) -> dict[str, dict[str, Any]]:
-    """Run a suite whose tests all pass, and return the evidence of each by its name."""
+    """Run a suite whose tests all pass; return the evidence of each test by its name."""
     write_suite(folder, source)
     with (folder / "suite.toml").open("a") as file:
         file.write(f"hosts = {json.dumps(hosts)}\nevidence = {json.dumps(evidence)}\n")

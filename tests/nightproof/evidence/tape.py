@@ -1,4 +1,4 @@
-"""A server that keeps every byte of each connection, and answers with bytes that stand in this file."""
+"""A server that records every byte of each connection, and whose answers are constants of this file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ANSWERS: Final[dict[bytes, bytes]] = {
 
 
 class Tape:
-    """What came and went, one entry per connection in the order they were opened."""
+    """A server with the bytes received and sent, one entry per connection in the order of opening."""
 
     def __init__(self) -> None:
         self.received: list[bytearray] = []
@@ -79,7 +79,7 @@ class Tape:
         self._send(connection, number, answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == b"HEAD" else answer)
 
     def _talk(self, connection: socket.socket, number: int, key: bytes, *, extends: bool) -> None:
-        """Accept a WebSocket, answer its first message by a ping and a text, and close when it does."""
+        """Accept a WebSocket, answer its first message with a ping and a text, and close when the client does."""
         accept = base64.b64encode(hashlib.sha1(GUID.join([key, b""]), usedforsecurity=False).digest())
         extension = b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if extends else b""
         upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -112,7 +112,7 @@ class Tape:
 
 @contextmanager
 def taping() -> Iterator[Tape]:
-    """Yield a server that records until the block ends."""
+    """Yield a recording server until the block ends."""
     tape = Tape()
     try:
         yield tape

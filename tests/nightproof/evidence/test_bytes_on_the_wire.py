@@ -1,4 +1,4 @@
-"""What clients send and receive is the same to the byte with and without the plugin, our header aside."""
+"""Clients send and receive the same bytes with and without the plugin, except for our header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REQUESTS = 17 * 8 + 4
 
 @pytest.fixture(scope="module")
 def tapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tape, Tape]:
-    """Run the same requests with the plugin and without it; the port is told apart from what is sent."""
+    """Run the same requests with the plugin and without it; return both recordings."""
     with taping() as with_us, taping() as without:
         for tape, args in ((with_us, []), (without, ["-p", "no:nightproof"])):
             folder = tmp_path_factory.mktemp("suite")
@@ -38,21 +38,21 @@ def _without_ours(tape: Tape) -> list[bytes]:
 
 
 def test_requests_are_the_same_to_the_byte(tapes: tuple[Tape, Tape]) -> None:
-    """Repeated, ordered and non-ASCII headers, chunks, expectations and frames leave as the client wrote them."""
+    """Headers, chunks, expectations and WebSocket frames leave exactly as the client wrote them."""
     with_us, without = map(_without_ours, tapes)
     assert len(without) >= REQUESTS
     assert with_us == without
 
 
 def test_answers_reach_the_client_unchanged(tapes: tuple[Tape, Tape]) -> None:
-    """Status, headers and body are what the client sees without us; so is what the server sent."""
+    """The client gets the same status, headers and body as without the plugin."""
     with_us, without = tapes
     assert with_us.sent == without.sent
     assert with_us.seen == without.seen
 
 
 def test_our_header_is_on_every_request_of_a_recorded_client(tapes: tuple[Tape, Tape]) -> None:
-    """The comparison is one of recorded requests: each carries the header, but those written by hand."""
+    """Every request except those over a bare socket has our header, and without the plugin none has."""
     with_us, without = tapes
     heads = [
         head for taken in with_us.received for head in re.findall(rb"[A-Z]+ /\S* HTTP/1\.1\r\n(?s:.*?)\r\n\r\n", taken)

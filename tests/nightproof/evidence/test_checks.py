@@ -135,7 +135,7 @@ OUTSIDE = """
 
 @pytest.fixture
 def make_suite(tmp_path: Path, server: Server) -> Callable[..., CellPlan]:
-    """Return a maker of cells over the helpers and one test file."""
+    """Return a function that writes a suite with helpers and one test file, and plans its cell."""
 
     def make(source: str, python: Path | None = None, helpers: tuple[str, ...] = ()) -> CellPlan:
         suite = tmp_path / "shop"

@@ -58,7 +58,7 @@ def pytest_assertion_pass(orig):
 
 
 def assertions(tmp_path: Path, conftest: str, ini: str = "") -> dict[str, tuple[Outcome, int]]:
-    """Run the tests in a cell and give how each ended, with its assertions."""
+    """Run the tests in a cell; return the outcome and the number of assertions of each."""
     suite = tmp_path / "shop"
     suite.mkdir()
     (suite / "pytest.ini").write_text(f"[pytest]\n{ini}\n")

@@ -1,4 +1,4 @@
-"""The plugin in real pytest processes: bare runs, foreign runs, children and evidence folders."""
+"""The plugin in real pytest processes: bare runs, foreign projects, child processes and evidence folders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FAILING = """
 
 
 def run_pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest in a folder, without what our own run put into the environment."""
+    """Run pytest in a folder, without the variables of this pytest run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTPROOF_", "PYTEST_"))}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
     return subprocess.run(
@@ -45,7 +45,7 @@ def run_pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProc
 
 
 def write_suite(folder: Path, source: str, *, is_suite: bool = True) -> Path:
-    """Write a suite of one file."""
+    """Write a suite of one file; return its folder."""
     if is_suite:
         (folder / "suite.toml").write_text('name = "shop"\n')
     (folder / "pytest.ini").write_text("[pytest]\n")

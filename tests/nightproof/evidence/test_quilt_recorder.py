@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 class Ops:
-    """A stand-in with the operations of the contract, of which one asks another."""
+    """A stand-in with operations of the contract, one of which calls another."""
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
 
     def get_package_info(self, package_name: str, registry: str, top_hash: str | None = None) -> str:
-        """Answer, or say that the package is missing."""
+        """Return a text about the package, or raise NotFoundError."""
         if package_name == "no/thing":
             raise NotFoundError("missing", {"resource": package_name})
         return f"{package_name} of {registry} at {top_hash}"
 
     def get_package_metadata(self, package_name: str, registry: str) -> dict[str, str]:
-        """Ask for the package first."""
+        """Return the result of `get_package_info`, which it calls."""
         return {"info": self.get_package_info(package_name, registry)}
 
 

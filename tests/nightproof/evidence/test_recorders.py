@@ -1,4 +1,4 @@
-"""Each client library against a real server: one request is one exchange, with the header on the wire."""
+"""Each client library against a real server: one request is one exchange, with our header on the wire."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ REFUSALS = (OSError, httpx.HTTPError, aiohttp.ClientError, urllib3.exceptions.HT
 def test_one_request_is_one_exchange(
     ask: Callable[[str], None], protocol: str, server: Server, state: TestState
 ) -> None:
-    """An answered request counts once, under its protocol, and carries all five parts of the header."""
+    """An answered request counts once, under its protocol, with the complete header."""
     ask(server.url + "/shop")
     assert {name: n for name, n in state.exchanges.items() if n} == {protocol: 1}
     assert [seen["X-Test-Id"] for seen in server.headers_seen] == [f"{PREFIX}:subject:call"]
@@ -119,7 +119,7 @@ def test_one_request_is_one_exchange(
 
 @pytest.mark.parametrize(("ask", "_protocol"), CLIENTS)
 def test_refused_connection_counts_as_nothing(ask: Callable[[str], None], _protocol: str, state: TestState) -> None:
-    """What never left is neither an exchange nor unanswered."""
+    """A refused connection counts neither as an exchange nor as unanswered."""
     with pytest.raises(REFUSALS):
         ask("http://127.0.0.1:1/shop")
     assert sum(state.exchanges.values()) == 0
@@ -131,7 +131,7 @@ def test_refused_connection_counts_as_nothing(ask: Callable[[str], None], _proto
 def test_lost_answer_counts_as_unanswered(
     ask: Callable[[str], None], _protocol: str, path: str, server: Server, state: TestState
 ) -> None:
-    """A request that was sent and got no answer is tolerance for the server's count, not evidence."""
+    """A sent request without an answer counts as unanswered and not as evidence."""
     with pytest.raises(REFUSALS):
         ask(server.url + path)
     assert sum(state.exchanges.values()) == 0
@@ -140,7 +140,7 @@ def test_lost_answer_counts_as_unanswered(
 
 @pytest.mark.parametrize("ask", [_requests, _urllib3, _urllib_request, _aiohttp])
 def test_each_redirect_is_an_exchange(ask: Callable[[str], None], server: Server, state: TestState) -> None:
-    """Client and server count the same when a library follows redirects by itself."""
+    """Client and server count the same number of exchanges if the library follows redirects."""
     ask(server.url + "/redirect")
     assert server.paths == ["/redirect", "/landed"]
     assert state.exchanges["http"] == len(server.paths)
@@ -148,7 +148,7 @@ def test_each_redirect_is_an_exchange(ask: Callable[[str], None], server: Server
 
 
 def test_http_client_is_recorded_by_itself(server: Server, state: TestState) -> None:
-    """A plain HTTPConnection counts as well."""
+    """A request by a plain HTTPConnection counts."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
     connection.request("GET", "/plain")
     assert connection.getresponse().status == 200
@@ -157,7 +157,7 @@ def test_http_client_is_recorded_by_itself(server: Server, state: TestState) -> 
 
 
 def test_presigned_url_stays_usable_and_counts_as_s3(server: Server, state: TestState) -> None:
-    """Signing sends nothing; using the URL through another library is an S3 exchange."""
+    """Presigning adds no header; a request for that URL by another library counts as S3."""
     client = _s3(server.url)
     url = client.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
     client.close()
@@ -168,7 +168,7 @@ def test_presigned_url_stays_usable_and_counts_as_s3(server: Server, state: Test
 
 
 def test_header_of_botocore_is_not_signed(server: Server, state: TestState) -> None:
-    """The header is on the wire and not in the list of signed headers."""
+    """The header is on the wire and not among the signed headers."""
     _botocore(server.url)
     (seen,) = server.headers_seen
     assert seen["X-Test-Id"]
@@ -177,7 +177,7 @@ def test_header_of_botocore_is_not_signed(server: Server, state: TestState) -> N
 
 
 def test_other_aws_services_count_as_aws(server: Server, state: TestState) -> None:
-    """STS is not S3."""
+    """A request to STS counts as `aws` and not as `s3`."""
     client = boto3.client(
         "sts", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )
@@ -189,7 +189,7 @@ def test_other_aws_services_count_as_aws(server: Server, state: TestState) -> No
 
 
 def test_graphql_is_told_by_method_and_path(server: Server, state: TestState) -> None:
-    """POST to a path that ends in /graphql is GraphQL, GET is not."""
+    """A POST to a path that ends in /graphql counts as GraphQL; a GET does not."""
     requests.post(server.url + "/registry/graphql", json={}, timeout=5)
     requests.get(server.url + "/registry/graphql", timeout=5)
     assert (state.exchanges["graphql"], state.exchanges["http"]) == (1, 1)
@@ -197,7 +197,7 @@ def test_graphql_is_told_by_method_and_path(server: Server, state: TestState) ->
 
 @pytest.mark.parametrize("phase", ["setup", "teardown"])
 def test_other_phases_are_no_evidence(phase: Any, server: Server, state: TestState) -> None:
-    """A fixture's request carries its phase and counts as nothing."""
+    """A request in a fixture carries its phase and is no exchange of the call."""
     state.phase = phase
     _requests(server.url)
     assert sum(state.exchanges.values()) == 0
@@ -205,7 +205,7 @@ def test_other_phases_are_no_evidence(phase: Any, server: Server, state: TestSta
 
 
 def test_observer_covers_threads_of_client_libraries(server: Server, state: TestState) -> None:
-    """A worker thread started in the block sends on the block's channel, and the subject returns afterwards."""
+    """A thread started in an observer block sends as observer; after the block the channel is subject again."""
     with channel("observer"):
         thread = threading.Thread(target=_requests, args=(server.url,))
         thread.start()
@@ -217,7 +217,7 @@ def test_observer_covers_threads_of_client_libraries(server: Server, state: Test
 
 @pytest.fixture
 def ws_url() -> Iterator[tuple[str, list[str]]]:
-    """Serve WebSockets that refuse /no with 403, and keep the header of each handshake."""
+    """Serve WebSockets that refuse /no with 403; yield the URL and the headers of the handshakes."""
     seen: list[str] = []
 
     def check(connection: Any, request: Any) -> Any:
@@ -258,7 +258,7 @@ def _ws_aiohttp(url: str) -> None:
 def test_handshake_is_an_exchange_even_when_refused(
     ask: Callable[[str], None], path: str, ws_url: tuple[str, list[str]], state: TestState
 ) -> None:
-    """An accepted handshake and one refused with a status both got an answer."""
+    """An accepted handshake and a refused one both count, because both got an answer."""
     url, seen = ws_url
     try:
         ask(url + path)
@@ -272,7 +272,7 @@ def test_handshake_is_an_exchange_even_when_refused(
 def test_a_handshake_without_an_answer_counts_as_unanswered(
     ask: Callable[[str], None], server: Server, state: TestState
 ) -> None:
-    """A server that hangs up on a handshake gave no evidence; what aiohttp sends again counts again."""
+    """A handshake without an answer counts as unanswered, as often as the library sends it."""
     with pytest.raises((websockets.WebSocketException, aiohttp.ClientError, OSError, EOFError)):
         ask(server.url.replace("http://", "ws://") + "/reset")
     assert sum(state.exchanges.values()) == 0

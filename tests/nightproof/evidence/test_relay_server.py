@@ -1,4 +1,4 @@
-"""What the relay makes of single requests: the server gets them as its own, and none for another host."""
+"""How the relay forwards single requests: the server sees a direct request, and none for another host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def exchange(port: int, *requests: bytes) -> list[bytes]:
-    """Send requests over one connection; return each answer, empty where the connection is closed."""
+    """Send requests over one connection; return each answer, empty if the connection is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as opened:
         found = []
         for request in requests:
@@ -31,7 +31,7 @@ def exchange(port: int, *requests: bytes) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[int]:
-    """Yield the port of a relay's proxy, in its own process and on a machine without another proxy."""
+    """Yield the port of a relay's proxy in this process, with no other proxy in its environment."""
     env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     relay = Relay("127.0.0.1", env)
     yield relay.proxy
@@ -39,7 +39,7 @@ def proxy() -> Iterator[int]:
 
 
 def test_a_request_reaches_its_server_without_a_word_of_the_proxy(proxy: int) -> None:
-    """The target becomes a path, headers about the proxy go, an upgrade stays, and the body is as it was."""
+    """The target becomes a path and proxy headers are removed; an upgrade and the body stay."""
     heard: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -60,7 +60,7 @@ def test_a_request_reaches_its_server_without_a_word_of_the_proxy(proxy: int) ->
 
 
 def test_a_second_request_on_a_connection_goes_to_no_wrong_host(proxy: int) -> None:
-    """A server that keeps the connection open gets nothing that was meant for another one."""
+    """A second request on the same connection for another host is not forwarded."""
     heard: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -79,6 +79,6 @@ def test_a_second_request_on_a_connection_goes_to_no_wrong_host(proxy: int) -> N
     "request_", [b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"hello\r\n\r\n", b"GET x y\r\n\r\n"]
 )
 def test_what_is_no_request_for_a_proxy_is_refused(proxy: int, request_: bytes) -> None:
-    """A page in a browser that tries every port gets nothing forwarded."""
+    """Requests that are not for a proxy, such as a browser's port scan, get 502 and are not forwarded."""
     (found,) = exchange(proxy, request_)
     assert found.startswith(b"HTTP/1.1 502 ")

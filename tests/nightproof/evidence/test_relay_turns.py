@@ -1,4 +1,4 @@
-"""Questions and answers are told apart in the open and within TLS, however the bytes are cut."""
+"""The relay counts requests and answers, in plain text and in TLS, however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ FIRST, SECOND = Asker("subject", "call", "first"), Asker("subject", "call", "sec
 
 
 def answers(tally: Tally) -> list[tuple[str, int]]:
-    """Return who was answered how often."""
+    """Return the number of answers by the prefix of their test."""
     return [(line["prefix"], line["number"]) for line in tally.take()]
 
 
 @pytest.fixture
 def tally() -> Tally:
-    """Return a tally for which the first test asks."""
+    """Return a tally with the first test as its asker."""
     found = Tally()
     found.asker = FIRST
     return found
 
 
 class Tunnel:
-    """A client and a server of TLS whose bytes pass a meter in pieces of a size."""
+    """A TLS client and a TLS server whose bytes pass a meter in pieces of `size` bytes."""
 
     def __init__(self, tally: Tally, certificate: Path, version: ssl.TLSVersion, size: int) -> None:
         self.meter = Meter(tally, "tcp", "shop:443")
@@ -52,7 +52,7 @@ class Tunnel:
         return context.wrap_bio(incoming, outgoing, **given), incoming, outgoing  # type: ignore[arg-type]  # as given
 
     def pass_on(self) -> None:
-        """Carry what both sides have written."""
+        """Carry the pending bytes of both sides past the meter to the other side."""
         for source, target, notice in (
             (self.client, self.server, self.meter.asks),
             (self.server, self.client, self.meter.answers),
@@ -63,7 +63,7 @@ class Tunnel:
             target[1].write(data)
 
     def shake_hands(self) -> None:
-        """Carry the handshake to its end, tickets included."""
+        """Complete the handshake, session tickets included."""
         for _ in range(4):
             for side, _, _ in (self.client, self.server):
                 with suppress(ssl.SSLWantReadError):
@@ -71,14 +71,14 @@ class Tunnel:
                 self.pass_on()
 
     def say(self, side: Side, data: bytes) -> None:
-        """Have a side write."""
+        """Write data on one side and carry it to the other."""
         side[0].write(data)
         self.pass_on()
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate."""
+    """Return the path of a new certificate."""
     return make_certificate(tmp_path_factory.mktemp("authority"))
 
 
@@ -93,7 +93,7 @@ def tunnel(request: pytest.FixtureRequest, tally: Tally, certificate: Path) -> T
 
 
 def test_a_handshake_and_a_farewell_are_no_exchange(tunnel: Tunnel, tally: Tally) -> None:
-    """Nobody asked for anything."""
+    """A TLS handshake and its close are not counted."""
     with pytest.raises(ssl.SSLWantReadError):
         tunnel.client[0].unwrap()
     tunnel.pass_on()
@@ -104,7 +104,7 @@ def test_a_handshake_and_a_farewell_are_no_exchange(tunnel: Tunnel, tally: Tally
 
 
 def test_within_tls_each_answer_counts_once_for_its_asker(tunnel: Tunnel, tally: Tally) -> None:
-    """An answer in two pieces is one; an answer after the next test began is that of the test that asked."""
+    """An answer in several pieces counts once, for the test that sent the request."""
     tunnel.say(tunnel.client, b"GET / HTTP/1.1\r\n\r\n")
     tunnel.say(tunnel.server, b"HTTP/1.1 200 OK\r\n")
     tunnel.say(tunnel.server, b"\r\n")
@@ -127,7 +127,7 @@ def test_within_tls_each_answer_counts_once_for_its_asker(tunnel: Tunnel, tally:
     ],
 )
 def test_in_the_open_an_answer_follows_a_question(tally: Tally, turns: str, number: int) -> None:
-    """What one side says in several pieces is one turn."""
+    """An answer counts only after a request, and several pieces from one side are one turn."""
     meter = Meter(tally, "tcp", "shop:80")
     notice: dict[str, Callable[[bytes], None]] = {"q": meter.asks, "a": meter.answers}
     for turn in turns:
@@ -136,7 +136,7 @@ def test_in_the_open_an_answer_follows_a_question(tally: Tally, turns: str, numb
 
 
 def test_tls_after_words_in_the_open_is_told_apart(tally: Tally, certificate: Path) -> None:
-    """A driver that asks for TLS first, as those of databases do, is answered once until it asks within it."""
+    """After STARTTLS the handshake is not counted; the next answer counts after a request within TLS."""
     opened = Tunnel(tally, certificate, ssl.TLSVersion.TLSv1_3, 65536)
     meter = opened.meter
     meter.asks(b"STARTTLS")

@@ -35,7 +35,7 @@ def written(folder: Path, **env: str) -> str:
 
 
 def run(script: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a shell that knows nothing of the night."""
+    """Run a script in a shell that has only these variables."""
     return subprocess.run(["/bin/sh", "-c", script], env=env, cwd="/", capture_output=True, text=True, check=False)
 
 

@@ -1,4 +1,4 @@
-"""Evidence over TLS, through proxies and over IPv6, from blocking clients, asyncio, threads and processes."""
+"""Evidence over TLS, through proxies and over IPv6; from blocking clients, asyncio, threads and processes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ NOTHING: dict[str, dict[str, int]] = {name: {} for name in ASKED}
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for this machine that signs itself, with its key."""
+    """Return the path of a self-signed certificate for this machine, with its key."""
     return make_certificate(tmp_path_factory.mktemp("authority"))
 
 
@@ -99,7 +99,7 @@ def _context(path: Path) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_an_answer_over_tls_counts_and_a_handshake_does_not(tmp_path: Path, authority: Path, host: str) -> None:
-    """Blocking or in memory, by name or by address: what the application read is the answer."""
+    """An answer that the application read over TLS counts, by blocking socket or in memory; a handshake does not."""
     with listening(answer_http, context=_context(authority)) as port:
         url, hosts = f"https://{host}:{port}", (f"127.0.0.1:{port}",)
         found = evidence_of_each(tmp_path, SUITE + STREAMS, hosts=hosts, SHOP=url, **_trust(authority))
@@ -108,7 +108,7 @@ def test_an_answer_over_tls_counts_and_a_handshake_does_not(tmp_path: Path, auth
 
 
 def test_an_answer_over_tls_of_an_undeclared_host_does_not_count(tmp_path: Path, authority: Path) -> None:
-    """The comparison is the same as without TLS."""
+    """An answer over TLS from an undeclared endpoint does not count."""
     with listening(answer_http, context=_context(authority)) as port:
         url = f"https://localhost:{port}"
         found = evidence_of_each(tmp_path, SUITE, hosts=(f"127.0.0.1:{port + 1}",), SHOP=url, **_trust(authority))
@@ -118,7 +118,7 @@ def test_an_answer_over_tls_of_an_undeclared_host_does_not_count(tmp_path: Path,
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_behind_a_proxy_its_target_counts(tmp_path: Path, authority: Path, scheme: str, *, is_declared: bool) -> None:
-    """A whole URL or a tunnel names the target; the proxy itself is no endpoint."""
+    """Through a proxy, the target of the URL or tunnel decides what counts, not the proxy's address."""
     context = _context(authority) if scheme == "https" else None
     with listening(answer_http, context=context) as port, listening(forward) as proxy:
         hosts = (f"localhost:{port if is_declared else port + 1}",)
@@ -139,7 +139,7 @@ def _has_ipv6() -> bool:
 @pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6 loopback")
 @pytest.mark.parametrize("declared", ["[::1]", "localhost"])
 def test_an_address_of_ipv6_counts(tmp_path: Path, declared: str) -> None:
-    """Declared as an address or by a name that has one."""
+    """An IPv6 endpoint counts if it is declared by address or by name."""
     with listening(answer_http, "::1") as port:
         hosts = (f"{declared}:{port}",)
         found = evidence_of_each(tmp_path, SUITE, hosts=hosts, SHOP=f"http://[::1]:{port}")

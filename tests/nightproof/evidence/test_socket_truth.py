@@ -1,4 +1,4 @@
-"""Evidence is what a socket received from a declared endpoint, whichever library asked and whatever it says."""
+"""Evidence is what a socket received from a declared endpoint, whichever client sent the request."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ OWN_SERVERS = """
 
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_every_client_of_python_counts(tmp_path: Path, server: Server, *, is_declared: bool) -> None:
-    """Raw, streamed, threaded, forked and recorded: one answer is one exchange, under its protocol."""
+    """Each answer counts once under its protocol: raw, streamed, threaded, forked or by a recorded library."""
     with listening(echo) as port:
         hosts = (f"127.0.0.1:{port}", f"localhost:{server.server_port}") if is_declared else ()
         found = evidence_of_each(tmp_path, BY_EVERY_CLIENT, hosts=hosts, SHOP=server.url, ECHO=str(port))
@@ -169,7 +169,7 @@ def test_every_client_of_python_counts(tmp_path: Path, server: Server, *, is_dec
 
 
 def test_answers_of_others_are_no_evidence(tmp_path: Path, server: Server) -> None:
-    """Where endpoints are declared, what anybody else answers is none of the system's."""
+    """If endpoints are declared, answers from other servers do not count."""
     with listening(echo) as port:
         found = evidence_of_each(tmp_path, BY_EVERY_CLIENT, hosts=("192.0.2.1",), SHOP=server.url, ECHO=str(port))
     assert {name: counts(line) for name, line in found.items()} == {name: {} for name in COUNTED}
@@ -177,7 +177,7 @@ def test_answers_of_others_are_no_evidence(tmp_path: Path, server: Server) -> No
 
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_fakes_in_the_process_are_no_evidence(tmp_path: Path, server: Server, *, is_declared: bool) -> None:
-    """Every test passes, and nothing left the process."""
+    """Answers of fakes inside the process do not count, although every test passes."""
     hosts = (f"127.0.0.1:{server.server_port}", "192.0.2.1:80") if is_declared else ()
     found = evidence_of_each(tmp_path, BY_NOBODY, hosts=hosts, SHOP=server.url)
     assert {name: counts(line) for name, line in found.items()} == {name: {} for name in found}
@@ -187,7 +187,7 @@ def test_fakes_in_the_process_are_no_evidence(tmp_path: Path, server: Server, *,
 
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_servers_of_the_test_itself_are_no_evidence(tmp_path: Path, *, is_declared: bool) -> None:
-    """A thread or a child that listens is the test's own, on the declared port too."""
+    """A server in a thread or child of the test does not count, even on the declared port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     hosts = (f"127.0.0.1:{port}",) if is_declared else ()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def test_own_server_of_a_test_is_no_evidence(
     server: Server, monkeypatch: pytest.MonkeyPatch, known: str, counted: int
 ) -> None:
-    """Where the systems keep call logs, a request elsewhere goes on the control channel; else everything counts."""
+    """If systems keep call logs, requests to other servers are control traffic; otherwise all count."""
     monkeypatch.setenv("NIGHTPROOF_CONTROL_URLS", known.format(url=server.url))
     recorders.install()
     monkeypatch.setattr(links, "is_own", lambda _peer, _local: False)

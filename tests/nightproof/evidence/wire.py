@@ -1,4 +1,4 @@
-"""A tiny real HTTP server with a call log, and cells that run small suites against it."""
+"""A small real HTTP server with a call log, and helpers that wait for conditions and processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers 200 to all, a redirect under /redirect, silence under /hang, a closed connection under /reset."""
+    """Answers 200 to every path, except /redirect (302), /hang (no answer) and /reset (closed connection)."""
 
     protocol_version = "HTTP/1.1"
     server: Server
 
     def do_GET(self) -> None:
-        """Answer, log first."""
+        """Record the request, then answer; or answer with the call log."""
         address = urlsplit(self.path)
         if address.path == "/_nightproof/calls":
             self._answer(200, json.dumps(self._calls(parse_qs(address.query)["test"][0])).encode())
@@ -64,11 +64,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_args: Any) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
-    """Remembers the headers and paths it saw."""
+    """A server that records the headers and paths of its requests."""
 
     daemon_threads = True
 
@@ -86,7 +86,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serve() -> Iterator[Server]:
-    """Serve in a thread until the block ends."""
+    """Yield a server that runs in a thread until the block ends."""
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -100,7 +100,7 @@ def serve() -> Iterator[Server]:
 
 
 def await_true(condition: Any, limit_s: float = 10.0) -> None:
-    """Poll until the condition holds."""
+    """Poll until the condition holds; fail after `limit_s` seconds."""
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not hold in time"
