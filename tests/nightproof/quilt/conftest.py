@@ -50,14 +50,14 @@ FIRST_SECOND: Final = 1_700_000_000  # when the first revision of `conform/versi
 
 @dataclass(frozen=True)
 class World:
-    """The testbed, the environment in which clients reach it, and how to make an instance."""
+    """The testbed with a home for quilt3, the environment of its clients, and a maker of instances."""
 
     target: Target
     home: Path
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Set the environment of a cell for a while, quilt3's folders included."""
+        """Set the environment of a cell until the block ends, quilt3's folders included."""
         keys = self.target.facts["credentials"]["ci-runner"]
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {
@@ -74,7 +74,7 @@ class World:
             yield
 
     def _move_quilt3(self, patch: pytest.MonkeyPatch) -> None:
-        """Keep quilt3's files in a folder of ours, whenever it was imported: it fixes its paths at import."""
+        """Point quilt3's modules at our folder, because quilt3 fixes its paths at import."""
         paths = {
             "BASE_PATH": self.home,
             "AUTH_PATH": self.home / "auth.json",
@@ -89,7 +89,7 @@ class World:
                 patch.setattr(loaded, name, paths[name])
 
     def make(self, backend: str, user: str = "test-user", **more: Any) -> QuiltOps:
-        """Make an instance of a user, by refresh token unless credentials are given."""
+        """Return an instance for a user, signed in by refresh token unless credentials are given."""
         known: dict[str, Any] = {
             "catalog_url": self.target.catalog_url,
             "registry": "s3://quilt-mcp-test-packages",
@@ -99,7 +99,7 @@ class World:
         return create_quilt_ops(backend, **(known | more))
 
     def fault(self, name: str, parameters: dict[str, Any] | None, service: str = "catalog") -> None:
-        """Turn one of the testbed's faults on, or off when there are no parameters."""
+        """Turn one of the testbed's faults on, or off if there are no parameters."""
         url = f"{self.target.facts['services'][service]['url']}/_nightproof/faults/{name}"
         headers = {"Authorization": f"Bearer {self.target.facts['control_token']}"}
         content = None if parameters is None else json.dumps(parameters)
@@ -108,7 +108,7 @@ class World:
 
     @contextmanager
     def slow_writes(self, backend: str, seconds: float) -> Iterator[None]:
-        """Have what a backend writes with for the test user take so long."""
+        """Delay the test user's writes on a backend by `seconds` until the block ends."""
         service, operation = {"platform": ("catalog", "construct"), "quilt3": ("aws", "PutObject")}[backend]
         self.fault("latency", {"operation": operation, "user": "test-user", "seconds": seconds}, service)
         try:
@@ -138,7 +138,7 @@ def s3(embedded: Target) -> S3Client:
 
 @pytest.fixture(scope="session")
 def sources(s3: S3Client) -> dict[str, str]:
-    """Store the objects that packages are made of; give their addresses by file name."""
+    """Store the objects that packages are made of; return their addresses by file name."""
     for key, body in SOURCES.items():
         s3.put_object(Bucket=WORK, Key=key, Body=body)
     s3.put_object(Bucket=SCRATCH, Key="conform/unversioned.txt", Body=b"unversioned")
@@ -198,7 +198,7 @@ def unique(_numbers: Iterator[int], governors: dict[str, QuiltOps]) -> Iterator[
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """Name the backend under test."""
+    """Return the name of the backend under test."""
     return str(request.param)
 
 
@@ -210,7 +210,7 @@ def ops(backend: str, instances: dict[str, QuiltOps]) -> QuiltOps:
 
 @pytest.fixture(scope="session")
 def tree(world: World, instances: dict[str, QuiltOps], sources: dict[str, str]) -> str:
-    """Make a package with directories, user metadata and awkward names; give its name."""
+    """Create a package with directories, user metadata and awkward names; return its name."""
     entries: Entries = [
         {"logical_key": "data/raw/a.txt", "physical_key": sources["hello.txt"], "meta": {"k": 1}},
         {"logical_key": "data/b.txt", "physical_key": sources["world.txt"]},
@@ -237,7 +237,7 @@ class Versions:
 
 @pytest.fixture(scope="session")
 def versions(world: World, s3: S3Client, instances: dict[str, QuiltOps], sources: dict[str, str]) -> Versions:
-    """Make a package whose first revision is dated by its pointer's name and not by the pointer's own age."""
+    """Create a package whose first revision is dated by its pointer's name, not by the pointer's age."""
     name, ops = "conform/versions", instances["platform"]
     kept = {"logical_key": "kept.txt", "physical_key": sources["hello.txt"]}
     changed = {"logical_key": "changed.txt", "physical_key": sources["hello.txt"]}
@@ -252,7 +252,7 @@ def versions(world: World, s3: S3Client, instances: dict[str, QuiltOps], sources
 
 
 def _date_back(s3: S3Client, name: str, top_hash: str) -> None:
-    """Rename the one dated pointer of a package to a second long ago."""
+    """Rename the only dated pointer of a package to FIRST_SECOND."""
     prefix = f".quilt/named_packages/{name}/"
     for item in s3.list_objects_v2(Bucket=WORK, Prefix=prefix)["Contents"]:
         if item["Key"].rsplit("/", 1)[-1].isdigit():
@@ -276,7 +276,7 @@ def fault(world: World) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture(scope="session")
 def rubbish() -> Iterator[Rubbish]:
-    """Serve rubbish where a catalog is expected."""
+    """Serve arbitrary answers in place of a catalog."""
     with serve_rubbish() as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""A server that answers whatever a test likes, where a catalog and an S3 endpoint are expected."""
+"""A server with arbitrary answers, in place of a catalog and an S3 endpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEYS: Final = {
 
 
 class Rubbish:
-    """What the server answers to each route: something sensible, unless the route is spoiled."""
+    """The server's answer to each route: a valid one, unless the route is spoiled."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -46,7 +46,7 @@ class Rubbish:
         }
 
     def spoil(self, route: str, body: bytes, status: int = 200) -> None:
-        """Spoil one route and mend all others."""
+        """Spoil one route and restore all others."""
         self.spoiled = {route: (status, body)}
 
     def answer(self, path: str) -> tuple[str, int, bytes]:
@@ -62,7 +62,7 @@ class Rubbish:
 
 
 def route_of(path: str) -> str:
-    """Name what a path is for."""
+    """Return the name of a path's route."""
     known = {
         "/config.json": "config", "/api/token": "token", "/get_credentials": "keys", "/graphql": "graphql",
         "/api/search": "search", "/.quilt/packages/": "manifest", "/.quilt/named_packages/": "pointer",
@@ -73,10 +73,10 @@ def route_of(path: str) -> str:
 
 @contextmanager
 def serve_rubbish() -> Iterator[Rubbish]:
-    """Serve on a free port of loopback until the block ends."""
+    """Yield a server on a free loopback port until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers every method alike."""
+        """Answers every HTTP method in the same way."""
 
         def respond(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -93,7 +93,7 @@ def serve_rubbish() -> Iterator[Rubbish]:
         do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = respond  # noqa: N815 - http.server's names
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

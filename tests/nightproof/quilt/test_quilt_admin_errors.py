@@ -84,18 +84,18 @@ def test_arguments_are_checked_before_anything_is_sent(
 
 
 def mutated(arm: object) -> bytes:
-    """Write an answer to a change of a user's e-mail address."""
+    """Return the answer to a change of a user's e-mail address."""
     return json.dumps({"data": {"admin": {"user": {"mutate": {"setEmail": arm}}}}}).encode()
 
 
 def invalid(name: str, path: str | None) -> dict[str, Any]:
-    """Make an InvalidInput arm."""
+    """Return an InvalidInput arm."""
     error = {"path": path, "message": "This is wrong.", "name": name, "context": None}
     return {"__typename": "InvalidInput", "errors": [error]}
 
 
 def failed(name: str, context: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Make an OperationError arm."""
+    """Return an OperationError arm."""
     return {"__typename": "OperationError", "name": name, "message": "Failed.", "context": context}
 
 
@@ -221,7 +221,7 @@ def test_a_failing_catalog_is_no_timeout(admin: AdminOps, fault: Callable[..., N
 
 
 def bearer(world: World, backend: str, user: str, lives_s: float = 600) -> quilt.QuiltOps:
-    """Sign a user in by a token of our own."""
+    """Return an instance for a user, signed in by an access token signed here."""
     claims = {"id": user, "uuid": user_uuid(user), "exp": int(time.time() + lives_s)}
     token = sign_jwt(world.target.facts["jwt_secret"], claims)
     return world.make(backend, credentials=quilt.Credentials(access_token=token))
@@ -230,7 +230,7 @@ def bearer(world: World, backend: str, user: str, lives_s: float = 600) -> quilt
 def test_a_deactivated_admin_is_refused_at_once(
     world: World, admin: AdminOps, backend: str, unique: Callable[[], str]
 ) -> None:
-    """And may come back."""
+    """A deactivated admin is refused at once, and accepted again after the reactivation."""
     name = unique()
     admin.create_user(name, f"{name}@example.org", "user")
     admin.set_user_admin(name, admin=True)

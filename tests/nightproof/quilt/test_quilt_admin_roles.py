@@ -1,4 +1,4 @@
-"""Roles of users, on both backends: one primary role, and extra ones beside it."""
+"""Roles of users, on both backends: one primary role and any number of extra ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NAMES = ["admin", "analyst", "editor", "power-user", "service", "user", "viewer"
 
 
 def roles_of(user: User) -> tuple[str | None, list[str]]:
-    """Name a user's roles."""
+    """Return the names of a user's primary and extra roles."""
     return user.role.name if user.role else None, [role.name for role in user.extra_roles]
 
 
 @pytest.fixture
 def name(admin: AdminOps, unique: Callable[[], str]) -> str:
-    """Make a user of role `user`; give its name."""
+    """Create a user with the role `user`; return its name."""
     name = unique()
     admin.create_user(name, f"{name}@example.org", "user")
     return name
@@ -69,7 +69,7 @@ def test_the_primary_role_goes_for_a_fallback_only(admin: AdminOps, name: str) -
 
 
 def test_a_role_that_the_user_lacks_is_not_removed(admin: AdminOps, name: str) -> None:
-    """One that nobody can have is not found."""
+    """Removing a role that the user lacks is refused; a role that does not exist is not found."""
     with pytest.raises(quilt.ValidationError) as caught:
         admin.remove_user_roles(name, ["analyst"])
     assert (caught.value.context["field_name"], caught.value.context["field_value"]) == ("roles", ["analyst"])
@@ -103,7 +103,7 @@ def test_an_unknown_role_is_not_found(admin: AdminOps, backend: str, name: str, 
 
 @pytest.mark.parametrize("roles", [[], None, "viewer", [1], [""]])
 def test_roles_are_a_list_of_names(admin: AdminOps, name: str, roles: Any) -> None:
-    """At least one is needed where roles are added or removed."""
+    """Adding and removing roles need a list with at least one name."""
     for act in (admin.add_user_roles, admin.remove_user_roles):
         with pytest.raises(quilt.ValidationError) as caught:
             act(name, roles)

@@ -1,4 +1,4 @@
-"""Users, on both backends: what is returned is what the catalog keeps, and every refusal is one of the errors."""
+"""Users, on both backends: results are what the catalog stores, and every refusal is an error of the contract."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_names_and_addresses_are_unique(admin: AdminOps, user: User, unique: Cal
 
 
 def test_an_unknown_role_is_not_found(admin: AdminOps, unique: Callable[[], str]) -> None:
-    """Of several roles the one that does not exist is named."""
+    """The error names the role that does not exist, out of several."""
     name = unique()
     with pytest.raises(quilt.NotFoundError) as caught:
         admin.create_user(name, f"{name}@example.org", "user", ["viewer", "emperor"])

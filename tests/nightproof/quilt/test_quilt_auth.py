@@ -1,4 +1,4 @@
-"""Signing in: what counts as signed in, what a bad token leads to, and users that share a process."""
+"""Signing in: what counts as signed in, the error of each bad token, and several users in one process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REMEDIES: Final = {"quilt3": "quilt3 login", "platform": "access or refresh toke
 
 
 def test_the_status_says_who_is_signed_in_and_where(ops: quilt.QuiltOps, backend: str, world: World) -> None:
-    """The user comes from the server, the rest from config.json; quilt3 has no name for a catalog."""
+    """The status has the server's user name and the values of config.json; quilt3 has no catalog name."""
     status = ops.get_auth_status()
     url = world.target.catalog_url
     assert (status.is_authenticated, status.user_name) == (True, "test-user")
@@ -52,7 +52,7 @@ def home(world: World, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("home")
 def test_without_credentials_nothing_is_constructed(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """A construction without any authentication is refused, with the remedy, before anything is sent."""
+    """Construction without credentials is refused with the remedy, and no request is sent."""
     rubbish.asked.clear()
     with pytest.raises(quilt.AuthenticationError, match="Nobody is signed in") as caught:
         on_rubbish(backend, credentials=None)
@@ -68,13 +68,13 @@ def test_without_credentials_nothing_is_constructed(on_rubbish: Any, rubbish: Ru
 
 
 def test_an_unknown_backend_is_refused(world: World) -> None:
-    """Only the two backends exist."""
+    """A backend other than the two is refused."""
     with pytest.raises(quilt.ValidationError, match="`quilt3` or `platform`"):
         world.make("quilt4")
 
 
 def write_session(home: Path, url: str, **more: Any) -> None:
-    """Write quilt3's configuration and session as its login does."""
+    """Write quilt3's configuration and session files as its login does."""
     config = {"navigator_url": url, "registryUrl": f"{url}/registry"}
     (home / "config.yml").write_text(json.dumps(config), encoding="utf-8")
     session = {"access_token": "stored", "refresh_token": "r", "expires_at": time.time() + 3600} | more
@@ -82,7 +82,7 @@ def write_session(home: Path, url: str, **more: Any) -> None:
 
 
 def test_the_session_of_quilt3_login_is_used(on_rubbish: Any, rubbish: Rubbish, home: Path) -> None:
-    """A stored session of this catalog signs in until it ends, and is then renewed."""
+    """A stored session of this catalog is used until it ends, and is then renewed."""
     write_session(home, rubbish.url)
     rubbish.spoiled = {}
     ops = on_rubbish("quilt3", credentials=None)
@@ -93,7 +93,7 @@ def test_the_session_of_quilt3_login_is_used(on_rubbish: Any, rubbish: Rubbish, 
 
 
 def test_the_session_of_another_catalog_is_not_used(on_rubbish: Any, rubbish: Rubbish, home: Path) -> None:
-    """A session belongs to its registry: neither another catalog's nor one of a former address counts."""
+    """A stored session of another catalog, or none for this registry, does not sign in."""
     write_session(home, "http://elsewhere.example")
     with pytest.raises(quilt.AuthenticationError, match="Nobody"):
         on_rubbish("quilt3", credentials=None)
@@ -117,7 +117,7 @@ def test_the_session_of_another_catalog_is_not_used(on_rubbish: Any, rubbish: Ru
 def test_a_refused_token_has_a_reason(
     on_rubbish: Any, rubbish: Rubbish, backend: str, status: int, body: object, reason: str
 ) -> None:
-    """The catalog's code decides the reason; only an expired token has an end."""
+    """The catalog's code decides the reason; only an expired token has `expires_at`."""
     rubbish.spoil("graphql", json.dumps(body).encode(), status)
     with pytest.raises(quilt.AuthenticationError) as caught:
         on_rubbish(backend).get_auth_status()
@@ -133,7 +133,7 @@ def test_a_refused_token_has_a_reason(
 
 
 def test_the_end_of_an_expired_token_is_read_from_it(on_rubbish: Any, rubbish: Rubbish) -> None:
-    """A catalog that does not name the end leaves the token's own claim, or the moment of its refusal."""
+    """Without a valid `expires_at` from the catalog, the token's claim is used, or else the time of refusal."""
     rubbish.spoil("graphql", b'{"code": "token_expired", "expires_at": 7}', 401)
     for token, earliest in {sign_jwt("s" * 32, {"exp": PAST}): PAST_TEXT, "opaque": None}.items():
         before = datetime.now(UTC)
@@ -148,12 +148,12 @@ def test_the_end_of_an_expired_token_is_read_from_it(on_rubbish: Any, rubbish: R
 
 @pytest.mark.parametrize("claim", ["soon", None, 10**30])
 def test_a_claim_that_is_no_time_has_no_end(claim: object) -> None:
-    """Rubbish in a token's claims is no reason to fail."""
+    """A missing or invalid `exp` claim leads to None and not to an exception."""
     assert expiry(sign_jwt("s" * 32, {"exp": claim} if claim else {})) is None
 
 
 def test_a_refused_refresh_token_is_invalid(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """Real catalogs answer 200 with an error where a refresh token does not count."""
+    """A 200 with an error, as real catalogs send for a bad refresh token, is `invalid`."""
     rubbish.spoil("token", b'{"error": "Failed to log in"}')
     with pytest.raises(quilt.AuthenticationError) as caught:
         on_rubbish(backend).get_auth_status()
@@ -161,7 +161,7 @@ def test_a_refused_refresh_token_is_invalid(on_rubbish: Any, rubbish: Rubbish, b
 
 
 def test_a_token_is_renewed_before_it_ends(on_rubbish: Any, rubbish: Rubbish) -> None:
-    """A token with less than a minute to live is replaced, one with more is kept."""
+    """A token with less than a minute left is replaced; one with more is kept."""
     rubbish.spoil("token", json.dumps(TOKENS | {"expires_at": time.time() + 30}).encode())
     rubbish.asked.clear()
     ops = on_rubbish("platform")
@@ -175,7 +175,7 @@ def test_a_token_is_renewed_before_it_ends(on_rubbish: Any, rubbish: Rubbish) ->
 
 
 def test_users_in_one_process_do_not_mix(world: World) -> None:
-    """quilt3 knows one user per process; each thread still acts with the rights of its own."""
+    """Threads with several quilt3 users in one process each act with their own user's rights."""
     users = {user: world.make("quilt3", user) for user in ("test-user", "test-readonly")}
 
     def role_refused(user: str) -> str:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def client_of(key: str) -> Any:
-    """Make a client of a new session with these keys."""
+    """Return an S3 client of a new session with these keys."""
     session = boto3.Session(aws_access_key_id=key, aws_secret_access_key="secret", region_name="us-east-1")
     share_models(session)
     return session.client("s3")
 
 
 def test_a_second_session_reads_no_description_again_and_keeps_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files are read once per process; whose requests are signed is each session's own."""
+    """Service descriptions are read once per process, and each session signs with its own keys."""
     client_of("AKIAFIRST")
     read: list[str] = []
     load = JSONFileLoader.load_file

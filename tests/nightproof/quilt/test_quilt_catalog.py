@@ -1,4 +1,4 @@
-"""What is asked of the catalog and of AWS: configuration, buckets, GraphQL, clients."""
+"""Requests to the catalog and to AWS: configuration, buckets, GraphQL, clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES: Final = "{ bucketConfigs { name } }"
 
 
 def test_the_configuration_is_the_catalogs_own(ops: quilt.QuiltOps, world: World) -> None:
-    """Every field comes from config.json, two are derived from the analytics bucket."""
+    """Every field comes from config.json; two are derived from the analytics bucket."""
     url = world.target.catalog_url
     served = httpx.get(f"{url}/config.json").json()
     config = ops.get_catalog_config(f"{url}/")
@@ -44,7 +44,7 @@ def test_the_configuration_is_the_catalogs_own(ops: quilt.QuiltOps, world: World
 def test_the_stack_is_named_by_the_analytics_bucket(
     on_rubbish: Any, rubbish: Rubbish, bucket: str, prefix: str
 ) -> None:
-    """The part before `-analyticsbucket` counts, else the one before the first hyphen."""
+    """The stack prefix is the part before `-analyticsbucket`, else the part before the first hyphen."""
     fields = {"region": "r", "apiGatewayEndpoint": "a", "registryUrl": "u", "analyticsBucket": bucket}
     rubbish.spoil("config", json.dumps(fields).encode())
     assert on_rubbish("platform").get_catalog_config(rubbish.url).stack_prefix == prefix
@@ -54,7 +54,7 @@ def test_the_stack_is_named_by_the_analytics_bucket(
 def test_a_configuration_that_lacks_a_field_is_refused(
     on_rubbish: Any, rubbish: Rubbish, backend: str, field: str
 ) -> None:
-    """No field is ever invented."""
+    """An empty field raises BackendError with its name; no value is invented."""
     fields = {"region": "r", "apiGatewayEndpoint": "a", "registryUrl": "u", "analyticsBucket": "b"} | {field: ""}
     rubbish.spoil("config", json.dumps(fields).encode())
     with pytest.raises(quilt.BackendError) as caught:
@@ -68,7 +68,7 @@ def test_a_configuration_that_lacks_a_field_is_refused(
 
 
 def test_an_address_without_a_catalog_is_told(ops: quilt.QuiltOps, backend: str, world: World) -> None:
-    """No server, a server that knows nothing, and no HTTP address at all are three errors."""
+    """No server, a server without a catalog, and an address that is not HTTP are three errors."""
     base = {"backend_type": backend, "operation": "get_catalog_config"}
     closed = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(quilt.BackendError, match="cannot be reached") as unreachable:
@@ -92,7 +92,7 @@ def test_an_address_without_a_catalog_is_told(ops: quilt.QuiltOps, backend: str,
 
 
 def test_the_default_registry_is_the_most_relevant_bucket(world: World, backend: str) -> None:
-    """Before a catalog is configured there is none; then the given one if the catalog has it, else by relevance."""
+    """The registry is the given one if the catalog has it, else the most relevant bucket."""
     ops = world.make(backend, catalog_url=None, registry=None)
     assert ops.get_registry_url() is None
     with pytest.raises(quilt.BackendError, match="No catalog is configured"):
@@ -105,13 +105,13 @@ def test_the_default_registry_is_the_most_relevant_bucket(world: World, backend:
 
 
 def test_a_catalog_without_buckets_has_no_registry(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """No bucket is not an error."""
+    """Without buckets the registry is None, not an error."""
     rubbish.spoil("graphql", b'{"data": {"bucketConfigs": []}}')
     assert on_rubbish(backend).get_registry_url() is None
 
 
 def test_buckets_are_listed_with_region_and_rights(ops: quilt.QuiltOps) -> None:
-    """S3 itself says where a bucket lives and what the keys may do there."""
+    """Region and access level of each bucket come from S3 itself."""
     found = ops.list_buckets()
     assert [bucket.name for bucket in found] == sorted(bucket.name for bucket in found)
     assert {bucket.name: bucket.region for bucket in found}["quilt-mcp-test-west"] == "us-west-2"
@@ -120,7 +120,7 @@ def test_buckets_are_listed_with_region_and_rights(ops: quilt.QuiltOps) -> None:
 
 
 def test_a_bucket_that_s3_does_not_know_is_told(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """The catalog may list what S3 lost; that is no reason to leave it out in silence."""
+    """A bucket that the catalog lists and S3 lacks raises NotFoundError; it is not left out silently."""
     listed = {"data": {"bucketConfigs": [{"name": "lost", "relevanceScore": 1}]}}
     refusal = b"<Error><Code>NoSuchBucket</Code></Error>"
     rubbish.spoiled = {"graphql": (200, json.dumps(listed).encode()), "s3": (404, refusal)}
@@ -130,7 +130,7 @@ def test_a_bucket_that_s3_does_not_know_is_told(on_rubbish: Any, rubbish: Rubbis
 
 
 def test_the_headers_open_the_endpoint(ops: quilt.QuiltOps, world: World) -> None:
-    """Endpoint and headers are all that a plain client needs."""
+    """Endpoint and headers are all that a plain HTTP client needs."""
     assert ops.get_graphql_endpoint() == f"{world.target.catalog_url}/registry/graphql"
     headers = ops.get_graphql_auth_headers()
     assert set(headers) == {"Authorization"}
@@ -139,7 +139,7 @@ def test_the_headers_open_the_endpoint(ops: quilt.QuiltOps, world: World) -> Non
 
 
 def test_a_document_is_answered_whole(ops: quilt.QuiltOps) -> None:
-    """Data comes back as it is, and so do the errors of a document that the server rejects."""
+    """Data is returned unchanged, and so are the errors of a document that the server rejects."""
     assert ops.execute_graphql_query(NAMES, registry=f"s3://{DATA}").keys() == {"data"}
     query = "query One($name: String!) { bucketConfig(name: $name) { name } }"
     assert ops.execute_graphql_query(query, {"name": DATA}) == {"data": {"bucketConfig": {"name": DATA}}}
@@ -152,7 +152,7 @@ def test_a_document_is_answered_whole(ops: quilt.QuiltOps) -> None:
 
 
 def test_what_only_admins_may_ask_is_refused(ops: quilt.QuiltOps, backend: str) -> None:
-    """A 403 becomes PermissionError with what the server says is lacking."""
+    """A 403 raises PermissionError with the missing right from the server's answer."""
     with pytest.raises(quilt.PermissionError) as caught:
         ops.execute_graphql_query("{ admin { user { list { name } } } }")
     assert caught.value.context == {
@@ -165,7 +165,7 @@ def test_what_only_admins_may_ask_is_refused(ops: quilt.QuiltOps, backend: str) 
 
 
 def test_a_slow_answer_is_a_timeout(ops: quilt.QuiltOps, fault: Callable[..., None]) -> None:
-    """The caller's limit counts, and the time that passed is measured."""
+    """The caller's time limit applies, and the error has the elapsed time."""
     fault("latency", operation="SlowQuestion", seconds=2)
     with pytest.raises(quilt.BackendError, match=r"no answer within 0\.2 s") as caught:
         ops.execute_graphql_query("query SlowQuestion { bucketConfigs { name } }", timeout_s=0.2)
@@ -179,7 +179,7 @@ def test_a_slow_answer_is_a_timeout(ops: quilt.QuiltOps, fault: Callable[..., No
 def test_a_failing_catalog_is_no_timeout(
     ops: quilt.QuiltOps, backend: str, fault: Callable[..., None], status: int
 ) -> None:
-    """A status that says nothing about the caller is the catalog's failure."""
+    """An HTTP status that does not concern the caller is an error of the catalog."""
     fault("error", operation="Failing", status=status)
     with pytest.raises(quilt.BackendError, match=f"HTTP {status}") as caught:
         ops.execute_graphql_query("query Failing { bucketConfigs { name } }")
@@ -195,7 +195,7 @@ def test_a_failing_catalog_is_no_timeout(
 
 
 def test_clients_act_with_the_issued_keys_within_limits(world: World, backend: str) -> None:
-    """Every call gives a new client, in the region asked for, with time limits and retries as set."""
+    """Every call returns a new client with the issued keys, the region, the time limits and the retries."""
     ops = world.make(backend, timeouts=Timeouts(connect_s=1.5, read_s=7, s3_attempts=2))
     one, other = ops.get_boto3_client("s3"), ops.get_boto3_client("s3", region="us-west-2")
     assert one is not other
@@ -209,7 +209,7 @@ def test_clients_act_with_the_issued_keys_within_limits(world: World, backend: s
 def test_an_unknown_service_is_refused_before_keys_are_asked_for(
     on_rubbish: Any, rubbish: Rubbish, backend: str
 ) -> None:
-    """Botocore knows the services; no request is needed to refuse one."""
+    """An unknown service is refused without a request, because botocore knows all services."""
     rubbish.asked.clear()
     with pytest.raises(quilt.ValidationError) as caught:
         on_rubbish(backend).get_boto3_client("invalid-service-xyz")
@@ -221,7 +221,7 @@ def test_an_unknown_service_is_refused_before_keys_are_asked_for(
 
 
 def test_keys_are_asked_for_once(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """Issued keys are kept while they last, and renewed in time."""
+    """Issued keys are reused until they are about to expire."""
     rubbish.spoiled = {}
     rubbish.asked.clear()
     ops = on_rubbish(backend)

@@ -1,4 +1,4 @@
-"""Client-side defects of the suites: each really changes what the client answers, and only where it says."""
+"""Client-side defects of the suites: each changes the client's answer, and only where it should."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_defect_changes_the_answer(
 
 
 def test_a_missing_session_may_be_ignored(world: World, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With this defect nobody may construct an instance without credentials and be told."""
+    """With this defect, an instance without credentials is constructed without an error."""
     assert error_of(lambda: world.make(backend, credentials=None)).startswith("AuthenticationError")
     install("client-ignores-missing-session", backend, monkeypatch.setattr)
     assert error_of(lambda: world.make(backend, credentials=None)) == ""
@@ -109,7 +109,7 @@ def test_a_missing_session_may_be_ignored(world: World, backend: str, monkeypatc
 def test_a_configuration_may_be_invented(
     world: World, backend: str, fault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With this defect nobody is told that the catalog's configuration lacks a field."""
+    """With this defect, a missing field in the catalog's configuration raises no error."""
     ops, url = world.make(backend), world.target.catalog_url
     fault("config-drops-analytics-bucket")
     assert error_of(lambda: ops.get_catalog_config(url)).startswith("BackendError")
@@ -120,7 +120,7 @@ def test_a_configuration_may_be_invented(
 def test_a_write_may_end_after_thirty_seconds(
     world: World, ops: quilt.QuiltOps, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With this defect a write is given up that the sound client waits for."""
+    """With this defect, a write ends at a limit that the sound client does not have."""
     monkeypatch.setenv("NIGHTPROOF_TIME_FACTOR", "0.01")  # 30 s become 0.3 s
 
     def create() -> str:

@@ -1,4 +1,4 @@
-"""What packages hold: browsing one level, and URLs that a plain GET can read."""
+"""Contents of packages: browsing one level, and URLs that a plain GET can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AWKWARD: Final = "zz/Gr\u00fc\u00dfe + 100%#1.txt"
 
 
 def test_the_root_lists_directories_then_files(ops: quilt.QuiltOps, tree: str) -> None:
-    """One level only, directories first, each group by code point."""
+    """Only one level is listed, directories first, each group by code point."""
     items = ops.browse_content(tree, REGISTRY)
     assert [(item.path, item.type, item.size) for item in items] == [
         ("data/", "directory", None),
@@ -36,20 +36,20 @@ def test_the_root_lists_directories_then_files(ops: quilt.QuiltOps, tree: str) -
 
 @pytest.mark.parametrize("path", ["data", "data/"])
 def test_paths_are_counted_from_the_package_root(ops: quilt.QuiltOps, tree: str, path: str) -> None:
-    """A directory is listed with or without its slash, its items with their whole paths."""
+    """A directory is listed with or without its slash; its items have full paths."""
     items = ops.browse_content(tree, REGISTRY, path)
     assert [(item.path, item.size) for item in items] == [("data/raw/", None), ("data/b.txt", 6)]
 
 
 def test_a_file_is_listed_alone_with_its_metadata(ops: quilt.QuiltOps, tree: str) -> None:
-    """The path of a file gives that one file; URLs come from get_content_url only."""
+    """The path of a file returns that one file, without a URL."""
     (item,) = ops.browse_content(tree, REGISTRY, "data/raw/a.txt")
     assert (item.path, item.size, item.type, item.meta) == ("data/raw/a.txt", 5, "file", {"k": 1})
     assert item.download_url is None
 
 
 def test_items_without_metadata_have_none(ops: quilt.QuiltOps, tree: str) -> None:
-    """A file without user metadata has `meta` None, not an empty one."""
+    """A file without user metadata has None, not an empty dict."""
     assert {item.meta is None for item in ops.browse_content(tree, REGISTRY)} == {True}
 
 
@@ -64,7 +64,7 @@ def test_items_have_the_time_of_their_revision(ops: quilt.QuiltOps, versions: Ve
 
 
 def test_both_backends_list_the_same_items(instances: dict[str, quilt.QuiltOps], tree: str, versions: Versions) -> None:
-    """Listings are equal record by record."""
+    """Both backends return equal listings."""
     one, other = instances["quilt3"], instances["platform"]
     for path in ("", "data", "zz", AWKWARD):
         assert one.browse_content(tree, REGISTRY, path) == other.browse_content(tree, REGISTRY, path)
@@ -74,7 +74,7 @@ def test_both_backends_list_the_same_items(instances: dict[str, quilt.QuiltOps],
 
 @pytest.mark.parametrize("path", ["nothing", "data/raw/nothing.txt", "empty.txt/", "empty.txt/below"])
 def test_a_missing_path_is_not_found(ops: quilt.QuiltOps, backend: str, tree: str, path: str) -> None:
-    """A path that the revision lacks raises NotFoundError with the path as given; a file is no directory."""
+    """A missing path raises NotFoundError with the path as given; a file is not a directory."""
     with pytest.raises(quilt.NotFoundError, match=f"The path `{path}` does not exist") as caught:
         ops.browse_content(tree, REGISTRY, path)
     assert caught.value.context == {
@@ -97,14 +97,14 @@ def test_a_content_url_gives_the_bytes(ops: quilt.QuiltOps, tree: str, path: str
 
 
 def test_a_content_url_of_an_old_revision_gives_the_old_bytes(ops: quilt.QuiltOps, versions: Versions) -> None:
-    """The hash chooses the revision."""
+    """The hash selects the revision whose bytes the URL returns."""
     old = httpx.get(ops.get_content_url(versions.name, REGISTRY, "changed.txt", versions.first))
     new = httpx.get(ops.get_content_url(versions.name, REGISTRY, "changed.txt"))
     assert (old.content, new.content) == (b"hello", b"world!")
 
 
 def test_a_content_url_is_signed_for_the_region_of_the_object(ops: quilt.QuiltOps, backend: str, s3: S3Client) -> None:
-    """Objects of another region than the registry's are read by their URL too."""
+    """The URL of an object in another region than the registry's can be read too."""
     west, name = "quilt-mcp-test-west", f"conform/west-{backend}"
     s3.put_object(Bucket=west, Key="conform/west.txt", Body=b"west")
     ops.create_package_revision(name, REGISTRY, [{"logical_key": "w", "physical_key": f"s3://{west}/conform/west.txt"}])
@@ -115,14 +115,14 @@ def test_a_content_url_is_signed_for_the_region_of_the_object(ops: quilt.QuiltOp
 
 
 def test_a_content_url_carries_its_life(ops: quilt.QuiltOps, tree: str) -> None:
-    """`expires_in` is the life of the signature, made with version 4."""
+    """`expires_in` is the lifetime of the URL in seconds, which is signed with version 4."""
     query = httpx.URL(ops.get_content_url(tree, REGISTRY, "empty.txt", expires_in=77)).params
     assert (query["X-Amz-Expires"], query["X-Amz-Algorithm"]) == ("77", "AWS4-HMAC-SHA256")
 
 
 @pytest.mark.parametrize("path", ["", "data", "data/"])
 def test_a_directory_has_no_content_url(ops: quilt.QuiltOps, backend: str, tree: str, path: str) -> None:
-    """The URL of a directory or of nothing raises ValidationError of `path`."""
+    """The URL of a directory or an empty path raises ValidationError of `path`."""
     with pytest.raises(quilt.ValidationError, match="`path` is refused") as caught:
         ops.get_content_url(tree, REGISTRY, path)
     assert caught.value.context == {
@@ -136,7 +136,7 @@ def test_a_directory_has_no_content_url(ops: quilt.QuiltOps, backend: str, tree:
 
 @pytest.mark.parametrize("path", ["nothing.txt", "empty.txt/"])
 def test_a_missing_file_has_no_content_url(ops: quilt.QuiltOps, backend: str, tree: str, path: str) -> None:
-    """The URL of a file that the revision lacks raises NotFoundError of a file."""
+    """The URL of a missing file raises NotFoundError of a file."""
     with pytest.raises(quilt.NotFoundError, match="The file ") as caught:
         ops.get_content_url(tree, REGISTRY, path)
     assert caught.value.context == {
@@ -167,7 +167,7 @@ def test_refusals_of_the_browse_route_are_told_apart(
     status: int,
     expected: type[quilt.QuiltOpsError],
 ) -> None:
-    """An ended session, a missing file and an answer that nobody expects are three errors."""
+    """An expired session, a missing file and an unexpected status are three errors."""
     fault("error", operation="browse", status=status)
     with pytest.raises(expected) as caught:
         instances["platform"].get_content_url(tree, REGISTRY, "empty.txt")

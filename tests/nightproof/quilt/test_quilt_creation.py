@@ -1,4 +1,4 @@
-"""Making packages: entries by reference and by copy, what is written, and what is refused."""
+"""Creating packages: entries by reference and by copy, what is written, and what is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TAKEN: Final = "package must not exist; use update_package_revision"
 
 
 def manifest_of(s3: S3Client, top_hash: str) -> list[dict[str, Any]]:
-    """Read the lines of a manifest."""
+    """Return the lines of a manifest."""
     body = s3.get_object(Bucket=WORK, Key=f".quilt/packages/{top_hash}")["Body"].read()
     return [json.loads(line) for line in body.splitlines()]
 
@@ -32,7 +32,7 @@ def manifest_of(s3: S3Client, top_hash: str) -> list[dict[str, Any]]:
 def test_a_package_by_reference_points_at_its_sources(
     ops: quilt.QuiltOps, backend: str, world: Any, s3: S3Client, sources: dict[str, str]
 ) -> None:
-    """The result is complete, and the manifest pins the version of every source object."""
+    """The result is complete, and the manifest has the version of every source object."""
     name = f"make/{backend}-reference"
     entries: list[dict[str, Any]] = [
         {"logical_key": "d/hello.txt", "physical_key": sources["hello.txt"], "meta": {"k": [1]}},
@@ -56,7 +56,7 @@ def test_a_package_by_reference_points_at_its_sources(
 def test_both_backends_make_the_same_revision(
     instances: dict[str, quilt.QuiltOps], s3: S3Client, sources: dict[str, str]
 ) -> None:
-    """The same input gives the same top hash, whichever backend writes it, and each reads what the other wrote."""
+    """The same input leads to the same top hash on both backends, and each reads the other's package."""
     entries: list[dict[str, Any]] = [
         {"logical_key": "a/b.txt", "physical_key": sources["empty.txt"]},
         {"logical_key": "a.txt", "physical_key": sources["hello.txt"], "meta": {"u": "\u00e4"}},
@@ -75,7 +75,7 @@ def test_both_backends_make_the_same_revision(
 def test_many_objects_are_listed_and_mean_the_same(
     instances: dict[str, quilt.QuiltOps], s3: S3Client, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    """Newest versions found in a listing are those that HEAD tells; what lies beyond the listed pages is asked for."""
+    """Latest versions from a listing equal those from HEAD requests, and the limit of pages decides which is used."""
     asked: list[str] = []
     lookup = quilt3_entries._located
 
@@ -105,7 +105,7 @@ def test_many_objects_are_listed_and_mean_the_same(
 
 
 def test_a_version_may_be_named(ops: quilt.QuiltOps, backend: str, s3: S3Client) -> None:
-    """`?versionId=` chooses the version of the source object."""
+    """`?versionId=` selects the version of the source object."""
     key = f"conform/{backend}-versioned.txt"
     old = s3.put_object(Bucket=WORK, Key=key, Body=b"old")["VersionId"]
     s3.put_object(Bucket=WORK, Key=key, Body=b"newer")
@@ -118,7 +118,7 @@ def test_a_version_may_be_named(ops: quilt.QuiltOps, backend: str, s3: S3Client)
 def test_a_copied_package_owns_its_objects(
     ops: quilt.QuiltOps, backend: str, s3: S3Client, sources: dict[str, str]
 ) -> None:
-    """copy=True stores the objects below the package's name and points there."""
+    """copy=True stores the objects below the package's name, and the manifest points there."""
     name = f"make/{backend}-copy"
     entries = [{"logical_key": "d/hello.txt", "physical_key": sources["hello.txt"]}]
     made = ops.create_package_revision(name, REGISTRY, entries, copy=True)
@@ -128,7 +128,7 @@ def test_a_copied_package_owns_its_objects(
 
 
 def test_keys_are_organised_on_request(ops: quilt.QuiltOps, backend: str, sources: dict[str, str]) -> None:
-    """auto_organize takes the object's key as path, unless a path is given."""
+    """With auto_organize the object's key is the path, unless a path is given."""
     name = f"make/{backend}-organised"
     given = {"physical_key": sources["world.txt"], "logical_key": "given.txt"}
     entries = [{"physical_key": sources["hello.txt"]}, given]
@@ -138,7 +138,7 @@ def test_keys_are_organised_on_request(ops: quilt.QuiltOps, backend: str, source
 
 
 def test_the_empty_package_is_legal(ops: quilt.QuiltOps, backend: str) -> None:
-    """No entries make a package of no files, without message and metadata."""
+    """An empty list of entries creates a package without files, message or metadata."""
     name = f"make/{backend}-empty"
     made = ops.create_package_revision(name, REGISTRY, [])
     assert (made.file_count, made.success) == (0, True)
@@ -148,7 +148,7 @@ def test_the_empty_package_is_legal(ops: quilt.QuiltOps, backend: str) -> None:
 
 
 def test_an_existing_package_is_refused_and_untouched(ops: quilt.QuiltOps, backend: str, versions: Versions) -> None:
-    """Creating over a package raises ValidationError of `package_name` and changes nothing."""
+    """Creating an existing package raises ValidationError of `package_name` and changes nothing."""
     before = ops.list_package_revisions(versions.name, REGISTRY)
     with pytest.raises(quilt.ValidationError, match=r"exists already\. Use update_package_revision") as caught:
         ops.create_package_revision(versions.name, REGISTRY, [], message="again")
@@ -165,7 +165,7 @@ def test_an_existing_package_is_refused_and_untouched(ops: quilt.QuiltOps, backe
 def test_of_concurrent_creations_the_losers_are_told_the_name(
     instances: dict[str, quilt.QuiltOps], world: Any, sources: dict[str, str]
 ) -> None:
-    """The catalog lets one creation win; every other one gets the error of a taken name."""
+    """Of concurrent creations one succeeds; every other one gets the error of a taken name."""
     ops = [world.make("platform") for _ in range(4)]
     entries = [{"logical_key": "x", "physical_key": sources["hello.txt"]}]
 
@@ -188,7 +188,7 @@ def test_of_concurrent_creations_the_losers_are_told_the_name(
 
 
 def test_a_missing_source_is_not_found_and_nothing_is_made(ops: quilt.QuiltOps, backend: str) -> None:
-    """A source object that does not exist raises NotFoundError of a file, looked for in its registry."""
+    """A missing source object raises NotFoundError of a file, and no package is created."""
     uri = f"s3://{WORK}/conform/no-such-object.txt"
     with pytest.raises(quilt.NotFoundError, match=r"no-such-object\.txt` does not exist") as caught:
         ops.create_package_revision(f"make/{backend}-gone", REGISTRY, [{"logical_key": "x", "physical_key": uri}])
@@ -204,7 +204,7 @@ def test_a_missing_source_is_not_found_and_nothing_is_made(ops: quilt.QuiltOps, 
 
 
 def test_a_bucket_that_does_not_exist_takes_no_package(ops: quilt.QuiltOps, backend: str) -> None:
-    """Creating in a bucket that nobody has raises NotFoundError of the bucket."""
+    """Creating in a missing bucket raises NotFoundError of the bucket."""
     with pytest.raises(quilt.NotFoundError, match="The bucket `no-such-bucket-np` does not exist") as caught:
         ops.create_package_revision("make/nowhere", "s3://no-such-bucket-np", [])
     assert caught.value.context == {
@@ -217,7 +217,7 @@ def test_a_bucket_that_does_not_exist_takes_no_package(ops: quilt.QuiltOps, back
 
 
 def test_a_workflow_that_is_not_configured_is_refused(ops: quilt.QuiltOps, backend: str) -> None:
-    """Naming a workflow in a registry without any raises ValidationError of `workflow` and makes nothing."""
+    """An unknown workflow raises ValidationError of `workflow`, and no package is created."""
     name = f"make/{backend}-workflow"
     with pytest.raises(quilt.ValidationError, match="workflow `reviewed`") as caught:
         ops.create_package_revision(name, REGISTRY, [], workflow="reviewed")
@@ -231,7 +231,7 @@ def test_a_workflow_that_is_not_configured_is_refused(ops: quilt.QuiltOps, backe
 
 
 def test_a_role_that_may_only_read_makes_nothing(world: Any, backend: str, sources: dict[str, str]) -> None:
-    """A readonly user's creation raises PermissionError that names the right which is lacking."""
+    """Creating as a readonly user raises PermissionError with the missing right."""
     ops = world.make(backend, "test-readonly")
     data = "quilt-mcp-test-data"
     with pytest.raises(quilt.PermissionError) as caught:

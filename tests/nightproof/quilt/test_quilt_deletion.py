@@ -1,4 +1,4 @@
-"""Deletions: they take what was named, and no word, no empty value and no prefix makes them take more."""
+"""Deletions: they delete what was named, and no empty value, keyword or prefix makes them delete more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG_AGO: Final = 1_700_000_000
 
 @dataclass(frozen=True)
 class Package:
-    """A package of two revisions, the first one long ago."""
+    """A package of two revisions, the first from long ago."""
 
     name: str
     first: str
@@ -31,13 +31,13 @@ class Package:
 
     @property
     def prefix(self) -> str:
-        """Where its pointers lie."""
+        """Return the prefix of the package's pointers."""
         return f".quilt/named_packages/{self.name}/"
 
 
 @pytest.fixture
 def package(ops: quilt.QuiltOps, backend: str, request: pytest.FixtureRequest, s3: S3Client) -> Package:
-    """Make a package of two revisions."""
+    """Create a package of two revisions."""
     name = f"delete/{backend}-{request.node.originalname}"
     first = ops.create_package_revision(name, REGISTRY, [], metadata={"name": name}).top_hash
     s3.put_object(Bucket=WORK, Key=f".quilt/named_packages/{name}/{LONG_AGO}", Body=first.encode())
@@ -50,21 +50,21 @@ def hashes(ops: quilt.QuiltOps, name: str) -> set[str]:
 
 
 def missing(ops: quilt.QuiltOps, name: str, *top_hash: str) -> dict[str, Any]:
-    """Delete what is not there, and return what the error says of it."""
+    """Delete something that does not exist; return the context of the error."""
     with pytest.raises(quilt.NotFoundError) as caught:
         ops.delete_package(name, REGISTRY, *top_hash)
     return caught.value.context
 
 
 def test_latest_is_one_revision(ops: quilt.QuiltOps, package: Package) -> None:
-    """The word `latest` takes the newest revision, and the one before is the latest then."""
+    """`latest` deletes only the newest revision, and the one before becomes the latest."""
     ops.delete_package(package.name, REGISTRY, top_hash="latest")
     assert hashes(ops, package.name) == {package.first}
     assert ops.get_package_info(package.name, REGISTRY).top_hash == package.first
 
 
 def test_no_hash_is_every_revision(ops: quilt.QuiltOps, package: Package, s3: S3Client) -> None:
-    """None is not a revision: the package goes, and a package whose name begins alike stays."""
+    """None deletes every revision of the package, and no package whose name only begins with that name."""
     neighbour = f"{package.name}-more"
     ops.create_package_revision(neighbour, REGISTRY, [])
     ops.delete_package(package.name, REGISTRY, top_hash=None)
@@ -73,7 +73,7 @@ def test_no_hash_is_every_revision(ops: quilt.QuiltOps, package: Package, s3: S3
 
 
 def test_what_is_no_hash_takes_nothing(ops: quilt.QuiltOps, package: Package) -> None:
-    """A value that says nothing is refused, and never read as every revision."""
+    """An empty or malformed hash is refused and never means every revision."""
     values: list[Any] = ["", "*", "abc12", "LATEST", " latest", 0, False, [], "z" * 64]
     for value in values:
         with pytest.raises(quilt.ValidationError) as caught:
@@ -83,7 +83,7 @@ def test_what_is_no_hash_takes_nothing(ops: quilt.QuiltOps, package: Package) ->
 
 
 def test_a_deleted_revision_is_not_there_to_delete(ops: quilt.QuiltOps, backend: str, package: Package) -> None:
-    """A second deletion names the package with the hash as it was given, though the manifest outlives its pointers."""
+    """A second deletion raises NotFoundError with the hash as given, although the manifest still exists."""
     ops.delete_package(package.name, REGISTRY, package.second)
     for given in (package.second, package.second[:12]):
         assert missing(ops, package.name, given) == {
@@ -97,7 +97,7 @@ def test_a_deleted_revision_is_not_there_to_delete(ops: quilt.QuiltOps, backend:
 
 
 def test_a_revision_of_another_package_is_not_deleted(ops: quilt.QuiltOps, package: Package) -> None:
-    """A hash is one of the package's own: that the registry has its manifest is not enough."""
+    """A hash of another package in the same registry is not found and deletes nothing."""
     other = f"{package.name}-other"
     theirs = ops.create_package_revision(other, REGISTRY, [], message="theirs").top_hash
     assert missing(ops, package.name, theirs)["identifier"] == f"{package.name}@{theirs}"
@@ -106,7 +106,7 @@ def test_a_revision_of_another_package_is_not_deleted(ops: quilt.QuiltOps, packa
 
 
 def test_a_time_is_no_hash(ops: quilt.QuiltOps, package: Package) -> None:
-    """Digits name a revision by its hash on both backends, where the catalog would take them for its time."""
+    """Digits are read as a hash on both backends, although the catalog would read them as a time."""
     assert missing(ops, package.name, str(LONG_AGO))["identifier"] == f"{package.name}@{LONG_AGO}"
     assert hashes(ops, package.name) == {package.first, package.second}
     with pytest.raises(quilt.NotFoundError):
@@ -115,7 +115,7 @@ def test_a_time_is_no_hash(ops: quilt.QuiltOps, package: Package) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_configuration_removes_nothing(governor: quilt.QuiltOps, text: str) -> None:
-    """The wire removes what it is given no text for, so no text is refused before it is sent."""
+    """An empty configuration is refused before it is sent, because the API would treat it as a removal."""
     calls: dict[str, Callable[[], object]] = {
         "update_tabulator_table": lambda: governor.update_tabulator_table(WORK, "any", text),
         "admin.set_sso_config": lambda: governor.admin.set_sso_config(text),

@@ -36,13 +36,13 @@ def test_every_difference_is_named_once() -> None:
 
 
 def test_a_catalog_has_a_name_on_one_backend(ops: quilt.QuiltOps, backend: str) -> None:
-    """The host of its address, or none."""
+    """A catalog has a name on exactly the backend that the list states."""
     name = ops.get_auth_status().catalog_name
     assert (name is None) == (said("Auth_Status.catalog_name", backend) == "is None")
 
 
 def test_errors_say_who_they_come_from(ops: quilt.QuiltOps, backend: str, on_rubbish: Any, rubbish: Rubbish) -> None:
-    """The backend, and its way to sign in."""
+    """An error names its backend, and a refused sign-in its method, as the list states."""
     with pytest.raises(quilt.PermissionError) as refused:
         ops.admin.list_roles()
     rubbish.spoil("graphql", b"{}", 401)
@@ -55,7 +55,7 @@ def test_errors_say_who_they_come_from(ops: quilt.QuiltOps, backend: str, on_rub
 def test_keys_are_fetched_first_on_one_backend(
     on_rubbish: Callable[..., quilt.QuiltOps], rubbish: Rubbish, backend: str
 ) -> None:
-    """Also where nothing of AWS is needed."""
+    """AWS keys are fetched before an admin operation on exactly the backend that the list states."""
     rubbish.spoil("graphql", b'{"data": {"roles": []}}')
     rubbish.asked.clear()
     assert on_rubbish(backend).admin.list_roles() == []
@@ -63,7 +63,7 @@ def test_keys_are_fetched_first_on_one_backend(
 
 
 def test_one_backend_signs_with_the_users_keys(ops: quilt.QuiltOps, tree: str, backend: str) -> None:
-    """Such a URL holds the session that the keys belong to."""
+    """A content URL carries the user's session token on exactly the backend that the list states."""
     url = ops.get_content_url(tree, REGISTRY, "empty.txt")
     has_session = "X-Amz-Security-Token" in parse_qs(urlsplit(url).query)
     assert has_session == said("get_content_url", backend).endswith("which ends with them at the latest")

@@ -1,4 +1,4 @@
-"""Refusals and failures: each has one class, one context and a sentence, whoever refuses."""
+"""Refusals and failures: each has one class, one context and one sentence, whichever side refuses."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def test_arguments_are_checked_before_anything_is_sent(
 
 
 def invalid(name: str, path: str | None, message: str = "No.") -> dict[str, Any]:
-    """Make an InvalidInput arm."""
+    """Return an InvalidInput arm."""
     return {"__typename": "InvalidInput", "errors": [{"path": path, "message": message, "name": name}]}
 
 
 def failed(name: str, context: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Make an OperationError arm."""
+    """Return an OperationError arm."""
     return {"__typename": "OperationError", "name": name, "message": "Failed.", "context": context}
 
 
@@ -156,7 +156,7 @@ def test_every_arm_has_its_error(
 def test_arms_of_other_operations_count_as_well(
     on_rubbish: Any, rubbish: Rubbish, field: str, act: Callable[[quilt.QuiltOps], object]
 ) -> None:
-    """Deletion, browsing and search look at their arms, too."""
+    """An error arm in the answer to a deletion, a browsing or a search is raised."""
     moment = "2026-01-01T00:00:00+00:00"
     file = {"path": "x", "size": 5.0, "physicalKey": URI, "metadata": None}
     revision = {"hash": HASH, "modified": moment, "message": None, "userMeta": None, "dir": None, "file": file}
@@ -195,7 +195,7 @@ def test_a_size_is_whole_bytes(on_rubbish: Any, rubbish: Rubbish, size: object) 
 
 
 def test_more_than_fits_is_not_cut(on_rubbish: Any, rubbish: Rubbish, backend: str) -> None:
-    """A result beyond the limit is an error, for a search as for the files of a package."""
+    """A result over the limit is an error and is never cut, for searches and for files of a package."""
     found = {"__typename": "PackagesSearchResultSet", "total": 1001, "firstPage": {"hits": []}}
     rubbish.spoiled = {
         "graphql": (200, json.dumps({"data": {"searchPackages": found}}).encode()),
@@ -257,7 +257,7 @@ def test_an_s3_that_is_not_there_is_unreachable(
     "method", ["list_all_packages", "get_package_info", "list_package_revisions", "search_packages"]
 )
 def test_a_hidden_bucket_is_refused(ops: quilt.QuiltOps, backend: str, method: str) -> None:
-    """What a role may not read raises PermissionError of the read, with the role."""
+    """Reading a bucket without permission raises PermissionError with the missing right and the role."""
     arguments = {"list_all_packages": (), "search_packages": ("hidden",)}.get(method, ("secret/hidden",))
     with pytest.raises(quilt.PermissionError) as caught:
         getattr(ops, method)(*arguments, f"s3://{PRIVATE}")
@@ -281,7 +281,7 @@ def test_a_hidden_source_is_refused(ops: quilt.QuiltOps, world: World, backend: 
 
 @pytest.mark.parametrize("method", ["get_package_info", "list_package_revisions", "browse_content", "delete_package"])
 def test_in_a_bucket_that_nobody_has_there_is_no_package(ops: quilt.QuiltOps, backend: str, method: str) -> None:
-    """Reading from a missing bucket is reading a missing package, for both backends alike."""
+    """On both backends a package in a missing bucket is a missing package."""
     with pytest.raises(quilt.NotFoundError) as caught:
         getattr(ops, method)("a/b", "s3://no-such-bucket-np")
     assert caught.value.context == {

@@ -1,4 +1,4 @@
-"""What is refused is said in the same words by both backends: who lacks which right."""
+"""Refusals in the same words on both backends: which role lacks which right."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CALLS: dict[str, tuple[str, Callable[[quilt.QuiltOps], Any]]] = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_refusal_names_role_and_right(ops: quilt.QuiltOps, call: str) -> None:
-    """The sentence names the same right as the context, also where a look at what is there was refused already."""
+    """The sentence names the role and the same right as the context, even if an earlier read was refused."""
     right, act = CALLS[call]
     with pytest.raises(quilt.PermissionError) as caught:
         act(ops)
@@ -40,7 +40,7 @@ def test_a_refusal_names_role_and_right(ops: quilt.QuiltOps, call: str) -> None:
 
 
 def test_a_conflict_names_the_package(on_rubbish: Any, rubbish: Rubbish) -> None:
-    """Somebody who updates many packages learns which one to read again."""
+    """The error of a conflict names the package, so that a caller knows which one to read again."""
     arm = {"__typename": "OperationError", "name": "RevisionConflict", "message": "No.", "context": None}
     rubbish.spoil("graphql", json.dumps({"data": {"package": None, "packageConstruct": arm}}).encode())
     with pytest.raises(quilt.BackendError, match="`a/b` was changed by somebody else") as caught:
@@ -49,7 +49,7 @@ def test_a_conflict_names_the_package(on_rubbish: Any, rubbish: Rubbish) -> None
 
 
 def test_a_refusal_that_tells_nothing_is_a_sentence_all_the_same() -> None:
-    """A proxy's bare 403 names neither role nor right."""
+    """A refusal without role and right, as from a proxy, still has a sentence; a long one is limited."""
     with pytest.raises(quilt.PermissionError) as caught:
         Catalog("platform", None, Timeouts()).forbid("list_buckets", None)
     assert str(caught.value) == "The signed-in user lacks a right that this takes. Ask an admin for it."

@@ -1,4 +1,4 @@
-"""Metadata that a manifest cannot hold, and manifests that other hands wrote: both backends say the same."""
+"""Metadata that a manifest cannot hold, and manifests by other tools: both backends behave the same."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ NO_JSON: Final[dict[str, Any]] = {
 
 @pytest.fixture
 def name(backend: str, request: pytest.FixtureRequest) -> str:
-    """Name a package of this test."""
+    """Return the name of a package for this test."""
     return f"meta/{backend}-{request.node.originalname}"
 
 
 def refusal(act: Callable[[], object]) -> dict[str, Any]:
-    """Return the context of the refusal of an argument."""
+    """Return the context of the ValidationError of a call."""
     with pytest.raises(quilt.ValidationError) as caught:
         act()
     return caught.value.context
@@ -46,7 +46,7 @@ def refusal(act: Callable[[], object]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("operation", ["create_package_revision", "update_package_revision"])
 def test_what_json_cannot_hold_is_refused(ops: quilt.QuiltOps, name: str, operation: str, backend: str) -> None:
-    """The argument is named with its value before anything is sent, for a package as for an entry."""
+    """Metadata that is not JSON is refused with its argument and value, for packages and entries."""
     write = getattr(ops, operation)
     rule = "what JSON can hold: no bytes, sets, NaN or infinity, and only text as keys"
     known = {"backend_type": backend, "operation": operation, "validation_rule": rule}
@@ -61,7 +61,7 @@ def test_what_json_cannot_hold_is_refused(ops: quilt.QuiltOps, name: str, operat
 
 
 def test_a_record_has_its_limit(ops: quilt.QuiltOps, name: str, sources: dict[str, str]) -> None:
-    """What makes a line of the manifest too large is named: the metadata of package or entry, or the message."""
+    """An overlong manifest line is refused with the argument that causes it: metadata, entry metadata or message."""
     large = {"text": "\u00e9" * (LIMIT // 2)}
     entry = {"logical_key": "a", "physical_key": sources["hello.txt"], "meta": large}
     create = ops.create_package_revision
@@ -77,13 +77,13 @@ def test_a_record_has_its_limit(ops: quilt.QuiltOps, name: str, sources: dict[st
 
 
 def test_variables_are_json(ops: quilt.QuiltOps) -> None:
-    """A document's variables are refused by name, and nobody is said to be out of reach."""
+    """GraphQL variables that are not JSON are refused as an argument, not as an unreachable server."""
     found = refusal(lambda: ops.execute_graphql_query("query Q { me { name } }", {"x": float("nan")}))
     assert found["field_name"] == "variables"
 
 
 def foreign(s3: S3Client, name: str, header: dict[str, Any], *lines: dict[str, Any]) -> str:
-    """Write a manifest as another tool might, and its pointers; return its hash."""
+    """Write a manifest and its pointers as another tool might; return the manifest's hash."""
     body = b"".join(json.dumps(line).encode() + b"\n" for line in ({"version": "v0", "message": None} | header, *lines))
     top_hash = hashlib.sha256(body).hexdigest()
     s3.put_object(Bucket=WORK, Key=f".quilt/packages/{top_hash}", Body=body)
@@ -93,13 +93,13 @@ def foreign(s3: S3Client, name: str, header: dict[str, Any], *lines: dict[str, A
 
 
 def line_of(uri: str, kind: str, value: str, **meta: Any) -> dict[str, Any]:
-    """Write the line of one entry."""
+    """Return the manifest line of one entry."""
     digest = {"type": kind, "value": value}
     return {"logical_key": "d/a.txt", "physical_keys": [uri], "size": 5, "hash": digest, "meta": meta}
 
 
 def test_null_is_no_metadata(ops: quilt.QuiltOps, name: str, s3: S3Client) -> None:
-    """A package whose metadata is null has none, and an update of it is one of a package without any."""
+    """A package whose metadata is null counts as one without metadata, in reads and updates."""
     foreign(s3, name, {"user_meta": None})
     assert ops.get_package_metadata(name, REGISTRY) == {}
     info = ops.get_package_info(name, REGISTRY)
@@ -111,7 +111,7 @@ def test_null_is_no_metadata(ops: quilt.QuiltOps, name: str, s3: S3Client) -> No
 
 
 def test_metadata_of_another_kind_is_damage(ops: quilt.QuiltOps, name: str, s3: S3Client) -> None:
-    """A list is no metadata: every reader is told, in the words of a stored manifest that is none."""
+    """Metadata that is not an object raises BackendError in every operation that reads it."""
     foreign(s3, name, {"user_meta": [1]})
     for act in (ops.get_package_metadata, ops.get_package_info, ops.update_package_revision):
         with pytest.raises(quilt.BackendError):
@@ -122,7 +122,7 @@ def test_metadata_of_another_kind_is_damage(ops: quilt.QuiltOps, name: str, s3: 
 def test_directories_have_their_metadata(
     ops: quilt.QuiltOps, name: str, s3: S3Client, sources: dict[str, str], *, wrap: bool
 ) -> None:
-    """What a user said of a directory is the same whether its writer wrapped it; an update has no place for it."""
+    """Directory metadata is read in wrapped and in plain form; an update drops it."""
     said = {"owner": "me"}
     line = line_of(sources["hello.txt"], "SHA256", hashlib.sha256(b"hello").hexdigest())
     name = f"{name}-{wrap}"
@@ -139,7 +139,7 @@ def test_directories_have_their_metadata(
 def test_kept_entries_keep_their_hash(
     ops: quilt.QuiltOps, name: str, s3: S3Client, sources: dict[str, str], kind: str, value: str
 ) -> None:
-    """An update that keeps the entries keeps what is stored of them, of whatever kind and were it wrong."""
+    """An update that keeps the entries keeps their stored hashes, of any type and even if wrong."""
     name = f"{name}-{kind}-{value[:2]}"
     head = s3.head_object(Bucket=WORK, Key="conform/hello.txt")
     line = line_of(f"{sources['hello.txt']}?versionId={head['VersionId']}", kind, value, user_meta={"k": 1})
@@ -151,7 +151,7 @@ def test_kept_entries_keep_their_hash(
 
 
 def test_a_copy_that_finds_no_source_names_it(ops: quilt.QuiltOps, backend: str, name: str, s3: S3Client) -> None:
-    """What is missing is the object that an entry points at, and not the registry where the copy should go."""
+    """The error of a copy names the missing source object, not the registry."""
     where, line = f"s3://{WORK}/conform/never-there.txt", line_of("", "SHA256", "0" * 64)
     foreign(s3, name, {}, line | {"physical_keys": [where]})
     with pytest.raises(quilt.NotFoundError) as caught:
@@ -166,14 +166,14 @@ def test_a_copy_that_finds_no_source_names_it(ops: quilt.QuiltOps, backend: str,
 
 
 def test_an_object_without_versions_is_copied(ops: quilt.QuiltOps, name: str, sources: dict[str, str]) -> None:
-    """The version `null` is one that can be copied."""
+    """An object with the version `null` can be copied."""
     entries = [{"logical_key": "a", "physical_key": f"{sources['unversioned.txt']}?versionId=null"}]
     made = ops.create_package_revision(name, REGISTRY, entries, copy=True)
     assert (made.file_count, [item.size for item in ops.browse_content(name, REGISTRY)]) == (1, [11])
 
 
 def test_what_lies_among_the_pointers_is_no_package(ops: quilt.QuiltOps, name: str, s3: S3Client) -> None:
-    """A stray key makes no package of a name that nobody could ask for, and no revision of one that is there."""
+    """Stray keys among the pointers are neither packages nor revisions."""
     made = ops.create_package_revision(name, REGISTRY, [])
     before, prefix = ops.list_all_packages(REGISTRY), ".quilt/named_packages/"
     strays = ["alone", f"{name}/below/1700000001", f"{name}/note.txt", "with space/a/latest", "x.y/a/latest"]

@@ -1,4 +1,4 @@
-"""What a client library refuses by itself: said to be its refusal, and no server is blamed."""
+"""Refusals by the client library itself: the error says so and blames no server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGISTRY: Final = "s3://quilt-mcp-test-work"
 
 
 def refusal(act: Callable[[], object]) -> quilt.BackendError:
-    """Return the error of a call that the client refuses."""
+    """Return the BackendError of a call that the client refuses."""
     with pytest.raises(quilt.BackendError) as caught:
         act()
     assert caught.value.context["kind"] == "client"
@@ -27,14 +27,14 @@ def refusal(act: Callable[[], object]) -> quilt.BackendError:
 
 
 def refusing(*_: Any, **__: Any) -> None:
-    """Refuse like the library, before anything is sent."""
+    """Raise a QuiltException as the library does before it sends a request."""
     raise QuiltException("Cannot do this: the reason.")
 
 
 def test_a_refusal_of_the_library_is_its_own(
     instances: dict[str, quilt.QuiltOps], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sentence has the library's reason and that nothing was sent; the schema of an answer is not in question."""
+    """The error has the library's reason and says that nothing was sent to be written."""
     ops = instances["quilt3"]
     monkeypatch.setattr(quilt3.Package, "push", refusing)
     found = refusal(lambda: ops.create_package_revision("refused/push", REGISTRY, []))
@@ -46,7 +46,7 @@ def test_a_refusal_of_the_library_is_its_own(
 def test_a_refusal_of_an_admins_call_is_its_own(
     governors: dict[str, quilt.QuiltOps], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without an answer there is none that could not be read."""
+    """A refusal by quilt3's admin module is a client error and not an unreadable answer."""
     monkeypatch.setattr(quilt3.admin.users, "get", refusing)
     assert "the reason" in refusal(lambda: governors["quilt3"].admin.get_user("test-user")).message
 
@@ -54,7 +54,7 @@ def test_a_refusal_of_an_admins_call_is_its_own(
 def test_a_late_refusal_of_the_size_is_the_arguments(
     instances: dict[str, quilt.QuiltOps], monkeypatch: pytest.MonkeyPatch, sources: dict[str, str]
 ) -> None:
-    """What only the library knows to be too large is refused like what we know."""
+    """A size that only the library refuses raises the same ValidationError as our own check."""
     create, entry = instances["quilt3"].create_package_revision, {"logical_key": "it's", "meta": {"k": "x" * 1000}}
     entries: list[dict[str, Any]] = [entry | {"physical_key": sources["hello.txt"]}]
     monkeypatch.setattr(quilt3.packages, "MANIFEST_MAX_RECORD_SIZE", 500)
@@ -69,14 +69,14 @@ def test_a_late_refusal_of_the_size_is_the_arguments(
 
 
 def test_an_address_that_is_none_is_not_out_of_reach(ops: quilt.QuiltOps) -> None:
-    """What the HTTP client cannot even ask was not asked."""
+    """An address that the HTTP client cannot parse is a client error and not `unreachable`."""
     found = refusal(lambda: ops.get_catalog_config("http://[half"))
     assert found.message.startswith("The client itself refused this, and nothing was sent to be written: ")
 
 
 @pytest.mark.parametrize("registry", ["s3://a bucket", "s3://b\u00fccket", f"s3://{'x' * 256}"])
 def test_a_bucket_that_no_client_asks_for_is_refused(ops: quilt.QuiltOps, registry: str) -> None:
-    """Both backends refuse the name that the AWS library would."""
+    """Both backends refuse bucket names that the AWS library would refuse."""
     with pytest.raises(quilt.ValidationError) as caught:
         ops.list_all_packages(registry)
     assert caught.value.context["field_name"] == "registry"
@@ -84,7 +84,7 @@ def test_a_bucket_that_no_client_asks_for_is_refused(ops: quilt.QuiltOps, regist
 
 @pytest.mark.parametrize("region", ["", "no region!", "-"])
 def test_a_region_that_is_none_is_refused(ops: quilt.QuiltOps, region: str) -> None:
-    """A region is an argument like any other."""
+    """An invalid region raises ValidationError of `region`."""
     with pytest.raises(quilt.ValidationError) as caught:
         ops.get_boto3_client("s3", region)
     assert caught.value.context["field_name"] == "region"

@@ -90,7 +90,7 @@ BODIES: Final = st.one_of(
 
 
 def error_of(act: Callable[[], object]) -> quilt.QuiltOpsError | None:
-    """Run an operation and give the contract's error that it raised; any other exception is a failure."""
+    """Run an operation; return the contract's error that it raised, or None. Any other exception is a failure."""
     try:
         act()
     except quilt.QuiltOpsError as error:
@@ -99,7 +99,7 @@ def error_of(act: Callable[[], object]) -> quilt.QuiltOpsError | None:
 
 
 def check_ends_well(act: Callable[[], object], operation: str) -> None:
-    """Run an operation that may succeed by luck and otherwise raises an error that is fit for a person."""
+    """Run an operation that may succeed by chance, and otherwise must raise a readable error."""
     error = error_of(act)
     if error is not None:
         assert error.context["operation"] == operation
@@ -178,7 +178,7 @@ FIELDS: Final = ("delete", "setEmail", "setRole", "addRoles", "removeRoles", "se
 
 @st.composite
 def administered(draw: st.DrawFn) -> bytes:
-    """Draw an answer that fits far into every admin operation, and nearly to its end."""
+    """Return an answer that is valid or nearly valid for every admin operation."""
     arm, users = draw(ARMS), draw(st.lists(USERS, max_size=2))
     tables = {"tabulatorTables": draw(st.sampled_from([[], [{"name": "t", "config": "x"}], [{"name": "t"}]]))}
     mutate = draw(st.none() | st.just(dict.fromkeys(FIELDS, arm)))

@@ -156,7 +156,7 @@ def test_a_missing_table_is_not_found(governor: quilt.QuiltOps, operation: str) 
 
 @pytest.mark.parametrize("operation", ["list_tabulator_tables", "create_tabulator_table", *ON_A_TABLE])
 def test_a_missing_bucket_is_not_found(governor: quilt.QuiltOps, operation: str) -> None:
-    """An address is no name of a bucket."""
+    """A missing bucket raises NotFoundError; a bucket's URL in place of its name is refused."""
     acts = ON_A_TABLE | {
         "list_tabulator_tables": lambda ops, bucket, _name: ops.list_tabulator_tables(bucket),
         "create_tabulator_table": lambda ops, bucket, name: ops.create_tabulator_table(bucket, name, CONFIG),

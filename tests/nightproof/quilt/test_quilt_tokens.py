@@ -1,4 +1,4 @@
-"""One sign-in for all who share it: exchanged by one at a time, the newest kept, and nobody is signed out."""
+"""A shared sign-in: tokens are exchanged one at a time, the newest is kept, and no user is signed out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ while time.monotonic() < until:
 
 
 class Registry:
-    """A registry of which every token counts once, as after its grace."""
+    """A registry that accepts each refresh token once, as after the grace period."""
 
     def __init__(self, life_s: float = 3600) -> None:
         self.counts = {"configured"}
@@ -50,7 +50,7 @@ class Registry:
         self._lock = threading.Lock()
 
     def exchange(self, token: str) -> Tokens:
-        """Exchange a token that counts."""
+        """Return new tokens for a valid refresh token; raise AuthenticationError for any other."""
         with self._lock:
             if token not in self.counts:
                 raise quilt.AuthenticationError("The token does not count.", {})
@@ -61,7 +61,7 @@ class Registry:
 
 
 def test_who_comes_later_takes_what_was_exchanged(tmp_path: Path) -> None:
-    """Threads and instances of one folder exchange once, and all have the same token."""
+    """Threads and instances with the same folder exchange once and all get the same token."""
     registry, found = Registry(), list[str]()
 
     def sign_in() -> None:
@@ -76,7 +76,7 @@ def test_who_comes_later_takes_what_was_exchanged(tmp_path: Path) -> None:
 
 
 def test_the_newest_token_is_exchanged_next(tmp_path: Path) -> None:
-    """An access token about to end is exchanged by the newest refresh token, and so is one that shall be new."""
+    """An expiring access token is renewed with the newest refresh token, and so is a forced renewal."""
     registry = Registry(life_s=MARGIN_S - 1)
     for _ in range(2):
         TokenFile(tmp_path, "configured").current(registry.exchange)
@@ -85,7 +85,7 @@ def test_the_newest_token_is_exchanged_next(tmp_path: Path) -> None:
 
 
 def test_tokens_are_for_their_owner_only(tmp_path: Path) -> None:
-    """File and lock are 0600 in a folder that is 0700, and no name holds a token."""
+    """Files and locks have mode 0600 in a folder of mode 0700, and no file name contains a token."""
     folder = tmp_path / "tokens"
     TokenFile(folder, "configured").current(Registry().exchange)
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -96,7 +96,7 @@ def test_tokens_are_for_their_owner_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"refresh_token": 1}', '{"refresh_token": "of another life"}'])
 def test_what_the_file_lost_the_configured_token_gives(tmp_path: Path, text: str) -> None:
-    """A damaged or foreign file costs an exchange and never the sign-in."""
+    """After a damaged or foreign file, the configured token is exchanged and the sign-in works."""
     registry, shared = Registry(), TokenFile(tmp_path, "configured")
     lost = {"access_token": "x", "expires_at": 0.0}
     shared.path.write_text(text if not text.endswith('life"}') else json.dumps(json.loads(text) | lost))
@@ -105,7 +105,7 @@ def test_what_the_file_lost_the_configured_token_gives(tmp_path: Path, text: str
 
 
 def test_a_refused_exchange_keeps_what_is_known(tmp_path: Path) -> None:
-    """Where neither the newest nor the configured token counts the error is the registry's, and the file stays."""
+    """If no known token is valid, the registry's error is raised and the file is unchanged."""
     registry, shared = Registry(), TokenFile(tmp_path, "configured")
     shared.renewed(registry.exchange)
     registry.counts = set()
@@ -115,7 +115,7 @@ def test_a_refused_exchange_keeps_what_is_known(tmp_path: Path) -> None:
 
 
 def test_an_api_key_is_no_refresh_token(tmp_path: Path) -> None:
-    """A key that ends by itself is used as it is; nothing is exchanged and nothing kept."""
+    """An API key is used as an access token; nothing is exchanged or stored."""
     assert credentials_of("qk_abc", tmp_path) == quilt.Credentials(access_token="qk_abc")
     shared = quilt.Credentials(refresh_token="opaque", token_dir=str(tmp_path))
     assert credentials_of("opaque", tmp_path) == shared
@@ -126,7 +126,7 @@ def test_an_api_key_is_no_refresh_token(tmp_path: Path) -> None:
 def rotating(
     world: World, governors: dict[str, quilt.QuiltOps], unique: Callable[[], str], fault: Any, tmp_path: Path
 ) -> tuple[str, quilt.Credentials]:
-    """Make a user whose tokens rotate within seconds, and give how it signs in."""
+    """Create a user whose tokens rotate within seconds; return its name and its credentials."""
     user = governors["platform"].admin.create_user(unique(), "rotating@example.org", "user").name
     fault("rotation-grace", user=user, seconds=GRACE_S)
     fault("token-life", user=user, seconds=MARGIN_S + GRACE_S)
@@ -139,7 +139,7 @@ def rotating(
 def test_processes_of_both_backends_stay_signed_in(
     world: World, rotating: tuple[str, quilt.Credentials], tmp_path: Path
 ) -> None:
-    """Four processes with homes of their own exchange side by side for many graces, and a later one comes in too."""
+    """Four processes with separate homes stay signed in over many rotations, and a later one can sign in."""
     user, credentials = rotating
     processes = [
         start(world, user, credentials, backend, tmp_path / f"{backend}-{number}")
@@ -153,7 +153,7 @@ def test_processes_of_both_backends_stay_signed_in(
 
 
 def start(world: World, user: str, credentials: quilt.Credentials, backend: str, home: Path) -> subprocess.Popen[str]:
-    """Start a process that signs in again and again."""
+    """Start a process that signs in repeatedly."""
     home.mkdir()
     known = {name: value for name, value in asdict(credentials).items() if name in ("refresh_token", "token_dir")}
     given = {"url": world.target.catalog_url, "credentials": known, "seconds": 4 * GRACE_S}
@@ -169,6 +169,6 @@ def start(world: World, user: str, credentials: quilt.Credentials, backend: str,
 
 
 def is_refused(world: World, token: str) -> bool:
-    """Return whether a refresh token is over."""
+    """Return whether the catalog refuses a refresh token."""
     url = f"{world.target.registry_url}/api/token"
     return httpx.post(url, data={"refresh_token": token}, timeout=10).status_code == httpx.codes.UNAUTHORIZED

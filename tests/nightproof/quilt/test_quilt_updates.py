@@ -22,7 +22,7 @@ REGISTRY: Final = f"s3://{WORK}"
 
 @pytest.fixture
 def package(ops: quilt.QuiltOps, backend: str, request: pytest.FixtureRequest, sources: dict[str, str]) -> str:
-    """Make a package of two files with metadata, and give its name."""
+    """Create a package of two files with metadata; return its name."""
     name = f"change/{backend}-{request.node.originalname}"
     entries: list[dict[str, Any]] = [
         {"logical_key": "a.txt", "physical_key": sources["hello.txt"], "meta": {"kept": True}},
@@ -33,7 +33,7 @@ def package(ops: quilt.QuiltOps, backend: str, request: pytest.FixtureRequest, s
 
 
 def test_an_update_replaces_the_entries(ops: quilt.QuiltOps, package: str, sources: dict[str, str]) -> None:
-    """Entries that are given are all that the new revision has; the old one stays as it was."""
+    """The new revision has only the given entries; the old revision and the metadata are unchanged."""
     old = ops.get_package_info(package, REGISTRY).top_hash
     made = ops.update_package_revision(
         package, REGISTRY, [{"logical_key": "new.txt", "physical_key": sources["empty.txt"]}], message="second"
@@ -46,7 +46,7 @@ def test_an_update_replaces_the_entries(ops: quilt.QuiltOps, package: str, sourc
 
 
 def test_an_update_without_entries_keeps_them_and_merges_metadata(ops: quilt.QuiltOps, package: str) -> None:
-    """Metadata is merged key by key; files and their metadata stay."""
+    """Without entries, an update keeps the files with their metadata and merges the package's by key."""
     before = ops.browse_content(package, REGISTRY)
     made = ops.update_package_revision(package, REGISTRY, metadata={"tags": ["y"], "more": None})
     assert made.file_count == 2
@@ -66,13 +66,13 @@ def test_an_update_by_copy_owns_its_objects(
 
 
 def test_an_update_to_nothing_empties_the_package(ops: quilt.QuiltOps, package: str) -> None:
-    """No entries at all are a legal content."""
+    """An update with an empty list of entries leaves a package without files."""
     assert ops.update_package_revision(package, REGISTRY, []).file_count == 0
     assert ops.browse_content(package, REGISTRY) == []
 
 
 def test_a_package_without_metadata_may_get_some(ops: quilt.QuiltOps, backend: str) -> None:
-    """Metadata of an update needs none before it, and an update of neither changes nothing."""
+    """An update can add the first metadata, and an update without arguments changes nothing."""
     name = f"change/{backend}-bare"
     made = ops.create_package_revision(name, REGISTRY, [])
     assert ops.update_package_revision(name, REGISTRY).top_hash == made.top_hash
@@ -81,7 +81,7 @@ def test_a_package_without_metadata_may_get_some(ops: quilt.QuiltOps, backend: s
 
 
 def test_what_does_not_exist_is_not_updated(ops: quilt.QuiltOps, backend: str) -> None:
-    """Updating a missing package raises NotFoundError that names the remedy, and makes nothing."""
+    """Updating a missing package raises NotFoundError with the remedy and creates nothing."""
     with pytest.raises(quilt.NotFoundError, match="Use create_package_revision") as caught:
         ops.update_package_revision("change/nobody", REGISTRY, [])
     assert caught.value.context == {
@@ -95,7 +95,7 @@ def test_what_does_not_exist_is_not_updated(ops: quilt.QuiltOps, backend: str) -
 
 
 def test_a_deleted_package_is_gone(ops: quilt.QuiltOps, package: str) -> None:
-    """Every revision goes, and a second deletion finds nothing."""
+    """Every revision is deleted, and a second deletion raises NotFoundError."""
     ops.update_package_revision(package, REGISTRY, [])
     ops.delete_package(package, REGISTRY)
     assert package not in ops.list_all_packages(REGISTRY)
@@ -105,7 +105,7 @@ def test_a_deleted_package_is_gone(ops: quilt.QuiltOps, package: str) -> None:
 
 
 def test_a_deleted_revision_leaves_the_others(ops: quilt.QuiltOps, package: str, s3: S3Client) -> None:
-    """With a hash only that revision goes, and `latest` is the newest of the rest."""
+    """With a hash only that revision is deleted, and `latest` becomes the newest of the rest."""
     first = ops.get_package_info(package, REGISTRY).top_hash
     prefix = f".quilt/named_packages/{package}/"
     s3.put_object(Bucket=WORK, Key=f"{prefix}1700000000", Body=first.encode())
@@ -119,7 +119,7 @@ def test_a_deleted_revision_leaves_the_others(ops: quilt.QuiltOps, package: str,
 
 
 def test_who_may_only_read_changes_nothing(world: World, backend: str) -> None:
-    """Update and deletion by a reader raise PermissionError of the write that is lacking."""
+    """Update and deletion by a reader raise PermissionError with the missing right to write."""
     ops = world.make(backend, "test-readonly")
     calls: dict[str, tuple[Any, ...]] = {"update_package_revision": ([],), "delete_package": ()}
     for operation, arguments in calls.items():
@@ -135,7 +135,7 @@ def test_who_may_only_read_changes_nothing(world: World, backend: str) -> None:
 
 
 def test_a_difference_names_what_changed(ops: quilt.QuiltOps, versions: Versions) -> None:
-    """Added, removed and modified turn round with the arguments; the default is the latest of each."""
+    """Added and removed files swap with the arguments; the default is the latest revision of each."""
     name = versions.name
     forward = ops.diff_packages(name, name, REGISTRY, versions.first, versions.second)
     assert forward == {"added": ["added.txt"], "removed": ["removed.txt"], "modified": ["changed.txt"]}
@@ -155,14 +155,14 @@ def test_a_difference_names_what_changed(ops: quilt.QuiltOps, versions: Versions
     ],
 )
 def test_a_difference_checks_its_arguments(ops: quilt.QuiltOps, arguments: tuple[Any, ...], field: str) -> None:
-    """The argument at fault is named as the caller knows it."""
+    """A bad argument is named as the caller passed it."""
     with pytest.raises(quilt.ValidationError) as caught:
         ops.diff_packages(*arguments)
     assert caught.value.context["field_name"] == field
 
 
 def test_a_difference_needs_both_sides(ops: quilt.QuiltOps, versions: Versions) -> None:
-    """The missing side is named with its hash."""
+    """A missing revision or package raises NotFoundError with its name, and its hash if given."""
     with pytest.raises(quilt.NotFoundError) as caught:
         ops.diff_packages(versions.name, versions.name, REGISTRY, "0" * 64)
     assert caught.value.context["identifier"] == f"{versions.name}@{'0' * 64}"

@@ -1,4 +1,4 @@
-"""The limit of a write is that of its error, and not the limit of reads."""
+"""The error of a write has the limit of writes, not that of reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMIT_S, STALL_S = 0.5, 10
 
 
 def test_a_write_names_its_own_limit(world: World, backend: str) -> None:
-    """A stalled construct of this user ends at `write_s` on both backends; another user is not stalled."""
+    """A delayed write ends at `write_s` on both backends; another user's write is not delayed."""
     limits = quilt.Timeouts(write_s=LIMIT_S, s3_attempts=1)
     slow, other = world.make(backend, timeouts=limits), world.make(backend, "test-admin")
     slow.list_all_packages(REGISTRY)
