@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIGHT = (*(f"nightproof.{name.removesuffix('.py')}" for name in FILES if name != "__init__.py"), "nightproof.evidence")
 LIBRARIES = {"_pytest", "pytest"}
-# Each is imported by the recorder of that library alone, which is installed once the suite has imported it.
+# Only the recorder of a library imports it, after the suite itself has imported that library.
 RECORDED = {"aiohttp", "botocore", "httpx", "urllib3"}
 NEWER = {"slots": "@dataclass(slots=True) needs 3.10", "kw_only": "@dataclass(kw_only=True) needs 3.10"}
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -111,7 +111,7 @@ def interpreters() -> dict[str, str]:
         for python in candidates
         if python
     }
-    # A shim of pyenv is there for versions that are switched off, and fails.
+    # pyenv has shims for disabled versions too; those fail.
     return {answer.stdout.strip(): python for python, answer in answers.items() if answer.returncode == 0}
 
 

@@ -32,7 +32,7 @@ LIMIT_S = 40
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """Run a server that answers as planned."""
+    """Serve planned answers in place of Slack."""
     with answering() as made:
         yield made
 

@@ -68,7 +68,7 @@ def test_the_api_asks_for_its_login(up: Up) -> None:
     ("method", "path", "more"),
     [
         ("POST", FILTER, {"Content-Type": "application/json"}),
-        ("POST", FILTER, {"Content-Type": "text/plain"}),  # a simple request, which no preflight precedes
+        ("POST", FILTER, {"Content-Type": "text/plain"}),  # a simple request: no preflight precedes it
         ("OPTIONS", FILTER, {"Access-Control-Request-Method": "POST"}),
         ("GET", "/api/health", {}),
         ("GET", "/ui-settings", {}),

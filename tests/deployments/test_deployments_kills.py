@@ -62,7 +62,7 @@ def night(tmp_path: Path, shop: Server) -> Iterator[tuple[Foreign, subprocess.Po
 
 
 def report_of(foreign: Foreign) -> RunReport:
-    """Read the report of the one night."""
+    """Return the report of the only night."""
     return read_report(foreign.state / "runs" / "latest" / "report.json")
 
 

@@ -66,7 +66,7 @@ def test_a_report_is_shown_again(call: Call, profile: str) -> None:
 def test_a_killed_night_is_told_from_one_that_goes_on(call: Call, foreign: Foreign) -> None:
     """A night without a report is described as still running or as killed, whichever is true."""
     path = str(foreign.profile_path)
-    night = open_night(path, Choice(), LATER)  # and nothing closes it
+    night = open_night(path, Choice(), LATER)  # never closed
     code, _, told = call("report", "-p", path)
     assert (code, f"The run `{LATER}` has no report yet, for it is still running" in told) == (3, True)
     holder = (foreign.state / "environment.holder.json").read_text()
@@ -124,7 +124,7 @@ def test_a_cleanup_shows_its_plan(
     foreign.intent("object", {"bucket": Names().bucket_data, "key": "somebody's"})
     status, text = call("cleanup", "-p", str(path), "--apply")[:2]
     assert (status, f"leaked object {Names().bucket_data}/somebody's: not touched" in text) == (1, True)
-    assert call("cleanup", "-p", str(path), "--apply", "--run-id", "")[0] == 3  # a variable that is not set
+    assert call("cleanup", "-p", str(path), "--apply", "--run-id", "")[0] == 3  # as from an unset shell variable
 
 
 def test_seeds_are_told_one_per_line(call: Call, foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, end: Any) -> None:
 
     def flow(**_parameters: Any) -> Any:
         if isinstance(end, KeyboardInterrupt | Interrupted):
-            raise end  # Prefect lets these through; all else is a state
+            raise end  # Prefect raises these; any other error becomes a state
         return SimpleNamespace(is_completed=lambda: False, result=lambda raise_on_failure: raise_on_failure or end)
 
     monkeypatch.setattr(running, "prefect_api", lambda _plan: nullcontext())
@@ -75,7 +75,7 @@ def test_a_night_uses_the_supervisors_server(foreign: Foreign, monkeypatch: pyte
     """A night uses the supervisor's server if one runs; else it starts its own and stops it even after an error."""
     plan = make_plan(foreign.profile(), Choice(), RUN_ID)
     for name in server.environment(foreign.state, "x", "x"):
-        monkeypatch.setenv(name, "")  # is undone afterwards
+        monkeypatch.setenv(name, "")  # monkeypatch restores them afterwards
     stopped: list[str] = []
     own = SimpleNamespace(api="http://own/api", auth="own:secret", stop=lambda: stopped.append("own"))
     patience = plan.profile.server_start_s

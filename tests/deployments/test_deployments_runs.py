@@ -81,7 +81,7 @@ def test_what_a_dead_worker_left_is_crashed(up: Up) -> None:
     other = make(up, "RUNNING", "by-hand")
     assert runs.crash_stale() == {UUID(orphan)}
     assert up.end(dead, 5)["state"]["message"] == "Its worker is gone."
-    assert runs.crash_stale(frozenset()) == frozenset()  # what a new worker starts meanwhile is not asked about
+    assert runs.crash_stale(frozenset()) == frozenset()  # runs of a new worker are left alone
     up.api("PATCH", f"/flow_runs/{orphan}", infrastructure_pid=str(free_pid()))
     assert runs.crash_stale(frozenset({UUID(orphan)})) == frozenset()
     assert up.end(orphan, 5)["state_type"] == "CRASHED"

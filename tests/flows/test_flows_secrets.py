@@ -53,7 +53,7 @@ class OwnWordsError(Exception):
 
 
 def spill(*_given: object) -> Any:
-    """Raise Blocked with the secret in its text; its cause also shows the secret, in text of its own."""
+    """Raise Blocked with the secret in its text; its cause builds a text with the secret, too."""
     raise Blocked(f"refused {SHOWN}") from OwnWordsError()
 
 

@@ -103,7 +103,7 @@ def attempt(n: int = 1, outcome: Outcome = Outcome.PASSED, message: str = "", **
         exchanges=Exchanges(s3=3, graphql=1),
         server_exchanges=4,
         message=message,
-        traceback=message,  # as a report without frames is read
+        traceback=message,  # as for a report without frames
     )
     return replace(base, **changes)
 

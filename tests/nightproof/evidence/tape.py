@@ -90,7 +90,7 @@ class Tape:
         self._send(connection, number, b"\x88\x02\x03\xe8")
 
     def _read(self, connection: socket.socket, number: int, pattern: bytes) -> bytes:
-        """Read on until what nobody took yet begins with the pattern, and take that; empty at the end."""
+        """Read until the pending bytes begin with the pattern; return that match, or b"" at the end of the stream."""
         while not (found := re.match(pattern, self._untaken[number])):
             data = connection.recv(65536)
             if not data:

@@ -30,7 +30,7 @@ HELPERS = """
         def should_be_ok(self):
             assert self.code == 200
 """
-# Each test checks once, in a style of its own, and would fail where the value were another.
+# Each test checks once, each in a different style, and would fail for any other value.
 CHECKING = """
     import os, unittest, warnings
     import pytest, requests
@@ -122,7 +122,7 @@ IDLE = """
         import outside
         assert_nothing = outside.client(URL)
 """
-# A client library outside the suite's folder that checks its answers for itself.
+# A client library outside the suite's folder that checks its own answers.
 OUTSIDE = """
     import requests
     def client(url):

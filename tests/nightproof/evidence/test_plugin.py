@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.nightproof.evidence.wire import Server
 
-LIMIT_S = 240  # for a machine that does much else
+LIMIT_S = 240  # for a busy machine
 HONEST = """
     import os, requests
     def test_it(): assert requests.get(os.environ["SHOP"]).status_code == 200

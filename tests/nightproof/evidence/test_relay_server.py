@@ -44,7 +44,7 @@ def test_a_request_reaches_its_server_without_a_word_of_the_proxy(proxy: int) ->
 
     def serve(connection: socket.socket) -> None:
         data = connection.recv(65536)
-        while b"Content-Length: 2" in data and not data.endswith(b"hi"):  # the body may come on its own
+        while b"Content-Length: 2" in data and not data.endswith(b"hi"):  # the body may arrive separately
             data += connection.recv(65536)
         heard.append(data)
         connection.sendall(OK)

@@ -22,7 +22,7 @@ FIRST, SECOND = Asker("subject", "call", "first"), Asker("subject", "call", "sec
 
 
 def answers(tally: Tally) -> list[tuple[str, int]]:
-    """Return the number of answers by the prefix of their test."""
+    """Return the prefix of each test that got answers, with their number."""
     return [(line["prefix"], line["number"]) for line in tally.take()]
 
 

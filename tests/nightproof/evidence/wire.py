@@ -1,4 +1,4 @@
-"""A small real HTTP server with a call log, and helpers that wait for conditions and processes."""
+"""A small real HTTP server with a call log, and helpers to poll conditions and to check processes."""
 
 from __future__ import annotations
 

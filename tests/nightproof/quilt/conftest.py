@@ -45,12 +45,12 @@ SOURCES: Final = {
     "conform/empty.txt": b"",
     "conform/Gr\u00fc\u00dfe + 100%#1.txt": b"hallo",
 }
-FIRST_SECOND: Final = 1_700_000_000  # when the first revision of `conform/versions` was made, as its pointer says
+FIRST_SECOND: Final = 1_700_000_000  # the time in the name of the first pointer of `conform/versions`
 
 
 @dataclass(frozen=True)
 class World:
-    """The testbed with a home for quilt3, the environment of its clients, and a maker of instances."""
+    """The testbed, a home for quilt3, the environment of clients, and a factory of instances."""
 
     target: Target
     home: Path

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 BUCKET: Final = "quilt-mcp-test-work"
 REGISTRY: Final = f"s3://{BUCKET}"
 LIMIT_S: Final = 0.3
-STALL_S: Final = 1.0  # how long the catalog takes where only a limit ends the call
-SLOW_S: Final = 2.0  # boto3 waits a second for leave to send a body, whatever its limit
+STALL_S: Final = 1.0  # the catalog's delay where only a time limit ends the call
+SLOW_S: Final = 2.0  # boto3 waits a second for `100 Continue` before a body, whatever its limit
 BAD_ENTRIES: Final = [{"physical_key": "s3://b/k"}, {"physical_key": "s3://b/k"}]
 
 
@@ -120,7 +120,7 @@ def test_a_configuration_may_be_invented(
 def test_a_write_may_end_after_thirty_seconds(
     world: World, ops: quilt.QuiltOps, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With this defect, a write ends at a limit that the sound client does not have."""
+    """With this defect a write ends after 30 s, although the sound client would wait longer."""
     monkeypatch.setenv("NIGHTPROOF_TIME_FACTOR", "0.01")  # 30 s become 0.3 s
 
     def create() -> str:

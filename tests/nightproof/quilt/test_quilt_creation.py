@@ -48,7 +48,7 @@ def test_a_package_by_reference_points_at_its_sources(
     by_key = {line["logical_key"]: line for line in lines}
     assert by_key["d/hello.txt"]["physical_keys"] == [f"{sources['hello.txt']}?versionId={version}"]
     assert by_key["d/hello.txt"]["meta"]["user_meta"] == {"k": [1]}
-    # S3 names no version of an object that never had one; quilt3 then writes none, the catalog the one called null.
+    # S3 returns no version of an unversioned object: quilt3 then writes none, the catalog writes `null`.
     version = {"quilt3": "", "platform": "?versionId=null"}[backend]
     assert by_key["loose.txt"]["physical_keys"] == [f"{sources['unversioned.txt']}{version}"]
 
@@ -75,7 +75,7 @@ def test_both_backends_make_the_same_revision(
 def test_many_objects_are_listed_and_mean_the_same(
     instances: dict[str, quilt.QuiltOps], s3: S3Client, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    """Latest versions from a listing equal those from HEAD requests, and the limit of pages decides which is used."""
+    """From one page of objects on a listing replaces the HEAD requests, and it finds the same latest versions."""
     asked: list[str] = []
     lookup = quilt3_entries._located
 
@@ -90,7 +90,7 @@ def test_many_objects_are_listed_and_mean_the_same(
         s3.put_object(Bucket=WORK, Key=key, Body=b"old")
         s3.put_object(Bucket=WORK, Key=key, Body=key.encode())
     newest = {key: s3.head_object(Bucket=WORK, Key=key)["VersionId"] for key in keys}
-    s3.delete_object(Bucket=WORK, Key=f"conform/listed-{page}/d.txt")  # a marker is no object
+    s3.delete_object(Bucket=WORK, Key=f"conform/listed-{page}/d.txt")  # a delete marker is not an object
     entries: list[dict[str, Any]] = [{"logical_key": key[-5:], "physical_key": f"s3://{WORK}/{key}"} for key in keys]
     ops = instances["quilt3"]
     made = ops.create_package_revision(f"make/listed-{page}", REGISTRY, entries)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SEED: Final = 20261201
 TESTS_PER_FILE: Final = 2
-GENERATORS: Final = 20  # one file in so many cannot be collected
+GENERATORS: Final = 20  # every 20th file cannot be collected
 HEAD: Final = "import asyncio, gc, os, sys, threading, unittest, warnings\nimport pytest\nN = {}\n"
 BODIES: Final = {
     "passes": "assert 1 + 1 == 2",
@@ -206,7 +206,7 @@ def verdict_words(plan: CellPlan, events: CellEvents) -> dict[str, str]:
 
 
 RED: Final = frozenset({"failed", "error", "timeout", "not_run", "blocked"})
-GREEN: Final = frozenset({"passed", "flaky", "hollow"})  # nothing is asked here, so that a pass is hollow at best
+GREEN: Final = frozenset({"passed", "flaky", "hollow"})  # no test sends a request, so a pass is hollow at best
 
 
 def broken_promises(plain: dict[str, str], ours: dict[str, str]) -> list[str]:

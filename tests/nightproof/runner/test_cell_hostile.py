@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GOOD = "\n    def test_zz(): assert True\n"
 CASES: dict[str, tuple[str, dict[str, str]]] = {
-    "closes every descriptor": (  # pytest's own capture breaks, and that is told of whoever meets it
+    "closes every descriptor": (  # this breaks pytest's own capture; the test that runs then is charged
         "import os\n    def test_a():\n        os.closerange(3, 400)\n        assert True",
         {"test_a": "failed", "test_zz": "error"},
     ),

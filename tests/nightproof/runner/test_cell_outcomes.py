@@ -297,7 +297,7 @@ def test_a_rerun_of_the_suites_own_is_an_attempt(
     (found_there,) = world(group).parents[1].glob(f"lib/*/site-packages/{source}")
     plugins = tmp_path / "plugins"
     plugins.mkdir()
-    (plugins / source).symlink_to(found_there)  # the plugin alone: what else lives there stays there
+    (plugins / source).symlink_to(found_there)  # only the plugin, no other package of that environment
     names = ["test_third", "test_never", "test_at_once", "test_hollow_at_last"]
     env = {"PYTHONPATH": str(plugins), "PYTEST_ADDOPTS": f"-p {name}"}
     found = run_night(make_cell(RERUN.replace("MARK", mark), *names, **env))

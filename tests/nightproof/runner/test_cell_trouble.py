@@ -238,7 +238,7 @@ def test_dead_call_log_is_no_agreement(make_cell: Callable[..., CellPlan]) -> No
         def test_a(): assert requests.get(os.environ["NIGHTPROOF_URL_SHOP"]).ok
     """
     plan = make_cell(source, "test_a")
-    spoilt = plan.env["NIGHTPROOF_CONTROL_URLS"].replace("http:", "https:")  # it does not speak that
+    spoilt = plan.env["NIGHTPROOF_CONTROL_URLS"].replace("http:", "https:")  # the server speaks no TLS
     plan = replace(plan, env={**plan.env, "NIGHTPROOF_CONTROL_URLS": spoilt})
     run_cell(plan, _quiet, GroupRegistry())
     live = replace(plan, cell_dir=plan.cell_dir.with_name("live"), env={**plan.env, "NIGHTPROOF_CONTROL_URLS": ""})

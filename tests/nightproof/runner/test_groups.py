@@ -49,6 +49,6 @@ def test_group_ends_with_its_leader(tmp_path: Path) -> None:
         grandchild = int(output.readline())
         await_true(group.has_ended)
         assert group.reap() in {0, -9}
-        assert output.read() == b""  # end of file: nobody holds the pipe any more
+        assert output.read() == b""  # end of file: no process holds the pipe any more
     groups.forget(group)
     assert grandchild > 0

@@ -1,4 +1,4 @@
-"""A suite in an environment of its own: its interpreter, its plugins, its variables, its configuration."""
+"""A suite with its own environment: interpreter, plugins, variables and configuration."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_suites_own_options_work(
     )  # fmt: skip
     (plan.suite_path / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
     before = sorted(plan.suite_path.iterdir())
-    # pytest-asyncio warns of a setting that is not there, which such an ini makes an error for plain pytest too.
+    # pytest-asyncio warns of a missing setting; `filterwarnings = error` fails on it, in plain pytest too.
     own = World() if group == "ours" else World(python=world(group), pytest_args=("-p", "no:asyncio"))
     plan = replace(plan, world=own)
     assert proven(attempts(plan)) == {"test_bad": (Outcome.FAILED, False, True), "test_good": PROVEN}
