@@ -97,7 +97,7 @@ def test_metadata_is_the_user_metadata(ops: quilt.QuiltOps, tree: str, versions:
 
 
 def test_revisions_come_newest_first_with_the_time_of_their_pointer(ops: quilt.QuiltOps, versions: Versions) -> None:
-    """Revisions come newest first; their time is in the name of their pointer."""
+    """Revisions come newest first; their time is the second in their pointer's name, whatever the pointer's own age."""
     newest, oldest = ops.list_package_revisions(versions.name, REGISTRY)
     assert (newest.top_hash, newest.message) == (versions.second, "second")
     assert (oldest.top_hash, oldest.message) == (versions.first, "first")

@@ -108,7 +108,7 @@ def test_damaged_evidence_is_no_evidence(tmp_path: Path) -> None:
 def test_a_process_without_a_declared_endpoint_takes_any_peer(
     declared: dict[str, list[str]], tmp_path: Path, *, takes_any: bool
 ) -> None:
-    """Any peer counts only if the log declares an empty list of endpoints; an older log declares none."""
+    """Any peer counts only if the log has an empty list of endpoints; a log without the list is an older one."""
     start = {"$report_type": "CellStart", "suite": "s", "backend": "b", "time": "2026-11-20T02:00:00+00:00"}
     (tmp_path / "events.jsonl").write_text(json.dumps(start | declared) + "\n")
     assert read_cell(tmp_path).takes_any_peer is takes_any
