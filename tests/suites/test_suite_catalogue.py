@@ -1,4 +1,4 @@
-"""What the suites declare, as their specifications count it."""
+"""The tests that the suites declare in the lock file, compared with the counts in their specifications."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PER_FILE = {
         "workflows/test_package_creation": 1,
     },
 }  # fmt: skip
-# Tests of what one backend alone has, each with the backend that has it not.
+# Tests of a feature that only one backend has, each with the backend that lacks it.
 BY_DESIGN = {
     "quilt_ops": {
         "test_local_session_is_recognised": "platform",
@@ -51,7 +51,7 @@ SILENT = {"quilt_ops": {"test_missing_local_session", "test_missing_jwt"}, "back
 
 
 def declared(suite: str) -> dict[str, Any]:
-    """Give what the lock declares of a suite."""
+    """Return the entry of a suite in the lock file."""
     found: dict[str, Any] = json.loads(LOCK.read_text(encoding="utf-8"))["suites"][suite]
     return found
 
@@ -77,7 +77,7 @@ def test_few_tests_are_unsupported_by_design(suite: str) -> None:
 
 @pytest.mark.parametrize("suite", PER_FILE)
 def test_who_signs_another_user_in_needs_an_admin(suite: str) -> None:
-    """A target with one user's token runs every test that does not say otherwise."""
+    """Every test that uses a fixture which signs another user in declares the need `admin`."""
     users = set()
     for path in (LOCK.parent / suite).rglob("test_*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -89,7 +89,7 @@ def test_who_signs_another_user_in_needs_an_admin(suite: str) -> None:
 
 @pytest.mark.parametrize("suite", SILENT)
 def test_tests_that_send_nothing_say_why(suite: str) -> None:
-    """A test without exchanges has a reason, and there are only two of them."""
+    """Only two tests, both of quilt_ops, declare that they send nothing, and each states a reason."""
     silent = {
         test_id.split("::")[1]: test for test_id, test in declared(suite)["tests"].items() if test["wire"] == "none"
     }

@@ -1,4 +1,4 @@
-"""Settings of which the target has one: held by one test at a time, and given back as they were."""
+"""Settings that exist once per target: one test at a time holds a setting, and its value is restored afterwards."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Switch:
-    """A setting that remembers what it was set to."""
+    """A boolean setting that records every value written to it."""
 
     def __init__(self, *, value: bool) -> None:
         self.value = value
         self.written: list[bool] = []
 
     def read(self) -> bool:
-        """Give the value."""
+        """Return the value."""
         return self.value
 
     def write(self, value: bool) -> None:  # noqa: FBT001 - the value of the switch
@@ -32,7 +32,7 @@ class Switch:
 
 
 def test_a_setting_is_given_back_as_it_was(tmp_path: Path) -> None:
-    """Also when the borrower fails."""
+    """A setting gets its original value back, even if the test that borrowed it fails."""
     switch = Switch(value=True)
 
     def fail() -> None:
@@ -46,7 +46,7 @@ def test_a_setting_is_given_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_borrower_left_is_not_taken_for_the_setting(tmp_path: Path) -> None:
-    """The value that it noted before it changed anything is the one that is given back."""
+    """After a borrower was killed, the next one restores the value that the killed one recorded before its change."""
     (tmp_path / "borrowed").mkdir()
     (tmp_path / "borrowed" / "s").write_text(json.dumps({"value": True}), encoding="utf-8")
     switch = Switch(value=False)
@@ -57,7 +57,10 @@ def test_what_a_killed_borrower_left_is_not_taken_for_the_setting(tmp_path: Path
 
 
 def test_one_borrower_waits_for_the_other(tmp_path: Path) -> None:
-    """And gives up at its deadline with the setting's name; other settings are free."""
+    """A second borrower waits and raises `TimeoutError` with the setting's name at its deadline.
+
+    Other settings stay free.
+    """
     switch, beside = Switch(value=True), tmp_path / "placement.json"
     with borrowed(beside, "s", switch.read, switch.write):
         with pytest.raises(TimeoutError, match="the setting `s`, which another test holds"):

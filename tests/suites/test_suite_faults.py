@@ -1,4 +1,4 @@
-"""A switch of a service is one for all cells: whoever sets one has it alone until it is reset."""
+"""Fault switches of a service are shared by all cells: a test holds the lock `faults` until it resets its faults."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Written(Control):
-    """A control surface that only writes down what it is asked."""
+    """A control surface that records requests and sends none."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[str, str, str]] = []
 
     def request(self, method: str, service: str, path: str, **_: Any) -> None:
-        """Write the request down."""
+        """Record method, service and path of the request."""
         self.asked.append((method, service, path))
 
 
 def test_faults_are_held_alone_until_they_are_reset(tmp_path: Path) -> None:
-    """The second of a test needs no second hold; another test gets none before the reset, and one after it."""
+    """A test takes the lock once for all its faults. Another test gets the lock only after the reset."""
     control, placement = Written(), tmp_path / "placement.json"
     faults = Faults(control, placement)
     faults.set("catalog", "error", status=500)
@@ -56,7 +56,7 @@ def test_faults_are_held_alone_until_they_are_reset(tmp_path: Path) -> None:
 def test_only_what_a_test_made_for_itself_needs_no_hold(
     tmp_path: Path, parameters: dict[str, Any], *, is_shared: bool
 ) -> None:
-    """A switch that names a user of everybody is one that two cells would take from each other."""
+    """A fault limited to a user, prefix or token that the test made needs no lock. One on a shared user does."""
     control, placement = Written(), tmp_path / "placement.json"
     faults = Faults(control, placement)
     faults.set("catalog", "error", **parameters)

@@ -1,4 +1,4 @@
-"""The two defects of the cleanup after a test really take finalizers, or what they raise, away."""
+"""The two injected cleanup defects really suppress finalizers, or the errors that finalizers raise."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_passes(made):
     ],
 )
 def test_a_defect_of_the_cleanup(defect: str, finalized: int, summary: str, tmp_path: Path) -> None:
-    """One leaves out the finalizers of a failed test, the other lets no error of a finalizer count."""
+    """One defect skips the finalizers of a failed test. The other hides the errors that finalizers raise."""
     (tmp_path / "test_made.py").write_text(SOURCE, encoding="utf-8")
     plugin = ["-p", "suites._defects.client"] if defect else []
     command = [sys.executable, "-m", "pytest", str(tmp_path), *plugin, "-q", "-s", "-c", os.devnull]

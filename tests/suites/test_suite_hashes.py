@@ -1,4 +1,4 @@
-"""The observer's own hashes, against vectors that quilt3 produced."""
+"""The hashes that the observer computes itself, checked against vectors that quilt3 produced."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ ZEROS = {
 
 @pytest.mark.parametrize(("data", "expected"), CHUNKED.items(), ids=["hello", "world", "empty"])
 def test_chunked_hash_of_small_data(data: bytes, expected: str) -> None:
-    """Data below one part, and no data, hash as quilt3 hashes them."""
+    """Data smaller than one part, and empty data, hash as in quilt3."""
     assert chunked_hash(data) == expected
 
 
 @pytest.mark.parametrize(("size", "expected"), ZEROS.items())
 def test_chunked_hash_round_the_part_size(size: int, expected: str) -> None:
-    """One byte less, exactly and one byte more than a part hash as quilt3 hashes them."""
+    """Data one byte below, at and one byte above a multiple of the part size hash as in quilt3."""
     assert chunked_hash(bytes(size)) == expected
 
 
 def test_top_hash_without_entries() -> None:
-    """An empty package has the hash of its first line."""
+    """The top hash of an empty package is the hash of its header line."""
     header = {"version": "v0", "user_meta": {"d": 1}, "message": None}
     assert top_hash(header, []) == "0b6120633702b50056171eaff77447624fc9a5eeb6026068fb076f9c0736b3c8"
 
 
 def test_top_hash_follows_the_walk_order() -> None:
-    """Entries count per directory level, so that `a/b.txt` comes before `a.txt` and after `B.txt`."""
+    """The top hash orders entries per directory level: `a/b.txt` comes before `a.txt` and after `B.txt`."""
     meta = '{"description":"two files","tags":["t1","t2"]}'
     lines = [
         f'{{"version":"v0","user_meta":{meta},"message":"first"}}',

@@ -1,4 +1,4 @@
-"""The inner pytest's ledger as its test reads it, and an id that the cleanup takes for a night's."""
+"""The nested pytest run: how its ledger is read, and that its run id has the format of a night's."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("run_id", ["adhoc-20261121T112633Z-0189af", "20261120T020000Z-k3f9qa"])
 def test_the_run_id_is_one_of_a_night(run_id: str, tmp_path: Path) -> None:
-    """A bare pytest's id is made one, and one of a night's without 0, 1, 8 and 9 stays."""
+    """An ad-hoc run id is converted to a night's format. A night's id without the digits 0, 1, 8 and 9 is kept."""
     inner = Inner(tmp_path, run_id.replace("9qa", "2qa"), "quilt3", None, {})  # type: ignore[arg-type]  # no target is asked
     assert RUN_ID.fullmatch(inner.run_id)
     assert inner.run_id in {"20261121T112633Z-ghijaf", "20261120T020000Z-k3f2qa"}
 
 
 def test_resources_are_what_their_last_line_says(tmp_path: Path) -> None:
-    """A case's own lines name what it made; the sweeper's journal says what became of it."""
+    """A case's ledger lists what it made, and the sweeper's journal updates the state of those resources."""
     inner = Inner(tmp_path, "20261120T020000Z-k3f2qa", "quilt3", None, {})  # type: ignore[arg-type]  # as above
     run = tmp_path / "runs" / inner.run_id
     own, swept = Ledger(run / "one" / "ledger.jsonl", inner.run_id), Ledger(run / "ledger.jsonl", inner.run_id)
@@ -37,5 +37,5 @@ def test_resources_are_what_their_last_line_says(tmp_path: Path) -> None:
 
 
 def own_time(run: Path) -> float:
-    """Give the time after which nothing was written."""
+    """Return one second after the last write to the run's ledger, in seconds since the epoch."""
     return (run / "ledger.jsonl").stat().st_mtime + 1

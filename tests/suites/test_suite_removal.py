@@ -1,4 +1,4 @@
-"""Taking away: every step runs, what is refused runs once more, and what failed is told."""
+"""Removal of what a test made: every step runs, a refused step is repeated once, and failures are raised."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from suites._support.removal import remove_all
 
 
 class Step:
-    """Fails as often as it was told, and counts."""
+    """A step that raises the given errors in turn, then succeeds, and counts its calls."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
         self.calls = 0
 
     def __call__(self) -> None:
-        """Fail, or not any more."""
+        """Raise the next error, or return if none is left."""
         self.calls += 1
         if self.failures:
             raise self.failures.pop(0)
 
 
 def refusal() -> quilt.QuiltOpsError:
-    """Make what a system says that refuses."""
+    """Return the error of a system that refuses a request."""
     return quilt.BackendError("refused", {})
 
 
 def test_a_refused_step_is_taken_once_more() -> None:
-    """Once refused is no failure."""
+    """A step that is refused once and then succeeds raises no error."""
     step = Step(refusal())
     remove_all([step])
     assert step.calls == 2
 
 
 def test_a_step_that_fails_is_told_and_keeps_no_other_back() -> None:
-    """The steps before and after it run; an error that is no refusal is not tried again."""
+    """All steps run although some fail, the errors are raised, and only a refused step is repeated."""
     steps = [Step(), Step(refusal(), refusal()), Step(), Step(LookupError("ours")), Step()]
     with pytest.raises(quilt.BackendError) as caught:
         remove_all(steps)

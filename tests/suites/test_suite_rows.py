@@ -1,4 +1,4 @@
-"""Generated rows, and statements with what the rows say of them."""
+"""Generated rows, and SQL statements with the results expected for those rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suites._support.statements import split
 
 
 def test_rows_depend_on_their_text_and_number_alone() -> None:
-    """The same text gives the same rows wherever they begin, another text gives others."""
+    """Rows depend only on their text and number: the same text yields the same rows from any offset."""
     whole = generated("a", 0, 10)
     assert generated("a", 4, 6) == whole[4:]
     assert [row.value for row in generated("b", 0, 10)] != [row.value for row in whole]
@@ -19,7 +19,7 @@ def test_rows_depend_on_their_text_and_number_alone() -> None:
 
 
 def test_csv_gives_values_back_exactly() -> None:
-    """A value is written with all the decimals that it has."""
+    """CSV keeps every decimal of a value, so that it parses to the same float."""
     rows = generated("a", 7, 3)
     lines = as_csv(rows).decode().splitlines()
     assert lines[0] == "id,name,value"
@@ -27,7 +27,7 @@ def test_csv_gives_values_back_exactly() -> None:
 
 
 def test_filler_has_its_size() -> None:
-    """Noise is as long as asked, and the same each time."""
+    """Filler has exactly the requested length and is the same on every call."""
     assert len(filler("a", 1000)) == 1000
     assert filler("a", 1000) == filler("a", 2000)[:1000]
 
@@ -42,5 +42,5 @@ def test_statements_expect_rows_of_their_columns() -> None:
 
 
 def test_floats_are_taken_apart() -> None:
-    """What must be equal keeps its place, and floats go into a list of their own."""
+    """`split` moves floats into a list of their own and leaves None in their cells."""
     assert split([[1, "a", 0.5], [2, "b", 1.5]]) == ([[1, "a", None], [2, "b", None]], [0.5, 1.5])

@@ -1,4 +1,4 @@
-"""What the suite compares of a list: everything on an exact target, only ours on a shared one."""
+"""Which names of a listing the suite compares: all on an exact inventory, only its own on a shared target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = (
 def test_what_is_compared_depends_on_the_inventory(
     monkeypatch: pytest.MonkeyPatch, needs: str, compared: list[str]
 ) -> None:
-    """Order and repetitions stay; only what is neither ours nor exact is left out."""
+    """Names of others are dropped unless the inventory is exact. Order and repetitions are kept."""
     for name in NAMES:
         monkeypatch.setenv(name, "x")
     monkeypatch.delenv("NIGHTPROOF_NEEDS", raising=False)

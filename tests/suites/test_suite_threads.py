@@ -1,4 +1,4 @@
-"""Calls of a test that begin at once: all run side by side, the first error is raised, and none hangs for ever."""
+"""Calls that a test starts at once: they run concurrently, the first error is raised, and a hanging call times out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suites._support.threads import together
 
 
 def test_all_run_at_the_same_time_and_answer_in_order() -> None:
-    """Each call meets all the others, which it could not one after the other."""
+    """All calls run concurrently, and the results come in the order of the calls."""
     meeting = threading.Barrier(4, timeout=5)
 
     def meet(number: int) -> int:
@@ -22,13 +22,13 @@ def test_all_run_at_the_same_time_and_answer_in_order() -> None:
 
 
 def test_an_error_is_raised() -> None:
-    """What a call raises reaches the test as it is."""
+    """An exception in a call reaches the test unchanged."""
     with pytest.raises(ZeroDivisionError):
         together([lambda: 1, lambda: 1 // 0])
 
 
 def test_a_call_that_hangs_ends_the_wait() -> None:
-    """A deadlock is an error within the bound."""
+    """A call that hangs raises `TimeoutError` at the deadline."""
     never = threading.Event()
     with pytest.raises(TimeoutError):
         together([never.wait, never.is_set], deadline_s=0.2)

@@ -1,4 +1,4 @@
-"""Runs that are timed until the median is known."""
+"""Timed runs, repeated until the side of the limit on which the median lies is known."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def clock(*seconds: float) -> Callable[[], float]:
-    """Give a clock by which runs take so many seconds, one after the other."""
+    """Return a clock by which successive runs take the given numbers of seconds."""
     moments = iter(accumulate([0.0, *(step for taken in seconds for step in (taken, 0.0))]))
     return lambda: next(moments)
 
 
 def test_three_runs_when_two_disagree() -> None:
-    """One slow run of three is no slow system; each run gives its result and its seconds."""
+    """If two runs lie on different sides of the limit, a third is made. All results and durations are returned."""
     answers = iter("abc")
     assert timed(lambda: next(answers), 10, clock(1, 20, 2)) == (["a", "b", "c"], [1, 20, 2])
 
@@ -36,13 +36,13 @@ def test_three_runs_when_two_disagree() -> None:
     ],
 )
 def test_two_runs_that_agree_decide(times: list[float], found: float, made: int) -> None:
-    """The median is on the side of the limit that two of the runs are on; no further run is made."""
+    """If two runs lie on the same side of the limit, no third is made, because it could not move the median across."""
     left = iter(times)
     assert median_of(lambda: next(left), 5.0) == found
     assert list(left) == times[made:]
 
 
 def test_a_run_far_over_the_limit_ends_it() -> None:
-    """One run of three times the limit is an error at once."""
+    """A single run of three times the limit raises `TimeoutError` at once."""
     with pytest.raises(TimeoutError, match=r"took 30\.000 s, more than 3 times its limit"):
         timed(lambda: "x", 10, clock(30))

@@ -1,4 +1,4 @@
-"""Tokens that the suite makes itself, judged by a library that it does not use."""
+"""Tokens that the suite makes itself, verified with PyJWT, which the suite does not use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECRET = "a-signing-secret-of-enough-length-for-hs256"
 
 
 def test_a_signed_token_holds_its_claims() -> None:
-    """Another implementation verifies the signature and reads user, id and end."""
+    """PyJWT verifies the signature of a token and reads its user, id and expiry."""
     claims = claims_of("test-user", lives_s=60)
     read = jwt.decode(sign(claims, SECRET), SECRET, algorithms=["HS256"])
     assert read == claims
@@ -24,7 +24,7 @@ def test_a_signed_token_holds_its_claims() -> None:
 
 
 def test_an_expired_token_is_only_expired() -> None:
-    """The signature of an expired token is right, so that its end is the only reason to refuse it."""
+    """The signature of an expired token is valid, so that expiry is the only reason to reject it."""
     token = sign(claims_of("test-user", lives_s=-60), SECRET)
     with pytest.raises(jwt.ExpiredSignatureError):
         jwt.decode(token, SECRET, algorithms=["HS256"])
@@ -32,7 +32,7 @@ def test_an_expired_token_is_only_expired() -> None:
 
 
 def test_an_altered_token_is_refused() -> None:
-    """One changed character makes the signature wrong and leaves the claims alone."""
+    """Altering one character of a token breaks the signature and leaves the claims unchanged."""
     token = sign(claims_of("test-user", lives_s=60), SECRET)
     forged = altered(token)
     assert forged.rsplit(".", 1)[0] == token.rsplit(".", 1)[0]
@@ -41,7 +41,7 @@ def test_an_altered_token_is_refused() -> None:
 
 
 def test_an_unsigned_token_says_so() -> None:
-    """A token of algorithm `none` has claims and an empty signature."""
+    """An unsigned token declares the algorithm `none` and has an empty signature."""
     token = unsigned(claims_of("test-user", lives_s=60))
     assert jwt.get_unverified_header(token)["alg"] == "none"
     assert token.endswith(".")
