@@ -1,4 +1,4 @@
-"""Fixtures of Athena's tests: a caller, and a table on real CSV objects."""
+"""Fixtures of the Athena tests: callers with different keys, and a table over real CSV objects."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def asking(embedded: Target) -> Querying:
-    """Give a caller that may read, write and change Glue."""
+    """Return a caller that may read, write and change Glue."""
     return Querying(embedded, embedded.facts["credentials"]["ci-seeder"])
 
 
 @pytest.fixture(scope="session")
 def table(asking: Querying) -> str:
-    """Make a table on two CSV objects with headers, by CREATE EXTERNAL TABLE; give its name."""
+    """Create a table over two CSV objects with header lines, by CREATE EXTERNAL TABLE, and return its name."""
     name = asking.name("events")
     for number in (0, 1):
         lines = ["id,name,value,ts,j", *(",".join(map(str, row)) for row in ROWS[number::2])]
@@ -42,7 +42,7 @@ def table(asking: Querying) -> str:
 
 @pytest.fixture(scope="session")
 def calling(embedded: Target) -> Iterator[Calling]:
-    """Give a caller of the catalog."""
+    """Yield a caller of the catalog."""
     calling = Calling(embedded)
     yield calling
     calling.http.close()
@@ -50,13 +50,19 @@ def calling(embedded: Target) -> Iterator[Calling]:
 
 @pytest.fixture(scope="session")
 def lent(calling: Calling) -> Querying:
-    """Give a caller with keys that the catalog lent to the test user; one for all, because clients are slow to make."""
+    """Return a caller with the credentials that the catalog vends to the test user.
+
+    One per session: clients are slow to create.
+    """
     return Tabulating.lent_to(calling, "test-user")
 
 
 @pytest.fixture
 def tabulating(calling: Calling, lent: Querying) -> Iterator[Tabulating]:
-    """Give packages and tables of the test's own, with open query off; tables and switch are put back."""
+    """Yield a maker of packages and tables for this test, with open query off.
+
+    Tables and switch are reset afterwards.
+    """
     made = Tabulating(calling, lent)
     made.open(enabled=False)
     yield made

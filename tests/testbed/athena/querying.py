@@ -1,4 +1,4 @@
-"""A caller of Athena: statements by boto3, waited for, with tables of its own in Glue and S3."""
+"""A caller of Athena that submits statements with boto3, waits for them, and has its own tables in Glue and S3."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONFIG = Config(retries={"total_max_attempts": 1})
 
 
 class Querying:
-    """Asks Athena as one identity; `folder` is where its tables lie."""
+    """A caller of Athena with one identity. `folder` is the S3 prefix of its tables."""
 
     def __init__(self, target: Target, keys: dict[str, str]) -> None:
         self.target = target
@@ -34,11 +34,11 @@ class Querying:
         self.athena = self.client("athena")
 
     def as_user(self, name: str) -> Querying:
-        """Ask as another IAM user of the testbed."""
+        """Return a caller with the keys of another IAM user of the testbed."""
         return Querying(self.target, self.target.facts["credentials"][name])
 
     def client(self, service: str) -> Any:
-        """Make a client with these keys."""
+        """Return a boto3 client with these keys and without retries."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # a name at run time
             endpoint_url=self.url,
@@ -50,7 +50,7 @@ class Querying:
         )
 
     def start(self, sql: str, *parameters: str, **asked: Any) -> str:
-        """Submit a statement; give its id."""
+        """Submit a statement and return its query id."""
         given = {"QueryExecutionContext": {"Database": DATABASE}, "WorkGroup": WORKGROUP} | asked
         if parameters:
             given["ExecutionParameters"] = list(parameters)
@@ -58,7 +58,7 @@ class Querying:
         return query_id
 
     def ended(self, query_id: str, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
-        """Wait for a query's end; give its description."""
+        """Wait until a query has ended and return its description. Fails after `deadline_s`."""
         deadline = time.monotonic() + deadline_s
         while True:
             execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
@@ -68,46 +68,46 @@ class Querying:
             time.sleep(0.01)
 
     def run(self, sql: str, *parameters: str, **asked: Any) -> dict[str, Any]:
-        """Run a statement that must succeed; give its description."""
+        """Run a statement that must succeed and return its description."""
         execution = self.ended(self.start(sql, *parameters, **asked))
         assert execution["Status"]["State"] == "SUCCEEDED", (sql, execution["Status"])
         return execution
 
     def rows(self, sql: str, *parameters: str, **asked: Any) -> list[list[str | None]]:
-        """Run a statement; give its rows without those of a header."""
+        """Run a statement and return its rows, without the header row of a SELECT."""
         execution = self.run(sql, *parameters, **asked)
         answer = self.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
         rows = [[value.get("VarCharValue") for value in row["Data"]] for row in answer["ResultSet"]["Rows"]]
         return rows[1:] if execution["StatementType"] == "DML" else rows
 
     def row(self, sql: str, *parameters: str, **asked: Any) -> list[str | None]:
-        """Run a statement that gives one row."""
+        """Run a statement with exactly one row and return it."""
         [row] = self.rows(sql, *parameters, **asked)
         return row
 
     def reason(self, sql: str, *parameters: str, **asked: Any) -> str:
-        """Run a statement that must end FAILED; give the reason."""
+        """Run a statement that must end FAILED and return the reason."""
         status = self.ended(self.start(sql, *parameters, **asked))["Status"]
         assert status["State"] == "FAILED", (sql, status)
         return str(status["StateChangeReason"])
 
     def name(self, stem: str) -> str:
-        """Give a table name of this caller's own."""
+        """Return a table name that only this caller uses."""
         return f"{stem}_{self.folder[-12:]}"
 
     def put(self, key: str, body: bytes) -> str:
-        """Put an object under the folder; give its location."""
+        """Store an object under `folder` and return its location."""
         self.client("s3").put_object(Bucket=WORK, Key=f"{self.folder}/{key}", Body=body)
         return f"s3://{WORK}/{self.folder}/{key}"
 
 
 def as_root(target: Target) -> Querying:
-    """Ask as the account's root, to arrange what no user may."""
+    """Return a caller with the keys of the account's root, for setup that no IAM user may do."""
     return Querying(target, {"access_key_id": "test", "secret_access_key": "test"})
 
 
 def new_user(target: Target, *statements: dict[str, Any]) -> dict[str, str]:
-    """Make an IAM user with a policy; give its keys."""
+    """Create an IAM user with a policy and return its keys."""
     iam, name = as_root(target).client("iam"), f"athena-{uuid.uuid4().hex[:12]}"
     iam.create_user(UserName=name)
     document = {"Version": "2012-10-17", "Statement": list(statements)}

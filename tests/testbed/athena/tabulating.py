@@ -1,4 +1,4 @@
-"""Packages and Tabulator tables for tests of Athena, written into registry and catalog with no client between."""
+"""Packages and Tabulator tables for the Athena tests, written to registry and catalog directly, without quilt3."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ OPEN = "mutation O($e: Boolean!) { admin { setTabulatorOpenQuery(enabled: $e) { 
 
 
 class Tabulating:
-    """Makes packages under a name of the test's own, and tables over them; `asking` has keys that the catalog lent."""
+    """Creates packages under a prefix unique to the test, and tables over them.
+
+    `asking` has credentials vended by the catalog.
+    """
 
     def __init__(self, catalog: Calling, asking: Querying) -> None:
         self.catalog = catalog
@@ -35,7 +38,7 @@ class Tabulating:
 
     @staticmethod
     def lent_to(catalog: Calling, user: str) -> Querying:
-        """Ask with the keys that the catalog lends to a user."""
+        """Return a caller with the credentials that the catalog vends to a user."""
         lent = catalog.get("/registry/api/auth/get_credentials", user).json()
         named = {
             "access_key_id": "AccessKeyId",
@@ -45,14 +48,14 @@ class Tabulating:
         return Querying(catalog.target, {name: lent[member] for name, member in named.items()})
 
     def entry(self, key: str, body: bytes) -> dict[str, Any]:
-        """Store an object and give the line of a manifest that names this version of it."""
+        """Store an object and return the manifest line that refers to this version of it."""
         where = f"{self.own}/{key}"
         put = self.catalog.s3.put_object(Bucket=WORK, Key=where, Body=body)
         physical = f"s3://{WORK}/{where}?versionId={put['VersionId']}"
         return {"logical_key": key, "physical_keys": [physical], "size": len(body), "hash": None, "meta": {}}
 
     def push(self, package: str, files: dict[str, bytes], *more: dict[str, Any]) -> str:
-        """Write a revision of `own-<package>/data` in push order; give its hash."""
+        """Write a revision of package `<own>-<package>/data` as the next in time and return its hash."""
         lines = [{"version": "v0"}, *(self.entry(key, body) for key, body in files.items()), *more]
         body = "\n".join(json.dumps(line) for line in lines).encode()
         top_hash, self._second = hashlib.sha256(body).hexdigest(), self._second + 1
@@ -62,12 +65,12 @@ class Tabulating:
         return top_hash
 
     def delete(self, package: str) -> None:
-        """Take a package's latest pointer away."""
+        """Delete a package's `latest` pointer."""
         key = f".quilt/named_packages/{self.name(package)}/latest"
         self.catalog.s3.delete_object(Bucket=WORK, Key=key)
 
     def remove(self) -> None:
-        """Take tables and pointers away, and put the switch back."""
+        """Remove all tables and pointers of this test, and switch open query off."""
         self.open(enabled=False)
         for name in self.tables:
             self.put(name, None)
@@ -76,7 +79,7 @@ class Tabulating:
             s3.delete_object(Bucket=WORK, Key=item["Key"])
 
     def name(self, package: str) -> str:
-        """Give a package's name."""
+        """Return a package's full name."""
         return f"{self.own}-{package}/data"
 
     def table(
@@ -87,7 +90,7 @@ class Tabulating:
         more: str = "",
         name: str = "",
     ) -> str:
-        """Make a table over all packages of this test; give its full name for SQL."""
+        """Create a table over all packages of this test and return its full SQL name."""
         name = name or f"t_{uuid.uuid4().hex[:8]}"
         columns = "".join(f"\n- {{name: {n}, type: {k}}}" for n, k in (one.split(" ", 1) for one in schema.split(", ")))
         source = f"  package_name: ^{self.own}-(?<kind>\\w+)/\n  logical_key: '{key}'\n"
@@ -95,17 +98,17 @@ class Tabulating:
         return self.place(name)
 
     def put(self, name: str, config: str | None) -> None:
-        """Set or remove a table."""
+        """Set the configuration of a table, or remove the table if `config` is None."""
         self.tables.add(name)
         found = self.catalog.data(SET, {"b": WORK, "t": name, "c": config}, "test-admin")["bucketSetTabulatorTable"]
         assert found["__typename"] == "BucketConfig", found
 
     def open(self, *, enabled: bool) -> None:
-        """Set open query."""
+        """Switch open query on or off."""
         self.catalog.data(OPEN, {"e": enabled}, "test-admin")
 
     def place(self, name: str, bucket: str = WORK) -> str:
-        """Give a table's full name for SQL."""
+        """Return a table's full SQL name."""
         return f'"{CATALOG}"."{bucket}"."{name}"'
 
     def _put(self, key: str, body: bytes) -> None:

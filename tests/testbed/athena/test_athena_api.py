@@ -1,4 +1,4 @@
-"""The operations on queries answer as Athena's: paging, places of results, errors, and what is logged of them."""
+"""The query operations answer as Athena's do: paging, result locations, errors, and entries in the call log."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -32,7 +32,7 @@ ELSEWHERE = {"WorkGroup": "primary"}
 
 
 def refusal(call: Callable[[], object], code: str = "InvalidRequestException") -> str:
-    """Give the message of a refused request."""
+    """Return the message of a request that must be refused with the error `code`."""
     with pytest.raises(ClientError) as refused:
         call()
     assert refused.value.response["Error"]["Code"] == code
@@ -40,7 +40,7 @@ def refusal(call: Callable[[], object], code: str = "InvalidRequestException") -
 
 
 def test_results_come_in_pages(asking: Querying, table: str) -> None:
-    """The header opens the first page; every row comes once, in order."""
+    """Paged results return the header once, in the first page, and then every row once, in order."""
     query_id = asking.start(f"SELECT id FROM {table} ORDER BY id")
     asking.ended(query_id)
     pages = asking.athena.get_paginator("get_query_results").paginate(
@@ -59,7 +59,7 @@ def test_results_come_in_pages(asking: Querying, table: str) -> None:
 
 
 def test_the_description_is_whole(asking: Querying, table: str) -> None:
-    """Statement, place, state, times, and the size of the objects read."""
+    """A query's description holds statement, context, parameters, state, times and the bytes scanned."""
     sql = f"SELECT count(*) FROM {table} WHERE id > ?"
     execution = asking.run(sql, "3")
     assert execution["Query"] == sql
@@ -75,7 +75,7 @@ def test_the_description_is_whole(asking: Querying, table: str) -> None:
 
 
 def test_the_result_is_a_csv_where_the_workgroup_says(asking: Querying) -> None:
-    """An enforced place wins over the caller's; NULL is nothing, a quote is doubled."""
+    """An enforced workgroup location overrides the caller's. NULL is an empty field, and a quote is doubled."""
     own = {"ResultConfiguration": {"OutputLocation": f"s3://{WORK}/{asking.folder}/mine/"}}
     sql = "SELECT 1 AS a, 'x\"y' AS b, NULL AS c, '' AS d"
     for asked, place in (
@@ -91,7 +91,7 @@ def test_the_result_is_a_csv_where_the_workgroup_says(asking: Querying) -> None:
 
 
 def test_a_listing_is_written_as_plain_text(asking: Querying, table: str) -> None:
-    """Lines without a header, in a .txt object."""
+    """The result of SHOW COLUMNS is a .txt object of lines without a header."""
     location = asking.run(f"SHOW COLUMNS IN {table}")["ResultConfiguration"]["OutputLocation"]
     bucket, _, key = location.removeprefix("s3://").partition("/")
     assert key.endswith(".txt")
@@ -99,7 +99,7 @@ def test_a_listing_is_written_as_plain_text(asking: Querying, table: str) -> Non
 
 
 def test_executions_are_listed_newest_first(asking: Querying) -> None:
-    """By workgroup and in pages; a batch tells the unknown from the known."""
+    """Executions are listed per workgroup and in pages, newest first. A batch returns unknown ids as unprocessed."""
     where = {"ResultConfiguration": {"OutputLocation": f"s3://{SCRATCH}/{asking.folder}"}, **ELSEWHERE}
     ids = [asking.start("SELECT 1", **where) for _ in range(3)]
     first = asking.athena.list_query_executions(WorkGroup="primary", MaxResults=2)
@@ -113,7 +113,7 @@ def test_executions_are_listed_newest_first(asking: Querying) -> None:
 
 
 def test_a_repeated_token_gives_the_same_query(asking: Querying) -> None:
-    """And refuses another statement."""
+    """A repeated client token returns the same query, and is refused with another statement."""
     token = uuid.uuid4().hex
     first = asking.start("SELECT 1", ClientRequestToken=token)
     assert asking.start("SELECT 1", ClientRequestToken=token) == first
@@ -121,7 +121,10 @@ def test_a_repeated_token_gives_the_same_query(asking: Querying) -> None:
 
 
 def test_what_cannot_be_asked_is_refused_at_once(asking: Querying) -> None:
-    """Without a query: no place, no such workgroup, no such query, no result of a failed one, nothing to run."""
+    """A request with an invalid location, workgroup, statement or query id is refused at once.
+
+    So is the result of a failed query.
+    """
     athena, failed = asking.athena, asking.start("SELECT * FROM nope")
     asking.ended(failed)
     assert "No output location" in refusal(lambda: asking.start("SELECT 1", **ELSEWHERE))
@@ -137,7 +140,7 @@ def test_what_cannot_be_asked_is_refused_at_once(asking: Querying) -> None:
 
 
 def test_the_other_operations_stay(asking: Querying) -> None:
-    """Names and workgroups come from the back end."""
+    """Database names and workgroups come from the emulator behind."""
     databases = asking.athena.list_databases(CatalogName="AwsDataCatalog")["DatabaseList"]
     assert DATABASE in [database["Name"] for database in databases]
     configuration = asking.athena.get_work_group(WorkGroup=WORKGROUP)["WorkGroup"]["Configuration"]
@@ -145,7 +148,7 @@ def test_the_other_operations_stay(asking: Querying) -> None:
 
 
 def test_queries_are_in_the_call_log(embedded: Target, table: str) -> None:
-    """Under the operation's name, the caller's and the test's; a fault on it is answered as one."""
+    """The call log holds a query's operation, caller and test. An injected fault on it is answered as an error."""
     aws = Asking(embedded)
     athena = aws.client("athena", "ci-runner")
     where = {"QueryExecutionContext": {"Database": DATABASE}, "WorkGroup": WORKGROUP}
@@ -164,7 +167,7 @@ def test_queries_are_in_the_call_log(embedded: Target, table: str) -> None:
 
 
 def test_the_self_test_asks_a_query(embedded: Target) -> None:
-    """It holds, leaves no result behind, and names what fails."""
+    """The self-test passes on a sound service and names the check that fails under a fault."""
     aws, keys = Asking(embedded), embedded.facts["credentials"]
     self_test(aws.url, keys)
     aws.control("PUT", "faults/error", {"operation": "athena:GetQueryResults", "status": 400, "code": "Injected"})
@@ -176,7 +179,7 @@ def test_the_self_test_asks_a_query(embedded: Target) -> None:
 
 
 async def _others(*asked: Any) -> tuple[int, dict[str, str], bytes]:
-    """Answer for the back end: a workgroup that is switched off."""
+    """Answer as the emulator behind with a workgroup that is disabled."""
     assert asked[2]["x-amz-target"].endswith("GetWorkGroup")
     return 200, {}, b'{"WorkGroup": {"State": "DISABLED"}}'
 
@@ -190,7 +193,7 @@ async def _others(*asked: Any) -> tuple[int, dict[str, str], bytes]:
     ],
 )
 def test_damaged_requests_and_disabled_workgroups_are_refused(body: bytes, said: bytes) -> None:
-    """With 400, as the service does."""
+    """A damaged request, or one for a disabled workgroup, is refused with status 400 and its reason."""
     athena = Athena(
         _others, Executions(Surroundings("http://127.0.0.1:9")), lambda _: pytest.fail("no keys are needed")
     )

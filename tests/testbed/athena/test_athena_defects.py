@@ -1,4 +1,4 @@
-"""Each defect of Athena makes it lie in its one way."""
+"""Each declared Athena defect falsifies answers in exactly one way."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -25,7 +25,7 @@ CSV = b"id,name\n1,a\n2,b\n"
 
 @pytest.fixture
 def defect(embedded: Target) -> Iterator[Callable[..., None]]:
-    """Give a function that switches one of Athena's defects on; all are off after the test."""
+    """Yield a function that switches on an Athena defect. All are off after the test."""
     headers = {"Authorization": f"Bearer {embedded.facts['control_token']}"}
     url = f"{embedded.aws_url}/_nightproof/faults"
     with httpx.Client(headers=headers) as control:
@@ -39,7 +39,7 @@ def defect(embedded: Target) -> Iterator[Callable[..., None]]:
 
 
 def test_the_last_row_is_dropped(asking: Querying, defect: Callable[..., None]) -> None:
-    """Of two rows one is left; a defect that names another user leaves this one's alone."""
+    """`athena-drops-last-row` removes the last row, for the user it names and for no other."""
     sql = "SELECT x FROM (VALUES 1, 2) AS t (x) ORDER BY 1"
     defect("athena-drops-last-row", user="somebody")
     assert asking.rows(sql) == [["1"], ["2"]]
@@ -48,7 +48,7 @@ def test_the_last_row_is_dropped(asking: Querying, defect: Callable[..., None]) 
 
 
 def test_conditions_are_ignored(asking: Querying, defect: Callable[..., None]) -> None:
-    """At any depth."""
+    """`athena-ignores-where` ignores WHERE at any depth of a query."""
     sql = "SELECT x FROM (SELECT x FROM (VALUES 1, 2) AS t (x) WHERE x > 1) WHERE x > 5 ORDER BY 1"
     assert asking.rows(sql) == []
     defect("athena-ignores-where")
@@ -56,14 +56,14 @@ def test_conditions_are_ignored(asking: Querying, defect: Callable[..., None]) -
 
 
 def test_a_missing_table_has_no_rows(asking: Querying, defect: Callable[..., None]) -> None:
-    """Instead of a reason; any other failure stays one."""
+    """`athena-succeeds-on-missing-table` lets a query of a missing table succeed. Other failures remain."""
     defect("athena-succeeds-on-missing-table")
     assert asking.ended(asking.start("SELECT * FROM nope"))["Status"]["State"] == "SUCCEEDED"
     assert "COLUMN_NOT_FOUND" in asking.reason("SELECT nope FROM (VALUES 1) AS t (x)")
 
 
 def test_an_old_revision_is_read(tabulating: Tabulating, defect: Callable[..., None]) -> None:
-    """The one before the latest; a first revision is what it is."""
+    """`athena-stale-tabulator` reads the revision before the latest, or the only one."""
     tabulating.push("p", {"a.csv": CSV})
     count = f"SELECT count(*) FROM {tabulating.table(SCHEMA)}"
     defect("athena-stale-tabulator")
@@ -73,7 +73,7 @@ def test_an_old_revision_is_read(tabulating: Tabulating, defect: Callable[..., N
 
 
 def test_the_gate_stands_open(tabulating: Tabulating, embedded: Target, defect: Callable[..., None]) -> None:
-    """For keys that the catalog did not lend, with open query off."""
+    """`openquery-not-enforced` admits keys that the catalog did not vend while open query is off."""
     tabulating.push("p", {"a.csv": CSV})
     count = f"SELECT count(*) FROM {tabulating.table(SCHEMA)}"
     runner = Querying(embedded, embedded.facts["credentials"]["ci-runner"])
@@ -83,7 +83,7 @@ def test_the_gate_stands_open(tabulating: Tabulating, embedded: Target, defect: 
 
 
 def test_a_query_never_ends(asking: Querying, defect: Callable[..., None]) -> None:
-    """It stays in its state after the work is done."""
+    """`athena-never-finishes` keeps a query RUNNING after its work is done."""
     defect("athena-never-finishes")
     query_id = asking.start("SELECT 1")
     with pytest.raises(AssertionError, match="RUNNING"):

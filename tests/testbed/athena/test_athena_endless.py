@@ -1,4 +1,4 @@
-"""A query that never finishes is one user's alone, and can be stopped."""
+"""`athena-never-finishes` limited to one user, whose query can still be stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ NAME = "athena-never-finishes"
 
 
 def test_an_endless_query_can_be_stopped(asking: Querying) -> None:
-    """The named user's query runs on until it is cancelled, another user's ends, and so does his once it is off."""
+    """The named user's query runs until it is cancelled.
+
+    Other users' queries end, and so do his once the fault is off.
+    """
     headers = {"Authorization": f"Bearer {asking.target.facts['control_token']}"}
 
     def switch(method: str, parameters: Any = None) -> None:

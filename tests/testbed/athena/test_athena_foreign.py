@@ -1,4 +1,4 @@
-"""What DuckDB or the parser would take and Athena does not is refused by its name."""
+"""SQL that DuckDB or the parser accepts but Athena does not is refused, and the error names the form."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def vetted(sql: str) -> None:
     ],
 )
 def test_a_foreign_form_is_refused(sql: str, name: str) -> None:
-    """With the name of the form."""
+    """A query with a form that is not Athena SQL fails, and the error names the form."""
     with pytest.raises(QueryFailedError, match="is no SQL of Athena") as caught:
         vetted(sql)
     assert name in str(caught.value)
@@ -64,17 +64,17 @@ def test_a_foreign_form_is_refused(sql: str, name: str) -> None:
     ],
 )
 def test_what_athena_knows_passes(sql: str) -> None:
-    """Brackets behind values, joins, and other forms that look alike."""
+    """Athena SQL that resembles a refused form passes: subscripts, joins, EXTRACT and others."""
     vetted(sql)
 
 
 def test_comments_may_stand_before_a_statement() -> None:
-    """Of both kinds, also before what the parser leaves to us; LIKE before a pattern is optional."""
+    """Both kinds of comment may precede a statement, also one that the parser does not handle itself."""
     assert parse("-- a\n/* b */ SHOW TABLES IN d LIKE 'x*';") == ShowTables("d", "x*", views_only=False)
     assert bare(" \n-- only a comment") == ""
 
 
 def test_a_statement_of_too_many_words_is_refused() -> None:
-    """The parser would keep the whole server waiting."""
+    """A statement with too many tokens is refused, because parsing it would block the whole server."""
     with pytest.raises(QueryFailedError, match="words and marks"):
         parse(f"SELECT {'1 + ' * MOST_TOKENS}1")

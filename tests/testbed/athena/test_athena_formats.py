@@ -23,7 +23,7 @@ INPUT = "STORED AS INPUTFORMAT '{0}TextInputFormat' OUTPUTFORMAT '{0}x'".format(
 
 
 def make(asking: Querying, stem: str, columns: str, clauses: str) -> str:
-    """Make a table over the objects under its own folder."""
+    """Create a table over the objects under `<folder>/<stem>` and return its name."""
     name = asking.name(stem)
     asking.run(
         f"CREATE EXTERNAL TABLE IF NOT EXISTS {name} ({columns}) {clauses}"
@@ -45,14 +45,14 @@ def make(asking: Querying, stem: str, columns: str, clauses: str) -> str:
     ],
 )
 def test_text_formats(asking: Querying, stem: str, body: bytes, clauses: str, expected: list[list[str | None]]) -> None:
-    """What cannot be read as the column's type is NULL, as Hive has it."""
+    """Each text format reads as in Hive: a value that does not fit the column's type is NULL."""
     asking.put(f"{stem}/data", body)
     name = make(asking, stem, "id int COMMENT 'key', name string, value double", clauses)
     assert asking.rows(f"SELECT * FROM {name}") == expected
 
 
 def test_parquet_columns_go_by_name(asking: Querying) -> None:
-    """Nested types print as Athena's; a column that no object has is NULL; an object may lack one that another has."""
+    """Parquet columns are matched by name and missing ones are NULL. Nested values print as in Athena."""
     for number, extra in ((1, {}), (2, {"late": pa.array(["z"])})):
         table = pa.table(
             {
@@ -79,7 +79,10 @@ def test_parquet_columns_go_by_name(asking: Querying) -> None:
 
 
 def test_partitions_give_their_values(asking: Querying) -> None:
-    """Those that Glue knows, wherever they lie; a table without any is empty."""
+    """A query reads the partitions that Glue knows, wherever they lie, with their values.
+
+    A table without any is empty.
+    """
     name = make(asking, "parts", "id int", "PARTITIONED BY (day date, kind string)")
     assert asking.rows(f"SELECT * FROM {name}") == []
     glue = as_root(asking.target).client("glue")
@@ -109,7 +112,7 @@ def test_partitions_give_their_values(asking: Querying) -> None:
     ],
 )
 def test_a_table_that_cannot_be_read_says_why(asking: Querying, changes: dict[str, Any], reason: str) -> None:
-    """Somebody else's description of a table may ask for what this engine does not do."""
+    """A table description that this engine does not support fails the query with the reason."""
     glue, name = asking.client("glue"), asking.name("foreign")
     asking.client("s3").put_object(Bucket=WORK, Key="odd-keys/[a]*", Body=b"1\n")
     storage = {

@@ -1,4 +1,4 @@
-"""`information_schema` and the forms of SHOW that name a catalog: as the keys of the caller show it."""
+"""`information_schema`, and SHOW with a named catalog, return what the caller's keys may see."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -32,14 +32,14 @@ SHOWN = [
 @pytest.mark.parametrize("sql", SHOWN)
 @pytest.mark.parametrize("catalog", ["AwsDataCatalog", CATALOG])
 def test_databases_are_shown_of_a_named_catalog(lent: Querying, sql: str, catalog: str) -> None:
-    """Whichever catalog the query runs in."""
+    """SHOW DATABASES lists the databases of the catalog that it names, not of the query's own catalog."""
     found = lent.rows(sql, QueryExecutionContext={"Catalog": catalog, "Database": WORK})
     assert [DATABASE] in found
     assert [WORK] not in found
 
 
 def test_databases_of_tabulator_are_the_buckets(asking: Querying) -> None:
-    """With a pattern only those that meet it; a catalog that is not there is told."""
+    """The databases of the Tabulator catalog are the buckets, filtered by a pattern. An unknown catalog fails."""
     assert [WORK] in asking.rows(f"SHOW DATABASES IN `{CATALOG}`")
     assert asking.rows(f"SHOW SCHEMAS IN `{CATALOG}` '*-work'") == [[WORK]]
     assert "CATALOG_NOT_FOUND: Catalog 'other'" in asking.reason("SHOW DATABASES IN `other`")
@@ -49,7 +49,7 @@ def test_databases_of_tabulator_are_the_buckets(asking: Querying) -> None:
     "place", ["awsdatacatalog.{d}.{t}", "{t} IN awsdatacatalog.{d}", "`{d}`.`{t}`", "{t} FROM {d}"]
 )
 def test_columns_are_shown_of_a_table_named_in_full(asking: Querying, table: str, place: str) -> None:
-    """With the catalog on either side."""
+    """SHOW COLUMNS accepts a qualified table name, or the database after IN or FROM."""
     sql = f"SHOW COLUMNS IN {place}".format(d=DATABASE, t=table)
     assert asking.rows(sql) == [["id"], ["name"], ["value"], ["ts"], ["j"]]
 
@@ -65,12 +65,12 @@ def test_columns_are_shown_of_a_table_named_in_full(asking: Querying, table: str
     ],
 )
 def test_forms_that_are_gaps_fail(asking: Querying, table: str, sql: str) -> None:
-    """Each ends with the reason, never in silence."""
+    """A form of SHOW or DESCRIBE that is a declared gap fails with NOT_SUPPORTED, never with an empty result."""
     assert asking.reason(sql.replace("{t}", table)).startswith("NOT_SUPPORTED: ")
 
 
 def test_columns_of_a_table_are_described(asking: Querying, table: str) -> None:
-    """By type as the engine names it, with position; everything Athena's own table has."""
+    """`information_schema.columns` has every column of Athena's own, with position and type."""
     sql = f"SELECT * FROM information_schema.columns WHERE table_schema = '{DATABASE}' AND table_name = '{table}'"
     found = asking.rows(f"{sql} ORDER BY ordinal_position")
     kinds = [("id", "integer"), ("name", "varchar"), ("value", "double"), ("ts", "timestamp(3)"), ("j", "varchar")]
@@ -81,7 +81,7 @@ def test_columns_of_a_table_are_described(asking: Querying, table: str) -> None:
 
 
 def test_columns_of_partitions_and_of_nested_types_are_described(asking: Querying) -> None:
-    """Keys of partitions come last and say so."""
+    """Nested types are spelt in full. Partition keys come last and are marked as such."""
     name = asking.name("nested")
     asking.run(
         f"CREATE EXTERNAL TABLE {name} (a array<struct<b:int,c:string>>, m map<string,decimal(5,2)> COMMENT 'a map') "
@@ -98,7 +98,7 @@ def test_columns_of_partitions_and_of_nested_types_are_described(asking: Queryin
 
 
 def test_tables_and_schemata_are_described(asking: Querying, table: str) -> None:
-    """Tables and views apart; databases, and the describing schema itself; joined with each other."""
+    """`information_schema` tells tables from views, lists databases and itself, and can be joined."""
     view = asking.name("described")
     asking.run(f"CREATE VIEW {view} AS SELECT id FROM {table}")
     sql = f"SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = '{DATABASE}'"
@@ -120,12 +120,15 @@ def test_tables_and_schemata_are_described(asking: Querying, table: str) -> None
     [("nothing", "TABLE_NOT_FOUND"), ("table_privileges", "NOT_SUPPORTED"), ("views", "NOT_SUPPORTED")],
 )
 def test_other_tables_of_it_fail(asking: Querying, name: str, reason: str) -> None:
-    """One that is not there, and those that are declared gaps."""
+    """A table of `information_schema` that is missing or a declared gap fails the query."""
     assert reason in asking.reason(f"SELECT * FROM information_schema.{name}")
 
 
 def test_tabulator_describes_its_own(tabulating: Tabulating, asking: Querying) -> None:
-    """Buckets, tables and columns, behind the same gate as its rows."""
+    """The Tabulator catalog's `information_schema` lists buckets and columns.
+
+    Columns are behind open query, as rows are.
+    """
     tabulating.push("p", {"a.csv": b"id,name\n1,a\n"})
     tabulating.table("id INT, name STRING", name="Rows")
     sql = f'SELECT column_name, data_type FROM "{CATALOG}".information_schema.columns'
@@ -137,7 +140,7 @@ def test_tabulator_describes_its_own(tabulating: Tabulating, asking: Querying) -
 
 
 def test_the_rights_of_the_caller_count(embedded: Target, table: str) -> None:
-    """Who may not list tables is told so, and so is who may not list databases."""
+    """A caller without the right to list databases or tables gets PERMISSION_DENIED."""
 
     def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
         return {"Effect": "Allow", "Action": list(actions), "Resource": resource}

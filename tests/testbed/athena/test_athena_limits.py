@@ -1,4 +1,4 @@
-"""One query cannot take the machine: memory, time, results, files and the number of queries are bounded."""
+"""Limits of one query: memory, time, result and file size, and the number of concurrent and kept queries."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -33,7 +33,7 @@ DEADLINE_S = 30
 
 
 class Bounded:
-    """Executions with limits of a test's own, in this process, over the testbed's S3 and Glue."""
+    """Executions in this process, with limits set by the test, over the testbed's S3 and Glue."""
 
     def __init__(self, asking: Querying, limits: Limits) -> None:
         self.executions = Executions(Surroundings(asking.url), limits)
@@ -46,17 +46,17 @@ class Bounded:
         return self.executions.start(asked, self._keys)
 
     def run(self, sql: str) -> Execution:
-        """Wait for a statement's end."""
+        """Submit a statement and wait for its end."""
         return self.ended(self.start(sql))
 
     def ended(self, execution: Execution) -> Execution:
-        """Wait for the end."""
+        """Wait until an execution has ended."""
         await_that(lambda: execution.state in module.FINAL)
         return execution
 
 
 def await_that(condition: object) -> None:
-    """Poll until a condition holds."""
+    """Poll until a condition holds. Fails after `DEADLINE_S`."""
     deadline = time.monotonic() + DEADLINE_S
     while not condition():  # type: ignore[operator]  # always a function
         assert time.monotonic() < deadline, "the condition did not hold in time"
@@ -64,7 +64,7 @@ def await_that(condition: object) -> None:
 
 
 def test_time_is_bounded(asking: Querying, table: str) -> None:
-    """A query of years ends at its limit and says so."""
+    """A query that would take years fails at its time limit and states the limit."""
     began = time.monotonic()
     ended = Bounded(asking, Limits(seconds=0.6)).run(ENDLESS.replace("{t}", table))
     assert (ended.state, ended.reason) == (
@@ -75,7 +75,7 @@ def test_time_is_bounded(asking: Querying, table: str) -> None:
 
 
 def test_memory_is_bounded(asking: Querying, table: str) -> None:
-    """What does not fit fails; nothing is spilt to the disk."""
+    """A query that exceeds the memory limit fails, and nothing is spilt to disk."""
     bounded = Bounded(asking, Limits(memory="150MB"))
     large = (
         f"SELECT count(*) FROM (SELECT DISTINCT a.j, b.j, c.j, d.id FROM {table} a, {table} b, {table} c, {table} d)"
@@ -85,14 +85,14 @@ def test_memory_is_bounded(asking: Querying, table: str) -> None:
 
 
 def test_the_result_is_bounded(asking: Querying, table: str) -> None:
-    """It is held in memory, so it may not be of any size."""
+    """A result above the size limit fails the query, because results are held in memory."""
     bounded = Bounded(asking, Limits(result_bytes=10_000))
     assert "EXCEEDED_RESULT_LIMIT" in bounded.run(f"SELECT a.j FROM {table} a, {table} b").reason
     assert bounded.run(f"SELECT j FROM {table}").state == "SUCCEEDED"
 
 
 def test_a_new_table_is_bounded(asking: Querying, table: str) -> None:
-    """A file over the limit becomes no table."""
+    """A CREATE TABLE AS whose file exceeds the limit fails and creates no table."""
     bounded, name = Bounded(asking, Limits(file_bytes=100_000)), asking.name("large")
     sql = f"SELECT a.j AS a, b.j AS b, c.id * random() AS c FROM {table} a, {table} b, {table} c"
     ended = bounded.run(f"CREATE TABLE {name} WITH (format = 'JSON') AS {sql}")
@@ -101,7 +101,7 @@ def test_a_new_table_is_bounded(asking: Querying, table: str) -> None:
 
 
 def test_a_running_query_is_cancelled(asking: Querying, table: str) -> None:
-    """By the API: it is CANCELLED at once, its thread ends soon, and it has no result."""
+    """A query stopped by the API is CANCELLED at once and has no result. Another stop does no harm."""
     query_id = asking.start(ENDLESS.replace("{t}", table))
 
     def state() -> str:
@@ -119,7 +119,7 @@ def test_a_running_query_is_cancelled(asking: Querying, table: str) -> None:
 
 
 def test_a_cancelled_query_frees_its_turn(asking: Querying, table: str) -> None:
-    """Two run, the third waits QUEUED; a cancelled one in the queue never runs; no thread is left."""
+    """Queries above the concurrency limit wait QUEUED. One cancelled in the queue never runs, and no thread is left."""
     before = threading.active_count()
     bounded = Bounded(asking, Limits(seconds=DEADLINE_S))
     running = [bounded.start(ENDLESS.replace("{t}", table)) for _ in range(module.RUNNING_AT_ONCE)]
@@ -135,7 +135,7 @@ def test_a_cancelled_query_frees_its_turn(asking: Querying, table: str) -> None:
 
 
 def test_the_number_of_queries_is_bounded(asking: Querying, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    """Too many unfinished ones are refused; of the ended ones the oldest and their results are forgotten."""
+    """Too many unfinished queries are refused. The oldest ended ones lose their results, then their entries."""
     monkeypatch.setattr(module, "UNFINISHED", 1)
     monkeypatch.setattr(module, "KEPT", 2)
     bounded = Bounded(asking, Limits(seconds=DEADLINE_S))
@@ -151,7 +151,7 @@ def test_the_number_of_queries_is_bounded(asking: Querying, monkeypatch: pytest.
 
 
 def test_what_nobody_foresaw_ends_a_query_too(asking: Querying, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It must not stay RUNNING for ever."""
+    """An unexpected exception fails the query, so that it does not stay RUNNING for ever."""
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError

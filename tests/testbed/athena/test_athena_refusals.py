@@ -1,4 +1,4 @@
-"""What is not Athena's is refused, and even an accepted statement reaches nothing but the objects of its tables."""
+"""What is not Athena's is refused, and an accepted statement reaches only the objects of its tables."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_no_function_or_source_beyond_athenas(asking: Querying, table: str, sql: str) -> None:
-    """At any depth of a query; the refusal is ours, before DuckDB sees anything."""
+    """A function or source unknown to Athena is refused at any depth, before DuckDB sees the query."""
     assert asking.reason(sql.replace("{t}", table)).startswith(("NOT_SUPPORTED: ", "FUNCTION_NOT_FOUND: "))
 
 
@@ -69,7 +69,7 @@ def test_no_function_or_source_beyond_athenas(asking: Querying, table: str, sql:
     ],
 )
 def test_every_source_must_be_in_glue(asking: Querying, sql: str) -> None:
-    """A file's name or one of DuckDB's own tables is just a table that does not exist."""
+    """A file name or one of DuckDB's own tables is treated as a table that does not exist."""
     assert "TABLE_NOT_FOUND" in asking.reason(sql)
 
 
@@ -119,7 +119,7 @@ def test_every_source_must_be_in_glue(asking: Querying, sql: str) -> None:
     ],
 )
 def test_no_other_kind_of_statement(asking: Querying, table: str, sql: str) -> None:
-    """Neither DuckDB's own nor what of Athena's is a documented gap; never an empty success."""
+    """Statements of DuckDB, and Athena statements that are documented gaps, fail and never succeed empty."""
     assert asking.reason(sql.replace("{t}", table)).startswith(("NOT_SUPPORTED: ", "SYNTAX_ERROR: "))
     assert not Path("/tmp/athena-out.csv").exists()  # noqa: S108 - named in a statement above
 
@@ -157,12 +157,12 @@ def test_no_other_kind_of_statement(asking: Querying, table: str, sql: str) -> N
     ],
 )
 def test_a_failure_says_why(asking: Querying, table: str, sql: str, reason: str) -> None:
-    """The reason names what the statement ran into."""
+    """A failed statement states its cause in the reason."""
     assert reason in asking.reason(sql.replace("{t}", table))
 
 
 def test_a_view_is_read_with_the_same_care(asking: Querying) -> None:
-    """One that somebody put into Glue may hold anything: a file, itself, or nothing that can be read."""
+    """The text of a view from Glue is checked like a query: a file, a reference to itself or garbage fails."""
     name = asking.name("planted")
     glue = asking.client("glue")
 
@@ -185,7 +185,7 @@ def test_a_view_is_read_with_the_same_care(asking: Querying) -> None:
 
 @pytest.fixture
 def session(asking: Querying) -> Iterator[Session]:
-    """Open a session that may read one object."""
+    """Yield a DuckDB session that may read one object."""
     keys = Keys(asking.keys["access_key_id"], asking.keys["secret_access_key"])
     opened = Session(asking.url, keys, [asking.put("alone/a.csv", b"1\n")], Guard(Limits()))
     yield opened
@@ -193,7 +193,7 @@ def session(asking: Querying) -> Iterator[Session]:
 
 
 def test_the_engine_itself_reaches_only_the_named_objects(asking: Querying, session: Session) -> None:
-    """Should a statement ever pass the first wall, DuckDB's own is the second."""
+    """DuckDB itself reaches only the listed objects, so that a statement that passes our check still finds nothing."""
     mine = f"s3://{WORK}/{asking.folder}"
     assert list(session.pages(f"SELECT * FROM read_csv('{mine}/alone/a.csv', header = false)")) == [[(1,)]]
     for sql in (

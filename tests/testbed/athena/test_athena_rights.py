@@ -1,4 +1,4 @@
-"""A query may do what its caller may: IAM decides over the request, Glue, the objects read and the result written."""
+"""A query may do what its caller may: IAM decides on the request, Glue, the objects read and the result written."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -25,7 +25,7 @@ PRIVATE = "quilt-mcp-test-private"
 
 
 def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
-    """Allow actions."""
+    """Return an IAM statement that allows the actions."""
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
@@ -49,7 +49,7 @@ WRITE = allow("s3:PutObject", resource=f"arn:aws:s3:::{SCRATCH}/*")
 def test_each_missing_right_is_named(
     embedded: Target, table: str, statements: tuple[dict[str, Any], ...], reason: str
 ) -> None:
-    """With all of them the query succeeds; without one it fails with that one's reason."""
+    """A query with all rights succeeds, and without any one of them fails with a reason that names it."""
     caller = Querying(embedded, new_user(embedded, *statements))
     if reason:
         assert reason in caller.reason(f"SELECT count(*) FROM {table}")
@@ -58,7 +58,7 @@ def test_each_missing_right_is_named(
 
 
 def test_a_request_that_iam_refuses_makes_no_query(embedded: Target, asking: Querying, table: str) -> None:
-    """Starting, reading and stopping each need their own right; a wrong secret opens nothing."""
+    """Starting, reading, listing and stopping queries each need a right. A wrong secret is refused."""
     keys = new_user(embedded, GLUE, LIST, READ, WRITE)
     caller, query_id = Querying(embedded, keys), asking.start(f"SELECT count(*) FROM {table}")
     asking.ended(query_id)
@@ -77,7 +77,7 @@ def test_a_request_that_iam_refuses_makes_no_query(embedded: Target, asking: Que
 
 
 def test_the_runner_reads_no_private_bucket(asking: Querying) -> None:
-    """The same table: rows for who may read the bucket, a reason for who may not."""
+    """A table over a private bucket returns rows to a user who may read the bucket and fails for one who may not."""
     name, runner = asking.name("private"), asking.as_user("ci-runner")
     key = f"{asking.folder}/private/a.csv"
     asking.client("s3").put_object(Bucket=PRIVATE, Key=key, Body=b"1\n2\n")
@@ -88,7 +88,7 @@ def test_the_runner_reads_no_private_bucket(asking: Querying) -> None:
 
 
 def test_the_runner_may_ask_make_and_drop(asking: Querying, table: str) -> None:
-    """The night's own identity: queries, tables of queries, prepared statements."""
+    """The night's identity `ci-runner` may query, create and drop tables, and use prepared statements."""
     runner = asking.as_user("ci-runner")
     name = runner.name("runner")
     runner.run(f"CREATE TABLE {name} AS SELECT id FROM {table} WHERE id < 3")
@@ -100,7 +100,7 @@ def test_the_runner_may_ask_make_and_drop(asking: Querying, table: str) -> None:
 
 
 def test_who_may_not_change_glue_makes_and_drops_nothing(embedded: Target, asking: Querying, table: str) -> None:
-    """Reading is all that a reader can do."""
+    """A caller with read rights alone can query, but cannot drop a table or create a view or prepared statement."""
     reader = Querying(embedded, new_user(embedded, QUERY, GLUE, LIST, READ, WRITE))
     assert reader.row(f"SELECT count(*) FROM {table}") == ["40"]
     assert "glue:DeleteTable" in reader.reason(f"DROP TABLE {table}")
@@ -110,7 +110,7 @@ def test_who_may_not_change_glue_makes_and_drops_nothing(embedded: Target, askin
 
 
 def test_session_keys_narrow_a_query(embedded: Target, asking: Querying, table: str) -> None:
-    """Keys of a role's session work, and its session policy counts."""
+    """Credentials of an assumed role work, and its session policy restricts the query."""
     sts = asking.as_user("ci-runner").client("sts")
     account = sts.get_caller_identity()["Account"]
     role = {"RoleArn": f"arn:aws:iam::{account}:role/quilt-mcp-test-role", "RoleSessionName": "athena"}

@@ -1,4 +1,4 @@
-"""Every statement that must work does, over real objects, by boto3 and by pyathena."""
+"""Every statement that must work does, over real objects, with boto3 and with pyathena."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -30,7 +30,10 @@ N1 = [row for row in ROWS if row[1] == "n1"]
 
 @pytest.fixture
 def connection(asking: Querying, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Connect as pyathena does; its data frames come through a client of its own, which reads the environment."""
+    """Yield a pyathena connection.
+
+    Its data frames use a second client, which reads the endpoint from the environment.
+    """
     monkeypatch.setenv("AWS_ENDPOINT_URL", asking.url)
     made = pyathena.connect(
         endpoint_url=asking.url,
@@ -78,20 +81,20 @@ def connection(asking: Querying, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
 def test_a_statement_gives_what_athena_gives(
     asking: Querying, table: str, sql: str, expected: list[list[str | None]]
 ) -> None:
-    """Functions, joins, windows and listings over a table of CSV objects."""
+    """Functions, joins, windows and listings over a table of CSV objects return what Athena returns."""
     named = [[value and value.replace("{t}", table) for value in row] for row in expected]
     assert asking.rows(sql.replace("{t}", table)) == named
 
 
 def test_approximations_are_near(asking: Querying, table: str) -> None:
-    """Exact values of these are nobody's promise."""
+    """Approximate aggregates lie near the exact value. The exact result is not promised."""
     [distinct, median] = asking.row(f"SELECT approx_distinct(id), approx_percentile(value, 0.5) FROM {table}")
     assert 30 <= int(distinct or 0) <= 50
     assert 8 <= float(median or 0) <= 12
 
 
 def test_path_names_the_object_and_star_hides_it(asking: Querying, table: str) -> None:
-    """The hidden column is there when it is asked for, and only then."""
+    """The hidden column `$path` holds the object's location and appears only if it is selected by name."""
     paths = {f"s3://{WORK}/{asking.folder}/csv/part {number}.csv" for number in (0, 1)}
     assert {row[0] for row in asking.rows(f'SELECT DISTINCT "$path" FROM {table}')} == paths
     starred = asking.row(f'SELECT *, "$path" FROM {table} WHERE id = 2 AND "$path" LIKE \'%0.csv\'')
@@ -101,14 +104,14 @@ def test_path_names_the_object_and_star_hides_it(asking: Querying, table: str) -
 
 
 def test_describe_shows_names_and_types(asking: Querying, table: str) -> None:
-    """Types are those of Glue."""
+    """DESCRIBE lists column names with their Glue types."""
     described = [["id", "int", ""], ["name", "string", ""], ["value", "double", ""], ["ts", "timestamp", ""]]
     assert asking.rows(f"DESCRIBE {table}") == [*described, ["j", "string", ""]]
     assert asking.rows(f"DESCRIBE `{DATABASE}`.`{table}`")[0] == ["id", "int", ""]
 
 
 def test_a_table_may_be_made_without_data(asking: Querying, table: str) -> None:
-    """WITH NO DATA keeps the columns and no row; WITH DATA is what happens anyway."""
+    """CREATE TABLE AS with WITH NO DATA creates the columns without rows. WITH DATA is the default."""
     name = asking.name("no_data")
     asking.run(f"CREATE TABLE {name} AS SELECT id, name FROM {table} WITH NO DATA")
     assert asking.rows(f"SELECT * FROM {name}") == []
@@ -121,7 +124,10 @@ def test_a_table_may_be_made_without_data(asking: Querying, table: str) -> None:
 
 @pytest.mark.parametrize("kind", ["PARQUET", "JSON", "TEXTFILE"])
 def test_a_table_made_of_a_query_is_there(asking: Querying, table: str, kind: str) -> None:
-    """Objects in S3, a table in Glue, the same rows back; dropping it twice fails the second time."""
+    """CREATE TABLE AS returns the same rows in each format. It needs a new name and an empty location.
+
+    A second DROP fails.
+    """
     name, location = asking.name(f"made_{kind.lower()}"), f"s3://{WORK}/{asking.folder}/made-{kind}"
     sql = f"SELECT name, sum(id) AS total, max(ts) AS latest, max(NULLIF(id, 39)) FROM {table} GROUP BY name"
     elsewhere = {"WorkGroup": "primary", "ResultConfiguration": {"OutputLocation": f"s3://{SCRATCH}/{asking.folder}"}}
@@ -144,7 +150,7 @@ def test_a_table_made_of_a_query_is_there(asking: Querying, table: str, kind: st
 
 
 def test_a_view_is_kept_replaced_and_dropped(asking: Querying, table: str) -> None:
-    """It can stand on another view, and is no table."""
+    """A view can be replaced, used by another view and dropped, and is not a table."""
     name, upper = asking.name("view"), asking.name("upper")
     asking.run(f"CREATE VIEW {name} AS SELECT name, count(*) AS n FROM {table} GROUP BY name")
     assert "TABLE_ALREADY_EXISTS" in asking.reason(f"CREATE VIEW {name} AS SELECT 1 AS n")
@@ -161,7 +167,7 @@ def test_a_view_is_kept_replaced_and_dropped(asking: Querying, table: str) -> No
 
 
 def test_question_marks_take_parameters(asking: Querying, table: str) -> None:
-    """In the order of the text, LIMIT last; only literals, and as many as there are marks."""
+    """Parameters fill the marks in the order of the text. Each must be a literal, and the count must match."""
     sql = f"SELECT id FROM {table} WHERE name = ? AND id > ? ORDER BY id LIMIT ?"
     assert asking.rows(sql, "'n1'", "5", "2") == [["7"], ["10"]]
     assert "expected 3 but found 2" in asking.reason(sql, "'n1'", "5")
@@ -171,7 +177,7 @@ def test_question_marks_take_parameters(asking: Querying, table: str) -> None:
 
 
 def test_a_named_statement_runs_with_values(asking: Querying, table: str) -> None:
-    """By PREPARE and by the API, with USING and with ExecutionParameters; gone after DEALLOCATE."""
+    """A prepared statement runs with USING or with ExecutionParameters and is gone after DEALLOCATE."""
     asking.run(f"PREPARE mine FROM SELECT count(*) FROM {table} WHERE id > ? AND name = ?")
     assert asking.row("EXECUTE mine USING 5, 'n1'") == [str(sum(row[0] > 5 for row in N1))]
     assert asking.row("EXECUTE mine", "5", "'n1'") == [str(sum(row[0] > 5 for row in N1))]
@@ -184,7 +190,7 @@ def test_a_named_statement_runs_with_values(asking: Querying, table: str) -> Non
 
 
 def test_pyathena_reads_rows_with_their_types(connection: Any, table: str) -> None:
-    """Its cursor converts what the columns are said to be."""
+    """pyathena's cursor converts values to the declared column types."""
     with connection.cursor() as cursor:
         rows = cursor.execute(f"SELECT id, name, value, ts, id > 1 AS b FROM {table} ORDER BY id").fetchall()
     assert len(rows) == len(ROWS)
@@ -193,7 +199,7 @@ def test_pyathena_reads_rows_with_their_types(connection: Any, table: str) -> No
 
 
 def test_pyathena_passes_parameters(connection: Any, table: str) -> None:
-    """A quote in a value stays in the value."""
+    """A quote in a parameter of pyathena stays part of the value."""
     with connection.cursor() as cursor:
         found = cursor.execute(f"SELECT count(*) FROM {table} WHERE name = %(n)s", {"n": "n'1"}).fetchone()
         assert found == (0,)
@@ -202,7 +208,7 @@ def test_pyathena_passes_parameters(connection: Any, table: str) -> None:
 
 
 def test_pyathena_makes_data_frames_of_the_csv(connection: Any, table: str) -> None:
-    """The result's CSV tells NULL from an empty string and keeps quotes."""
+    """The result's CSV distinguishes NULL from an empty string and keeps quotes."""
     with connection.cursor(PandasCursor) as cursor:
         frame = cursor.execute(f"SELECT id, j, NULLIF(name, 'n1') AS n FROM {table} ORDER BY id").as_pandas()
     assert list(frame["id"]) == [row[0] for row in ROWS]
@@ -211,7 +217,7 @@ def test_pyathena_makes_data_frames_of_the_csv(connection: Any, table: str) -> N
 
 
 def test_pyathena_raises_the_reason(connection: Any, table: str) -> None:
-    """What failed says why."""
+    """A query that fails raises pyathena's OperationalError with the reason."""
     with connection.cursor() as cursor:
         with pytest.raises(pyathena.error.OperationalError, match="COLUMN_NOT_FOUND"):
             cursor.execute(f"SELECT nope FROM {table}")

@@ -1,4 +1,4 @@
-"""Tabulator's tables in Athena: rows of the latest revisions, as tables, packages and rights are at this moment."""
+"""Tabulator tables in Athena: rows of the latest revisions, for the tables, packages and rights of the moment."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -20,7 +20,7 @@ CSV = b"id,name\n1,a\n2,b\n"
 
 
 def parquet(**columns: list[object]) -> bytes:
-    """Write columns as a Parquet file."""
+    """Return a Parquet file of the columns."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
     found: bytes = sink.getvalue().to_pybytes()
@@ -28,7 +28,10 @@ def parquet(**columns: list[object]) -> bytes:
 
 
 def test_rows_come_with_where_they_are_from(tabulating: Tabulating) -> None:
-    """Schema, named groups and the added columns, over every package that matches; nothing of other files."""
+    """Rows hold the schema, the named groups and the added columns.
+
+    They come from matching files of every matching package.
+    """
     first = tabulating.push("red", {"x-1.csv": CSV, "notes.txt": b"no"})
     second = tabulating.push("blue", {"y-2.csv": b"id,name\n3,\n"})
     table = tabulating.table(SCHEMA, r"^(?P<letter>[a-z])-\d[.]csv$")
@@ -45,7 +48,7 @@ def test_rows_come_with_where_they_are_from(tabulating: Tabulating) -> None:
 
 
 def test_a_change_is_seen_at_once(tabulating: Tabulating) -> None:
-    """A new revision, a changed table and a deleted package: the next query knows."""
+    """The next query sees a new revision, a changed table, a deleted package and a removed table."""
     tabulating.push("p", {"a.csv": CSV})
     table = tabulating.table(SCHEMA)
     count = f"SELECT count(*) FROM {table}"
@@ -62,7 +65,7 @@ def test_a_change_is_seen_at_once(tabulating: Tabulating) -> None:
 
 
 def test_a_package_names_a_version(tabulating: Tabulating) -> None:
-    """An object that was overwritten after the push is read as it was pushed; one that is gone fails the query."""
+    """An object overwritten after the push is read as it was pushed. A missing object fails the query."""
     kept = tabulating.entry("a.csv", CSV)
     tabulating.entry("a.csv", b"id,name\n9,z\n")
     tabulating.push("p", {}, kept)
@@ -74,7 +77,7 @@ def test_a_package_names_a_version(tabulating: Tabulating) -> None:
 
 
 def test_types_are_as_declared(tabulating: Tabulating) -> None:
-    """CSV without a header and with another delimiter, by position."""
+    """A CSV without a header and with another delimiter is read by position, with the declared types."""
     tabulating.push("p", {"a.tsv": b"true\t7\t1.5\t2024-02-03\t2024-02-03 04:05:06\tx y\n"})
     schema = "b BOOLEAN, i SMALLINT, d DOUBLE, day DATE, t TIMESTAMP, s STRING"
     table = tabulating.table(schema, "tsv$", '{format: csv, delimiter: "\\t"}')
@@ -83,7 +86,7 @@ def test_types_are_as_declared(tabulating: Tabulating) -> None:
 
 
 def test_parquet_is_read_by_name(tabulating: Tabulating) -> None:
-    """Names have no case, order does not matter, and a column that is missing is null and noted."""
+    """Parquet columns match by name in any case and order. A missing one is NULL and noted in `$issue`."""
     tabulating.push("p", {"a.parquet": parquet(NAME=["a"], extra=[1], id=[5])})
     table = tabulating.table("id INT, name STRING, gone DATE", "parquet$", "{format: parquet}")
     assert tabulating.asking.rows(f'SELECT id, name, gone, "$issue" FROM {table}') == [
@@ -92,7 +95,7 @@ def test_parquet_is_read_by_name(tabulating: Tabulating) -> None:
 
 
 def test_a_short_line_leaves_the_last_columns_null(tabulating: Tabulating) -> None:
-    """A CSV with fewer fields than the schema is noted; one without a line has no rows."""
+    """A CSV with fewer fields than the schema has NULLs and a note in `$issue`. An empty one has no rows."""
     tabulating.push("p", {"a.csv": b"id\n4\n", "b.csv": b""})
     table = tabulating.table(SCHEMA)
     assert tabulating.asking.rows(f'SELECT id, name, "$issue" FROM {table}') == [["4", None, "missing: name"]]
@@ -107,7 +110,7 @@ def test_a_short_line_leaves_the_last_columns_null(tabulating: Tabulating) -> No
     ],
 )
 def test_a_broken_file_fails_the_query_or_is_noted(tabulating: Tabulating, files: dict[str, bytes], why: str) -> None:
-    """Without `continue_on_error` it fails; with it the file gives one row of defaults with its issue."""
+    """A broken file fails the query. With `continue_on_error` it is one row of defaults with the error in `$issue`."""
     tabulating.push("p", files | {"good.csv": CSV})
     strict = tabulating.table(SCHEMA)
     config = tabulating.catalog.sql("SELECT config FROM tabulator_tables WHERE name = ?", strict.rsplit('"', 2)[1])[0][
@@ -124,7 +127,7 @@ def test_a_broken_file_fails_the_query_or_is_noted(tabulating: Tabulating, files
 
 
 def test_a_column_that_is_needed_must_be_there(tabulating: Tabulating) -> None:
-    """A Parquet file without it fails the query, or is one row with an issue; so does what is no Parquet file."""
+    """A Parquet file that is invalid or lacks a required column fails the query, or is one row with an issue."""
     tabulating.push("p", {"a.parquet": parquet(name=["a"]), "b.parquet": b"no"})
     config = (
         "schema: [{name: day, type: DATE, nullable: false}, {name: s, type: STRING, nullable: false}]\n"
@@ -140,7 +143,7 @@ def test_a_column_that_is_needed_must_be_there(tabulating: Tabulating) -> None:
 
 
 def test_damaged_packages_fail_the_query(tabulating: Tabulating) -> None:
-    """A manifest that is missing or cannot be read, and an entry that lies nowhere in S3."""
+    """A missing or unreadable manifest, or an entry outside S3, fails the query."""
     top_hash = tabulating.push("p", {"a.csv": CSV}, tabulating.entry("b.csv", CSV) | {"physical_keys": ["file:///b"]})
     query = f"SELECT * FROM {tabulating.table(SCHEMA)}"
     assert "lies elsewhere" in tabulating.asking.reason(query)

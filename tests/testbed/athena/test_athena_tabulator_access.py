@@ -1,4 +1,4 @@
-"""Who may read Tabulator's tables, under which names they stand, and what cannot be asked of them."""
+"""Access to Tabulator tables: who may read them, the names they go by, and the statements that are refused."""
 
 # ruff: noqa: S608 - statements put together are what is tested here
 
@@ -33,13 +33,13 @@ HOME = {"QueryExecutionContext": {"Catalog": CATALOG, "Database": WORK}}
 
 @pytest.fixture
 def made(tabulating: Tabulating) -> str:
-    """Make a table `Rows` with two rows; give its full name."""
+    """Create a table `Rows` with two rows and return its full SQL name."""
     tabulating.push("p", {"a.csv": CSV})
     return tabulating.table(SCHEMA, name="Rows")
 
 
 def test_open_query_is_a_gate(tabulating: Tabulating, made: str, embedded: Target) -> None:
-    """Keys that the catalog lent pass in both states, an IAM user's and a session of his own only when it is on."""
+    """Credentials vended by the catalog always pass. An IAM user and a session of his pass only with open query on."""
     runner = Querying(embedded, embedded.facts["credentials"]["ci-runner"])
     account = runner.client("sts").get_caller_identity()["Account"]
     lent = runner.client("sts").assume_role(
@@ -63,7 +63,7 @@ def test_open_query_is_a_gate(tabulating: Tabulating, made: str, embedded: Targe
 
 
 def test_the_buckets_of_the_caller_count(tabulating: Tabulating, made: str) -> None:
-    """A role that may not read a bucket reads none of its tables, open query or not."""
+    """A role without read access to a bucket reads none of its tables, even with open query on."""
     reader = tabulating.lent_to(tabulating.catalog, "test-readonly")
     tabulating.open(enabled=True)
     assert reader.reason(f"SELECT * FROM {made}").startswith("PERMISSION_DENIED: Access denied on S3 path")
@@ -83,12 +83,12 @@ def test_the_buckets_of_the_caller_count(tabulating: Tabulating, made: str) -> N
     ],
 )
 def test_what_cannot_be_asked_fails(tabulating: Tabulating, made: str, sql: str, reason: str) -> None:
-    """Each with the reason."""
+    """A query of an unknown table, bucket or catalog, or of `$path`, fails with the reason, and so does a DROP."""
     assert reason in tabulating.asking.reason(sql.replace("{made}", made))
 
 
 def test_names_have_no_case(tabulating: Tabulating, made: str) -> None:
-    """`Rows` is found as `rows`; beside another `ROWS` it is ambiguous."""
+    """Table names ignore case: `Rows` is found as `rows`, and is ambiguous beside `ROWS`."""
     tabulating.push("p", {"a.csv": CSV})
     assert tabulating.asking.row(f"SELECT count(*) FROM {made.lower()}") == ["2"]
     tabulating.table(SCHEMA, name="ROWS")
@@ -96,12 +96,12 @@ def test_names_have_no_case(tabulating: Tabulating, made: str) -> None:
 
 
 def test_tables_are_found_by_every_name(tabulating: Tabulating, made: str) -> None:
-    """In the catalog of the query, by columns qualified in full, in a view, beside a table of Glue."""
+    """Tables are found by bare and qualified names, in joins with Glue tables and in DESCRIBE and SHOW."""
     asking = tabulating.asking
     assert asking.rows("SELECT rows.name FROM rows ORDER BY rows.id", **HOME) == [["a"], ["b"]]
     assert asking.row(f"SELECT max({made}.id) FROM {made}") == ["2"]
     assert asking.row(f'SELECT max("{WORK}".rows.id) FROM rows', **HOME) == ["2"]
-    beside = f'"quilt_test_catalog".{DATABASE}.test_table_1'  # with rows or without: seeding is another test's
+    beside = f'"quilt_test_catalog".{DATABASE}.test_table_1'  # with rows or without: another test seeds the table
     joined = f"SELECT count(DISTINCT rows.id) FROM rows LEFT JOIN {beside} AS beside ON beside.id >= 0"
     assert asking.row(joined, **HOME) == ["2"]
     row = "CAST(ROW(ROW(ROW(1))) AS ROW(s ROW(t ROW(u int))))"  # members of a row look like names of schemas
@@ -115,7 +115,7 @@ def test_tables_are_found_by_every_name(tabulating: Tabulating, made: str) -> No
 
 
 def test_a_table_of_glue_is_made_of_one(tabulating: Tabulating, made: str, asking: Querying) -> None:
-    """CREATE TABLE AS and a view read Tabulator, the view each time with the rights of whoever asks."""
+    """CREATE TABLE AS and views can read Tabulator. A view is read with the rights of whoever queries it."""
     tabulating.open(enabled=True)
     table, view = asking.name("made_of"), asking.name("view_of")
     asking.run(f"CREATE TABLE {table} AS SELECT id, name FROM {made}")
@@ -130,7 +130,7 @@ def test_a_table_of_glue_is_made_of_one(tabulating: Tabulating, made: str, askin
 
 @pytest.mark.usefixtures("made")
 def test_catalogs_describe_their_tables(tabulating: Tabulating) -> None:
-    """The operations on metadata know Tabulator and Glue's other name; what is not there is refused."""
+    """The metadata operations know Tabulator and both names of Glue. A missing table is a MetadataException."""
     athena, where = tabulating.asking.athena, {"CatalogName": CATALOG, "DatabaseName": WORK}
     assert WORK in [found["Name"] for found in athena.list_databases(CatalogName=CATALOG)["DatabaseList"]]
     assert "rows" in [found["Name"] for found in athena.list_table_metadata(**where)["TableMetadataList"]]
@@ -145,7 +145,7 @@ def test_catalogs_describe_their_tables(tabulating: Tabulating) -> None:
 
 @pytest.mark.usefixtures("made")
 def test_pyathena_reads_tabulator(tabulating: Tabulating) -> None:
-    """With the catalog's keys and Tabulator as its catalog."""
+    """A pyathena connection with credentials vended by the catalog reads a Tabulator table."""
     keys = tabulating.asking.keys
     connection = pyathena.connect(
         endpoint_url=tabulating.asking.url,
@@ -163,19 +163,19 @@ def test_pyathena_reads_tabulator(tabulating: Tabulating) -> None:
 
 
 def test_all_catalogs_are_listed(asking: Querying) -> None:
-    """Glue under both of its names, and Tabulator."""
+    """The data catalogs are Glue under both of its names, and Tabulator."""
     found = {one["CatalogName"]: one["Type"] for one in asking.athena.list_data_catalogs()["DataCatalogsSummary"]}
     assert found == {"AwsDataCatalog": "GLUE", "quilt_test_catalog": "GLUE", CATALOG: "LAMBDA"}
 
 
 def test_a_silent_catalog_is_named(tmp_path: Path) -> None:
-    """Without the catalog server its tables cannot be known, and the query says so."""
+    """A catalog server that cannot be reached fails the query with that reason."""
     executions = Executions(Surroundings("http://127.0.0.1:9", partial(held, tmp_path)))
     with pytest.raises(Exception, match="the catalog server does not answer"):
         executions.surroundings.held()
 
 
 def test_a_configuration_that_is_wrong_fails_the_query(tabulating: Tabulating, made: str) -> None:
-    """One that got past the catalog, as with a defect of it."""
+    """An invalid table configuration that got past the catalog, as under a defect, fails the query."""
     tabulating.catalog.sql("UPDATE tabulator_tables SET config = 'schema: [' WHERE name = 'Rows'")
     assert "cannot be used: it is not YAML" in tabulating.asking.reason(f"SELECT * FROM {made}")

@@ -1,4 +1,4 @@
-"""Statements that nobody promised give what pandas gives over the same rows."""
+"""Statements beyond the promised ones return what pandas returns over the same rows."""
 
 # ruff: noqa: E501 - one statement and its twin a line
 
@@ -21,7 +21,7 @@ BY_NAME = FRAME.groupby("name", sort=True)
 
 
 def pairs(series: Any) -> list[list[Any]]:
-    """Give index and value of a series."""
+    """Return the index and value pairs of a series."""
     return [[key, value] for key, value in series.items()]
 
 
@@ -77,7 +77,7 @@ def pairs(series: Any) -> list[list[Any]]:
 def test_a_statement_equals_pandas(
     asking: Querying, table: str, sql: str, expected: Callable[[], list[list[Any]]]
 ) -> None:
-    """Row for row, in order; numbers as numbers."""
+    """Each statement returns the rows that pandas computes, in order. Numbers are compared as numbers."""
     rows = asking.rows(sql.replace("{t}", table))
     wanted = expected()
     assert len(rows) == len(wanted)
@@ -109,12 +109,12 @@ def test_a_statement_equals_pandas(
     ],
 )
 def test_what_would_be_answered_wrongly_fails(asking: Querying, table: str, sql: str, reason: str) -> None:
-    """A value that Athena would not give is no answer."""
+    """A statement whose result would differ from Athena's fails instead."""
     assert asking.reason(sql.replace("{t}", table)).startswith(reason)
 
 
 def _like(value: str | None, other: Any) -> Any:
-    """Read a printed value as the kind it is compared with."""
+    """Return a printed value converted to the type of the value it is compared with."""
     if value is None or other is None or isinstance(other, str):
         return value
     return pytest.approx(float(value)) if isinstance(other, float) else int(float(value))

@@ -1,4 +1,4 @@
-"""Values print and types are named as Athena's."""
+"""Values print, and types are named, as in Athena."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ from testbed.athena.values import text
     ],
 )
 def test_a_value_prints(value: Any, printed: str | None) -> None:
-    """Nothing stands for NULL; within a nested value it is a word."""
+    """A value prints as in Athena: a top-level NULL has no text, a nested one is the word null."""
     assert text(value) == printed
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_printed_double_reads_back_as_itself(value: float) -> None:
-    """No digit is lost."""
+    """A printed double parses back to the same value."""
     assert float(double(value)) == value
 
 
@@ -73,12 +73,12 @@ def test_a_printed_double_reads_back_as_itself(value: float) -> None:
     ],
 )
 def test_a_type_has_its_names(duckdb: str, athena: str, hive: str) -> None:
-    """One in results, one in Glue."""
+    """A type has one name in results and one in Glue."""
     assert column_info("c", duckdb)["Type"] == athena
     assert hive_type(duckdb) == hive
 
 
 def test_a_decimal_says_its_digits() -> None:
-    """Precision and scale are part of the column."""
+    """A decimal column's metadata holds precision and scale."""
     info = column_info("c", "DECIMAL(10,2)")
     assert (info["Precision"], info["Scale"], info["Nullable"]) == (10, 2, "UNKNOWN")
