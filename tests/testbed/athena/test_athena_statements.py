@@ -190,7 +190,7 @@ def test_a_named_statement_runs_with_values(asking: Querying, table: str) -> Non
 
 
 def test_pyathena_reads_rows_with_their_types(connection: Any, table: str) -> None:
-    """pyathena's cursor converts values to the declared column types."""
+    """The cursor of pyathena converts values to the declared column types."""
     with connection.cursor() as cursor:
         rows = cursor.execute(f"SELECT id, name, value, ts, id > 1 AS b FROM {table} ORDER BY id").fetchall()
     assert len(rows) == len(ROWS)
