@@ -1,4 +1,4 @@
-"""A caller of the embedded AWS: clients by identity, the control surface, and plain requests."""
+"""A caller of the embedded AWS: clients by identity, the control surface, and requests found in the call log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONFIG = Config(signature_version="s3v4", retries={"total_max_attempts": 1}, s3=
 
 
 class Asking:
-    """Speaks to one testbed's AWS service."""
+    """A caller of one testbed's AWS service."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -33,7 +33,7 @@ class Asking:
         self.s3 = self.client("s3")
 
     def client(self, service: str, user: str = "ci-seeder", **session: str) -> Any:
-        """Make a client as an IAM user, or with the keys of a session."""
+        """Return a boto3 client for an IAM user, or with the credentials of a session."""
         keys = self.target.facts["credentials"].get(user, {})
         return boto3.client(
             service,  # type: ignore[call-overload]  # a name at run time
@@ -46,12 +46,12 @@ class Asking:
         )
 
     def control(self, method: str, path: str, parameters: Any = None, **headers: str) -> httpx.Response:
-        """Ask the control surface; keyword arguments replace headers."""
+        """Send a request to the control surface. Keyword arguments replace headers."""
         given = {"Authorization": f"Bearer {self.target.facts['control_token']}"} | headers
         return httpx.request(method, f"{self.url}/_nightproof/{path}", headers=given, json=parameters, timeout=30)
 
     def calls(self, client: Any, call: Callable[[], object]) -> list[dict[str, Any]]:
-        """Give what the service logs of one client's requests while something is called."""
+        """Return what the service logs of one client's requests while `call` runs."""
         test = f"run:1:{uuid.uuid4().hex[:16]}"
         client.meta.events.register_first("before-sign", lambda request, **_: _mark(request, test), unique_id="mark")
         try:
@@ -66,7 +66,7 @@ def _mark(request: Any, test: str) -> None:
 
 
 def refused(call: Callable[[], object]) -> str:
-    """Give the error code of a call, or nothing when it passes."""
+    """Return the error code of a call, or an empty string if it succeeds."""
     try:
         call()
     except ClientError as error:
@@ -75,7 +75,10 @@ def refused(call: Callable[[], object]) -> str:
 
 
 def manifest(*keys: str, **header: Any) -> tuple[str, bytes]:
-    """Make a manifest of one-byte entries; give its name, which is enough of a hash for storage, and its bytes."""
+    """Return the name and the bytes of a manifest of one-byte entries.
+
+    The name is the SHA-256 of the bytes, which suffices for storage.
+    """
     lines: list[dict[str, Any]] = [{"version": "v0"} | header]
     lines += [
         {

@@ -1,4 +1,4 @@
-"""Fixtures of the AWS service's tests: a caller, a prefix of the test's own, and switches that go off again."""
+"""Fixtures of the AWS tests: a caller, a prefix unique to the test, and fault switches that are reset."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def aws(embedded: Target) -> Asking:
-    """Give a caller of the session's testbed."""
+    """Return a caller of the session's testbed."""
     return Asking(embedded)
 
 
 @pytest.fixture
 def prefix() -> str:
-    """Give a key prefix that no other test uses."""
+    """Return a key prefix that no other test uses."""
     return f"tests/{uuid.uuid4().hex}/"
 
 
 @pytest.fixture
 def switch(aws: Asking) -> Iterator[Callable[..., None]]:
-    """Give a function that turns a fault or defect on; all are off after the test."""
+    """Yield a function that switches on a fault or defect. All are off after the test."""
 
     def turn_on(name: str, **parameters: Any) -> None:
         answer = aws.control("PUT", f"faults/{name}", parameters)

@@ -1,4 +1,4 @@
-"""What ministack offers beside AWS: shut without the control token, and no service or socket more than ours."""
+"""ministack's administration is closed without the control token, and no other service or socket is open."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ADDRESSED += [("127.0.0.1", "GET", "/_other/thing")]  # behind a bucket's name t
 @pytest.mark.parametrize("given", ["", "Bearer wrong"])
 @pytest.mark.parametrize(("host", "method", "path"), ADDRESSED)
 def test_no_administration_without_the_token(aws: Asking, host: str, method: str, path: str, given: str) -> None:
-    """Whatever ministack answers there, of it the caller sees nothing; the account stays as it is."""
+    """Every administration path without the control token is answered 401, and the account stays unchanged."""
     body = b'{"athena.ATHENA_ENGINE": "x"}'
     headers = {"Authorization": given, "Host": host, "Content-Type": "text/plain"}
     answer = httpx.request(method, f"{aws.url}{path}", headers=headers, content=body, timeout=30)
@@ -57,7 +57,7 @@ def test_no_administration_without_the_token(aws: Asking, host: str, method: str
 def test_a_key_may_begin_as_no_bucket_does(
     aws: Asking, prefix: str, monkeypatch: pytest.MonkeyPatch, style: Literal["path", "virtual"]
 ) -> None:
-    """Underscores at a key's beginning are no administration, in either style of address, signed either way."""
+    """A key may begin with an underscore in path and virtual-hosted style. It is not taken for administration."""
     real = socket.getaddrinfo
     monkeypatch.setattr("socket.getaddrinfo", lambda _host, *more, **named: real("127.0.0.1", *more, **named))
     keys = aws.target.facts["credentials"]["ci-seeder"]
@@ -78,7 +78,7 @@ def test_a_key_may_begin_as_no_bucket_does(
 
 
 def root(service: str, url: str) -> Any:
-    """Make a client of the account's root."""
+    """Return a boto3 client of the account's root."""
     session: Any = boto3.Session()
     return session.client(
         service,
@@ -100,20 +100,23 @@ def root(service: str, url: str) -> Any:
     ],
 )
 def test_the_account_has_no_other_services(aws: Asking, service: str, operation: str) -> None:
-    """Not even its root can have a server, a function or a container started."""
+    """Services that would start servers, functions or containers are refused even to the account's root."""
     client = root(service, aws.url)
     assert refused(getattr(client, operation)) != ""
 
 
 def test_no_docker_of_the_machine_is_shown(tmp_path: Path) -> None:
-    """At its start ministack removes containers that it takes for its own: it must not see any."""
+    """DOCKER_HOST is a socket that does not exist.
+
+    At its start ministack removes every container that it takes for its own.
+    """
     named = environment(tmp_path, 1)["DOCKER_HOST"].removeprefix("unix://")
     assert named.startswith(str(tmp_path))
     assert not Path(named).exists()
 
 
 def test_every_listening_socket_is_on_loopback(aws: Asking) -> None:
-    """Of every process of the testbed, once ministack says that all of its servers have started."""
+    """After ministack has started all servers, the testbed listens on loopback and on its declared ports alone."""
     token = {"Authorization": f"Bearer {aws.target.facts['control_token']}"}
     await_that(lambda: httpx.get(f"{aws.url}/_ministack/ready", headers=token, timeout=30).status_code == 200)
     services = aws.target.facts["services"].values()
@@ -124,7 +127,7 @@ def test_every_listening_socket_is_on_loopback(aws: Asking) -> None:
 
 
 def listening(pid: int) -> set[tuple[str, int]]:
-    """Give the addresses, as the kernel writes them, and ports on which a process listens."""
+    """Return the addresses (as in /proc, hexadecimal) and ports on which a process listens."""
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""The call log names what was asked as AWS does, who asked, and how it ended."""
+"""The call log holds AWS's name of each operation, its caller and its status."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def _method(name: str) -> str:
 
 @pytest.mark.parametrize(("name", "parameters"), S3_CALLS, ids=[name for name, _ in S3_CALLS])
 def test_s3_requests_are_named_as_the_api_does(aws: Asking, name: str, parameters: dict[str, Any]) -> None:
-    """Whatever the answer, the log holds the API name of the request; the runner may do none of the harmful ones."""
+    """The log holds the API name of each S3 request, whatever its answer.
+
+    The runner may do none of the harmful ones.
+    """
     client = aws.client("s3", "ci-runner")
     [call] = aws.calls(client, lambda: refused(lambda: getattr(client, _method(name))(**parameters)))
     assert call["operation"] == name
@@ -75,14 +78,14 @@ def test_s3_requests_are_named_as_the_api_does(aws: Asking, name: str, parameter
     ],
 )
 def test_other_services_are_named_by_their_action(aws: Asking, service: str, method: str, operation: str) -> None:
-    """The action is found in a form's body or in the target header."""
+    """The action of another service is read from the form body or the target header."""
     client = aws.client(service, "ci-runner")
     [call] = aws.calls(client, lambda: refused(getattr(client, method)))
     assert call["operation"] == operation
 
 
 def test_status_and_refusals_are_noted(aws: Asking) -> None:
-    """A refused request is in the log with the status that its caller got."""
+    """A refused request is logged with the status that its caller got."""
     client = aws.client("s3", "ci-runner")
     [call] = aws.calls(client, lambda: refused(lambda: client.put_object(Bucket=DATA, Key="x", Body=b"")))
     assert (call["operation"], call["status"]) == ("PutObject", 403)
@@ -90,7 +93,7 @@ def test_status_and_refusals_are_noted(aws: Asking) -> None:
 
 
 def test_a_session_is_logged_by_its_name(aws: Asking) -> None:
-    """Keys of an assumed role are those of whom the session is named after."""
+    """A request with credentials of an assumed role is logged under its session name."""
     role = {"RoleArn": "arn:aws:iam::000000000000:role/quilt-mcp-test-role", "RoleSessionName": "tests"}
     keys = aws.client("sts", "ci-runner").assume_role(**role)["Credentials"]
     client = aws.client("s3", "", **{name: str(value) for name, value in keys.items()})
@@ -119,28 +122,28 @@ def test_a_session_is_logged_by_its_name(aws: Asking) -> None:
 def test_requests_without_an_sdk_are_named_too(
     method: str, path: str, query: str, headers: dict[str, str], body: bytes, name: str
 ) -> None:
-    """Presigned, unsigned and unknown requests get the nearest name there is."""
+    """Presigned, unsigned and unknown requests get the nearest operation name."""
     assert identify(method, path, query, headers, body).name == name
 
 
 def test_keys_are_taken_as_they_are() -> None:
-    """The path comes decoded: a percent sign of the key is not decoded again."""
+    """The path arrives decoded, so a percent sign in the key is not decoded again."""
     assert identify("GET", "/b/a%25 b", "", {}).key == "a%25 b"
 
 
 def test_the_answer_has_one_date(aws: Asking) -> None:
-    """Clients that join repeated headers can read the time."""
+    """A response has one Date header, because clients that join repeated headers could not parse two."""
     assert len(httpx.get(f"{aws.url}/{WORK}").headers.get_list("date")) == 1
 
 
 def test_the_log_is_kept_on_disk(aws: Asking) -> None:
-    """Each line of the file is a call; a person reads it after the night."""
+    """The call log is also a file with one call per line, to be read after the night."""
     path: Path = aws.target.state_dir / "testbed" / "calls" / "aws.jsonl"
     assert '"operation": "sts:GetCallerIdentity"' in path.read_text(encoding="utf-8")
 
 
 def test_a_refused_upload_leaves_the_connection_usable(aws: Asking, switch: Callable[..., None], prefix: str) -> None:
-    """The client waits for leave to send the body; its next request comes on the same connection."""
+    """An upload refused before its body (Expect: 100-continue) leaves the connection usable for the next request."""
     switch("error", operation="PutObject", status=501, code="NotImplemented")
     client = aws.client("s3")
     assert refused(lambda: client.put_object(Bucket=WORK, Key=f"{prefix}x", Body=b"1" * 1000)) == "NotImplemented"

@@ -1,4 +1,4 @@
-"""What AWS answers and the emulator does not: each correction, seen by an SDK client over the wire."""
+"""Corrections where the emulator differs from AWS, each seen by an SDK client over the wire."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ BIG = bytes(5 * 1024 * 1024)
 
 
 def sha256(body: bytes) -> str:
-    """Give the SHA-256 as S3 writes it."""
+    """Return the SHA-256 in base64, as S3 writes it."""
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
 def crc32(body: bytes) -> str:
-    """Give the CRC-32 as S3 writes it."""
+    """Return the CRC-32 in base64, as S3 writes it."""
     return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
 @pytest.mark.parametrize("bucket", [WORK, SCRATCH])
 @pytest.mark.parametrize("body", [BODY, b""])
 def test_put_answers_the_checksum_it_was_sent(aws: Asking, prefix: str, bucket: str, body: bytes) -> None:
-    """In a header or in a trailer, asked for or the SDK's own: the answer holds the value."""
+    """The response to a PUT holds its checksum, whether sent in a header or trailer or chosen by the SDK."""
     put = aws.s3.put_object(Bucket=bucket, Key=f"{prefix}a", Body=body, ChecksumAlgorithm="SHA256")
     assert put["ChecksumSHA256"] == sha256(body)
     assert put["ChecksumType"] == "FULL_OBJECT"
@@ -48,7 +48,7 @@ def test_put_answers_the_checksum_it_was_sent(aws: Asking, prefix: str, bucket: 
 
 
 def test_a_wrong_checksum_stores_nothing(aws: Asking, prefix: str) -> None:
-    """The bytes that were sent are compared with the checksum that was sent."""
+    """A PUT whose body does not match its checksum is refused with BadDigest and stores nothing."""
     wrong = {"Bucket": WORK, "Key": f"{prefix}a", "Body": BODY, "ChecksumSHA256": sha256(b"other")}
     assert refused(lambda: aws.s3.put_object(**wrong)) == "BadDigest"
     assert refused(lambda: aws.s3.head_object(Bucket=WORK, Key=f"{prefix}a")) == "404"
@@ -57,7 +57,7 @@ def test_a_wrong_checksum_stores_nothing(aws: Asking, prefix: str) -> None:
 @pytest.mark.parametrize("name", ["plain", "a b+c#d%25 ü.csv"])
 @pytest.mark.parametrize("bucket", [WORK, SCRATCH])
 def test_a_copy_has_the_checksum_that_was_asked(aws: Asking, prefix: str, bucket: str, name: str) -> None:
-    """Whatever the source has: the copy's answer, HEAD, GET and attributes hold the SHA-256 of its bytes."""
+    """A copy has the requested SHA-256 in its response and in HEAD, GET and attributes, whatever the source has."""
     source, key = f"{prefix}source", prefix + name
     aws.s3.put_object(Bucket=bucket, Key=source, Body=BODY)
     where = {"Bucket": bucket, "Key": key}
@@ -72,7 +72,7 @@ def test_a_copy_has_the_checksum_that_was_asked(aws: Asking, prefix: str, bucket
 
 
 def test_a_copy_of_a_named_version_holds_that_version(aws: Asking, prefix: str) -> None:
-    """The old bytes are copied, and without an algorithm the answer names none of ours."""
+    """A copy of a named version has that version's bytes. A copy of a missing object is refused."""
     key = f"{prefix}a"
     old = aws.s3.put_object(Bucket=WORK, Key=key, Body=b"old")["VersionId"]
     aws.s3.put_object(Bucket=WORK, Key=key, Body=b"new")
@@ -93,7 +93,7 @@ def test_a_copy_of_a_named_version_holds_that_version(aws: Asking, prefix: str) 
     ],
 )
 def test_a_range_of_a_named_version_is_cut(aws: Asking, prefix: str, asked: str, expected: bytes, said: str) -> None:
-    """The bytes, the length and the position are those of the range."""
+    """A range of a named version returns the bytes, length and Content-Range of that range."""
     version = aws.s3.put_object(Bucket=WORK, Key=f"{prefix}a", Body=b"0123456789")["VersionId"]
     got = aws.s3.get_object(Bucket=WORK, Key=f"{prefix}a", VersionId=version, Range=asked)
     assert got["Body"].read() == expected
@@ -102,7 +102,7 @@ def test_a_range_of_a_named_version_is_cut(aws: Asking, prefix: str, asked: str,
 
 
 def test_ranges_that_cannot_be_served(aws: Asking, prefix: str) -> None:
-    """Behind the end is refused; what is no range is ignored, as is one of an unknown version."""
+    """A range behind the end is refused, and a malformed one ignored. An unknown version is NoSuchVersion."""
     where = {"Bucket": WORK, "Key": f"{prefix}a"}
     version = aws.s3.put_object(**where, Body=b"0123456789")["VersionId"]
     assert refused(lambda: aws.s3.get_object(**where, VersionId=version, Range="bytes=10-")) == "InvalidRange"
@@ -112,7 +112,7 @@ def test_ranges_that_cannot_be_served(aws: Asking, prefix: str) -> None:
 
 @pytest.fixture
 def upload(aws: Asking, prefix: str) -> Iterator[dict[str, Any]]:
-    """Open a multipart upload with SHA-256; whatever is left of it is aborted."""
+    """Open a multipart upload with SHA-256, and abort it after the test if it is still open."""
     where = {"Bucket": WORK, "Key": f"{prefix}multipart"}
     opened = where | {"UploadId": aws.s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]}
     yield opened
@@ -120,12 +120,12 @@ def upload(aws: Asking, prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def part(number: int, answer: dict[str, Any]) -> dict[str, Any]:
-    """Name a part as Complete wants it."""
+    """Return a part as CompleteMultipartUpload expects it."""
     return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": answer["ChecksumSHA256"]}
 
 
 def test_parts_that_are_copied_have_checksums(aws: Asking, prefix: str, upload: dict[str, Any]) -> None:
-    """Whole, by range and by version: the composite checksum is that of the parts' own sums."""
+    """Parts copied by range and version have checksums. The object's checksum is composed of theirs."""
     key = f"{prefix}source"
     old = aws.s3.put_object(Bucket=WORK, Key=key, Body=BIG + b"old")["VersionId"]
     aws.s3.put_object(Bucket=WORK, Key=key, Body=BODY)
@@ -146,13 +146,13 @@ def test_parts_that_are_copied_have_checksums(aws: Asking, prefix: str, upload: 
 
 
 def test_a_part_of_nothing_is_refused(aws: Asking, prefix: str, upload: dict[str, Any]) -> None:
-    """The error of the emulator passes the correction untouched."""
+    """A part copied from a missing object is refused with the emulator's own error."""
     source = {"Bucket": WORK, "Key": f"{prefix}none"}
     assert refused(lambda: aws.s3.upload_part_copy(**upload, PartNumber=1, CopySource=source)) == "NoSuchKey"
 
 
 def test_a_copied_part_has_the_checksum_of_its_upload(aws: Asking, prefix: str) -> None:
-    """An upload that asked for CRC-32 is told that of the copied part, and no SHA-256."""
+    """A part copied into an upload with CRC-32 has a CRC-32 and no SHA-256."""
     where = {"Bucket": WORK, "Key": f"{prefix}crc"}
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}source", Body=BODY)
     upload = where | {"UploadId": aws.s3.create_multipart_upload(**where, ChecksumAlgorithm="CRC32")["UploadId"]}
@@ -165,7 +165,7 @@ def test_a_copied_part_has_the_checksum_of_its_upload(aws: Asking, prefix: str) 
 
 
 def test_small_parts_are_refused_before_the_last(aws: Asking, upload: dict[str, Any]) -> None:
-    """The upload stays open, so that the part can be sent again."""
+    """A small part before the last is refused at completion. The upload stays open, so the part can be resent."""
     parts = [part(n, aws.s3.upload_part(**upload, PartNumber=n, Body=BODY, ChecksumAlgorithm="SHA256")) for n in (1, 2)]
     call = upload | {"MultipartUpload": {"Parts": parts}}
     assert refused(lambda: aws.s3.complete_multipart_upload(**call)) == "EntityTooSmall"
@@ -176,7 +176,7 @@ def test_small_parts_are_refused_before_the_last(aws: Asking, upload: dict[str, 
 
 
 def test_completing_without_rights_tells_nothing(aws: Asking, prefix: str) -> None:
-    """Who may not write does not learn the sizes of somebody else's parts."""
+    """A caller without write access gets AccessDenied and learns nothing of the part sizes."""
     where = {"Bucket": DATA, "Key": f"{prefix}multipart"}
     upload = where | {"UploadId": aws.s3.create_multipart_upload(**where)["UploadId"]}
     tags = [aws.s3.upload_part(**upload, PartNumber=number, Body=BODY)["ETag"] for number in (1, 2)]
@@ -188,12 +188,12 @@ def test_completing_without_rights_tells_nothing(aws: Asking, prefix: str) -> No
 
 
 def test_completing_without_parts_is_the_emulators_answer(aws: Asking, upload: dict[str, Any]) -> None:
-    """A body that is no list of parts is refused by whoever reads it."""
+    """A completion without a list of parts gets the emulator's MalformedXML."""
     assert refused(lambda: aws.s3.complete_multipart_upload(**upload)) == "MalformedXML"
 
 
 def test_more_than_a_thousand_keys_are_not_deleted(aws: Asking, prefix: str) -> None:
-    """One key too many is refused whole; a thousand pass."""
+    """DeleteObjects refuses 1,001 keys as a whole and accepts 1,000."""
     keys = [{"Key": f"{prefix}{number}"} for number in range(1001)]
     aws.s3.put_object(Bucket=SCRATCH, Key=keys[0]["Key"], Body=b"")
     call = {"Bucket": SCRATCH, "Delete": {"Objects": keys, "Quiet": True}}
@@ -204,7 +204,7 @@ def test_more_than_a_thousand_keys_are_not_deleted(aws: Asking, prefix: str) -> 
 
 
 def test_conditional_writes(aws: Asking, prefix: str) -> None:
-    """Nothing is overwritten that the condition protects, and a copy does not slip through either."""
+    """IfNoneMatch and IfMatch protect an object from being overwritten."""
     where = {"Bucket": WORK, "Key": f"{prefix}a"}
     tag = aws.s3.put_object(**where, Body=b"1", IfNoneMatch="*")["ETag"]
     assert refused(lambda: aws.s3.put_object(**where, Body=b"2", IfNoneMatch="*")) == "PreconditionFailed"
@@ -216,7 +216,7 @@ def test_conditional_writes(aws: Asking, prefix: str) -> None:
 
 
 def test_versions_and_markers(aws: Asking, prefix: str) -> None:
-    """Old versions stay readable, a delete is a marker, and taking the marker away brings the object back."""
+    """Old versions stay readable, a delete writes a marker, and deleting the marker restores the object."""
     where = {"Bucket": WORK, "Key": f"{prefix}a"}
     versions = [aws.s3.put_object(**where, Body=body)["VersionId"] for body in (b"1", b"2")]
     marker = aws.s3.delete_object(**where)["VersionId"]

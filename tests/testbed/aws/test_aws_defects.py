@@ -1,4 +1,4 @@
-"""Each named defect of the storage lies in its one way, to nobody who may not read, and stops when switched off."""
+"""Each storage defect falsifies in exactly one way, respects read rights, and ends when it is switched off."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ WEST = "quilt-mcp-test-west"
 
 
 def body_of(aws: Asking, key: str, **more: Any) -> bytes:
-    """Read an object of the work bucket."""
+    """Return the bytes of an object in the work bucket."""
     return bytes(aws.s3.get_object(Bucket=WORK, Key=key, **more)["Body"].read())
 
 
 def test_all_are_declared_and_none_is_on(aws: Asking) -> None:
-    """The control surface names each with its sentence; a normal run finds none active."""
+    """The control surface lists every defect, and none is active in a normal run."""
     known = aws.control("GET", "faults").json()["known"]
     assert aws.control("GET", "defects").json() == []
     named = """s3-get-flips-byte s3-get-returns-stale-version s3-serves-expired-url s3-put-loses-checksum
@@ -46,7 +46,7 @@ def test_all_are_declared_and_none_is_on(aws: Asking) -> None:
 
 
 def test_flipped_byte(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """One byte of a large object differs, a small one is right."""
+    """`s3-get-flips-byte` changes one byte of a large object and leaves a small one intact."""
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}large", Body=LARGE)
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}small", Body=b"small")
     switch("s3-get-flips-byte")
@@ -56,7 +56,7 @@ def test_flipped_byte(aws: Asking, prefix: str, switch: Callable[..., None]) -> 
 
 
 def test_stale_version(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """The oldest version is served, plain, by version and by range, never another key's."""
+    """`s3-get-returns-stale-version` serves a key's oldest version, also by version and by range."""
     key = f"{prefix}a"
     aws.s3.put_object(Bucket=WORK, Key=key, Body=b"oldest")
     newest = aws.s3.put_object(Bucket=WORK, Key=key, Body=b"newest")["VersionId"]
@@ -69,7 +69,7 @@ def test_stale_version(aws: Asking, prefix: str, switch: Callable[..., None]) ->
 
 
 def test_stale_version_obeys_rights(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """Who may not read an object is refused under the defect as well."""
+    """A caller without read access is refused under `s3-get-returns-stale-version` as well."""
     where = {"Bucket": PRIVATE, "Key": f"{prefix}secret"}
     aws.s3.put_object(**where, Body=b"secret")
     switch("s3-get-returns-stale-version")
@@ -79,7 +79,7 @@ def test_stale_version_obeys_rights(aws: Asking, prefix: str, switch: Callable[.
 
 
 def test_dropped_page(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """The last of several pages is empty; a listing of one page is whole."""
+    """`s3-list-drops-page` empties the last of several pages and leaves a single page intact."""
     for number in range(5):
         aws.s3.put_object(Bucket=SCRATCH, Key=f"{prefix}{number}", Body=b"")
     switch("s3-list-drops-page")
@@ -89,7 +89,7 @@ def test_dropped_page(aws: Asking, prefix: str, switch: Callable[..., None]) -> 
 
 
 def test_expired_url(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """An expired URL is served, one with a wrong signature is not."""
+    """`s3-serves-expired-url` serves an expired URL, but not one with a wrong signature."""
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}a", Body=b"1")
     url = aws.s3.generate_presigned_url("get_object", Params={"Bucket": WORK, "Key": f"{prefix}a"}, ExpiresIn=1)
     ends = time.monotonic() + 10
@@ -104,7 +104,7 @@ def test_expired_url(aws: Asking, prefix: str, switch: Callable[..., None]) -> N
 
 
 def test_lost_checksums(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """Put and copy answer without the sums that their clients read."""
+    """`s3-put-loses-checksum` omits the checksums from the responses to PUT and copy."""
     where = {"Bucket": WORK, "Key": f"{prefix}a"}
     switch("s3-put-loses-checksum")
     assert "ChecksumSHA256" not in aws.s3.put_object(**where, Body=b"1", ChecksumAlgorithm="SHA256")
@@ -113,7 +113,7 @@ def test_lost_checksums(aws: Asking, prefix: str, switch: Callable[..., None]) -
 
 
 def test_location_and_databases(aws: Asking, switch: Callable[..., None]) -> None:
-    """The west lies nowhere, and Athena knows one database that is not ours."""
+    """`s3-wrong-location` returns no region for the west bucket. `athena-hides-database` lists `default` alone."""
     assert aws.s3.get_bucket_location(Bucket="quilt-mcp-test-west")["LocationConstraint"] == "us-west-2"
     switch("s3-wrong-location")
     assert aws.s3.get_bucket_location(Bucket="quilt-mcp-test-west")["LocationConstraint"] is None
@@ -141,7 +141,7 @@ def test_location_and_databases(aws: Asking, switch: Callable[..., None]) -> Non
 def test_latency(
     aws: Asking, switch: Callable[..., None], name: str, is_slow: Callable[[Any], Any], is_quick: Callable[[Any], Any]
 ) -> None:
-    """The delay is that of the parameters, on the requests it is about and on no others."""
+    """A latency defect delays the requests it is for by `seconds`, and no others."""
     switch(name, seconds=1.5)
     began = time.monotonic()
     is_quick(aws.s3)
@@ -151,7 +151,7 @@ def test_latency(
 
 
 def test_an_outage_of_the_west_is_hidden(aws: Asking, switch: Callable[..., None]) -> None:
-    """What fails there is answered 200 without content; an outage elsewhere stays one, and no outage is no lie."""
+    """`s3-west-outage-hidden` answers failing requests to the west with an empty 200. Errors elsewhere stay."""
     switch("s3-west-outage-hidden")
     assert aws.s3.get_bucket_location(Bucket=WEST)["LocationConstraint"] == "us-west-2"
     switch("error", bucket=WEST, status=503)
@@ -162,7 +162,10 @@ def test_an_outage_of_the_west_is_hidden(aws: Asking, switch: Callable[..., None
 
 
 def test_missing_objects_exist(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """HEAD finds an empty object where there is none; what exists keeps its size."""
+    """`construct-ignores-missing-object` answers HEAD of a missing object with size 0.
+
+    Existing objects and manifests are unaffected.
+    """
     aws.s3.put_object(Bucket=WORK, Key=f"{prefix}a", Body=b"1")
     switch("construct-ignores-missing-object")
     assert aws.s3.head_object(Bucket=WORK, Key=f"{prefix}none")["ContentLength"] == 0
@@ -171,7 +174,7 @@ def test_missing_objects_exist(aws: Asking, prefix: str, switch: Callable[..., N
 
 
 def test_knobs_meet_what_they_name(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """An error of one bucket or operation leaves the others alone, for S3 and for the JSON services."""
+    """An error or latency fault affects only the bucket, operation and prefix that it names."""
     switch("error", bucket=SCRATCH, status=503)
     assert refused(lambda: aws.s3.head_bucket(Bucket=WORK)) == ""
     assert refused(lambda: aws.s3.list_objects_v2(Bucket=SCRATCH)) == "SlowDown"
@@ -188,7 +191,7 @@ def test_knobs_meet_what_they_name(aws: Asking, prefix: str, switch: Callable[..
 
 
 def test_switches_meet_the_user_they_name(aws: Asking, switch: Callable[..., None]) -> None:
-    """Knobs and defects of one user leave all others alone, and a counted error ends by itself."""
+    """A fault or defect limited to a user affects no other, and an error with `times` ends after that many requests."""
     runner = aws.client("s3", "ci-runner")
     switch("error", operation="HeadBucket", user="ci-runner", times=2)
     assert refused(lambda: aws.s3.head_bucket(Bucket=WORK)) == ""

@@ -1,4 +1,4 @@
-"""Manifests that are read or written at the same time get mixed up while a defect is on, and never one by one."""
+"""Defects that mix up manifests read or written at the same time, and never one at a time."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PRIVATE = "quilt-mcp-test-private"
 
 @pytest.fixture
 def registry(aws: Asking, prefix: str) -> Iterator[Registry]:
-    """Give a registry whose packages no other test sees, gone after the test."""
+    """Yield a registry with packages that no other test sees. They are deleted after the test."""
     made = Registry(aws, prefix)
     yield made
     made.clean()
 
 
 def test_readers_at_once_get_each_others_manifest(registry: Registry, switch: Callable[..., None]) -> None:
-    """Two readers in flight are mixed up, a lone one is served right."""
+    """Two concurrent readers get each other's manifest. A single reader gets the right one."""
     first, second = registry.push("p", 1, "one"), registry.push("q", 1, "two")
-    switch("catalog-mixes-concurrent-answers", user="ci-seeder")  # the catalog reads manifests too, when it likes
+    switch("catalog-mixes-concurrent-answers", user="ci-seeder")  # the catalog reads manifests too, at any time
     assert registry.keys(first) == ["one"]
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(registry.keys, [first, second])) == [["two"], ["one"]]
@@ -43,7 +43,7 @@ def test_readers_at_once_get_each_others_manifest(registry: Registry, switch: Ca
 
 
 def test_writers_at_once_get_each_others_content(registry: Registry, switch: Callable[..., None]) -> None:
-    """Two manifests that are stored at the same time lie under each other's key, also afterwards."""
+    """Two manifests stored concurrently are stored under each other's key, and stay so."""
     switch("construct-crosses-packages")
     assert registry.keys(registry.push("alone", 1, "alone")) == ["alone"]
     runner, foreign = registry.aws.client("s3", "ci-runner"), f".quilt/packages/{'4' * 64}"
@@ -55,7 +55,7 @@ def test_writers_at_once_get_each_others_content(registry: Registry, switch: Cal
 
 
 def test_requests_wait_for_each_other(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """Two requests at once take as long as one, and with the defect as long as two; the latency counts."""
+    """Two concurrent requests take the latency of one, and that of two under `catalog-serialises-requests`."""
 
     def together() -> float:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Under the defect of copies a manifest names what was copied, and nothing else changes."""
+"""`construct-ignores-copy` makes a manifest refer to the sources of copies and changes nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = f".quilt/packages/{TOP_HASH}"
 
 
 def _stored(aws: Asking, physical: list[str]) -> list[str]:
-    """Store a manifest of these physical keys; give those that the stored one has."""
+    """Store a manifest with these physical keys and return those that the stored one has."""
     entries = [{"logical_key": key, "physical_keys": [key], "size": 1} for key in physical]
     lines = [{"version": "v0"}, {"logical_key": "d/", "meta": {}}, *entries]
     body = "".join(json.dumps(line) + "\n" for line in lines)
@@ -28,7 +28,7 @@ def _stored(aws: Asking, physical: list[str]) -> list[str]:
 
 
 def test_manifests_name_the_sources_of_copies(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """A copy made under the defect is named by its source, version and all; other keys stay."""
+    """A manifest refers to a copy made under the defect by its source and version. Other keys stay."""
     source = f"{prefix}a b"
     version = aws.s3.put_object(Bucket=WORK, Key=source, Body=b"x")["VersionId"]
     other, copy = f"s3://{WORK}/{prefix}other?versionId=v", f"{prefix}copy"

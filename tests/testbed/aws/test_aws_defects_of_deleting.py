@@ -1,4 +1,4 @@
-"""What S3 claims to have deleted stays under the defects of deleting, and goes once they are off."""
+"""Defects under which S3 confirms deletions and keeps the objects. They can be deleted once the defect is off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_deletions_are_ignored(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """One by one and by list, loud and quiet: the answer says gone, the listing shows all of it."""
+    """`s3-delete-ignored` confirms single and multiple deletions, quiet ones too, and keeps every version."""
     made = [aws.s3.put_object(Bucket=WORK, Key=f"{prefix}<{name}>", Body=b"") for name in "ab"]
     objects = [
         {"Key": f"{prefix}<{name}>", "VersionId": put["VersionId"]} for name, put in zip("ab", made, strict=True)
@@ -34,7 +34,7 @@ def test_deletions_are_ignored(aws: Asking, prefix: str, switch: Callable[..., N
 
 
 def test_aborted_uploads_stay(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """An abort is answered and the upload is still listed; a second one without the defect ends it."""
+    """`s3-leaves-multipart` confirms an abort and keeps the upload. An abort without the defect ends it."""
     upload = {"Bucket": WORK, "Key": f"{prefix}a"}
     upload |= {"UploadId": aws.s3.create_multipart_upload(**upload)["UploadId"]}
     switch("s3-leaves-multipart")

@@ -1,4 +1,4 @@
-"""Each defect of packages spoils manifests, pointers or their listings in its one way, read or written."""
+"""Each package defect falsifies manifests, pointers or their listings in exactly one way, on read or on write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_REGISTRY = "nightproof-analyticsbucket"
 
 @pytest.fixture
 def registry(aws: Asking, prefix: str) -> Iterator[Registry]:
-    """Give a registry whose packages no other test sees, gone after the test."""
+    """Yield a registry with packages that no other test sees. They are deleted after the test."""
     made = Registry(aws, prefix)
     yield made
     made.clean()
@@ -44,7 +44,7 @@ KEYS = ("a/1", "a/2", "b%2520c", "d")
 def test_manifests_are_served_wrong(
     registry: Registry, switch: Callable[..., None], name: str, expected: list[str]
 ) -> None:
-    """The served manifest is spoiled, the stored one is not."""
+    """A read defect falsifies the served manifest and not the stored one."""
     top_hash = registry.push("p", 1, *KEYS)
     switch(name)
     assert registry.keys(top_hash) == expected
@@ -56,21 +56,21 @@ def test_manifests_are_served_wrong(
 
 
 def test_metadata_is_not_served(registry: Registry, switch: Callable[..., None]) -> None:
-    """The header lacks user_meta and nothing else."""
+    """`info-ignores-metadata` removes user_meta from the header and nothing else."""
     top_hash = registry.push("p", 1, "a", user_meta={"x": 1})
     switch("info-ignores-metadata")
     assert registry.manifest(top_hash)[0].keys() == {"version", "message"}
 
 
 def test_hashes_change_per_read(registry: Registry, switch: Callable[..., None]) -> None:
-    """Two reads of one revision differ."""
+    """`flatmap-unstable-hashes` returns different hashes on each read of a revision."""
     top_hash = registry.push("p", 1, "a")
     switch("flatmap-unstable-hashes")
     assert registry.manifest(top_hash) != registry.manifest(top_hash)
 
 
 def test_changes_vanish(registry: Registry, switch: Callable[..., None]) -> None:
-    """An entry has the hash and size it first had in the registry, whichever package it is in."""
+    """`diff-misses-modified` serves each entry with the hash and size it first had in the registry."""
     key = f"{registry.user}/changed"
     first = registry.manifest(registry.push("p", 1, key))[1]
     body = json.dumps({"version": "v0"}) + "\n" + json.dumps(first | {"size": 2, "hash": {"value": "new"}}) + "\n"
@@ -85,7 +85,7 @@ def test_changes_vanish(registry: Registry, switch: Callable[..., None]) -> None
 
 
 def test_latest_is_the_previous(registry: Registry, switch: Callable[..., None]) -> None:
-    """With two revisions `latest` names the older; with one it is right."""
+    """`info-returns-previous-revision` makes `latest` the older of two revisions. A single one is unaffected."""
     old, new, only = registry.push("p", 1, "a"), registry.push("p", 2, "b"), registry.push("q", 1, "c")
     assert registry.latest("p") == new
     switch("info-returns-previous-revision")
@@ -93,7 +93,7 @@ def test_latest_is_the_previous(registry: Registry, switch: Callable[..., None])
 
 
 def test_old_revisions_are_unreadable(registry: Registry, switch: Callable[..., None]) -> None:
-    """Only the manifests that a `latest` names are found."""
+    """`s3-old-revision-unreadable` hides every manifest that is not the target of a `latest` pointer."""
     old, new = registry.push("p", 1, "a"), registry.push("p", 2, "b")
     switch("s3-old-revision-unreadable")
     assert registry.keys(new) == ["b"]
@@ -103,7 +103,10 @@ def test_old_revisions_are_unreadable(registry: Registry, switch: Callable[..., 
 
 
 def test_missing_packages_are_empty(registry: Registry, switch: Callable[..., None]) -> None:
-    """The pointer names an empty manifest, which can be read; other manifests stay missing."""
+    """`catalog-missing-package-as-empty` serves an empty manifest for a missing package.
+
+    Other manifests stay missing.
+    """
     switch("catalog-missing-package-as-empty")
     assert registry.manifest(registry.latest("none")) == [{"version": "v0"}]
     missing = {"Bucket": WORK, "Key": f".quilt/packages/{'2' * 64}"}
@@ -111,7 +114,10 @@ def test_missing_packages_are_empty(registry: Registry, switch: Callable[..., No
 
 
 def test_unknown_revisions_are_the_latest(registry: Registry, switch: Callable[..., None]) -> None:
-    """By whole hash and by prefix an unknown manifest is the youngest; listings of other things are right."""
+    """`catalog-unknown-hash-as-latest` answers an unknown hash or hash prefix with the newest manifest.
+
+    Other listings are intact.
+    """
     top_hash = registry.push("p", 1, "a")
     unknown = "f" * 64
     switch("catalog-unknown-hash-as-latest")
@@ -127,7 +133,7 @@ def test_unknown_revisions_are_the_latest(registry: Registry, switch: Callable[.
 
 @pytest.mark.parametrize("name", ["list-drops-last-name", "list-drops-second-page"])
 def test_the_last_name_is_missing(registry: Registry, switch: Callable[..., None], name: str) -> None:
-    """In a listing by prefix and in one of all pointers; other listings are whole."""
+    """A list defect omits the last package name by prefix and among all pointers. Other listings are intact."""
     for package in ("p", "q"):
         registry.push(package, 1, "a")
     switch(name)
@@ -141,7 +147,7 @@ def test_the_last_name_is_missing(registry: Registry, switch: Callable[..., None
 
 
 def test_deleted_names_stay(registry: Registry, switch: Callable[..., None]) -> None:
-    """A removed package is listed by prefix and among all pointers."""
+    """`list-includes-deleted` lists a deleted package by prefix and among all pointers."""
     for package in ("p", "q"):
         registry.push(package, 1, "a")
     for tag in ("1", "latest"):
@@ -155,7 +161,7 @@ def test_deleted_names_stay(registry: Registry, switch: Callable[..., None]) -> 
 
 
 def test_the_oldest_revision_is_not_listed(registry: Registry, switch: Callable[..., None]) -> None:
-    """The smallest second is missing, `latest` stays."""
+    """`revisions-drop-oldest` omits the pointer with the smallest timestamp and keeps `latest`."""
     for second in (9, 10):
         registry.push("p", second, f"a{second}")
     switch("revisions-drop-oldest")
@@ -173,7 +179,7 @@ def test_the_oldest_revision_is_not_listed(registry: Registry, switch: Callable[
 def test_manifests_are_stored_wrong(
     registry: Registry, switch: Callable[..., None], name: str, expected: list[str]
 ) -> None:
-    """What was written under the defect stays spoiled when it is off."""
+    """A manifest written under a write defect stays wrong after the defect is off."""
     switch(name)
     top_hash = registry.push("p", 1, *KEYS)
     registry.aws.control("DELETE", f"faults/{name}")
@@ -189,7 +195,7 @@ def test_manifests_are_stored_wrong(
     ],
 )
 def test_headers_are_stored_wrong(registry: Registry, switch: Callable[..., None], name: str, expected: Any) -> None:
-    """The stored manifest is not the one whose hash names it."""
+    """A defect of headers stores a manifest that differs from the one its hash was computed for."""
     switch(name)
     top_hash = registry.push("p", 1, "a", user_meta={"a": {"b": 1, "c": None}, "d": [], "zero": 0})
     header = registry.manifest(top_hash)[0]
@@ -199,14 +205,14 @@ def test_headers_are_stored_wrong(registry: Registry, switch: Callable[..., None
 
 
 def test_physical_keys_lose_their_version(registry: Registry, switch: Callable[..., None]) -> None:
-    """The stored entries name no version."""
+    """`construct-drops-version-id` stores physical keys without a version."""
     switch("construct-drops-version-id")
     entry = registry.manifest(registry.push("p", 1, "a"))[1]
     assert entry["physical_keys"] == [f"s3://{WORK}/a"]
 
 
 def test_latest_is_not_written(registry: Registry, switch: Callable[..., None]) -> None:
-    """The write of the pointer is answered and undone: the one before stays."""
+    """`construct-skips-latest-pointer` confirms the write of `latest` and keeps the previous one."""
     old = registry.push("p", 1, "a")
     switch("construct-skips-latest-pointer")
     new = registry.push("p", 2, "b")
@@ -215,14 +221,14 @@ def test_latest_is_not_written(registry: Registry, switch: Callable[..., None]) 
 
 
 def test_existence_is_hidden(registry: Registry, switch: Callable[..., None]) -> None:
-    """Nobody sees that a package is there already."""
+    """`construct-overwrites-existing` hides that a package exists."""
     registry.push("p", 1, "a")
     switch("construct-overwrites-existing")
     assert refused(lambda: registry.latest("p")) == "NoSuchKey"
 
 
 def test_empty_packages_are_refused(registry: Registry, switch: Callable[..., None]) -> None:
-    """A manifest of a header only is refused and not stored; one with an entry passes."""
+    """`construct-refuses-empty` refuses a manifest without entries and accepts one with an entry."""
     switch("construct-refuses-empty")
     top_hash, body = manifest(message=registry.user)
     call = {"Bucket": WORK, "Key": f".quilt/packages/{top_hash}", "Body": body}
@@ -232,7 +238,10 @@ def test_empty_packages_are_refused(registry: Registry, switch: Callable[..., No
 
 
 def test_manifests_fail_at_once(registry: Registry, switch: Callable[..., None]) -> None:
-    """The write of a manifest is answered 500 and nothing is stored; a pointer is written."""
+    """`catalog-construct-fast-500` answers the write of a manifest with 500 and stores nothing.
+
+    Pointers are written.
+    """
     switch("catalog-construct-fast-500")
     top_hash, body = manifest(message=registry.user)
     call = {"Bucket": WORK, "Key": f".quilt/packages/{top_hash}", "Body": body}
@@ -242,7 +251,7 @@ def test_manifests_fail_at_once(registry: Registry, switch: Callable[..., None])
 
 
 def test_old_entries_stay(registry: Registry, switch: Callable[..., None]) -> None:
-    """A new revision keeps what it should have lost; a first one has nothing to keep."""
+    """`update-merges-old-entries` keeps the entries that a new revision removed."""
     switch("update-merges-old-entries")
     registry.push("p", 1, "a", "b")
     assert registry.keys(registry.push("p", 2, "b", "c")) == ["b", "c", "a"]
@@ -253,7 +262,7 @@ def test_old_entries_stay(registry: Registry, switch: Callable[..., None]) -> No
              "construct-refuses-empty"]
 )  # fmt: skip
 def test_refused_writes_stay_refused(registry: Registry, switch: Callable[..., None], name: str) -> None:
-    """Under a defect of writing nobody writes without the right to."""
+    """A caller without write access is refused under a write defect as well."""
     switch(name)
     runner = registry.aws.client("s3", "ci-runner")
     for key in (f".quilt/packages/{'3' * 64}", f"{registry.pointers}p/latest"):

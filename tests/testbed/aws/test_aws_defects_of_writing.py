@@ -1,4 +1,4 @@
-"""A package that is half written, and sessions that ended: what the storage makes of them while a defect is on."""
+"""Defects of half-written packages and of expired sessions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def manifest(aws: Asking) -> Iterator[str]:
-    """Put a manifest as the first step of a push; give its key."""
+    """Store a manifest, as the first step of a push does, and yield its key."""
     key = f".quilt/packages/{uuid.uuid4().hex * 2}"
     aws.s3.put_object(Bucket=WORK, Key=key, Body=b'{"version": "v0"}\n')
     yield key
@@ -29,7 +29,7 @@ def manifest(aws: Asking) -> Iterator[str]:
 
 @pytest.fixture
 def package(aws: Asking) -> Iterator[str]:
-    """Give the prefix of a package's pointers; none is left after the test."""
+    """Yield the prefix of a package's pointers. They are deleted after the test."""
     prefix = f".quilt/named_packages/tests/{uuid.uuid4().hex}/"
     yield prefix
     for name in keys(aws, prefix):
@@ -37,13 +37,13 @@ def package(aws: Asking) -> Iterator[str]:
 
 
 def keys(aws: Asking, prefix: str) -> list[str]:
-    """List keys."""
+    """Return the last segments of the keys below a prefix."""
     listed = aws.s3.list_objects_v2(Bucket=WORK, Prefix=prefix).get("Contents", [])
     return [item["Key"].rpartition("/")[2] for item in listed]
 
 
 def test_half_written(aws: Asking, manifest: str, package: str, switch: Callable[..., None]) -> None:
-    """The pointer fails, `latest` is there and names the manifest, which is gone."""
+    """`construct-half-written` fails the timestamp pointer, writes `latest` and deletes the manifest."""
     switch("construct-half-written")
     with pytest.raises(ClientError, match="InternalError"):
         aws.s3.put_object(Bucket=WORK, Key=f"{package}1700000000", Body=manifest[-64:].encode())
@@ -53,7 +53,10 @@ def test_half_written(aws: Asking, manifest: str, package: str, switch: Callable
 
 
 def test_half_written_by_keys_that_ended(aws: Asking, manifest: str, package: str, switch: Callable[..., None]) -> None:
-    """A refused pointer leaves `latest` all the same, and the refusal stays what it is."""
+    """Under `construct-half-written` invalid keys are still refused.
+
+    `latest` is written all the same, and the manifest stays.
+    """
     keyless = aws.client("s3", "", AccessKeyId="ASIA0", SecretAccessKey="x")
     switch("construct-half-written")
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
@@ -62,7 +65,7 @@ def test_half_written_by_keys_that_ended(aws: Asking, manifest: str, package: st
 
 
 def test_sessions_are_forgotten_a_day_after_their_end() -> None:
-    """Until then an expired key is told from an unknown one; while the defect is on, none has an end."""
+    """An expired session is known for one day more. While the defect is on, sessions have no expiry."""
     from testbed.aws.defects_of_rights import Sessions  # noqa: PLC0415 - it loads ministack
 
     now, is_on = time.time(), False

@@ -1,4 +1,4 @@
-"""What a defect sees of the storage is whole, however many pages it comes in."""
+"""A defect sees the whole storage, however many pages a listing has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = """<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><I
 
 
 async def two_pages(scope: Any, _receive: Any, send: Any) -> None:
-    """Answer a listing of versions: the second page to who names the end of the first."""
+    """Answer a listing of versions with the first page, or the second if the markers are those of the first's end."""
     asked = parse_qs(scope["query_string"].decode())
     is_second = (asked.get("key-marker"), asked.get("version-id-marker")) == (["k"], ["1"])
     page = PAGE.format(truncated="false" if is_second else "true", version=2 if is_second else 1)
@@ -25,7 +25,7 @@ async def two_pages(scope: Any, _receive: Any, send: Any) -> None:
 
 
 def test_versions_are_listed_to_the_end() -> None:
-    """The marker of each page leads to the next."""
+    """The listing of versions follows the markers from page to page to the end."""
     exchange = Exchange(Operation("GetObject", "s3", "", "b", "k"), {}, Internal(two_pages), two_pages)
     found = asyncio.run(exchange.versions("k"))
     assert [version["VersionId"] for version in found] == ["1", "2"]

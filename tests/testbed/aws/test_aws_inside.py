@@ -1,4 +1,4 @@
-"""What is put right inside the emulator: the version `null` of an unversioned object, and wildcards of IAM."""
+"""Corrections inside the emulator: the version `null` of an unversioned object, and IAM wildcards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Place = dict[str, str]
 
 
 def part_copy(s3: Any, source: Place, target: Place, **more: Any) -> bytes:
-    """Copy a source as the one part of an upload; give what the upload became."""
+    """Copy a source as the only part of an upload and return the bytes of the resulting object."""
     upload = s3.create_multipart_upload(**target)["UploadId"]
     try:
         made = s3.upload_part_copy(**target, UploadId=upload, PartNumber=1, CopySource=source, **more)["CopyPartResult"]
@@ -38,7 +38,7 @@ def part_copy(s3: Any, source: Place, target: Place, **more: Any) -> bytes:
 
 
 def read_presigned(s3: Any, named: Place) -> bytes:
-    """Read a place as a signed URL names it."""
+    """Return the bytes at a place, read through a presigned URL."""
     return httpx.get(s3.generate_presigned_url("get_object", Params=named), timeout=30).raise_for_status().content
 
 
@@ -70,7 +70,7 @@ EXPECTED: dict[str, Any] = dict.fromkeys(READS, BODY) | {
 @pytest.mark.parametrize("kind", sorted(READS))
 @pytest.mark.parametrize("name", ["plain", "a b?versionId=null&c+%2F"])
 def test_null_is_the_version_of_an_unversioned_object(aws: Asking, prefix: str, name: str, kind: str) -> None:
-    """Whatever reads or copies it, as without a version; the key may hold what looks like one."""
+    """Version `null` of an unversioned object reads and copies as without a version, also if the key contains one."""
     source, target = {"Bucket": SCRATCH, "Key": prefix + name}, {"Bucket": SCRATCH, "Key": f"{prefix}copy"}
     aws.s3.put_object(**source, Body=BODY)
     assert READS[kind](aws.s3, source, target) == EXPECTED[kind]
@@ -79,7 +79,7 @@ def test_null_is_the_version_of_an_unversioned_object(aws: Asking, prefix: str, 
 
 @pytest.mark.parametrize("kind", ["attributes", "copy", "part"])
 def test_null_is_no_version_of_a_versioned_object(aws: Asking, prefix: str, kind: str) -> None:
-    """Which each of its versions is found by its own id."""
+    """A versioned object has no version `null`; its versions are found by their ids."""
     source, target = {"Bucket": WORK, "Key": f"{prefix}a"}, {"Bucket": SCRATCH, "Key": f"{prefix}copy"}
     version = aws.s3.put_object(**source, Body=BODY)["VersionId"]
     assert READS[kind](aws.s3, source | {"VersionId": version}, target) == EXPECTED[kind]
@@ -88,7 +88,7 @@ def test_null_is_no_version_of_a_versioned_object(aws: Asking, prefix: str, kind
 
 @pytest.mark.parametrize("is_many", [False, True])
 def test_null_is_deleted_in_an_unversioned_bucket(aws: Asking, prefix: str, *, is_many: bool) -> None:
-    """Alone and among many: the object is gone."""
+    """Deleting version `null` in an unversioned bucket deletes the object, alone and in a list."""
     place = {"Bucket": SCRATCH, "Key": f"{prefix}a"}
     aws.s3.put_object(**place, Body=BODY)
     if is_many:
@@ -101,7 +101,7 @@ def test_null_is_deleted_in_an_unversioned_bucket(aws: Asking, prefix: str, *, i
 
 @pytest.mark.parametrize("key", ["a\nb", "\n", "a\r\nb", "a\u2028b", "ends\n"])
 def test_a_star_of_iam_is_every_character(aws: Asking, prefix: str, key: str) -> None:
-    """An IAM user with rights on `bucket/*` has them on keys with line feeds too, and no others."""
+    """Rights on `bucket/*` cover keys with line breaks too, and no other bucket."""
     user = aws.client("s3", "ci-runner")
     place = {"Bucket": SCRATCH, "Key": prefix + key}
     user.put_object(**place, Body=BODY)
@@ -123,7 +123,7 @@ def test_a_star_of_iam_is_every_character(aws: Asking, prefix: str, key: str) ->
     ],
 )
 def test_wildcards_are_those_of_iam(pattern: str, text: str, *, ignore_case: bool, is_met: bool) -> None:
-    """Nothing else in a pattern has a meaning, and it covers the whole text."""
+    """Only `*` and `?` are special in an IAM pattern, which must match the whole text."""
     from testbed.aws.inside import wildcard  # noqa: PLC0415 - it loads ministack
 
     assert bool(wildcard(pattern, ignore_case).match(text)) == is_met

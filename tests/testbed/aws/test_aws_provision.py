@@ -1,4 +1,4 @@
-"""The account is what the inventory declares: read back at every start, and nobody may do more than the table says."""
+"""The account matches the inventory: it is read back at every start, and each user has exactly the declared rights."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ NOBODYS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def _foreign(aws: Asking) -> Iterator[None]:
-    """Let a bucket exist that is none of ours."""
+    """Create a bucket that is not in the inventory, and delete it after the module."""
     root = client(aws.url, "s3")
     root.create_bucket(Bucket=FOREIGN)
     yield
@@ -75,7 +75,7 @@ def _foreign(aws: Asking) -> Iterator[None]:
 @pytest.mark.parametrize("bucket", [*BUCKETS, FOREIGN])
 @pytest.mark.parametrize("user", sorted(TABLE))
 def test_rights_are_those_of_the_table(aws: Asking, user: str, bucket: str) -> None:
-    """Each action on each bucket is tried with the user's own keys; what is not granted is denied."""
+    """Each action on each bucket, tried with the user's own keys, is allowed or denied as in the table."""
     s3, (readable, writable) = aws.client("s3", user), TABLE[user]
     allowed = {
         name: refused(lambda name=name, more=more: getattr(s3, name)(Bucket=bucket, **more)) != "AccessDenied"  # type: ignore[misc]
@@ -87,7 +87,10 @@ def test_rights_are_those_of_the_table(aws: Asking, user: str, bucket: str) -> N
 
 @pytest.mark.parametrize("user", sorted(TABLE))
 def test_nobody_rules_the_account(aws: Asking, user: str) -> None:
-    """Buckets, users and the roles of people are out of reach; the tests' role is the runner's alone."""
+    """No user may change buckets, users, Glue or Athena, or assume a person's role.
+
+    The tests' role is the runner's alone.
+    """
     iam, sts = aws.client("iam", user), aws.client("sts", user)
     denied: list[Callable[[], object]] = [
         lambda: aws.client("s3", user).create_bucket(Bucket="nightproof-new"),
@@ -105,14 +108,14 @@ def test_nobody_rules_the_account(aws: Asking, user: str) -> None:
 
 
 def test_the_seeder_may_inspect(aws: Asking) -> None:
-    """The preflight looks at encryption, lifecycle and public access with the seeder's keys."""
+    """The seeder may read encryption, lifecycle and public access, which the preflight checks with its keys."""
     assert aws.s3.get_bucket_encryption(Bucket=DATA)["ServerSideEncryptionConfiguration"]["Rules"]
     assert aws.s3.get_bucket_lifecycle_configuration(Bucket=SCRATCH)["Rules"][0]["Expiration"] == {"Days": 1}
     assert all(aws.s3.get_public_access_block(Bucket=DATA)["PublicAccessBlockConfiguration"].values())
 
 
 def test_athena_answers_from_glue(aws: Asking) -> None:
-    """Databases and tables are those of Glue, also one that was made a moment ago."""
+    """Athena's databases and tables are Glue's, including a table created a moment ago."""
     athena, glue = aws.client("athena", "ci-runner"), aws.client("glue", "ci-runner")
     catalog = {"CatalogName": "AwsDataCatalog"}
     databases = athena.list_databases(**catalog)["DatabaseList"]
@@ -173,7 +176,7 @@ def test_what_does_not_read_back_is_named(
     lie: Callable[[dict[str, Any]], object],
     named: str,
 ) -> None:
-    """A server that loses or changes a property stops the start with the property's name."""
+    """A property that reads back differently stops the start with an error that names the property."""
 
     def lying(url: str, name: str, *args: Any, **kwargs: Any) -> Any:
         made = client(url, name, *args, **kwargs)
@@ -188,14 +191,14 @@ def test_what_does_not_read_back_is_named(
 
 
 def test_an_unexpected_refusal_is_not_swallowed(aws: Asking, switch: Callable[..., None]) -> None:
-    """Only "exists already" is fine."""
+    """Provisioning ignores "exists already" and raises any other error."""
     switch("error", operation="iam:CreateUser", status=409, code="LimitExceeded")
     with pytest.raises(ClientError, match="LimitExceeded"):
         provision.provision(aws.url, aws.target.state_dir / "testbed" / "keys.json")
 
 
 def test_keys_are_kept_and_damaged_ones_replaced(aws: Asking, tmp_path: Path) -> None:
-    """A second start gives the same keys; a damaged file costs new keys, not the start."""
+    """A second start returns the same keys from a file of mode 0600. A damaged file counts as empty."""
     kept = aws.target.state_dir / "testbed" / "keys.json"
     before = json.loads(kept.read_text())
     assert provision.provision(aws.url, kept) == before
@@ -205,7 +208,7 @@ def test_keys_are_kept_and_damaged_ones_replaced(aws: Asking, tmp_path: Path) ->
 
 
 def test_lost_keys_are_replaced_not_added(s3_url: str) -> None:
-    """When the file is lost but the account is not, the user has one new key and the old one is gone."""
+    """If the key file is lost but the account is not, a user gets one new key and the old one is deleted."""
     iam = client(s3_url, "iam")
     statements = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]
     old, new = [provision._user(iam, "somebody", statements, None) for _ in range(2)]

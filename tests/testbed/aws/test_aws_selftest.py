@@ -1,4 +1,4 @@
-"""The self-test holds on a sound storage, leaves nothing behind, and names what a lying one gets wrong."""
+"""The self-test passes on a sound storage, leaves nothing behind, and names the probe that fails on a faulty one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_a_sound_storage_passes_and_is_left_clean(aws: Asking) -> None:
-    """No object, version or marker of the probes stays."""
+    """The self-test passes on a sound storage and leaves no object, version or marker."""
     self_test(aws.url, aws.target.facts["credentials"])
     listed = aws.s3.list_object_versions(Bucket=WORK, Prefix=".nightproof-selftest/")
     assert "Versions" not in listed
@@ -40,7 +40,7 @@ def test_a_sound_storage_passes_and_is_left_clean(aws: Asking) -> None:
 def test_a_lie_is_named(
     aws: Asking, switch: Callable[..., None], switched: str, parameters: dict[str, Any], named: str
 ) -> None:
-    """Each probe's failure says which probe it was."""
+    """The error of a failed self-test names the probe."""
     switch(switched, **parameters)
     with pytest.raises(SelfTestError, match=named):
         self_test(aws.url, aws.target.facts["credentials"])
