@@ -1,4 +1,4 @@
-"""Fixtures of the testbed's own tests: testbeds as processes, which never outlive their test."""
+"""Fixtures of the testbed's own tests: testbeds as processes that end with their test at the latest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEADLINE_S = 60
 
 
 class Running:
-    """One `python -m testbed` on a state directory; we hold its lifeline."""
+    """A `python -m testbed` process on a state directory, whose lifeline this process holds."""
 
     def __init__(self, state: Path, *arguments: str) -> None:
         self.state = state
@@ -45,22 +45,22 @@ class Running:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Read testbed.json."""
+        """Return the content of testbed.json."""
         read: dict[str, Any] = json.loads((self.state / "testbed.json").read_text(encoding="utf-8"))
         return read
 
     def pids(self) -> list[int]:
-        """Give the process ids of the testbed and its services."""
+        """Return the process ids of the testbed and its services."""
         return [self.process.pid, *(service["pid"] for service in self.facts["services"].values())]
 
     def await_ready(self) -> Running:
-        """Wait until it says so; the testbed.json of a killed one may still lie there."""
+        """Wait for the line "testbed: ready". testbed.json proves nothing: it may be that of a killed testbed."""
         await_that(lambda: "testbed: ready" in self.said or self.process.poll() is not None)
         assert self.process.poll() is None, self.said
         return self
 
     def ended(self) -> int:
-        """Wait for the end and give the exit code; everything said is in `said` then."""
+        """Wait for the end of the process and return its exit code. `said` is then complete."""
         code = self.process.wait(DEADLINE_S)
         self._listening.join(DEADLINE_S)
         return code
@@ -72,7 +72,7 @@ class Running:
             self.lifeline = 0
 
     def close(self) -> None:
-        """End whatever is left."""
+        """End the process if it still runs."""
         self.cut()
         self.process.terminate()
         self.ended()
@@ -81,7 +81,7 @@ class Running:
 
 
 def await_that(condition: Callable[[], object], seconds: float = DEADLINE_S) -> None:
-    """Poll a condition until it holds; fail at the deadline."""
+    """Poll until a condition holds. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not hold in time"
@@ -89,7 +89,7 @@ def await_that(condition: Callable[[], object], seconds: float = DEADLINE_S) -> 
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process runs; one that ended and waits to be reaped by somebody else does not."""
+    """Return whether a process runs. A zombie, which its parent has not reaped, does not."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:  # noqa: PTH123 - no path to keep
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
@@ -99,7 +99,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture
 def run_testbed() -> Iterator[Callable[..., Running]]:
-    """Give a function that starts a testbed; each ends with the test."""
+    """Yield a function that starts a testbed. Each ends with the test."""
     started: list[Running] = []
 
     def run(state: Path, *arguments: str) -> Running:

@@ -1,4 +1,4 @@
-"""Who may speak to a service: loopback by name, no page of another origin, whatever the path and the method."""
+"""The gate of each service: loopback hosts alone, no other origin, whatever the path and method."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ FOREIGN += ["localhost.evil.example", "evil.example/127.0.0.1", "127.0.0.2", "no
 
 @pytest.mark.parametrize("host", OWN)
 def test_loopback_passes_by_each_of_its_names(host: str) -> None:
-    """With and without a port, and behind a bucket's name as S3 clients write it."""
+    """Every loopback name passes, with and without a port, and with a bucket before it as S3 clients write it."""
     assert not refusal([(b"host", host.encode())])
     assert not refusal([(b"host", host.encode()), (b"origin", f"http://{host}".encode())])
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_another_host_is_refused_by_name(host: str) -> None:
-    """A name that a page's owner may let lead to loopback is none of ours."""
+    """Any other Host is refused, because its owner could let it resolve to loopback."""
     assert "127.0.0.1 or localhost" in refusal([(b"host", host.encode())])
 
 
@@ -43,7 +43,7 @@ def test_another_host_is_refused_by_name(host: str) -> None:
     "origin", ["null", "http://evil.example", "https://127.0.0.1:9000", "http://127.0.0.1:9001", "http://localhost", ""]
 )
 def test_another_origin_is_refused_by_name(origin: str) -> None:
-    """Another scheme or port is another origin, also on this machine."""
+    """An Origin with another host, scheme or port is refused, and the message names it."""
     assert f"`{origin}`" in refusal([(b"host", b"127.0.0.1:9000"), (b"Origin", origin.encode())])
 
 
@@ -56,12 +56,12 @@ def test_another_origin_is_refused_by_name(origin: str) -> None:
     ],
 )
 def test_a_second_header_hides_nothing(headers: list[tuple[bytes, bytes]]) -> None:
-    """No host at all is refused, and of several hosts or origins each counts."""
+    """A request without a Host is refused, and of repeated Host or Origin headers each is checked."""
     assert refusal(headers)
 
 
 def test_what_is_refused_reaches_nobody() -> None:
-    """The app behind the gate never sees the request."""
+    """A refused request does not reach the app behind the gate."""
     seen: list[str] = []
 
     async def note(request: Request) -> PlainTextResponse:
@@ -102,7 +102,7 @@ def test_what_is_refused_reaches_nobody() -> None:
 def test_every_door_of_both_services_is_shut(
     embedded: Target, service: str, method: str, path: str, foreign: dict[str, str]
 ) -> None:
-    """Also with the control token: a page cannot have it, but a proxy of its owner might."""
+    """Every route of both services refuses a foreign Host or Origin, even with the control token."""
     services: Any = embedded.facts["services"]
     headers = {"Authorization": f"Bearer {embedded.facts['control_token']}", "Content-Type": "text/plain"} | foreign
     answer = httpx.request(method, f"{services[service]['url']}{path}", headers=headers, content=b"{}", timeout=30)

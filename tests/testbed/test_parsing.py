@@ -1,4 +1,4 @@
-"""JSON and YAML of others: read as it stands, or refused before it can fill the memory."""
+"""JSON and YAML from outside: read unchanged, or refused before it can exhaust memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from testbed.parsing import yaml_of
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "-Infinity", "1e999", '"\\ud800"', "[" * 100_000])
 def test_what_is_no_json_is_refused(text: str) -> None:
-    """As text and as bytes."""
+    """Invalid JSON, as text or bytes, raises `ValueError`: non-finite numbers, lone surrogates and deep nesting too."""
     for given in (text, text.encode()):
         with pytest.raises(ValueError, match=r"."):
             json_of(given)
 
 
 def test_json_is_read() -> None:
-    """Whole characters behind an escape and numbers that are some."""
+    """Valid JSON is read, including surrogate pairs and large finite numbers."""
     assert json_of(b'{"a": ["\\ud83d\\ude00", 1.5, -0, 1e300]}') == {"a": ["\U0001f600", 1.5, 0, 1e300]}
 
 
 def test_yaml_is_read_with_its_aliases() -> None:
-    """An alias, a merge and a timestamp are YAML as people write it."""
+    """YAML with aliases, merge keys and timestamps is read."""
     text = "base: &b {x: 1, at: 2026-01-02}\nagain: *b\nmore: {<<: *b, y: 2}\n"
     found = yaml_of(text)
     assert found["again"] == found["base"]
@@ -34,7 +34,7 @@ def test_yaml_is_read_with_its_aliases() -> None:
 
 
 def bomb(levels: int) -> str:
-    """Write aliases that double with each level."""
+    """Return YAML whose aliases double in size with each level."""
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, levels))]
     return "\n".join(lines)
 
@@ -59,7 +59,7 @@ def bomb(levels: int) -> str:
     ],
 )
 def test_yaml_that_is_none_or_too_large_is_refused(text: str, why: str) -> None:
-    """At once, also where following the aliases would take for ever."""
+    """Invalid or too large YAML raises `ValueError` at once, before aliases are expanded."""
     started = time.monotonic()
     with pytest.raises(ValueError, match=why):
         yaml_of(text)

@@ -1,4 +1,4 @@
-"""A service says where it listens, and does not outlive whoever holds its lifeline."""
+"""A service prints the address it listens on, and ends when its lifeline closes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ sys.exit(serve(Starlette(), int(sys.argv[1])))
 
 
 def test_it_is_ready_when_it_says_so_and_ends_with_its_lifeline() -> None:
-    """The one line on stdout names the address; closing the pipe ends the process cleanly."""
+    """A service answers once its line on stdout names the address, and ends cleanly when the pipe is closed."""
     reader, lifeline = os.pipe()
     port = free_port()
     service = subprocess.Popen(
@@ -45,7 +45,7 @@ def test_it_is_ready_when_it_says_so_and_ends_with_its_lifeline() -> None:
 
 
 def test_the_end_of_the_lifeline_is_noticed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes on the pipe mean nothing; its end calls."""
+    """The callback runs when the pipe is closed, not when bytes arrive on it."""
     reader, writer = os.pipe()
     monkeypatch.setenv("NIGHTPROOF_LIFELINE_FD", str(reader))
     ended = threading.Event()
@@ -58,7 +58,7 @@ def test_the_end_of_the_lifeline_is_noticed_once(monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_a_lifeline_nothing_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service started by hand stays until it is told to end."""
+    """A service started without a lifeline starts no watcher thread."""
     monkeypatch.delenv("NIGHTPROOF_LIFELINE_FD", raising=False)
     before = threading.active_count()
     watch_lifeline(lambda: None)

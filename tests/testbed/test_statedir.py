@@ -1,4 +1,4 @@
-"""A state directory has one holder, and is handed over when a killed one's services are gone."""
+"""A state directory has one holder. After a killed holder, the next one waits until its services are gone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from testbed.statedir import hold
 if TYPE_CHECKING:
     from pathlib import Path
 
-INIT = "1"  # lives always, and may belong to somebody else
+INIT = "1"  # always runs, and may belong to another user
 
 
 def test_a_holder_is_named(tmp_path: Path) -> None:
-    """A second hold is refused with the process id of the first."""
+    """A second hold raises `UsageError` with the process id of the first, and works after its release."""
     held = hold(tmp_path)
     with pytest.raises(UsageError, match=f"process {os.getpid()}:") as caught:
         hold(tmp_path)
@@ -31,7 +31,7 @@ def test_a_holder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("holder", ["", "999999999"])
 def test_services_of_a_dead_holder_are_waited_for(tmp_path: Path, holder: str) -> None:
-    """While a service of the dead holder still has the directory, a new one waits, then takes it."""
+    """While a service of a dead holder still holds the directory, a new holder waits and then takes it."""
     held = hold(tmp_path)
     (tmp_path / "lock").write_text(holder)
     released = threading.Timer(0.2, lambda: os.close(held))
@@ -42,7 +42,7 @@ def test_services_of_a_dead_holder_are_waited_for(tmp_path: Path, holder: str) -
 
 
 def test_the_wait_for_a_dead_holder_ends(tmp_path: Path) -> None:
-    """Services that never end are an error in time."""
+    """Services of a dead holder that outlive `handover_s` raise `UsageError`."""
     held = hold(tmp_path)
     (tmp_path / "lock").write_text("999999999")
     with pytest.raises(UsageError, match="process 999999999"):
@@ -51,7 +51,7 @@ def test_the_wait_for_a_dead_holder_ends(tmp_path: Path) -> None:
 
 
 def test_a_holder_of_another_user_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that we may not signal is alive."""
+    """A holder that may not be signalled counts as alive."""
 
     def forbidden(_pid: int, _number: int) -> None:
         raise PermissionError
@@ -65,7 +65,7 @@ def test_a_holder_of_another_user_lives(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_service_keeps_the_directory_of_its_supervisor(tmp_path: Path) -> None:
-    """The descriptor that a child inherits holds the directory after its parent closed it."""
+    """A child that inherited the descriptor holds the directory after its parent closed it."""
     held = hold(tmp_path)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(held,))
     os.close(held)

@@ -1,4 +1,4 @@
-"""The testbed as a process: one per directory, truthful about its services, gone when told, and nothing left."""
+"""The testbed as a process: one per directory, with a true description of its services, and nothing left at its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PART = bytes(range(256)) * (5 * 1024 * 4)
 
 
 def s3_of(facts: dict[str, Any]) -> Any:
-    """Make a client of a testbed's storage as its seeder."""
+    """Return an S3 client of a testbed with the seeder's keys."""
     keys = facts["credentials"]["ci-seeder"]
     return boto3.client(
         "s3",
@@ -46,7 +46,7 @@ def s3_of(facts: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Start one testbed for the tests that only look at it."""
+    """Start one testbed for the tests that only read from it."""
     running = Running(tmp_path_factory.mktemp("shared"))
     try:
         yield running.await_ready()
@@ -57,7 +57,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_a_second_testbed_on_the_same_directory_is_refused(
     shared: Running, run_testbed: Callable[..., Running]
 ) -> None:
-    """The second one names the directory, the first one's process and the remedy, and harms nothing."""
+    """A second testbed exits with 3 and names directory, first process and remedy. The first is unaffected."""
     before = shared.facts
     second = run_testbed(shared.state)
     assert second.ended() == 3
@@ -69,13 +69,13 @@ def test_a_second_testbed_on_the_same_directory_is_refused(
 
 
 def test_a_person_is_told_each_step(shared: Running) -> None:
-    """Four lines on stderr, the last once everything answers."""
+    """A start prints four lines on stderr, the last once every service answers."""
     steps = ("starting aws", "starting catalog", "self-test", "ready")
     assert shared.said == [f"testbed: {step}" for step in steps]
 
 
 def test_the_description_is_private_and_names_living_processes(shared: Running) -> None:
-    """Every file is readable by its owner only, and each process id in testbed.json is one that runs."""
+    """Every file is readable by its owner alone, and testbed.json holds the ids of running processes."""
     made = list(shared.state.rglob("*"))
     assert {"testbed.json", "secrets.json", "keys.json", "aws.log"} <= {path.name for path in made}
     assert [path for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
@@ -87,7 +87,7 @@ def test_the_description_is_private_and_names_living_processes(shared: Running) 
 
 @pytest.mark.parametrize("service", ["aws", "catalog"])
 def test_a_port_in_use_is_refused_at_once(tmp_path: Path, run_testbed: Callable[..., Running], service: str) -> None:
-    """One sentence names port and remedy, the exit code is 3, and no process was started."""
+    """A port in use ends the start with exit code 3 and one line with port and remedy, before any process starts."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -101,7 +101,7 @@ def test_a_port_in_use_is_refused_at_once(tmp_path: Path, run_testbed: Callable[
 
 
 def test_a_port_that_cannot_exist_is_refused(tmp_path: Path, run_testbed: Callable[..., Running]) -> None:
-    """A number above the last port is a usage error, not a traceback."""
+    """A port above 65535 is a usage error with exit code 3 and no traceback."""
     refused = run_testbed(tmp_path, "--aws-port", "70000")
     assert refused.ended() == 3
     assert "70000" in refused.said[0]
@@ -116,7 +116,7 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, run_testbed:
 
 
 def test_damaged_secrets_are_a_usage_error(tmp_path: Path, run_testbed: Callable[..., Running]) -> None:
-    """The damaged file is named with the remedy."""
+    """Damaged secrets are a usage error that names the file and the remedy."""
     (tmp_path / "secrets.json").write_text("{")
     refused = run_testbed(tmp_path)
     assert refused.ended() == 3
@@ -125,7 +125,7 @@ def test_damaged_secrets_are_a_usage_error(tmp_path: Path, run_testbed: Callable
 
 
 def test_a_dead_service_is_reported_and_the_other_goes_on(tmp_path: Path, run_testbed: Callable[..., Running]) -> None:
-    """testbed.json tells how the catalog ended, storage still answers, and SIGTERM ends the rest."""
+    """testbed.json records how a killed catalog ended. Storage still answers, and SIGTERM ends the rest."""
     running = run_testbed(tmp_path).await_ready()
     pids = running.pids()
     os.kill(running.facts["services"]["catalog"]["pid"], signal.SIGKILL)
@@ -141,7 +141,7 @@ def test_a_dead_service_is_reported_and_the_other_goes_on(tmp_path: Path, run_te
 
 
 def test_state_survives_a_kill_and_a_cut_lifeline(tmp_path: Path, run_testbed: Callable[..., Running]) -> None:
-    """Objects, versions, uploads, keys and secrets are there again, and no process of either end stays."""
+    """Objects, versions, uploads, keys and secrets survive a kill and a closed lifeline. No process does."""
     first = run_testbed(tmp_path).await_ready()
     s3, facts, pids = s3_of(first.facts), first.facts, first.pids()
     where = {"Bucket": WORK, "Key": "kept"}
@@ -177,7 +177,7 @@ def test_state_survives_a_kill_and_a_cut_lifeline(tmp_path: Path, run_testbed: C
 
 
 def test_a_service_that_cannot_start_is_named(tmp_path: Path, run_testbed: Callable[..., Running]) -> None:
-    """One sentence with the service, the last line of its log and where that is; no process stays."""
+    """A service that fails to start ends the testbed with 1. The message holds its name, last log line and log path."""
     (tmp_path / "calls").write_text("")
     refused = run_testbed(tmp_path)
     assert refused.ended() == 1
@@ -195,7 +195,7 @@ def test_a_service_that_cannot_start_is_named(tmp_path: Path, run_testbed: Calla
 def test_a_step_that_fails_is_named_and_everything_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception, sentence: str
 ) -> None:
-    """What went wrong is one sentence with exit code 1; services that were started already end."""
+    """A failed step raises `StartError` with its sentence and exit code 1, and the services already started end."""
 
     def fail(*_: object) -> None:
         raise error
@@ -213,7 +213,7 @@ def test_a_step_that_fails_is_named_and_everything_ends(
 
 
 def test_a_service_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that ignores SIGTERM ends at the deadline all the same."""
+    """A service that ignores SIGTERM is killed at the deadline."""
     monkeypatch.setattr(supervisor, "STOP_DEADLINE_S", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""Two of one kind that meet exchange what they hold; whoever stays alone keeps his own."""
+"""Two concurrent callers of one kind exchange their values. A caller that stays alone keeps its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from testbed.faults.crossing import Crossing
 
 
 def test_two_of_a_kind_exchange_and_others_do_not() -> None:
-    """Partners are of one kind, and each gets what the other brought."""
+    """Two concurrent callers of one kind each get the other's value."""
     crossing = Crossing(moment_s=5)
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda mine: crossing.swap("read", mine), ["first", "second"])
@@ -17,7 +17,7 @@ def test_two_of_a_kind_exchange_and_others_do_not() -> None:
 
 
 def test_who_stays_alone_keeps_his_own() -> None:
-    """The wait has an end, and whoever comes afterwards does not meet a ghost."""
+    """A caller without a partner gets its own value back after the wait, and does not meet a later caller."""
     crossing = Crossing(moment_s=0.01)
     began = time.monotonic()
     assert crossing.swap("read", "mine") == "mine"
@@ -26,7 +26,7 @@ def test_who_stays_alone_keeps_his_own() -> None:
 
 
 def test_kinds_do_not_meet() -> None:
-    """A reader never gets what a writer holds."""
+    """Callers of different kinds do not exchange values."""
     crossing = Crossing(moment_s=0.05)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(crossing.swap, ["read", "write"], ["first", "second"]))

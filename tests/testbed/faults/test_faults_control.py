@@ -1,4 +1,4 @@
-"""The control surface: refuses what it cannot serve in one sentence, and keeps the log right while it forgets."""
+"""The control surface: requests it refuses, the faults it switches, and the call log with its bounded memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SUBJECT = "run:1:{test}:subject:call"
 
 
 class Client:
-    """Asks an ASGI app, one request at a time."""
+    """A client of an ASGI app that sends one request at a time."""
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
 
     def request(self, method: str, path: str, headers: Any = None, **more: Any) -> httpx.Response:
-        """Send a request, with the right token unless another is given."""
+        """Send a request, with the right token unless other headers are given."""
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self._app)
@@ -39,19 +39,19 @@ class Client:
         return asyncio.run(ask())
 
     def get(self, path: str) -> httpx.Response:
-        """Read."""
+        """Send a GET request."""
         return self.request("GET", path)
 
 
 @pytest.fixture
 def calls(tmp_path: Path) -> CallLog:
-    """Give a log that keeps three calls in memory."""
+    """Return a call log that keeps three calls in memory."""
     return CallLog(tmp_path / "calls" / "log.jsonl", kept=3)
 
 
 @pytest.fixture
 def control(calls: CallLog) -> Client:
-    """Give a client of the control surface of one knob and one defect, with the right token."""
+    """Return a client with the right token for a control surface with one fault and one defect."""
     faults = Faults({"latency": "delays"}, {"lies": "answers wrongly"})
     return Client(Starlette(routes=control_routes("secret", calls, faults)))
 
@@ -62,7 +62,7 @@ def control(calls: CallLog) -> Client:
     [("GET", "health"), ("GET", "calls"), ("GET", "defects"), ("GET", "faults"), ("PUT", "faults/lies")],
 )
 def test_every_route_asks_for_the_token(control: Client, method: str, path: str, given: str) -> None:
-    """No token, a wrong one and one that is not ASCII are refused, and nothing is switched."""
+    """Every route answers 401 to a missing, wrong or non-ASCII token, and switches nothing."""
     answer = control.request(method, f"{path}", headers={"Authorization": given.encode()})
     assert answer.status_code == 401
     assert answer.json()["message"].endswith(".")
@@ -71,7 +71,7 @@ def test_every_route_asks_for_the_token(control: Client, method: str, path: str,
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_an_unknown_name_is_not_found(control: Client, method: str) -> None:
-    """The sentence names the name and where the known ones are."""
+    """An unknown fault is answered 404 with a message that holds its name."""
     answer = control.request(method, "faults/no-such-fault", content=b"{}")
     assert answer.status_code == 404
     assert "`no-such-fault`" in answer.json()["message"]
@@ -110,7 +110,7 @@ def test_an_unknown_name_is_not_found(control: Client, method: str) -> None:
     ],
 )
 def test_wrong_parameters_are_refused(control: Client, content: bytes, word: str) -> None:
-    """Each is answered with 400 and a sentence, and the switch stays off."""
+    """Invalid parameters are answered 400 with the reason, and the fault stays off."""
     answer = control.request("PUT", "faults/latency", content=content)
     assert answer.status_code == 400
     assert word in answer.json()["message"]
@@ -118,7 +118,7 @@ def test_wrong_parameters_are_refused(control: Client, content: bytes, word: str
 
 
 def test_switches_go_on_and_off(control: Client) -> None:
-    """Parameters are replaced by the next; only defects are named as defects; off twice is fine."""
+    """A second PUT replaces the parameters, and a second DELETE changes nothing. Only defects are listed as defects."""
     control.request("PUT", "faults/latency", json={"seconds": 1})
     assert control.request("PUT", "faults/latency", json={"seconds": 2}).json() == {
         "active": {"latency": [{"seconds": 2}]}
@@ -132,7 +132,7 @@ def test_switches_go_on_and_off(control: Client) -> None:
 
 
 def test_switches_of_other_aims_stand_beside_each_other(control: Client) -> None:
-    """One for a user is replaced and turned off alone; a name without parameters turns all of it off."""
+    """A fault can be set per user, replaced and removed alone. DELETE without parameters removes all of them."""
     mine, other = {"seconds": 1, "user": "me"}, {"seconds": 2, "user": "you"}
     for parameters in (mine, other, mine | {"seconds": 3}):
         control.request("PUT", "faults/latency", json=parameters)
@@ -142,14 +142,14 @@ def test_switches_of_other_aims_stand_beside_each_other(control: Client) -> None
 
 
 def test_a_time_that_is_none_is_refused(control: Client) -> None:
-    """`since` must be a number."""
+    """A `since` that is not a number is answered 400."""
     answer = control.get("calls?since=yesterday")
     assert answer.status_code == 400
     assert "`yesterday`" in answer.json()["message"]
 
 
 def test_calls_are_found_by_test_and_time(calls: CallLog, control: Client) -> None:
-    """A request without a whole test header belongs to no test but is in the log."""
+    """Calls are found by test and by time. One without a complete test header is logged without a test."""
     calls.add(SUBJECT.format(test="a"), "GetObject", 200, "ci-runner", 10.0)
     calls.add("odd", "PutObject", 403, "", 20.0)
     [call] = control.get("calls?test=run:1:a").json()
@@ -160,7 +160,7 @@ def test_calls_are_found_by_test_and_time(calls: CallLog, control: Client) -> No
 
 
 def test_memory_is_bounded_and_since_stays_right(calls: CallLog) -> None:
-    """The oldest calls leave memory one by one; a time before them is answered from the file."""
+    """The oldest calls leave memory one by one. Calls since an earlier time are read from the file."""
     for number in range(5):
         calls.add(SUBJECT.format(test="ab"[number % 2]), f"op{number}", 200, "", float(number))
     assert [call.operation for call in calls.of_test("run:1:a")] == ["op2", "op4"]
@@ -171,7 +171,7 @@ def test_memory_is_bounded_and_since_stays_right(calls: CallLog) -> None:
 
 
 def test_a_test_whose_calls_are_all_gone_is_forgotten(calls: CallLog) -> None:
-    """Its name does not stay in memory either."""
+    """A test leaves memory with the last of its calls."""
     for name in "abbb":
         calls.add(SUBJECT.format(test=name), "op", 200, "", 0.0)
     assert calls.of_test("run:1:a") == []
@@ -179,7 +179,7 @@ def test_a_test_whose_calls_are_all_gone_is_forgotten(calls: CallLog) -> None:
 
 
 def test_a_long_file_makes_room(tmp_path: Path) -> None:
-    """At a start the file of earlier nights is kept once under another name."""
+    """At a start a log file above its limit is renamed to log.old.jsonl, which is kept once."""
     path = tmp_path / "log.jsonl"
     CallLog(path).add("", "old", 200, "", 0.0)
     CallLog(path, kept_bytes=10).add("", "new", 200, "", 0.0)
