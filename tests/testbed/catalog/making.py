@@ -1,4 +1,4 @@
-"""Makes policies, roles and users of them, and tries what their keys may."""
+"""A maker of policies, roles and users, and checks of what their credentials allow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NUMBERS = itertools.count()
 
 
 class Making:
-    """Makes policies, roles and users of them."""
+    """A maker of policies, roles and users."""
 
     def __init__(self, catalog: Calling, admin: Any) -> None:
         self.catalog = catalog
@@ -34,31 +34,31 @@ class Making:
         self.users: list[str] = []
 
     def name(self) -> str:
-        """Give a name that nothing has."""
+        """Return a name that nothing else has."""
         return f"made-role-{next(NUMBERS)}"
 
     def policy(self, *permissions: Permission, roles: tuple[str, ...] = ()) -> Any:
-        """Make a managed policy."""
+        """Create a managed policy."""
         return self.admin.policies.create_managed(self.name(), permissions=list(permissions), roles=list(roles))
 
     def role(self, *permissions: Permission) -> Any:
-        """Make a managed role of one policy."""
+        """Create a managed role with one policy, or without any if no permissions are given."""
         return self.admin.roles.create_managed(self.name(), [self.policy(*permissions).id] if permissions else [])
 
     def user(self, role: str) -> str:
-        """Make a user of a role and give its Authorization header."""
+        """Create a user with a role and return its Authorization header."""
         name = f"{self.name()}-user"
         self.users.append(name)
         self.admin.users.create(name, f"{name}@test.com", role)
         return token_of(self.catalog, name)
 
     def keys(self, bearer: str) -> Any:
-        """Ask for keys and give the answer."""
+        """Request credentials and return the response."""
         url = f"{self.catalog.registry}/api/auth/get_credentials"
         return self.catalog.http.get(url, headers={"Authorization": bearer})
 
     def s3(self, bearer: str) -> Any:
-        """Give an S3 client with a user's keys."""
+        """Return an S3 client with a user's vended credentials."""
         lent = self.keys(bearer).json()
         session = boto3.session.Session(lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"], "us-east-1")
         config = Config(signature_version="s3v4", retries={"total_max_attempts": 1})
@@ -66,7 +66,7 @@ class Making:
 
 
 def may(act: Callable[[], Any]) -> bool:
-    """Say whether S3 allows something; any error but a denial is one of the test."""
+    """Return whether S3 allows an action. Errors other than a denial or 404 are raised."""
     try:
         act()
     except ClientError as error:
@@ -78,14 +78,14 @@ def may(act: Callable[[], Any]) -> bool:
 
 
 def all_meet(error: type[Exception], *acts: Callable[[], Any]) -> None:
-    """Insist that each of several operations meets the same error."""
+    """Assert that each of several operations raises the same error."""
     for act in acts:
         with pytest.raises(error):
             act()
 
 
 def refused(act: Callable[[], Any]) -> tuple[str, str]:
-    """Give path and name of the input error that an operation must meet."""
+    """Return path and name of the input error that an operation must raise."""
     with pytest.raises(exceptions.Quilt3AdminError) as caught:
         act()
     (error,) = caught.value.args[0].errors

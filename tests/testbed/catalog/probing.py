@@ -1,4 +1,4 @@
-"""Asks the catalog for what each defect bends."""
+"""Queries that show what each catalog defect changes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DELETE += (
 
 @dataclass(slots=True)
 class Probing:
-    """Asks the catalog for what a defect bends."""
+    """Queries on a sample package that show what a defect changes. `old` and `new` are the hashes of its revisions."""
 
     catalog: Calling
     old: str
@@ -54,32 +54,32 @@ class Probing:
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def asked(self, name: str = NAME, at: str = "latest", path: str = "") -> Any:
-        """Ask a package."""
+        """Return a package with one revision, and one path in it."""
         return self.catalog.data(SAMPLE, {"n": name, "at": at, "path": path})["package"]
 
     def revision(self, at: str = "latest", path: str = "") -> Any:
-        """Ask a revision of the sample."""
+        """Return a revision of the sample."""
         return self.asked(at=at, path=path)["revision"]
 
     def children(self, path: str = "") -> Any:
-        """Give the paths of a directory's children, or nothing."""
+        """Return the paths of a directory's children, or None if there is no directory."""
         found = self.revision(path=path)["dir"]
         return [child["path"] for child in found["children"]] if found else None
 
     def file(self, path: str) -> Any:
-        """Give the path of a file, or nothing."""
+        """Return the path of a file, or None if there is none."""
         found = self.revision(path=path)["file"]
         return found["path"] if found else None
 
     def search(self, text: str, user: str = "test-user", buckets: tuple[str, ...] | None = (WORK,)) -> Any:
-        """Give the sorted names that a search finds, or the name of another arm."""
+        """Return the sorted package names that a search finds, or the type of any other union member."""
         found = self.catalog.data(SEARCH, {"t": text, "b": buckets}, user)["searchPackages"]
         if "firstPage" not in found:
             return found["__typename"]
         return sorted(hit["name"].rpartition("/")[2] for hit in found["firstPage"]["hits"] if "defects" in hit["name"])
 
     def written(self, keys: str = "x d/y", name: str = "", **params: Any) -> Any:
-        """Construct a package and read back its entries and its metadata as stored; or give the name of the error."""
+        """Construct a package and return its stored keys and metadata, or the names of the errors."""
         name = name or f"defects-written/n{next(self.numbers)}"
         uri = self.catalog.put_object("defects/source", b"source")
         arm = self.catalog.construct(name, dict.fromkeys(keys.split(), uri), **params)
@@ -90,7 +90,7 @@ class Probing:
         return sorted(revision["contentsFlatMap"]), revision["userMeta"] if revision else None
 
     def versions(self) -> list[str]:
-        """Construct from a versioned bucket and say what follows the key."""
+        """Construct from a versioned bucket and return the start of the physical key's query string."""
         self.catalog.s3.put_object(Bucket=WORK, Key="defects/versioned", Body=b"v")
         name = f"defects-written/n{next(self.numbers)}"
         self.catalog.construct(name, {"x": f"s3://{WORK}/defects/versioned"})
@@ -98,25 +98,25 @@ class Probing:
         return [str(physical).partition("?")[2][:10]]
 
     def missing(self) -> Any:
-        """Construct from a source that is not there."""
+        """Construct from a source that does not exist and return the error names, or the union member's type."""
         name = f"defects-written/n{next(self.numbers)}"
         arm = self.catalog.construct(name, {"x": f"s3://{WORK}/defects/nothing"})
         return [error["name"] for error in arm["errors"]] if "errors" in arm else arm["__typename"]
 
     def updated(self) -> Any:
-        """Construct a package twice with different keys and give the keys of the second."""
+        """Construct a package twice with different keys and return the keys of the second revision."""
         name = f"defects-written/n{next(self.numbers)}"
         self.written("x", name)
         return self.written("y", name)[0]
 
     def twice(self) -> Any:
-        """Create a package exclusively where one is."""
+        """Create a package exclusively (If-None-Match) where one exists."""
         name = f"defects-written/n{next(self.numbers)}"
         self.written("x", name)
         return self.written("y", name, headers={"if_none_match": "*"})
 
     def pointers(self) -> Any:
-        """Construct a package and say which objects it left: pointers, manifest of that hash."""
+        """Construct a package and return the HTTP status and the number of pointers by kind."""
         name = f"defects-written/n{next(self.numbers)}"
         uri = self.catalog.put_object("defects/source", b"source")
         params = {"bucket": WORK, "name": name, "message": name}
@@ -129,14 +129,14 @@ class Probing:
         return status, Counter("latest" if key == "latest" else "second" for key in keys)
 
     def stored_hash(self) -> bool:
-        """Construct a package and say whether its hash is that of an honest one with the same content."""
+        """Return whether a constructed package has the hash of the sample's old revision, whose content is the same."""
         name = f"defects-written/n{next(self.numbers)}"
         uri = self.catalog.put_object("defects/source", b"source")
         arm = self.catalog.construct(name, {"x": uri}, message="the same")
         return bool(arm["revision"]["hash"] == self.old)
 
     def promoted(self) -> bool:
-        """Promote the sample and say whether its objects were copied."""
+        """Promote the sample and return whether its objects were copied."""
         name = f"defects-written/n{next(self.numbers)}"
         variables = {"params": {"bucket": WORK, "name": name}, "src": {"bucket": WORK, "name": NAME, "hash": self.new}}
         arm = self.catalog.data(PROMOTE, variables)["packagePromote"]
@@ -144,12 +144,12 @@ class Probing:
         return all(str(key).startswith(f"s3://{WORK}/{name}/") for key in keys)
 
     def asked_at_once(self) -> list[str]:
-        """Ask two packages at the same time and give the names that the answers hold."""
+        """Query two packages concurrently and return the names in the responses."""
         with ThreadPoolExecutor(2) as pool:
             return [found["name"] for found in pool.map(self.asked, [NAME, "defects/other"])]
 
     def waited_together(self) -> bool:
-        """Ask two packages at the same time, each answer a second and a half late; say whether that passed once."""
+        """Return whether two concurrent queries, each delayed by 1.5 s, took less than 3 s together."""
         self.catalog.control("PUT", "faults/latency", {"operation": "read", "seconds": 1.5})
         began = time.monotonic()
         self.asked_at_once()
@@ -157,12 +157,12 @@ class Probing:
         return time.monotonic() - began < 3
 
     def written_at_once(self) -> list[Any]:
-        """Construct two packages at the same time and give the keys of each."""
+        """Construct two packages concurrently and return the keys of each."""
         with ThreadPoolExecutor(2) as pool:
             return [found[0] for found in pool.map(self.written, ["one", "two"])]
 
     def locked(self) -> Any:
-        """Construct a package that a lock holds for a moment more; say whether the lock was left alone."""
+        """Construct a package whose lock expires in 0.5 s and return whether the construct ignored that lock."""
         name = f"defects-written/n{next(self.numbers)}"
         row = (WORK, name, "other", 1, time.time() - 599.5)
         self.catalog.sql("INSERT INTO package_locks VALUES (?, ?, ?, ?, ?)", *row)
@@ -172,37 +172,40 @@ class Probing:
         return left == [("other",)]
 
     def browsed(self, path: str, user: str = "test-user") -> Any:
-        """Open a session on the sample as test-user and read a path of it; give bytes or status."""
+        """Open a browsing session on the sample as test-user.
+
+        Return the bytes of a path, or the status of the refusal.
+        """
         scope = f"s3://{WORK}#package={NAME}&hash={self.new}"
         session = self.catalog.data(OPEN, {"s": scope})["browsingSessionCreate"]["id"]
         answer = self.catalog.get(f"/browse/{session}/{path}", user)
         return self.catalog.http.get(answer.headers["location"]).content if answer.is_redirect else answer.status_code
 
     def me(self, **claims: Any) -> Any:
-        """Ask `me` with a token of changed claims, or signed with another key."""
+        """Return the name that `me` answers to a token with changed claims or another secret, or the refusal's code."""
         answer = self.catalog.post("{ me { name } }", user="", Authorization=f"Bearer {self.catalog.forged(**claims)}")
         return answer.json()["data"]["me"]["name"] if answer.is_success else answer.json()["code"]
 
     def lent_to(self) -> str:
-        """Say whose role the keys of test-user carry."""
+        """Return the role that test-user's vended credentials carry."""
         lent = self.catalog.get("/registry/api/auth/get_credentials").json()
         session = boto3.session.Session(lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"], "us-east-1")
         identity = session.client("sts", endpoint_url=self.catalog.target.aws_url).get_caller_identity()
         return identity["Arn"].split("/")[1]
 
     def relevance(self) -> tuple[int, str]:
-        """Say how many buckets an admin sees, and which is the first by relevance."""
+        """Return how many buckets an admin sees, and the last word of the most relevant one's name."""
         found = self.catalog.data("{ bucketConfigs { name relevanceScore } }", user="test-admin")["bucketConfigs"]
         best = max(found, key=lambda bucket: (bucket["relevanceScore"], bucket["name"]))
         return len(found), best["name"].rpartition("-")[2]
 
     def rotated(self) -> bool:
-        """Say whether an exchange gives a new refresh token."""
+        """Return whether an exchange returns a new refresh token."""
         given = self.catalog.issued("test-user")
         return bool(self.catalog.sign_in(given).json()["refresh_token"] != given)
 
     def inactive(self) -> Any:
-        """Ask as a user who is not active."""
+        """Return the status of a query by a user who is not active."""
         token = self.catalog.token("test-service")
         self.catalog.sql("UPDATE users SET is_active = 0 WHERE name = 'test-service'")
         try:
@@ -212,7 +215,7 @@ class Probing:
         return answer.status_code
 
     def deleted(self) -> Any:
-        """Make a package, delete it, and say whether it is listed."""
+        """Create and delete a package, and return whether it is still listed."""
         name = f"defects-deleted/n{next(self.numbers)}"
         top_hash = self.catalog.package(name, {"x": b"1"})
         self.catalog.data(DELETE, {"n": name, "h": top_hash})
@@ -220,18 +223,18 @@ class Probing:
         return [package["name"] for package in listed] == [name]
 
     def new_is_found(self) -> bool:
-        """Make a package and say whether a search finds it at once."""
+        """Create a package and return whether a search finds it at once."""
         name = f"defects-found/n{next(self.numbers)}"
         self.catalog.package(name, {"x": b"1"})
         return bool(self.search(name) != "EmptySearchResultSet")
 
     def missing_message(self) -> bool:
-        """Say whether the message of a refused operation holds a stack."""
+        """Return whether the message of a refused operation holds a traceback."""
         answer = self.catalog.data(DELETE, {"n": NAME, "h": "0" * 64})["packageRevisionDelete"]
         return "Traceback" in answer["message"]
 
     def crashed(self) -> Any:
-        """Ask something that crashes: a revision whose manifest is damaged."""
+        """Query a revision with a damaged manifest, which crashes. Return the status and whether there is data."""
         key = ".quilt/named_packages/defects/damaged/latest"
         self.catalog.s3.put_object(Bucket=WORK, Key=".quilt/packages/" + "c" * 64, Body=b"[]")
         self.catalog.s3.put_object(Bucket=WORK, Key=key, Body=b"c" * 64)

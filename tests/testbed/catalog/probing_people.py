@@ -1,4 +1,4 @@
-"""Asks the catalog for what each defect of users, roles and single sign-on bends."""
+"""Queries that show what each defect of users, roles and single sign-on changes."""
 
 from __future__ import annotations
 
@@ -28,53 +28,53 @@ CONFIG = 'default_role: viewer\nversion: "1.0"\nmappings: [{roles: [analyst], sc
 
 @dataclass(slots=True)
 class Folk:
-    """Makes users and asks as an admin."""
+    """A maker of users that queries the catalog as an admin."""
 
     catalog: Calling
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def asked(self, query: str, **variables: Any) -> Any:
-        """Send a document as admin."""
+        """Send a document as an admin and return its `admin` field."""
         return self.catalog.data(query, variables, "test-admin")["admin"]
 
     def create(self, role: str = "user", name: str = "", **more: Any) -> Any:
-        """Make a user and give the arm."""
+        """Create a user and return the union member."""
         name = name or f"folk-{next(self.numbers)}"
         given = {"name": name, "email": f"{name}@test.com", "role": role} | more
         return self.asked(CREATE, i=given)["user"]["create"]
 
     def get(self, name: str) -> Any:
-        """Give a user, or nothing."""
+        """Return a user, or None if there is none."""
         return self.asked(GET, n=name)["user"]["get"]
 
     def names(self) -> list[str]:
-        """List the names of all users."""
+        """Return the names of all users."""
         return [user["name"] for user in self.asked(LIST)["user"]["list"]]
 
     def changed(self, change: str, name: str = "", **made: Any) -> Any:
-        """Make a user, change it, and give it as it is read afterwards; with a name, change that one."""
+        """Change a new user, or the named one, and return it as read afterwards."""
         name = name or self.create(**made)["name"]
         query = f"mutation M($n: String!) {{ admin {{ user {{ mutate(name: $n) {{ {change} {{ __typename }} }} }} }} }}"
         answer = self.asked(query, n=name)["user"]["mutate"]
         return self.get(name) if answer else None
 
     def roles_after(self, change: str, **made: Any) -> tuple[str, list[str]]:
-        """Change a user and give its role and its extra ones."""
+        """Change a user and return the names of its role and its extra roles."""
         user = self.changed(change, **made)
         return user["role"]["name"], [role["name"] for role in user["extraRoles"]]
 
     def twice(self) -> str:
-        """Make a user of a name that is taken, and give the arm's type."""
+        """Create a user whose name is taken and return the union member's type."""
         return str(self.create(name=self.create()["name"])["__typename"])
 
     def at_once(self) -> int:
-        """Make two users at the same time and count those there are."""
+        """Create two users concurrently and return how many of them exist."""
         with ThreadPoolExecutor(2) as pool:
             made = [user["name"] for user in pool.map(lambda _: self.create(), range(2))]
         return sum(self.get(name) is not None for name in made)
 
     def buckets_after_change(self) -> int:
-        """Count the buckets of a viewer who became a user."""
+        """Return how many buckets a viewer sees after a change of role to `user`."""
         name = self.create("viewer")["name"]
         authorization = token_of(self.catalog, name)
         for _ in range(2):
@@ -83,17 +83,17 @@ class Folk:
         return len(found["bucketConfigs"])
 
     def letters(self) -> int:
-        """Let a user reset the password and count the letters to it."""
+        """Reset a user's password and return the number of mails to the user."""
         name = self.create()["name"]
         self.changed("resetPassword", name)
         return len(self.catalog.control("GET", f"mailbox?user={name}").json())
 
     def roles(self) -> list[Any]:
-        """List the roles."""
+        """Return all roles."""
         return list(self.catalog.data(f"{{ roles {ROLE} }}", user="test-admin")["roles"])
 
     def configured(self, *texts: str | None) -> str | None:
-        """Set texts of single sign-on one after the other; give the one that is read afterwards."""
+        """Set SSO texts one after the other and return the text that is read afterwards."""
         for text in texts:
             self.asked(SET_SSO, c=text)
         found = self.asked("{ admin { ssoConfig { text } } }")["ssoConfig"]
@@ -101,7 +101,7 @@ class Folk:
         return found["text"] if found else None
 
     def exchanged(self) -> str:
-        """Give the role that matching claims lead to."""
+        """Return the role that matching SSO claims lead to."""
         self.asked(SET_SSO, c=CONFIG)
         url = f"{self.catalog.registry}/api/sso/exchange"
         role = str(self.catalog.http.post(url, json={"claims": {"team": "x"}}).json()["role"])

@@ -1,4 +1,4 @@
-"""Downloads through the catalog are counted, by day, object, package and revision."""
+"""Downloads through the catalog, counted by day, object, package and revision."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OF_BUCKET = f"""query B($b: String!, $w: Int!, $g: Int) {{ bucketAccessCounts(bu
 
 
 def fetch(catalog: Calling, top_hash: str, *paths: str) -> list[str]:
-    """Download files of a revision through the catalog; give the keys of their objects."""
+    """Download files of a revision through the catalog and return the keys of their objects."""
     session = catalog.data(OPEN, {"s": f"s3://{WORK}#package={NAME}&hash={top_hash}"})["browsingSessionCreate"]["id"]
     answers = [catalog.get(f"/browse/{session}/{path}") for path in paths]
     assert [answer.status_code for answer in answers] == [302] * len(paths)
@@ -36,12 +36,12 @@ def fetch(catalog: Calling, top_hash: str, *paths: str) -> list[str]:
 
 
 def days(series: dict[str, Any]) -> list[tuple[str, int]]:
-    """Give date and figure of each day."""
+    """Return the date and count of each day."""
     return [(count["date"][:10], count["value"]) for count in series["counts"]]
 
 
 def test_downloads_count_for_file_revision_and_package(catalog: Calling) -> None:
-    """Each is counted once, today; a 404 is none, and another revision has its own."""
+    """Each download counts today for its object, package and revision. Other revisions have their own counts."""
     first = catalog.package(NAME, {"a.csv": b"1", "b.txt": b"2"})
     second = catalog.package(NAME, {"a.csv": b"3"})
     keys = fetch(catalog, first, "a.csv", "a.csv", "b.txt")
@@ -53,12 +53,15 @@ def test_downloads_count_for_file_revision_and_package(catalog: Calling) -> None
     other = catalog.data(OF_PACKAGE, {"b": WORK, "n": NAME, "h": second})["package"]["revision"]["accessCounts"]
     assert other["total"] == 1
     of_object = catalog.data(OF_OBJECT, {"b": "quilt-mcp-test-scratch", "k": keys[0]})["objectAccessCounts"]
-    # Both revisions name a version of this object.
+    # Both revisions refer to versions of this object.
     assert (of_object["total"], [value for _, value in days(of_object)]) == (3, [0, 0, 3])
 
 
 def test_a_bucket_is_counted_by_extension(catalog: Calling) -> None:
-    """The most fetched comes first; what is collapsed is summed; together they are the bucket's figure."""
+    """Counts by extension come in descending order and add up to the bucket's count.
+
+    Groups above the limit are summed as `*`.
+    """
     top_hash = catalog.package(NAME, {"a.parquet": b"1", "b.feather": b"2", "none": b"3"})
     fetch(catalog, top_hash, *(["a.parquet"] * 9), "b.feather", "none")
     given = {"b": "quilt-mcp-test-scratch", "w": 1, "g": None}
@@ -84,5 +87,8 @@ def test_a_bucket_is_counted_by_extension(catalog: Calling) -> None:
     ],
 )
 def test_counts_of_nonsense_are_refused(catalog: Calling, given: dict[str, Any], status: int) -> None:
-    """A window is 1 to 365 days, groups are no fewer than none, and who may not read learns nothing."""
+    """A window outside 1 to 365 days or a negative number of groups is refused.
+
+    So is a bucket the user may not read.
+    """
     assert catalog.post(OF_BUCKET, given).status_code == status

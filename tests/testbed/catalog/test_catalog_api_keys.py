@@ -24,23 +24,26 @@ ONE = "query O($i: ID!) { me { apiKey(id: $i) { name } } }"
 
 @pytest.fixture
 def keys(admin: Any) -> Any:
-    """Give quilt3's own client of the keys' administration, signed in as an admin."""
+    """Return quilt3's admin client for API keys, signed in as an admin."""
     return admin.api_keys
 
 
 def made(catalog: Calling, name: str, user: str = "test-user", **variables: Any) -> Any:
-    """Make a key; give the arm."""
+    """Create an API key and return the union member."""
     return catalog.data(CREATE, {"n": name} | variables, user)["apiKeyCreate"]
 
 
 def with_key(catalog: Calling, secret: str) -> Any:
-    """Ask `me` with a key; give the name or the code of the refusal."""
+    """Query `me` with an API key and return the name, or the code of the refusal."""
     answer = catalog.post("{ me { name } }", user="", Authorization=f"Bearer {secret}")
     return answer.json()["data"]["me"]["name"] if answer.status_code == 200 else answer.json()["code"]
 
 
 def test_a_key_is_a_bearer_until_revoked(catalog: Calling) -> None:
-    """Its secret is shown once and kept as a hash only; its use is noted."""
+    """An API key authenticates until it is revoked.
+
+    Its secret is shown once and stored as a hash, and its use is recorded.
+    """
     key = made(catalog, "bearer")
     secret, shown = key["secret"], key["apiKey"]
     assert secret.startswith("qk_")
@@ -56,7 +59,7 @@ def test_a_key_is_a_bearer_until_revoked(catalog: Calling) -> None:
 
 
 def test_a_key_ends_with_its_days_and_with_its_user(catalog: Calling) -> None:
-    """An ended one is listed as such; one of an inactive user is refused."""
+    """A key expires after its days and is then listed as EXPIRED. A key of an inactive user is refused."""
     key = made(catalog, "ending", "test-service", d=1)
     secret = key["secret"]
     catalog.sql("UPDATE users SET is_active = 0 WHERE name = 'test-service'")
@@ -79,13 +82,13 @@ def test_a_key_ends_with_its_days_and_with_its_user(catalog: Calling) -> None:
     ],
 )
 def test_a_bad_key_is_refused(catalog: Calling, variables: dict[str, Any], expected: tuple[str, str]) -> None:
-    """By the field that is wrong."""
+    """A key with an invalid name or lifetime is refused with the path of the wrong field."""
     (error,) = catalog.data(CREATE, variables)["apiKeyCreate"]["errors"]
     assert (error["path"], error["name"]) == expected
 
 
 def test_a_key_is_revoked_by_its_owner_only(catalog: Calling) -> None:
-    """By id or by secret, not by both or none; for others there is no such key."""
+    """The owner revokes a key by id or by secret, but not both. For other users the key does not exist."""
     key = made(catalog, "owned")
     identity = key["apiKey"]["id"]
 
@@ -104,7 +107,7 @@ def test_a_key_is_revoked_by_its_owner_only(catalog: Calling) -> None:
 
 
 def test_an_admin_finds_and_revokes_the_keys_of_all(catalog: Calling, keys: Any) -> None:
-    """By address, name, fingerprint and status, with quilt3's own client."""
+    """An admin finds any user's keys by email, name, fingerprint and status, and can revoke them."""
     key = made(catalog, "of-all")["apiKey"]
     (found,) = keys.list(email="user@test.com", key_name="of-all", fingerprint=key["fingerprint"], status="ACTIVE")
     assert found == keys.get(key["id"])

@@ -21,19 +21,19 @@ ME = "{ me { name email isAdmin role { name } roles { name } } }"
 
 
 def asked_with(catalog: Calling, authorization: str) -> httpx.Response:
-    """Ask `me` with one Authorization header."""
+    """Query `me` with the given Authorization header."""
     headers = httpx.Headers({"Authorization": authorization}, encoding="latin-1")
     return catalog.http.post(f"{catalog.registry}/graphql", json={"query": ME}, headers=headers, timeout=30)
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
-    """Give status and code of a refusal, whose message must be a string."""
+    """Return status and code of a refusal, whose message must be a string."""
     assert isinstance(answer.json()["message"], str)
     return answer.status_code, str(answer.json()["code"])
 
 
 def test_an_exchange_gives_a_new_refresh_token_and_an_access_token_of_an_hour(catalog: Calling) -> None:
-    """The answer holds three fields; the access token names the user and ends when the answer says."""
+    """An exchange returns a new refresh token, and an access token that names the user and expires in an hour."""
     given = catalog.issued("test-user")
     answer = catalog.sign_in(given)
     assert answer.status_code == 200
@@ -46,7 +46,7 @@ def test_an_exchange_gives_a_new_refresh_token_and_an_access_token_of_an_hour(ca
 
 
 def test_a_seeded_refresh_token_rotates_like_any_other(catalog: Calling) -> None:
-    """What the testbed hands out at its start ends soon after its exchange, and goes on as what that gave."""
+    """A seeded refresh token ends within 61 s of its exchange. The token that it was exchanged for stays valid."""
     given = catalog.target.refresh_token("test-service")
     now = time.time()
     catalog.target.access_token("test-service", anew=True)
@@ -61,14 +61,14 @@ def test_a_seeded_refresh_token_rotates_like_any_other(catalog: Calling) -> None
 
 
 def test_a_token_is_issued_to_who_can_sign_in(catalog: Calling) -> None:
-    """The control surface stands for a sign-in with a password; nobody has none."""
+    """The control surface issues a refresh token in place of a password sign-in. An unknown user is answered 404."""
     assert catalog.sign_in(catalog.issued("test-user")).status_code == 200
     answer = catalog.control("POST", "refresh-token?user=nobody")
     assert (answer.status_code, "`nobody` cannot sign in" in answer.json()["message"]) == (404, True)
 
 
 def ends_of(catalog: Calling) -> list[float]:
-    """Read when the refresh tokens of the catalog's database end."""
+    """Return the sorted expiry times of the refresh tokens in the catalog's database."""
     with sqlite3.connect(database(catalog)) as connection:
         rows = connection.execute("select ends from refresh_tokens where ends is not null").fetchall()
     connection.close()
@@ -76,12 +76,12 @@ def ends_of(catalog: Calling) -> list[float]:
 
 
 def database(catalog: Calling) -> str:
-    """Give the path of the catalog's database."""
+    """Return the path of the catalog's database."""
     return str(catalog.target.state_dir / "testbed" / "catalog.sqlite")
 
 
 def test_a_rotated_refresh_token_counts_for_sixty_seconds_more(catalog: Calling) -> None:
-    """An answer may get lost, so the old token still works at once, and its end is 60 s away."""
+    """A rotated refresh token stays valid for 60 s, because the response to the exchange may get lost."""
     first = catalog.sign_in(catalog.issued("test-user")).json()["refresh_token"]
     before = set(ends_of(catalog))
     now = time.time()
@@ -93,7 +93,7 @@ def test_a_rotated_refresh_token_counts_for_sixty_seconds_more(catalog: Calling)
 
 
 def test_a_rotated_refresh_token_ends_after_its_overlap(catalog: Calling) -> None:
-    """Once the 60 s are over, the old token is unknown."""
+    """A rotated refresh token is invalid after its 60 s."""
     first = catalog.sign_in(catalog.issued("test-user")).json()["refresh_token"]
     assert catalog.sign_in(first).status_code == 200
     with sqlite3.connect(database(catalog)) as connection:
@@ -104,12 +104,12 @@ def test_a_rotated_refresh_token_ends_after_its_overlap(catalog: Calling) -> Non
 
 @pytest.mark.parametrize("given", ["", "unknown", "é" * 100])
 def test_an_unknown_refresh_token_is_refused(catalog: Calling, given: str) -> None:
-    """No token comes back for what was never issued."""
+    """A refresh token that was never issued is refused with 401 `token_invalid`."""
     assert refused(catalog.sign_in(given)) == (401, "token_invalid")
 
 
 def test_rubbish_bytes_as_sign_in_are_a_bad_request(catalog: Calling) -> None:
-    """A body that is no text is refused, not a crash."""
+    """A sign-in body that is not UTF-8 is answered 400."""
     answer = catalog.http.post(f"{catalog.registry}/api/token", content=b"refresh_token=\xff\xfe", timeout=30)
     assert answer.status_code == 400
     assert isinstance(answer.json()["message"], str)
@@ -120,14 +120,14 @@ def test_rubbish_bytes_as_sign_in_are_a_bad_request(catalog: Calling) -> None:
     [("test-user", "user", False), ("test-admin", "admin", True), ("test-readonly", "viewer", False)],
 )
 def test_me_names_the_signed_in_user(catalog: Calling, user: str, role: str, is_admin: bool) -> None:  # noqa: FBT001 - a parametrised value
-    """Each seeded user is itself, with its role."""
+    """`me` returns the signed-in user with its role."""
     me = catalog.data(ME, user=user)["me"]
     assert (me["name"], me["role"], me["isAdmin"]) == (user, {"name": role}, is_admin)
     assert me["roles"] == [{"name": role}]
 
 
 def test_me_without_a_token_is_null(catalog: Calling) -> None:
-    """The document that asks only `me` needs no token."""
+    """A document that queries only `me` needs no token and returns null."""
     assert catalog.data("{ me { name } }", user="") == {"me": None}
 
 
@@ -140,14 +140,14 @@ def test_me_without_a_token_is_null(catalog: Calling) -> None:
     ],
 )
 def test_any_other_document_needs_a_token(catalog: Calling, query: str) -> None:
-    """Without a token the answer is 401, also for a document that asks more than `me`."""
+    """Any document that queries more than `me` without a token is answered 401."""
     answer = catalog.post(query, user="")
     assert refused(answer) == (401, "token_missing")
     assert "data" not in answer.json()
 
 
 def test_an_expired_token_is_refused_with_its_end(catalog: Calling) -> None:
-    """There is no leeway, and `expires_at` is the token's own end in ISO."""
+    """An expired token is refused without leeway, and `expires_at` is its expiry in ISO format."""
     ended = int(time.time()) - 1
     answer = asked_with(catalog, f"Bearer {catalog.forged(exp=ended)}")
     assert refused(answer) == (401, "token_expired")
@@ -156,13 +156,13 @@ def test_an_expired_token_is_refused_with_its_end(catalog: Calling) -> None:
 
 
 def test_a_far_token_signed_with_the_right_key_is_accepted(catalog: Calling) -> None:
-    """Claims that the catalog does not know, audience and issuer among them, change nothing."""
+    """Claims that the catalog does not use, such as audience and issuer, are ignored."""
     token = catalog.forged(exp=int(time.time()) + 99999, aud="https://elsewhere", iss="x", nbf="soon", sub=3)
     assert asked_with(catalog, f"bearer {token}").json()["data"]["me"]["name"] == "test-user"
 
 
 def _swapped_payload(catalog: Calling) -> str:
-    """Put an admin's claims between a user's header and signature."""
+    """Return a token with an admin's claims between a user's header and signature."""
     head, _, signature = catalog.token("test-user").split(".")
     return ".".join([head, catalog.token("test-admin").split(".")[1], signature])
 
@@ -187,7 +187,7 @@ BAD_TOKENS: dict[str, Callable[[Calling], str]] = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_TOKENS))
 def test_a_token_that_does_not_count_is_invalid(catalog: Calling, kind: str) -> None:
-    """Whatever is wrong with a token, the answer is 401 `token_invalid`, for `me` too."""
+    """An invalid token is answered 401 `token_invalid`, for `me` too."""
     token = BAD_TOKENS[kind](catalog)
     answer = asked_with(catalog, f"Bearer {token}")
     assert refused(answer) == (401, "token_invalid")
@@ -198,7 +198,7 @@ PROTECTED = ["/registry/api/search", "/registry/api/auth/get_credentials", "/bro
 
 @pytest.mark.parametrize("path", PROTECTED)
 def test_every_route_refuses_a_token_that_does_not_count(catalog: Calling, path: str) -> None:
-    """REST and browsing look at tokens as GraphQL does: none, invalid, expired, of another registry."""
+    """REST and browsing check tokens as GraphQL does: a missing, invalid or expired one is answered 401."""
 
     def asked(authorization: str) -> tuple[int, str]:
         headers = httpx.Headers({"Authorization": authorization}, encoding="latin-1") if authorization else {}
@@ -211,12 +211,12 @@ def test_every_route_refuses_a_token_that_does_not_count(catalog: Calling, path:
 
 
 def test_another_scheme_than_bearer_is_invalid(catalog: Calling) -> None:
-    """Basic authentication is not a way in."""
+    """Basic authentication is answered 401 `token_invalid`."""
     assert refused(asked_with(catalog, "Basic dGVzdDp0ZXN0")) == (401, "token_invalid")
 
 
 def test_a_deactivated_user_is_refused_everywhere_until_activated(catalog: Calling) -> None:
-    """Neither its access token nor its refresh token counts while it is not active."""
+    """An inactive user's access and refresh tokens are refused on every route until the user is active again."""
     token, refresh_token = catalog.token("test-service"), catalog.issued("test-service")
     _set_active(catalog, "test-service", active=False)
     try:
@@ -237,7 +237,7 @@ def _set_active(catalog: Calling, user: str, *, active: bool) -> None:
 
 @pytest.mark.parametrize("by", ["token", "tokens"])
 def test_a_revoked_token_is_refused_and_others_are_not(catalog: Calling, switch: Callable[..., None], by: str) -> None:
-    """Revocation names one token or several."""
+    """Revocation affects exactly the tokens named by `token` or `tokens`."""
     token = catalog.forged(jti=f"revoked-{by}")
     assert asked_with(catalog, f"Bearer {token}").status_code == 200
     named: dict[str, Any] = {"token": {"token": token}, "tokens": {"tokens": [token]}}
@@ -247,7 +247,7 @@ def test_a_revoked_token_is_refused_and_others_are_not(catalog: Calling, switch:
 
 
 def test_a_sign_in_moves_the_users_last_login(catalog: Calling) -> None:
-    """`lastLogin` is the time of the latest exchange."""
+    """`lastLogin` is the time of the user's latest exchange."""
     catalog.sign_in(catalog.issued("test-readonly"))
     query = '{ admin { user { get(name: "test-readonly") { lastLogin dateJoined } } } }'
     user = catalog.data(query, user="test-admin")["admin"]["user"]["get"]

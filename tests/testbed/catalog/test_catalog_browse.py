@@ -26,18 +26,18 @@ CONTENTS = {"a.txt": b"one", "dir/b c%20d.txt": b"two"}
 
 @pytest.fixture(scope="module")
 def scope(catalog: Calling) -> str:
-    """Make a package and give the scope of its revision."""
+    """Create a package and return the session scope of its revision."""
     return f"s3://{WORK}#package=browse/sample&hash={catalog.package('browse/sample', CONTENTS)}"
 
 
 def opened(catalog: Calling, scope: str, **variables: Any) -> Any:
-    """Open a session, give the arm."""
+    """Open a browsing session and return the union member."""
     return catalog.data(CREATE, {"s": scope} | variables)["browsingSessionCreate"]
 
 
 @pytest.mark.parametrize("path", sorted(CONTENTS))
 def test_a_session_leads_to_each_file_of_its_revision(catalog: Calling, scope: str, path: str) -> None:
-    """The redirect names a presigned URL with the asked life, whose answer is the file."""
+    """A session redirects each path to a presigned URL with the requested lifetime, which returns the file."""
     session = opened(catalog, scope)["id"]
     answer = catalog.http.get(
         f"{catalog.target.catalog_url}/browse/{session}/{path.replace('%', '%25')}",
@@ -51,7 +51,7 @@ def test_a_session_leads_to_each_file_of_its_revision(catalog: Calling, scope: s
 
 
 def test_a_url_names_the_version_that_the_revision_has(catalog: Calling) -> None:
-    """A newer version of the object changes nothing."""
+    """A presigned URL refers to the revision's object version, even if there is a newer one."""
     uri = catalog.put_object("browse/versioned", b"first", DATA)
     top_hash = catalog.construct("browse/versioned", {"x": uri})["revision"]["hash"]
     catalog.put_object("browse/versioned", b"second", DATA)
@@ -61,7 +61,7 @@ def test_a_url_names_the_version_that_the_revision_has(catalog: Calling) -> None
 
 
 def test_what_the_revision_has_not_is_not_found(catalog: Calling, scope: str) -> None:
-    """An unknown path, a directory, and any path of a revision that is not there."""
+    """An unknown path, a directory, or any path of a missing revision is answered 404."""
     session = opened(catalog, scope)["id"]
     for path in ("nothing", "dir", "dir/", ""):
         answer = catalog.get(f"/browse/{session}/{path}")
@@ -72,7 +72,7 @@ def test_what_the_revision_has_not_is_not_found(catalog: Calling, scope: str) ->
 
 
 def test_a_session_belongs_to_its_user(catalog: Calling, scope: str) -> None:
-    """Anybody else, an admin too, is refused its files, and finds no such session to end."""
+    """Other users, admins too, are refused a session's files and cannot dispose of it."""
     session = opened(catalog, scope)["id"]
     for user in ("test-admin", "test-service"):
         answer = catalog.get(f"/browse/{session}/a.txt", user)
@@ -82,7 +82,7 @@ def test_a_session_belongs_to_its_user(catalog: Calling, scope: str) -> None:
 
 
 def test_a_session_ends_is_extended_and_disposed(catalog: Calling, scope: str) -> None:
-    """After its end it is gone; a refresh moves the end, a disposal is the end."""
+    """A refresh moves a session's expiry. After its expiry or a disposal, the session answers 410."""
     first = opened(catalog, scope, t=30)
     assert 25 < datetime.fromisoformat(first["expires"]).timestamp() - time.time() <= 30
     refreshed = catalog.data(REFRESH, {"i": first["id"], "t": 500})["browsingSessionRefresh"]
@@ -98,7 +98,7 @@ def test_a_session_ends_is_extended_and_disposed(catalog: Calling, scope: str) -
 
 @pytest.mark.parametrize("ttl", [29, 86401, -1])
 def test_a_ttl_outside_its_bounds_is_an_invalid_input(catalog: Calling, scope: str, ttl: int) -> None:
-    """At opening and at extending."""
+    """A lifetime outside 30 to 86,400 s is an invalid input when opening and when refreshing."""
     expected = [{"path": "ttl", "name": "InvalidTtl"}]
     assert opened(catalog, scope, t=ttl)["errors"] == expected
     session = opened(catalog, scope)["id"]
@@ -107,12 +107,12 @@ def test_a_ttl_outside_its_bounds_is_an_invalid_input(catalog: Calling, scope: s
 
 @pytest.mark.parametrize("bad", ["", "s3://b", "s3://b#package=a/b", "s3://b#package=a/b&hash=12", "x"])
 def test_a_scope_that_names_no_revision_is_an_invalid_input(catalog: Calling, bad: str) -> None:
-    """Only bucket, package and whole hash make a scope."""
+    """A scope must have bucket, package and complete hash."""
     assert opened(catalog, bad)["errors"] == [{"path": "scope", "name": "InvalidScope"}]
 
 
 def test_browsing_gives_no_right_to_read(catalog: Calling) -> None:
-    """Neither a package of a bucket nor a file that lies in a bucket the role may not read."""
+    """Browsing grants no read access: not to a package in a forbidden bucket, nor to a file in one."""
     uri = catalog.put_object("browse/secret", b"secret", PRIVATE)
     top_hash = catalog.construct("browse/lure", {"x": uri}, user="test-admin")["revision"]["hash"]
     session = opened(catalog, f"s3://{WORK}#package=browse/lure&hash={top_hash}")["id"]

@@ -1,4 +1,4 @@
-"""The catalog's buckets through quilt3's own admin client."""
+"""The catalog's buckets, administered through quilt3's admin client."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ REMOVE = 'mutation { bucketRemove(name: "nightproof-analyticsbucket") { __typena
 
 @pytest.fixture
 def buckets(admin: Any) -> Iterator[Any]:
-    """Give quilt3's own client of the catalog's buckets; the spare one is out of the catalog after the test."""
+    """Yield quilt3's admin client for buckets. The spare bucket is removed from the catalog after the test."""
     yield admin.buckets
     if admin.buckets.get(SPARE):
         admin.buckets.remove(SPARE)
 
 
 def refusal(act: Callable[[], Any]) -> str:
-    """Give the text of the error that an operation must meet."""
+    """Return the message of the error that an operation must raise."""
     with pytest.raises(Quilt3AdminError) as caught:
         act()
     return str(caught.value)
 
 
 def test_an_added_bucket_has_what_it_was_given(buckets: Any) -> None:
-    """It is found and listed as it was answered."""
+    """An added bucket has the given properties, and is found and listed with them."""
     given: dict[str, Any] = {
         "description": "spare",
         "icon_url": "https://a/icon.png",
@@ -70,7 +70,7 @@ def test_an_added_bucket_has_what_it_was_given(buckets: Any) -> None:
 
 
 def test_a_change_replaces_the_whole_configuration(catalog: Calling, buckets: Any) -> None:
-    """What is not given has its default again."""
+    """An update replaces the whole configuration: every property not given returns to its default."""
     buckets.add(SPARE, "Spare", tags=["one"], relevance_score=7, prefixes=["a/"], browsable=False)
     changed = buckets.update(SPARE, "Other", description="new")
     assert (changed.title, changed.description, changed.tags, changed.relevance_score) == ("Other", "new", [], 0)
@@ -81,7 +81,7 @@ def test_a_change_replaces_the_whole_configuration(catalog: Calling, buckets: An
 
 
 def test_a_bucket_belongs_to_roles_by_policies_only(catalog: Calling, admin: Any, buckets: Any) -> None:
-    """Admins see a new bucket at once; a user of a role that has it may read it, and loses it with the bucket."""
+    """Admins see a new bucket at once. Users see it through a role's policy, and lose it when it is removed."""
     buckets.add(SPARE, "Spare")
     admin_sees = catalog.data(LISTED, user="test-admin")
     assert {"name": SPARE} in admin_sees["bucketConfigs"]
@@ -107,7 +107,7 @@ def test_a_bucket_belongs_to_roles_by_policies_only(catalog: Calling, admin: Any
 def test_a_removed_bucket_is_gone_with_its_tables_and_its_objects_stay(
     catalog: Calling, admin: Any, buckets: Any
 ) -> None:
-    """Added again, it has no table of its former life."""
+    """Removing a bucket deletes its Tabulator tables for good and keeps its objects."""
     catalog.put_object("kept", b"kept", SPARE)
     buckets.add(SPARE, "Spare")
     admin.tabulator.set_table(SPARE, "t", TABLE)
@@ -123,7 +123,7 @@ def test_a_removed_bucket_is_gone_with_its_tables_and_its_objects_stay(
 
 
 def test_what_cannot_be_added_meets_its_own_error(catalog: Calling, buckets: Any) -> None:
-    """There is one already, there is none in the storage, or the catalog may not read it."""
+    """A bucket that is added already, is missing in S3 or may not be read is refused with its own error."""
     s3 = client(catalog.target.aws_url, "s3")
     s3.create_bucket(Bucket="closed-to-the-catalog")
     assert refusal(lambda: buckets.add(DATA, "Data")) == "Bucket already added"
@@ -147,7 +147,7 @@ def test_what_cannot_be_added_meets_its_own_error(catalog: Calling, buckets: Any
 def test_a_bad_configuration_is_refused_when_adding_and_when_changing(
     catalog: Calling, buckets: Any, given: dict[str, Any], message: str
 ) -> None:
-    """Nothing is added or changed."""
+    """An invalid configuration is refused on add and on update, and changes nothing."""
     account = catalog.target.aws_client("sts", "ci-seeder").get_caller_identity()["Account"]
     given = {name: value % account if "%s" in str(value) else value for name, value in given.items()}
     before = buckets.get(DATA)
@@ -157,7 +157,7 @@ def test_a_bad_configuration_is_refused_when_adding_and_when_changing(
 
 
 def test_a_title_is_not_empty(catalog: Calling, buckets: Any) -> None:
-    """No arm is for that: the request fails."""
+    """An empty title fails the request with 400, because the union has no member for it."""
     query = 'mutation { bucketUpdate(name: "quilt-mcp-test-data", input: {title: " "}) { __typename } }'
     answer = catalog.post(query, user="test-admin")
     assert (answer.status_code, "title" in answer.json()["message"]) == (400, True)
@@ -165,7 +165,7 @@ def test_a_title_is_not_empty(catalog: Calling, buckets: Any) -> None:
 
 
 def test_without_a_subscription_no_bucket_is_added(catalog: Calling, buckets: Any, switch: Callable[..., None]) -> None:
-    """Everybody may ask for the state of the subscription."""
+    """After the subscription has ended no bucket can be added. Every user may query its state."""
     before = catalog.data("{ subscription { active timestamp } }")["subscription"]
     assert before["active"]
     assert datetime.fromisoformat(before["timestamp"]).tzinfo
@@ -175,7 +175,7 @@ def test_without_a_subscription_no_bucket_is_added(catalog: Calling, buckets: An
 
 
 def test_a_bucket_that_is_indexed_now_stays(buckets: Any, switch: Callable[..., None]) -> None:
-    """Others can be removed meanwhile."""
+    """A bucket cannot be removed while it is being indexed. Others can."""
     buckets.add(SPARE, "Spare")
     switch("indexing", bucket=SPARE)
     assert refusal(lambda: buckets.remove(SPARE)) == "Cannot remove bucket while indexing is in progress"
@@ -184,7 +184,7 @@ def test_a_bucket_that_is_indexed_now_stays(buckets: Any, switch: Callable[..., 
 
 
 def test_a_storage_that_fails_is_no_arm(buckets: Any, switch_storage: Callable[..., None]) -> None:
-    """The request ends as a crash does, and nothing is added."""
+    """A storage failure ends the request with 500, and no bucket is added."""
     switch_storage("error", operation="ListObjectsV2", bucket=SPARE, status=500, code="InternalError")
     with pytest.raises(Exception, match="500"):
         buckets.add(SPARE, "Spare")
@@ -192,7 +192,7 @@ def test_a_storage_that_fails_is_no_arm(buckets: Any, switch_storage: Callable[.
 
 
 def test_the_embedded_catalog_has_no_status(catalog: Calling) -> None:
-    """It says so, to admins only."""
+    """The status is `Unavailable` for admins, and forbidden to others."""
     query = "{ status { __typename } }"
     assert catalog.data(query, user="test-admin")["status"] == {"__typename": "Unavailable"}
     assert catalog.post(query).status_code == 403
@@ -209,13 +209,13 @@ def test_the_embedded_catalog_has_no_status(catalog: Calling) -> None:
     ],
 )
 def test_only_admins_reach_the_configuration_of_buckets(catalog: Calling, query: str) -> None:
-    """Others are forbidden."""
+    """Non-admins may neither change buckets nor read their configuration."""
     answer = catalog.post(query)
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["required"]) == (403, ["admin"])
 
 
 def test_an_added_bucket_takes_packages_and_is_searched(catalog: Calling, making: Making, buckets: Any) -> None:
-    """Its packages are found while it is in the catalog; taken out, they stay in the storage."""
+    """An added bucket accepts packages, and search finds them until it is removed. Its objects stay."""
     buckets.add(SPARE, "Spare")
     bearer = making.user(making.role(Permission.read_write(SPARE)).name)
     params = {"params": {"bucket": SPARE, "name": "spare/one"}, "src": {"entries": []}}
@@ -236,7 +236,7 @@ def test_an_added_bucket_takes_packages_and_is_searched(catalog: Calling, making
 
 
 def test_of_additions_at_the_same_time_one_succeeds(buckets: Any, switch_storage: Callable[..., None]) -> None:
-    """The others learn that it is there already; of removals too."""
+    """Of concurrent additions or removals of a bucket, one succeeds, and the others get an error."""
     switch_storage("latency", operation="ListObjectsV2", bucket=SPARE, seconds=0.2)
 
     def outcome(act: Callable[[], Any]) -> str:
@@ -257,7 +257,7 @@ COLLABORATORS = "{ collaborators { collaborator { username email } permissionLev
 
 
 def test_collaborators_are_the_active_users_of_roles_that_have_the_bucket(catalog: Calling, admin: Any) -> None:
-    """Users of an unmanaged role are potential ones; inactive ones are neither."""
+    """Collaborators are active users whose role has the bucket. Those of an unmanaged role are potential ones."""
     query = 'query { bucket(name: "quilt-mcp-test-data") ' + COLLABORATORS + " potentialCollaborators { username } }"
     for name, role in (("works-here", "editor"), ("works-elsewhere", "service"), ("works-no-more", "viewer")):
         admin.users.create(name, f"{name}@test.com", role)
@@ -275,7 +275,7 @@ def test_collaborators_are_the_active_users_of_roles_that_have_the_bucket(catalo
 
 
 def test_event_rules_are_switched_by_admins(catalog: Calling) -> None:
-    """What was switched reads back so; an unknown rule is none, and cannot be switched."""
+    """Only admins may switch event rules. A switched rule reads back so, and an unknown one cannot be switched."""
     rules = '{ admin { packager { eventRules { name enabled } eventRule(name: "x") { name } } } }'
     toggle = "mutation T($n: String!, $e: Boolean!) { admin { packager { toggleEventRule(name: $n, enabled: $e) {"
     toggle += (
@@ -299,7 +299,7 @@ def test_event_rules_are_switched_by_admins(catalog: Calling) -> None:
 
 
 def test_the_testbed_has_no_archive(catalog: Calling) -> None:
-    """Who may write learns that nothing can be restored, others are forbidden."""
+    """A restore is answered NotSupported to users with write access, and is forbidden to others."""
     restore = "mutation R($b: String!, $d: Int!) { restoreObject(bucket: $b, key: $b, tier: STANDARD, days: $d) {"
     restore += " ... on OperationError { name } ... on InvalidInput { errors { path } } } }"
     assert catalog.data(restore, {"b": WORK, "d": 1})["restoreObject"] == {"name": "NotSupported"}

@@ -24,13 +24,13 @@ MIB = 1024 * 1024
 
 
 def stored(catalog: Calling, top_hash: str, bucket: str = WORK) -> list[Any]:
-    """Read the lines of a stored manifest."""
+    """Return the parsed lines of a stored manifest."""
     body = catalog.s3.get_object(Bucket=bucket, Key=f".quilt/packages/{top_hash}")["Body"].read()
     return [json.loads(line) for line in body.splitlines()]
 
 
 def first_error(arm: Any) -> tuple[str, str]:
-    """Give path and name of an invalid input's only error."""
+    """Return path and name of the only error of an invalid input."""
     (error,) = arm["errors"]
     return error["path"], error["name"]
 
@@ -61,7 +61,7 @@ def test_a_manifest_is_what_quilt3_reads_and_would_write(catalog: Calling) -> No
 
 @pytest.mark.parametrize("checksum", ["", "SHA256"])
 def test_the_hash_of_a_large_object_is_that_of_its_bytes(catalog: Calling, checksum: str) -> None:
-    """Whether S3 has a checksum or not, whole or of parts."""
+    """The hash of an object above one part is that of its bytes, with or without a checksum in S3."""
     body = bytes(range(256)) * (9 * MIB // 256)
     extra: Any = {"ChecksumAlgorithm": checksum} if checksum else {}
     catalog.s3.put_object(Bucket=SCRATCH, Key="construct/large", Body=body, **extra)
@@ -71,7 +71,7 @@ def test_the_hash_of_a_large_object_is_that_of_its_bytes(catalog: Calling, check
 
 
 def test_the_hash_of_parts_of_eight_mebibytes_is_taken_from_the_storage(catalog: Calling) -> None:
-    """The parts of the upload are those of the hash."""
+    """An object uploaded in 8 MiB parts has a composite checksum in S3 that is its chunked hash."""
     key, parts = "construct/parts", [b"x" * 8 * MIB, b"y" * 5]
     upload = catalog.s3.create_multipart_upload(Bucket=SCRATCH, Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
     target: Any = {"Bucket": SCRATCH, "Key": key, "UploadId": upload}
@@ -100,7 +100,7 @@ def test_the_hash_of_parts_of_eight_mebibytes_is_taken_from_the_storage(catalog:
     ],
 )
 def test_keys_that_no_tree_has_are_refused(catalog: Calling, keys: list[str], position: int) -> None:
-    """The path of the error names the entry."""
+    """Duplicate, nested or malformed logical keys are refused, and the error's path names the entry."""
     uri = catalog.put_object("construct/any", b"1")
     entries = [{"logicalKey": key, "physicalKey": uri} for key in keys]
     variables = {"params": {"bucket": WORK, "name": "construct/keys"}, "src": {"entries": entries}}
@@ -120,7 +120,7 @@ def test_keys_that_no_tree_has_are_refused(catalog: Calling, keys: list[str], po
     ],
 )
 def test_a_source_that_is_not_there_is_refused(catalog: Calling, uri: str, name: str) -> None:
-    """Nothing is written then."""
+    """A malformed or missing source is refused with its own error, and nothing is written."""
     arm = catalog.construct("construct/missing", {"x": uri})
     assert first_error(arm) == ("src.entries.0.physicalKey", name)
     listed = catalog.s3.list_objects_v2(Bucket=WORK, Prefix=".quilt/named_packages/construct/missing/")
@@ -138,7 +138,7 @@ def test_a_source_that_is_not_there_is_refused(catalog: Calling, uri: str, name:
 def test_writing_needs_the_rights_of_the_role(
     catalog: Calling, user: str, bucket: str, source: str, required: str
 ) -> None:
-    """To write the registry and to read every source."""
+    """A construct needs the rights to write the registry and to read every source."""
     uri = catalog.put_object("construct/rights", b"1", source)
     entries = [{"logicalKey": "x", "physicalKey": uri}]
     variables = {"params": {"bucket": bucket, "name": "construct/rights"}, "src": {"entries": entries}}
@@ -147,7 +147,7 @@ def test_writing_needs_the_rights_of_the_role(
 
 
 def test_an_unknown_bucket_is_an_invalid_input(catalog: Calling) -> None:
-    """Of the package and of a promotion's source."""
+    """An unknown bucket of a package or of a promotion's source is an invalid input."""
     assert first_error(catalog.construct("a/b", {}, bucket="nowhere")) == ("params.bucket", "BucketNotFound")
     source = {"bucket": "nowhere", "name": "a/b", "hash": "0" * 64}
     arm = catalog.data(PROMOTE, {"params": {"bucket": WORK, "name": "a/b"}, "src": source})["packagePromote"]
@@ -155,7 +155,7 @@ def test_an_unknown_bucket_is_an_invalid_input(catalog: Calling) -> None:
 
 
 def promote(catalog: Calling, top_hash: str, name: str = "construct/promoted", **more: Any) -> Any:
-    """Promote a revision of the work registry into scratch; give the arm."""
+    """Promote a revision of the work registry into scratch and return the union member."""
     source = {"bucket": WORK, "name": "construct/source", "hash": top_hash}
     prefix = {"prefix": more.pop("prefix")} if "prefix" in more else {}
     params = {"bucket": SCRATCH, "name": name} | more
@@ -167,7 +167,7 @@ def promote(catalog: Calling, top_hash: str, name: str = "construct/promoted", *
     [({}, "construct/promoted/dir/a"), ({"prefix": "/else/where/"}, "else/where/dir/a"), ({"prefix": ""}, "dir/a")],
 )
 def test_a_promotion_copies_under_the_same_hash(catalog: Calling, prefix: dict[str, str], expected: str) -> None:
-    """The objects lie below the package's name or the asked prefix."""
+    """A promotion keeps the top hash and copies the objects below the package's name or the given prefix."""
     top_hash = catalog.package("construct/source", {"dir/a": b"1"}, message="m", userMeta={"k": 1})
     arm = promote(catalog, top_hash, message="m", userMeta={"k": 1}, **prefix)
     assert arm["revision"]["hash"] == top_hash
@@ -177,7 +177,7 @@ def test_a_promotion_copies_under_the_same_hash(catalog: Calling, prefix: dict[s
 
 
 def test_a_promotion_that_cannot_be_done_says_why(catalog: Calling) -> None:
-    """An unknown revision, a bad name, an object that is gone."""
+    """A promotion of an unknown revision, to an invalid name or of a missing object is refused with its own error."""
     assert promote(catalog, "0" * 64)["name"] == "RevisionNotFound"
     top_hash = catalog.package("construct/source", {"gone": b"1"}, message="gone")
     assert first_error(promote(catalog, top_hash, "no name")) == ("params.name", "InvalidName")
@@ -191,7 +191,7 @@ GIVEN = [("SHA256", "ab" * 32), ("sha2-256-chunked", "q" * 43 + "="), ("CRC64NVM
 @pytest.mark.parametrize(("kind", "value"), GIVEN)
 @pytest.mark.parametrize("version", ["", "?versionId=of-old", "?versionId=null"])
 def test_given_size_and_hash_are_kept(catalog: Calling, kind: str, value: str, version: str) -> None:
-    """As they are, with the physical key as it is; the storage is not asked about the object."""
+    """An entry given with size and hash is stored unchanged, and the object need not exist."""
     entry = {"logicalKey": "x", "physicalKey": f"s3://{SCRATCH}/construct/not-there{version}", "size": 5.0}
     entry |= {"hash": {"type": kind, "value": value}, "meta": {"user_meta": {"a": 1}}}
     variables = {"params": {"bucket": WORK, "name": "construct/given"}, "src": {"entries": [entry]}}
@@ -208,7 +208,7 @@ def test_given_size_and_hash_are_kept(catalog: Calling, kind: str, value: str, v
 
 @pytest.mark.parametrize("given", [{"size": 99}, {"hash": {"type": "SHA256", "value": "ab" * 32}}])
 def test_a_size_or_hash_alone_is_taken_from_the_object(catalog: Calling, given: dict[str, Any]) -> None:
-    """One without the other says nothing of what is stored."""
+    """If only one of size and hash is given, both are taken from the object."""
     entry = {"logicalKey": "x", "physicalKey": catalog.put_object("construct/alone", b"12345")} | given
     variables = {"params": {"bucket": WORK, "name": "construct/alone"}, "src": {"entries": [entry]}}
     arm = catalog.data(CONSTRUCT, variables)["packageConstruct"]
@@ -231,7 +231,7 @@ def test_a_size_or_hash_alone_is_taken_from_the_object(catalog: Calling, given: 
 def test_a_size_or_hash_that_is_none_is_refused(
     catalog: Calling, given: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    """An unknown type of hash could never be checked."""
+    """An unknown hash type, which could never be verified, or an invalid size is refused."""
     entry = {"logicalKey": "x", "physicalKey": catalog.put_object("construct/unfit", b"12345")} | given
     variables = {"params": {"bucket": WORK, "name": "construct/unfit"}, "src": {"entries": [entry]}}
     assert first_error(catalog.data(CONSTRUCT, variables)["packageConstruct"]) == expected
@@ -239,7 +239,7 @@ def test_a_size_or_hash_that_is_none_is_refused(
 
 @pytest.mark.parametrize("where", ["params.userMeta", "src.entries.1.meta"])
 def test_a_record_has_a_million_bytes_at_most(catalog: Calling, where: str) -> None:
-    """Header or entry: with one byte more nothing is written."""
+    """A manifest line of more than 1,000,000 bytes, header or entry, is refused, and nothing is written."""
     uris = [catalog.put_object(f"construct/large{n}", b"1") for n in range(2)]
 
     def built(filling: str) -> Any:
@@ -263,7 +263,7 @@ def test_a_record_has_a_million_bytes_at_most(catalog: Calling, where: str) -> N
 def test_what_the_storage_refuses_to_the_catalog_is_an_arm(
     catalog: Calling, switch_storage: Callable[..., None], operation: str
 ) -> None:
-    """Whichever request of a construct it is; it tells what the storage said."""
+    """A storage denial of any request of a construct is an OperationError that names the operation."""
     uri = catalog.put_object("construct/refused", b"1")
     switch_storage("error", operation=operation, user="catalog-service", status=403, code="AccessDenied")
     arm = catalog.construct("construct/refused", {"x": uri})
@@ -274,7 +274,7 @@ def test_what_the_storage_refuses_to_the_catalog_is_an_arm(
 def test_what_the_storage_refuses_to_other_mutations_is_an_arm(
     catalog: Calling, switch_storage: Callable[..., None]
 ) -> None:
-    """A promotion's copy and a revision's removal."""
+    """A storage denial of a promotion's copy or a revision's deletion is an OperationError."""
     top_hash = catalog.package("construct/source", {"a": b"1"}, message="refused")
     switch_storage("error", operation="CopyObject", user="catalog-service", status=403, code="AccessDenied")
     arm = promote(catalog, top_hash)
@@ -288,7 +288,7 @@ def test_what_the_storage_refuses_to_other_mutations_is_an_arm(
 
 
 def test_a_storage_that_fails_is_an_internal_error(catalog: Calling, switch_storage: Callable[..., None]) -> None:
-    """Neither a missing object nor a success; the answer has a message and no stack."""
+    """A storage failure during a construct is answered 500 with a message and without a traceback."""
     uri = catalog.put_object("construct/failing", b"1")
     entries = [{"logicalKey": "x", "physicalKey": uri}]
     variables = {"params": {"bucket": WORK, "name": "construct/failing"}, "src": {"entries": entries}}

@@ -1,4 +1,4 @@
-"""The catalog's database, in a file and on a PostgreSQL server: declared people are there once, writers take turns."""
+"""The catalog's database in SQLite and PostgreSQL: seeding happens once, and writers take turns."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ WRITERS = 8
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """Give where an empty database lies."""
+    """Return the path or URL of an empty database."""
     on_server = request.param == "postgresql"
     return str(request.getfixturevalue("new_database")) if on_server else tmp_path / "catalog.sqlite"
 
 
 def names(engine: sa.Engine, table: sa.Table = db.users) -> list[str]:
-    """List names in the database's order."""
+    """Return the names in a table, in the database's order."""
     with engine.connect() as connection:
         return list(connection.scalars(sa.select(table.c.name).order_by(table.c.name)))
 
 
 def test_what_is_declared_is_put_in_once(where: Path | str) -> None:
-    """A later opening does not bring back what was removed."""
+    """Declared users and roles are inserted once. A later opening does not restore a deleted one."""
     engine = db.open_database(where)
     assert (names(engine), names(engine, db.roles)) == (sorted(USERS), sorted(ROLES))
     with engine.begin() as connection:
@@ -45,7 +45,7 @@ def test_what_is_declared_is_put_in_once(where: Path | str) -> None:
 
 
 def test_names_are_in_the_order_of_code_points(where: Path | str) -> None:
-    """No locale of a server folds case or skips punctuation."""
+    """Names are ordered by code point, whatever the server's locale."""
     engine, given = db.open_database(where), ["aB", "ab", "a_b", "a-b", "a.b", "Z", "é"]
     rows: list[dict[str, Any]] = [{"name": name, "email": f"{name}@test.com"} for name in given]
     with engine.begin() as connection:
@@ -55,7 +55,7 @@ def test_names_are_in_the_order_of_code_points(where: Path | str) -> None:
 
 
 def test_who_holds_the_database_reads_what_nobody_changes_meanwhile(where: Path | str) -> None:
-    """Of eight who count up at the same time, each sees the one before."""
+    """No other transaction writes while one holds the database, so that eight concurrent increments all count."""
     engine = db.open_database(where)
     with engine.begin() as connection:
         connection.execute(db.settings.insert().values(name="count", value="0", author="", time=0))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def probing(catalog: Calling) -> Probing:
-    """Make the sample: a package of two revisions, the older one of another year."""
+    """Create the sample, a package of two revisions of different years, and return the probe."""
     uri = catalog.put_object("defects/source", b"source")
     old = catalog.construct(NAME, {"x": uri}, message="the same")["revision"]["hash"]
     for item in catalog.s3.list_objects_v2(Bucket=WORK, Prefix=f".quilt/named_packages/{NAME}/")["Contents"]:
@@ -154,7 +154,7 @@ OTHERS = {"catalog-ignores-revocation", "search-index-lag-20s", "search-index-la
 
 
 def test_every_defect_has_its_probe() -> None:
-    """No defect is declared that nobody has seen working."""
+    """Every declared defect has a test that shows its effect."""
     elsewhere = (Path(__file__).parent / "test_catalog_tabulator_defects.py").read_text(encoding="utf-8")
     named = {name for name in TABULATOR if f'"{name}"' in elsewhere}
     assert set(SENTENCES) == {*PROBES, *PEOPLE, *TIMED, *OTHERS, *named}
@@ -164,7 +164,7 @@ def test_every_defect_has_its_probe() -> None:
 def test_a_defect_bends_what_it_says_and_nothing_without_it(
     probing: Probing, switch: Callable[..., None], name: str
 ) -> None:
-    """The catalog is right before and after, and wrong in the declared way while the defect is on."""
+    """A defect changes the probed response as declared, and the response is right before and after."""
     probe, honest, bent = PROBES[name]
     assert probe(probing) == honest
     switch(name)
@@ -176,7 +176,7 @@ def test_a_defect_bends_what_it_says_and_nothing_without_it(
 
 @pytest.mark.parametrize("name", sorted(TIMED))
 def test_a_slow_defect_delays_its_kind_of_request(name: str) -> None:
-    """Requests of other kinds are as fast as ever; the seconds may be scaled."""
+    """A latency defect delays only its kinds of request, by its declared seconds or by `seconds`."""
     kinds, seconds = TIMED[name]
     faults = Faults({}, SENTENCES)
     for parameters, expected in (({}, seconds), ({"seconds": 0.5}, 0.5)):
@@ -189,7 +189,7 @@ def test_a_slow_defect_delays_its_kind_of_request(name: str) -> None:
 
 
 def test_a_slow_request_takes_its_seconds_on_the_wire(probing: Probing, switch: Callable[..., None]) -> None:
-    """The delay stands before the answer."""
+    """A latency defect delays the response on the wire."""
     switch("catalog-read-latency-8s", seconds=0.3)
     started = time.monotonic()
     assert probing.catalog.data("{ bucketConfigs { name } }")["bucketConfigs"]
@@ -197,7 +197,7 @@ def test_a_slow_request_takes_its_seconds_on_the_wire(probing: Probing, switch: 
 
 
 def test_a_defect_ignores_revocation(probing: Probing, switch: Callable[..., None]) -> None:
-    """A revoked token passes only while the defect is on."""
+    """`catalog-ignores-revocation` accepts a revoked token."""
     token = probing.catalog.forged(jti="ignored")
     switch("revoke-token", token=token)
     assert probing.me(jti="ignored") == "token_revoked"
@@ -209,7 +209,7 @@ def test_a_defect_ignores_revocation(probing: Probing, switch: Callable[..., Non
 def test_a_late_index_is_late_by_its_seconds(
     probing: Probing, switch: Callable[..., None], name: str, seconds: int
 ) -> None:
-    """A package of a moment less than the lag ago is hidden, one of a moment more is not."""
+    """An index lag hides packages younger than the lag from search, and no older ones."""
     for suffix, age in (("young", seconds - 15), ("grown", seconds + 5)):
         probing.catalog.package(f"defects-lag/{suffix}-{seconds}", {"x": b"1"}, message=f"defects lag {seconds}")
         statement = "UPDATE package_states SET written = ? WHERE name = ?"
@@ -220,14 +220,14 @@ def test_a_late_index_is_late_by_its_seconds(
 
 
 def test_two_defects_bend_one_answer_after_the_other(probing: Probing, switch: Callable[..., None]) -> None:
-    """Defects of one point add up."""
+    """Two defects at one point both take effect."""
     switch("browse-drops-last-entry")
     switch("browse-paths-relative-to-subdir")
     assert probing.children("dir") == [ODD]
 
 
 def test_an_injected_failure_is_answered_as_a_crash(probing: Probing, switch: Callable[..., None]) -> None:
-    """The error knob goes the way of a crash, so that a defect of crashes shows in it; a route has its path as name."""
+    """An injected 500 is handled like a crash, so that `catalog-500-as-200-null` applies to it."""
     path = "/registry/api/search"
     asked = {"index": f"{WORK}_packages", "action": "search", "query": "x"}
     switch("error", operation=path, status=500)
@@ -241,7 +241,7 @@ def test_an_injected_failure_is_answered_as_a_crash(probing: Probing, switch: Ca
 
 
 def test_another_order_means_the_same(probing: Probing, switch: Callable[..., None]) -> None:
-    """Members of an answer change places at every depth, and nothing else does."""
+    """`field-order` reverses the members of a JSON response and leaves its meaning, status and headers."""
     honest = probing.catalog.post('{ package(bucket: "quilt-mcp-test-work", name: "defects/sample") { bucket name } }')
     switch("field-order")
     turned = probing.catalog.post('{ package(bucket: "quilt-mcp-test-work", name: "defects/sample") { bucket name } }')
