@@ -36,7 +36,7 @@ def first_error(arm: Any) -> tuple[str, str]:
 
 
 def test_a_manifest_is_what_quilt3_reads_and_would_write(catalog: Calling) -> None:
-    """Header, walk order, versions, sizes, hashes and metadata; quilt3 computes the same top hash."""
+    """A constructed manifest is one that quilt3 would write: order, versions, sizes, metadata and all hashes agree."""
     keys = ["B.txt", "a.txt", "a/b.txt"]
     uris = {key: catalog.put_object(f"construct/é {key}", key.encode(), DATA) for key in keys}
     entries: list[dict[str, Any]] = [{"logicalKey": key, "physicalKey": uri} for key, uri in uris.items()]

@@ -1,4 +1,4 @@
-"""Each defect of users, roles and single sign-on lies in its one way, and only while it is on."""
+"""Each defect of users, roles and single sign-on falsifies in exactly one way, and only while it is on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folk(catalog: Calling) -> Iterator[Folk]:
-    """Give who makes users and asks; what it made is gone after the test."""
+    """Yield a maker of users that queries as an admin.
+
+    Its users, the SSO text and all defects are removed after the test.
+    """
     made = Folk(catalog)
     yield made
     for name in catalog.control("GET", "defects").json():
@@ -31,7 +34,7 @@ def folk(catalog: Calling) -> Iterator[Folk]:
 
 
 def test_every_defect_of_people_has_its_probe() -> None:
-    """None is declared that nobody has seen working."""
+    """Every declared defect has a probe that shows its effect."""
     assert set(DEFECTS) == set(PROBES)
 
 
@@ -39,7 +42,7 @@ def test_every_defect_of_people_has_its_probe() -> None:
 def test_a_defect_of_people_bends_what_it_says_and_nothing_without_it(
     folk: Folk, switch: Callable[..., None], name: str
 ) -> None:
-    """The catalog is right before and after, and wrong in the declared way while the defect is on."""
+    """A defect changes the probed response as declared, and the response is right before and after."""
     probe, honest, bent = PROBES[name]
     assert probe(folk) == honest
     switch(name)

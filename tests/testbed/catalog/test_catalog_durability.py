@@ -1,4 +1,4 @@
-"""What the catalog acknowledged is there after kill -9, once: random changes of roles, users and tables by threads."""
+"""Acknowledged changes survive kill -9, exactly once: random changes of roles, users and tables by several threads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SET_TABLE += " done: bucketSetTabulatorTable(bucketName: $b, tableName: $n, conf
 
 
 class Killed:
-    """A catalog with a database of its own that is killed and started again at the same address."""
+    """A catalog with its own database that is killed and restarted at the same address."""
 
     def __init__(self, catalog: Calling, state: Path, database: str = "") -> None:
         self._another = Another(catalog.target, state, database)
@@ -52,15 +52,15 @@ class Killed:
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it serves."""
+        """Start the catalog and wait until it is ready."""
         self.process = self._another.start()
 
     def kill(self) -> None:
-        """End it as the kernel does."""
+        """Send SIGKILL to the catalog."""
         os.kill(self.process.pid, signal.SIGKILL)
 
     def gone(self) -> None:
-        """Wait for its end."""
+        """Wait until the process has ended."""
         self.process.wait(timeout=30)
         assert self.process.stdout
         self.process.stdout.close()
@@ -68,7 +68,7 @@ class Killed:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def killed(catalog: Calling, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killed]:
-    """Give a catalog to kill, on a file and on a server."""
+    """Yield a catalog to be killed, with a SQLite and with a PostgreSQL database."""
     catalog.token("test-admin")
     database = request.getfixturevalue("new_database") if request.param == "postgresql" else ""
     made = Killed(catalog, tmp_path, database)
@@ -79,7 +79,7 @@ def killed(catalog: Calling, tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 class Work:
-    """Random changes, what each left when it was acknowledged, and what it may have left when it was not."""
+    """Random changes, with the values that each may have left: one if it was acknowledged, two if not."""
 
     def __init__(self, killed: Killed, number: int) -> None:
         self._killed = killed
@@ -92,7 +92,7 @@ class Work:
         self.acknowledged = 0
 
     def run(self) -> None:
-        """Change things from all threads until all is asked or the catalog is gone."""
+        """Run the changes from all threads until all are sent or the catalog is gone."""
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(self._thread, range(THREADS)))
 
@@ -109,7 +109,7 @@ class Work:
                 return
 
     def _changed(self, kind: str, name: str, chance: random.Random, ids: dict[str, str], step: int) -> bool:
-        """Make one change; say whether the catalog acknowledged it."""
+        """Make one change and return whether the catalog acknowledged it."""
         (before,) = self.allowed.get((kind, name), {None})
         query, variables, after = _change(kind, name, before, chance, ids, step)
         self.allowed[kind, name] = {before, after}
@@ -132,7 +132,7 @@ class Work:
 def _change(
     kind: str, name: str, before: Any, chance: random.Random, ids: dict[str, str], step: int
 ) -> tuple[str, dict[str, Any], Any]:
-    """Give document, variables and what is there afterwards; nothing means that there is none."""
+    """Return document, variables and the value afterwards, which is None after a deletion."""
     goes = before is not None and chance.random() < 0.4
     if kind == "table":
         after = None if goes else CONFIG % f"c{step}"
@@ -146,7 +146,7 @@ def _change(
 
 
 def _done(answer: dict[str, Any]) -> dict[str, Any]:
-    """Dig out what the mutation answered."""
+    """Return the value of the nested field `done`."""
     while "done" not in answer:
         (answer,) = answer.values()
     done: dict[str, Any] = answer["done"]
@@ -154,7 +154,7 @@ def _done(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def found_in(calling: Calling) -> list[tuple[tuple[str, str], Any]]:
-    """List all users, roles and tables with what the work gave them."""
+    """Return every role, user and table with its value."""
     answer = calling.data(FOUND, user="test-admin")
     roles = [(("role", role["name"]), True) for role in answer["roles"]]
     users = [(("user", user["name"]), user["role"]["name"]) for user in answer["admin"]["user"]["list"]]
@@ -163,7 +163,10 @@ def found_in(calling: Calling) -> list[tuple[tuple[str, str], Any]]:
 
 
 def test_every_acknowledged_change_outlives_a_kill_and_is_there_once(killed: Killed) -> None:
-    """Thirty random changes of eight threads, the catalog killed among them, several times."""
+    """Every acknowledged change survives a kill exactly once.
+
+    Eight threads make random changes, and the catalog is killed twice.
+    """
     everything: dict[tuple[str, str], set[Any]] = {}
     declared = {what for what, _ in found_in(killed.calling)}
     for number in range(KILLS):
@@ -183,7 +186,7 @@ def test_every_acknowledged_change_outlives_a_kill_and_is_there_once(killed: Kil
 
 
 def test_what_an_admin_deleted_stays_deleted_after_a_start(killed: Killed) -> None:
-    """A user, a role, a policy and a bucket that were declared do not come back."""
+    """A declared user, role, policy or bucket that was deleted does not come back at the next start."""
     query = 'mutation { admin { user { mutate(name: "test-service") { done: delete { __typename } } } }'
     query += ' roleDelete(id: "role-analyst") { __typename } policyDelete(id: "policy-analyst") { __typename }'
     query += ' bucketRemove(name: "quilt-mcp-test-west") { __typename } }'
@@ -201,7 +204,7 @@ def test_what_an_admin_deleted_stays_deleted_after_a_start(killed: Killed) -> No
 
 @pytest.mark.parametrize("killed", ["sqlite"], indirect=True)
 def test_a_revoked_token_stays_revoked_after_a_kill(killed: Killed) -> None:
-    """The revocation was acknowledged, and so was its end."""
+    """An acknowledged revocation survives a kill, and so does its end."""
     token = killed.calling.forged(jti="outlives")
 
     def asked() -> int:

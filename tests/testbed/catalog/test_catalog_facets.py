@@ -1,4 +1,4 @@
-"""Searches narrowed by metadata, and the facets of what they found."""
+"""Searches filtered by metadata, and the facets of their results."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ MORE += " ... on PackagesSearchResultSetPage { hits { name } } } }"
 
 @pytest.fixture(scope="module")
 def three(catalog: Calling) -> int:
-    """Make three packages with metadata of all types."""
+    """Create three packages with metadata of all types and return their number."""
     for letter, meta in META.items():
         catalog.package(f"facets/{letter}", {"f": b"x"}, userMeta=meta)
     return len(META)
 
 
 def found(catalog: Calling, meta: list[dict[str, Any]] | None = None, path: str = "", kind: str | None = None) -> Any:
-    """Search; give the arm."""
+    """Search and return the union member."""
     return catalog.data(SEARCH, {"b": [WORK], "m": meta, "p": path, "k": kind})["searchPackages"]
 
 
@@ -67,7 +67,7 @@ def found(catalog: Calling, meta: list[dict[str, Any]] | None = None, path: str 
 def test_metadata_narrows_every_page(
     catalog: Calling, three: int, predicates: list[dict[str, Any]], expected: str
 ) -> None:
-    """Only packages whose metadata meets every predicate are counted and given, on further pages too."""
+    """Only packages whose metadata meets every predicate are counted and returned, on further pages too."""
     assert three == len(META)
     answer = found(catalog, predicates)
     hits = answer["firstPage"]["hits"] if expected else []
@@ -78,7 +78,7 @@ def test_metadata_narrows_every_page(
 
 
 def test_facets_name_paths_types_and_extents(catalog: Calling, three: int) -> None:
-    """Every path and type once; the path that was asked for comes before those that hold it."""
+    """Facets list each path and type once, with its extent. An exact match of the requested path comes first."""
     assert three == len(META)
     answer = found(catalog)
     assert [facet["path"] for facet in answer["stats"]["userMeta"]] == [
@@ -108,5 +108,5 @@ def test_facets_name_paths_types_and_extents(catalog: Calling, three: int) -> No
     ],
 )
 def test_what_is_no_date_is_a_word(value: object, kind: str) -> None:
-    """A text is a time only when it can be read as one, and a keyword while it is short."""
+    """A text is a time only if it parses as one. Otherwise it is a keyword up to 256 characters and a text beyond."""
     assert list(facets.leaves({"a": [value, None]})) == [("/a", kind, value)]

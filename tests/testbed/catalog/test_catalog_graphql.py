@@ -29,18 +29,18 @@ PAGES = (
 
 
 def nested(levels: int) -> str:
-    """Write a document so many fields deep; it is refused before anybody asks whether the fields exist."""
+    """Return a document of this many nested fields. Its depth is checked before the fields' existence."""
     return "{ me " * levels + "{ name }" + " }" * levels
 
 
 def doubling(fragments: int) -> str:
-    """Write a document whose fragments double at each step."""
+    """Return a document whose fragments double at each step."""
     steps = [f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(fragments)]
     return " ".join(["{ ...f0 }", *steps, f"fragment f{fragments} on Query {{ me {{ name }} }}"])
 
 
 def chained(fragments: int) -> str:
-    """Write a document whose fragments stand in one long row."""
+    """Return a document with a chain of this many fragments."""
     steps = [f"fragment f{n} on Query {{ ...f{n + 1} }}" for n in range(fragments)]
     return " ".join(["{ ...f0 }", *steps])
 
@@ -74,7 +74,7 @@ BAD_DOCUMENTS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_DOCUMENTS))
 def test_a_bad_document_is_refused_with_its_errors(catalog: Calling, kind: str) -> None:
-    """400 with a message and a list of errors, each with its own message; never data."""
+    """An invalid document is answered 400 with a message and errors, and without data."""
     document, text = BAD_DOCUMENTS[kind]
     answer = catalog.post(document)
     body = answer.json()
@@ -105,14 +105,14 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_BODIES))
 def test_a_bad_body_is_a_bad_request(catalog: Calling, kind: str) -> None:
-    """Whatever comes instead of a request, the answer says in a message that it cannot be read."""
+    """A body that is not a valid request is answered 400 with a message."""
     answer = catalog.raw(BAD_BODIES[kind])
     assert (answer.status_code, type(answer.json()["message"])) == (400, str)
 
 
 @pytest.mark.parametrize("path", ["graphql", "api/token"])
 def test_a_huge_body_is_refused(catalog: Calling, path: str) -> None:
-    """More than 10 MiB is 413, whatever is in it."""
+    """A body above 10 MiB is answered 413, whatever it holds."""
     url = f"{catalog.registry}/{path}"
     headers = catalog.bearer("test-user") | {"Content-Type": "application/json"}
     answer = catalog.http.post(url, content=b" " * (10 * 1024 * 1024 + 1), headers=headers, timeout=60)
@@ -134,7 +134,7 @@ def test_a_huge_body_is_refused(catalog: Calling, path: str) -> None:
     ],
 )
 def test_only_json_is_a_request(catalog: Calling, kind: str | None, status: int) -> None:
-    """Other content types are refused by name, and so is a body that names none."""
+    """Any content type but JSON, or none, is answered 415 with its name."""
     headers = catalog.bearer("test-user") | ({} if kind is None else {"Content-Type": kind})
     content = json.dumps({"query": BUCKETS}).encode()
     answer = catalog.http.post(f"{catalog.registry}/graphql", content=content, headers=headers, timeout=30)
@@ -147,13 +147,13 @@ def test_only_json_is_a_request(catalog: Calling, kind: str | None, status: int)
     [("GET", "/registry/graphql", 405), ("PUT", "/config.json", 405), ("GET", "/nowhere", 404), ("POST", "/", 404)],
 )
 def test_an_unknown_route_answers_a_message(catalog: Calling, method: str, path: str, status: int) -> None:
-    """Clients read `message` of any refusal."""
+    """An unknown route or method is answered with a `message`, which clients read on every refusal."""
     answer = catalog.http.request(method, f"{catalog.target.catalog_url}{path}", timeout=30)
     assert (answer.status_code, type(answer.json()["message"])) == (status, str)
 
 
 def test_the_schema_is_open_to_admins_only(catalog: Calling, switch: Callable[..., None]) -> None:
-    """Introspection is refused, also by a fragment, until the switch opens it; `__typename` is always there."""
+    """Introspection is refused to non-admins unless the fault `introspection` is on. `__typename` is always allowed."""
     hidden = '{ ...F } fragment F on Query { __type(name: "Query") { name } }'
     for document in (SCHEMA, hidden):
         answer = catalog.post(document)
@@ -165,7 +165,7 @@ def test_the_schema_is_open_to_admins_only(catalog: Calling, switch: Callable[..
 
 
 def test_a_request_that_takes_too_long_is_ended(catalog: Calling, switch: Callable[..., None]) -> None:
-    """It is answered 503 with the advice to wait."""
+    """A request above the time limit is answered 503 with a Retry-After header."""
     switch("time-limit", seconds=0)
     answer = catalog.post(BUCKETS)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -174,7 +174,7 @@ def test_a_request_that_takes_too_long_is_ended(catalog: Calling, switch: Callab
 
 @pytest.mark.parametrize(("n", "p", "r"), [(0, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, 0)])
 def test_a_page_that_no_list_has_is_refused(catalog: Calling, n: int, p: int, r: int) -> None:
-    """Pages count from 1; others would give wrong items."""
+    """A page number below 1 or a negative page size is answered 400."""
     catalog.package("graphql/paged", {"a": b"1"})
     answer = catalog.post(PAGES, {"n": n, "p": p, "r": r})
     assert (answer.status_code, "There is no page" in answer.json()["message"]) == (400, True)
@@ -182,7 +182,7 @@ def test_a_page_that_no_list_has_is_refused(catalog: Calling, n: int, p: int, r:
 
 @pytest.mark.parametrize("name", ["", "x", "a/b/c", "a/" + "b" * 2000, "a/\u0000", "../latest", "a/b\n"])
 def test_what_is_no_package_name_names_no_package(catalog: Calling, name: str) -> None:
-    """Null for reading, an invalid input for writing."""
+    """An invalid package name reads as null and is an invalid input on write."""
     query = 'query P($n: String!) { package(bucket: "quilt-mcp-test-work", name: $n) { name } }'
     assert catalog.data(query, {"n": name})["package"] is None
     arm = catalog.construct(name, {})
@@ -190,7 +190,7 @@ def test_what_is_no_package_name_names_no_package(catalog: Calling, name: str) -
 
 
 def test_roles_carry_the_account_of_the_testbed(catalog: Calling) -> None:
-    """Their ARNs are those of the roles that lend keys."""
+    """The ARNs of roles hold the testbed's account and are those of the vended credentials."""
     account = catalog.target.aws_client("sts", "ci-seeder").get_caller_identity()["Account"]
     arns = "{ roles { ... on ManagedRole { name arn } ... on UnmanagedRole { name arn } } }"
     roles = catalog.data(arns, user="test-admin")["roles"]
@@ -211,7 +211,7 @@ VALUES = st.recursive(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(params=st.fixed_dictionaries({}, optional=dict.fromkeys(("bucket", "name", "userMeta", "message"), VALUES)))
 def test_no_arguments_crash_the_catalog(catalog: Calling, params: dict[str, Any]) -> None:
-    """Random arguments of a construct are refused or done, and the answer is JSON with a message or data."""
+    """Random arguments of a construct are answered 200 with data or 400 without."""
     given = {"bucket": WORK, "name": "graphql/fuzzed"} | params
     content = json.dumps({"query": CONSTRUCT, "variables": {"params": given, "src": {"entries": []}}}).encode()
     answer = catalog.raw(content)
@@ -222,6 +222,6 @@ def test_no_arguments_crash_the_catalog(catalog: Calling, params: dict[str, Any]
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_no_body_crashes_the_catalog(catalog: Calling, content: bytes) -> None:
-    """Random bytes are a bad request."""
+    """A random body is answered 400 with a message."""
     answer = catalog.raw(content)
     assert (answer.status_code, type(answer.json()["message"])) == (400, str)

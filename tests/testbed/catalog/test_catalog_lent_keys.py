@@ -1,4 +1,4 @@
-"""The keys that the catalog lends, at S3: they end, S3 takes no tokens in their place, and two defects let more in."""
+"""The credentials that the catalog vends, used at S3: their expiry, and two defects that admit too much."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEY: Final = "doors/open.txt"
 
 @pytest.fixture
 def good(catalog: Calling, admin: Any) -> Iterator[str]:
-    """Give the token of a user of the test's own."""
+    """Yield a token of a user created for this test."""
     catalog.put_object(KEY, b"open", DATA)
     admin.users.create("doors", "doors@test.com", "user")
     yield token_of(catalog, "doors").partition(" ")[2]
@@ -35,14 +35,14 @@ def good(catalog: Calling, admin: Any) -> Iterator[str]:
 
 
 def lent(catalog: Calling, token: str) -> dict[str, str]:
-    """Give the keys that a token gets."""
+    """Return the credentials that the catalog vends for a token."""
     headers = {"Authorization": f"Bearer {token}"}
     keys: dict[str, str] = catalog.http.get(f"{catalog.registry}/api/auth/get_credentials", headers=headers).json()
     return keys
 
 
 def read_with(catalog: Calling, keys: dict[str, str]) -> tuple[int, str]:
-    """Read the object with keys, and give status and code of the answer."""
+    """Read the object with credentials and return status and error code."""
     session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], "us-east-1")
     config = Config(signature_version="s3v4", retries={"total_max_attempts": 1})
     try:
@@ -53,7 +53,7 @@ def read_with(catalog: Calling, keys: dict[str, str]) -> tuple[int, str]:
 
 
 def test_s3_takes_no_tokens(catalog: Calling, good: str) -> None:
-    """A bearer that the catalog lets in is nobody to S3."""
+    """S3 denies a bearer token that the catalog accepts."""
     url = f"{catalog.target.aws_url}/{DATA}/{KEY}"
     answer = catalog.http.get(url, headers={"Authorization": f"Bearer {good}"})
     assert (answer.status_code, "<Code>AccessDenied</Code>" in answer.text) == (403, True)
@@ -62,7 +62,10 @@ def test_s3_takes_no_tokens(catalog: Calling, good: str) -> None:
 def test_lent_keys_end_as_expired_also_after_others_were_lent(
     catalog: Calling, good: str, switch: Callable[..., None], switch_storage: Callable[..., None]
 ) -> None:
-    """They name a full life and are taken back before; S3 says ExpiredToken, and a defect goes on taking them."""
+    """Credentials shortened by `key-life` state a full lifetime but expire early.
+
+    `s3-accepts-expired-keys` still accepts them.
+    """
     assert read_with(catalog, lent(catalog, good)) == (200, "")
     switch("key-life", user="doors", seconds=1)
     keys = lent(catalog, good)
@@ -82,7 +85,7 @@ def test_lent_keys_end_as_expired_also_after_others_were_lent(
 def test_a_defect_lets_everybody_with_keys_do_everything_on_s3(
     catalog: Calling, good: str, switch_storage: Callable[..., None]
 ) -> None:
-    """What the role may not read is read while the defect is on; whoever has no valid keys stays out."""
+    """`s3-ignores-iam` lets valid credentials read forbidden objects. Invalid ones and other services stay denied."""
     hidden: dict[str, Any] = {"Bucket": "quilt-mcp-test-private", "Key": KEY}
     catalog.s3.put_object(**hidden, Body=b"hidden")
     keys = lent(catalog, good)

@@ -39,7 +39,7 @@ SESSION = "mutation Open($s: String!) { browsingSessionCreate(scope: $s) { ... o
 
 @pytest.fixture
 def second(catalog: Calling) -> Iterator[tuple[Calling, subprocess.Popen[str]]]:
-    """Start a second catalog over the same database and storage; give a caller of it and its process."""
+    """Start a second catalog over the same database and storage, and yield a caller of it and its process."""
     another = Another(catalog.target, catalog.target.state_dir / "testbed")
     process = another.start()
     assert process.stdout
@@ -54,13 +54,13 @@ def second(catalog: Calling) -> Iterator[tuple[Calling, subprocess.Popen[str]]]:
 
 
 def create(caller: Calling, name: str, uri: str, number: int) -> Any:
-    """Create a package unless it exists."""
+    """Create a package unless it exists, and return the union member."""
     only: dict[str, Any] = {"headers": {"if_none_match": "*"}, "message": str(number)}
     return caller.construct(name, {"a": uri}, **only)
 
 
 def test_two_processes_create_a_package_once(catalog: Calling, second: tuple[Calling, subprocess.Popen[str]]) -> None:
-    """Of creations at the same time in two catalogs over one database exactly one succeeds."""
+    """Of concurrent creations in two catalogs over one database, exactly one succeeds."""
     callers, uri = (catalog, second[0]), catalog.put_object("locks/two", b"1")
     for caller in callers:
         caller.token("test-user")
@@ -73,7 +73,7 @@ def test_two_processes_create_a_package_once(catalog: Calling, second: tuple[Cal
 
 
 def test_what_was_acknowledged_survives_a_kill(catalog: Calling, second: tuple[Calling, subprocess.Popen[str]]) -> None:
-    """A package, a browsing session and a refresh token outlive the process that answered with them."""
+    """A package, a browsing session and a refresh token survive the process that returned them."""
     caller, process = second
     top_hash = caller.package("locks/survivor", {"a.txt": b"here"})
     scope = f"s3://{WORK}#package=locks/survivor&hash={top_hash}"
@@ -91,7 +91,7 @@ def test_what_was_acknowledged_survives_a_kill(catalog: Calling, second: tuple[C
 
 
 def test_revisions_of_one_second_are_all_kept(catalog: Calling) -> None:
-    """Constructs and promotions of one package at the same time leave a pointer each, `latest` among them."""
+    """Concurrent constructs and promotions of a package each leave a pointer, and `latest` is one of them."""
     uri = catalog.put_object("locks/many", b"1")
     first = catalog.package("locks/many", {"a": b"0"})
 
@@ -114,7 +114,7 @@ def test_revisions_of_one_second_are_all_kept(catalog: Calling) -> None:
 
 
 def test_a_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
-    """Its holder is gone, so nobody waits for it; a living holder keeps others out."""
+    """The lock of a killed process is taken over at once. A living holder keeps others out."""
     path = tmp_path / "catalog.sqlite"
     locks = Locks(open_database(path), wait_s=0.2)
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
@@ -134,7 +134,7 @@ def test_a_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_nobody_can_still_need_is_taken_over(tmp_path: Path) -> None:
-    """A process number may have a new owner after a while."""
+    """A lock older than 600 s is taken over, because its process id may belong to another process by then."""
     engine = open_database(tmp_path / "catalog.sqlite")
     row = {"bucket": "b", "name": "a/b", "token": "old", "process": os.getppid(), "taken": time.time() - 601}
     with engine.begin() as connection:
@@ -144,7 +144,7 @@ def test_a_lock_that_nobody_can_still_need_is_taken_over(tmp_path: Path) -> None
 
 
 def test_threads_hold_a_package_one_after_the_other(tmp_path: Path) -> None:
-    """Nobody is inside at the same time, and the lock is free after an error."""
+    """Threads hold a package's lock one at a time, and an error releases it."""
     locks, inside, seen = Locks(open_database(tmp_path / "catalog.sqlite")), threading.Semaphore(1), []
 
     def enter(number: int) -> None:

@@ -1,4 +1,4 @@
-"""The keys that the catalog lends, on S3 itself: six actions on every bucket are what the role table says."""
+"""The credentials that the catalog vends, tried on S3: six actions on every bucket, as in the role table."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ WRITES = {"s3:PutObject", "s3:DeleteObject"}
 
 @pytest.fixture(scope="module")
 def versions(catalog: Calling) -> dict[str, str]:
-    """Put one object into every bucket of the account; give its versions by bucket."""
+    """Store one object in every bucket of the account and return its version per bucket."""
     put = catalog.s3.put_object
     return {name: put(Bucket=name, Key=KEY, Body=b"x").get("VersionId", "null") for name in inventory.EVERYTHING}
 
 
 @pytest.fixture
 def lent(catalog: Calling, admin: Any, role: str) -> Iterator[Any]:
-    """Give an S3 client with the keys of a user of a role."""
+    """Yield an S3 client with the credentials of a user with the role."""
     name = f"matrix-{role}"
     admin.users.create(name, f"{name}@test.com", role)
     headers = {"Authorization": token_of(catalog, name)}
@@ -53,7 +53,7 @@ def lent(catalog: Calling, admin: Any, role: str) -> Iterator[Any]:
 
 
 def allowed(s3: Any, bucket: str, action: str, version: str) -> bool:
-    """Try an action; a denial must be S3's own, any other error is one of the test."""
+    """Return whether S3 allows an action. A denial must be AccessDenied with status 403."""
     operation, parameters = ACTIONS[action]
     given = {name: value or version for name, value in parameters.items()}
     try:
@@ -67,7 +67,7 @@ def allowed(s3: Any, bucket: str, action: str, version: str) -> bool:
 
 @pytest.mark.parametrize("role", ["viewer", *sorted(ROLES.keys() - {"viewer"})])
 def test_keys_may_on_s3_what_the_role_table_says(lent: Any, versions: dict[str, str], role: str) -> None:
-    """All buckets of the account, also the one that is not the catalog's, times six actions."""
+    """A role's credentials allow exactly what the table says, on every bucket of the account and for six actions."""
     reads, writes = ROLES[role]
     expected = {
         (bucket, action): bucket in (writes if action in WRITES else reads)

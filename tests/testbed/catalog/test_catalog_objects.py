@@ -1,4 +1,4 @@
-"""How often object search lists a bucket."""
+"""The number of listings that object search makes of a bucket."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PREFIX = "objects-test/"
 
 
 class Counting:
-    """Lists through a real client and counts; everything else is the client's."""
+    """An S3 client that counts its listings."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
         self.listings = 0
 
     def get_paginator(self, name: str) -> Any:
-        """Count a listing."""
+        """Count a listing and return the client's paginator."""
         self.listings += 1
         return self._s3.get_paginator(name)
 
@@ -44,7 +44,7 @@ class Counting:
 
 @pytest.fixture
 def counting(catalog: Calling) -> Iterator[Counting]:
-    """Give a counting client; its objects are gone after the test."""
+    """Yield a counting client. Its objects are deleted after the test."""
     yield Counting(catalog.s3)
     for page in catalog.s3.get_paginator("list_objects_v2").paginate(Bucket=SPARE, Prefix=PREFIX):
         keys: Any = [{"Key": item["Key"]} for item in page.get("Contents", [])]
@@ -53,12 +53,12 @@ def counting(catalog: Calling) -> Iterator[Counting]:
 
 
 def objects_of(counting: Any) -> Objects:
-    """Give a search that lists with the counting client."""
+    """Return an object search that lists with the counting client."""
     return Objects(Registry(counting, Defects(Faults({}, {}))))
 
 
 def test_a_small_bucket_is_never_seen_late(counting: Counting) -> None:
-    """Each question that comes after the other lists anew."""
+    """Each successive search of a small bucket lists it anew."""
     objects = objects_of(counting)
     for number in range(3):
         counting.put(f"small/{number}")
@@ -67,7 +67,7 @@ def test_a_small_bucket_is_never_seen_late(counting: Counting) -> None:
 
 
 def test_a_large_bucket_is_listed_for_a_tenth_of_the_time(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new object shows after the rest that follows a listing of several pages."""
+    """After a listing of several pages a bucket is not listed again for a while, so new objects show later."""
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: counting.put(f"large/{number}"), range(1001)))
     objects, now = objects_of(counting), time.monotonic()
@@ -82,7 +82,7 @@ def test_a_large_bucket_is_listed_for_a_tenth_of_the_time(counting: Counting, mo
 
 
 def test_questions_at_the_same_time_share_a_listing(catalog: Calling, switch_storage: Callable[..., None]) -> None:
-    """Twelve slow searches cost no twelve listings one after the other."""
+    """Concurrent searches share listings: twelve take less time than twelve listings in a row."""
     catalog.put_object("objects-test/shared", b"x", PRIVATE)
     catalog.token("test-admin")
     switch_storage("latency", operation="ListObjectsV2", bucket=PRIVATE, seconds=0.3)

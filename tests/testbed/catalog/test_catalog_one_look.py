@@ -1,4 +1,4 @@
-"""A query speaks of one moment: it reads a package's `latest` once, and the next query reads it anew."""
+"""A query reads a package's `latest` once, so its response describes one moment. The next query reads it anew."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from testbed.catalog.registry import one_look
 
 
 def moment(second: int) -> datetime:
-    """Give a time."""
+    """Return the UTC time of a second."""
     return datetime.fromtimestamp(second, UTC)
 
 
 class Counting:
-    """An S3 whose `latest` is another revision at each look, with a hash that tells the looks apart."""
+    """An S3 client whose `latest` is another revision at each read."""
 
     def __init__(self) -> None:
         self.looks = itertools.count(1)
 
     def get_object(self, **_asked: Any) -> Any:
-        """Give the next revision."""
+        """Return the next revision, with the number of the read as hash and time."""
         look = next(self.looks)
         return {"Body": io.BytesIO(f"hash {look}\n".encode()), "LastModified": moment(look)}
 
 
 def test_a_query_sees_one_revision() -> None:
-    """Whatever is written meanwhile, one query gives the hash and the time of one revision; the next sees the next."""
+    """One query returns hash and time of one revision, whatever is written meanwhile. The next query sees the next."""
     storage: Any = Counting()
     registry = Registry(storage, None)  # type: ignore[arg-type]  # no defect bends a pointer
     with one_look():
@@ -44,7 +44,7 @@ def test_a_query_sees_one_revision() -> None:
 
 
 def test_what_is_read_ahead_is_of_the_same_look() -> None:
-    """Items are read at once, each by a thread of its own, and what they read is known to the query."""
+    """Pointers that are read ahead by concurrent threads belong to the same query and are not read again."""
     storage: Any = Counting()
     registry = Registry(storage, None)  # type: ignore[arg-type]  # no defect bends a pointer
     names, all_at_once = ["a/b", "c/d", "e/f"], threading.Barrier(3)

@@ -1,4 +1,4 @@
-"""Policies through quilt3's own admin client, managed and unmanaged."""
+"""Managed and unmanaged policies, administered through quilt3's admin client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_a_policy_of_aws_counts_for_keys(making: Making, admin: Any) -> None:
-    """Keys may do what the policy of that ARN allows, besides what managed policies do."""
+    """Credentials have the rights of a role's IAM policy besides those of its managed policies."""
     iam = client(making.catalog.target.aws_url, "iam")
     allow = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{PRIVATE}"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
@@ -43,7 +43,7 @@ def test_a_policy_of_aws_counts_for_keys(making: Making, admin: Any) -> None:
 
 
 def test_policies_are_listed_found_and_changed(making: Making, admin: Any) -> None:
-    """By id and by title; roles are attached from the policy's side too."""
+    """A policy is found by id and title, and can be changed, attached to roles and deleted."""
     role, other = making.role(), making.role()
     made = making.policy(Permission.read(WORK), Permission.read_write(DATA), roles=(role.id,))
     assert (made.managed, made.arn.rpartition("/")[2]) == (True, f"nightproof-{made.id}")
@@ -63,7 +63,7 @@ def test_policies_are_listed_found_and_changed(making: Making, admin: Any) -> No
 
 @pytest.mark.parametrize("is_managed", [True, False])
 def test_an_assigned_policy_stays(making: Making, admin: Any, *, is_managed: bool) -> None:
-    """Whichever side assigned it; it can be removed once no role has it."""
+    """A policy cannot be deleted while a role has it, whichever side attached it."""
     role = making.role(Permission.read(DATA))
     if is_managed:
         made = admin.policies.get(admin.roles.get(role.id).policies[0].id)
@@ -82,7 +82,7 @@ def test_an_assigned_policy_stays(making: Making, admin: Any, *, is_managed: boo
 
 
 def test_a_bad_policy_is_refused_and_changes_nothing(making: Making, admin: Any) -> None:
-    """Titles and ARNs are unique; buckets and roles must be there; each error has its path."""
+    """A policy with a taken title or ARN or an invalid field is refused with its own error, and nothing changes."""
     managed = making.policy()
     foreign = admin.policies.create_unmanaged(making.name(), arn="arn:aws:iam::aws:policy/ReadOnlyAccess")
     before, policies = admin.policies.list(), admin.policies
@@ -109,7 +109,7 @@ def test_a_bad_policy_is_refused_and_changes_nothing(making: Making, admin: Any)
 
 
 def test_a_bucket_names_its_policies_and_roles_to_admins(catalog: Calling, making: Making) -> None:
-    """Others may not ask."""
+    """A bucket's policies and roles are visible to admins and forbidden to others."""
     role = making.role(Permission.read(PRIVATE))
     query = "query Q($n: String!) { bucketConfig(name: $n) { associatedPolicies { level policy { roles { name } } }"
     query += " associatedRoles { level role { ... on ManagedRole { name } } } } }"

@@ -31,7 +31,7 @@ TREE += (
 
 
 def test_each_user_sees_its_buckets(catalog: Calling) -> None:
-    """An admin sees all as configurations, everybody else those of the role."""
+    """An admin sees the configurations of all buckets, any other user those of its role."""
     seen = {user: catalog.data(BUCKETS, user=user) for user in ("test-user", "test-admin", "test-readonly")}
     assert {user: len(found["bucketConfigs"]) for user, found in seen.items()} == {
         "test-user": 6,
@@ -56,13 +56,13 @@ def test_each_user_sees_its_buckets(catalog: Calling) -> None:
     ],
 )
 def test_one_bucket_is_seen_or_null(catalog: Calling, bucket: str, user: str, is_seen: bool) -> None:  # noqa: FBT001 - a parametrised value
-    """A bucket that the caller may not see is as if it were not there."""
+    """A bucket that the caller may not read is null, like one that does not exist."""
     found = {"name": bucket} if is_seen else None
     assert catalog.data(ONE, {"b": bucket}, user) == {"bucketConfig": found, "bucket": found}
 
 
 def test_packages_are_listed_by_name_or_time(catalog: Calling) -> None:
-    """A filter is a part of the name; an unknown bucket has no list, a forbidden one is refused."""
+    """Packages are listed by name or by time and filtered by a part of the name. An unknown bucket has no list."""
     for name in ("queries-list/b", "queries-list/a"):
         catalog.package(name, {"x": b"1"})
     catalog.s3.put_object(Bucket=WORK, Key=".quilt/named_packages/queries-list-stray", Body=b"no package")
@@ -76,7 +76,7 @@ def test_packages_are_listed_by_name_or_time(catalog: Calling) -> None:
 
 
 def test_a_package_of_another_bucket_is_null_or_refused(catalog: Calling) -> None:
-    """Unknown buckets hold nothing; forbidden ones say what is missing."""
+    """A package of an unknown bucket is null. One of a forbidden bucket is answered 403 with the missing right."""
     query = 'query P($b: String!) { package(bucket: $b, name: "queries/none") { name } }'
     assert catalog.data(query, {"b": "nowhere"})["package"] is None
     assert catalog.data(query, {"b": DATA})["package"] is None
@@ -87,7 +87,7 @@ def test_a_package_of_another_bucket_is_null_or_refused(catalog: Calling) -> Non
 
 
 def test_a_tree_has_the_sizes_below(catalog: Calling) -> None:
-    """Directories carry no slash; a file is no directory and a directory no file."""
+    """A directory has the total size below it and a path without a slash. Files and directories are told apart."""
     catalog.package("queries/tree", {"a/b/c": b"12", "a/d": b"3", "e": b""})
 
     def at(path: str) -> Any:
@@ -106,7 +106,7 @@ def test_a_tree_has_the_sizes_below(catalog: Calling) -> None:
 
 
 def test_a_revision_without_pointers_has_the_time_of_latest(catalog: Calling) -> None:
-    """Asked by its hash, a revision that no pointer names any more still has a time."""
+    """A revision without a pointer has the time of `latest` if it is queried by hash."""
     old = catalog.package("queries/time", {"a": b"old"})
     middle = catalog.package("queries/time", {"a": b"middle"})
     prefix = ".quilt/named_packages/queries/time/"
@@ -125,14 +125,14 @@ def test_a_revision_without_pointers_has_the_time_of_latest(catalog: Calling) ->
 
 
 def test_a_role_that_the_user_has_not_is_an_invalid_input(catalog: Calling) -> None:
-    """The own role may be switched to, another one not."""
+    """A user may switch to its own role. A role that it does not have is an invalid input."""
     assert catalog.data(SWITCH, {"r": "user"})["switchRole"] == {"__typename": "Me", "name": "test-user"}
     refused = catalog.data(SWITCH, {"r": "admin"})["switchRole"]
     assert refused["errors"] == [{"path": "roleName", "name": "RoleDoesNotExist"}]
 
 
 def test_an_admin_lists_the_users(catalog: Calling) -> None:
-    """The four seeded users with their roles; an unknown one is null; others are refused."""
+    """An admin lists the four seeded users with their roles. Others are forbidden."""
     found = catalog.data(USERS, user="test-admin")["admin"]["user"]
     assert [(u["name"], u["role"]["name"], u["isAdmin"], u["isService"]) for u in found["list"]] == [
         ("test-admin", "admin", True, False),
@@ -153,7 +153,7 @@ def test_an_admin_lists_the_users(catalog: Calling) -> None:
 def test_an_injected_error_hits_its_operation_only(
     catalog: Calling, switch: Callable[..., None], operation: str, injected: int, status: int
 ) -> None:
-    """By field, by kind or all; an overload says when to come back."""
+    """An injected error affects its field, its kind of operation or all. A 503 has a Retry-After header."""
     switch("error", operation=operation, status=injected)
     answer = catalog.post("{ bucketConfigs { name } }")
     assert answer.status_code == status
@@ -161,7 +161,7 @@ def test_an_injected_error_hits_its_operation_only(
 
 
 def test_a_switch_meets_the_user_it_names(catalog: Calling, switch: Callable[..., None]) -> None:
-    """A counted error of one user leaves the others alone and ends by itself; so does a defect."""
+    """A fault limited to a user affects no other, and an error with `times` ends after that many requests."""
     asked = "{ bucketConfigs { name } }"
     switch("error", operation="read", status=503, user="test-readonly", times=1)
     assert catalog.post(asked).status_code == 200
@@ -181,7 +181,7 @@ def test_a_switch_meets_the_user_it_names(catalog: Calling, switch: Callable[...
     ],
 )
 def test_rest_routes_can_be_made_to_fail(catalog: Calling, switch: Callable[..., None], path: str, name: str) -> None:
-    """Each by its name in the log."""
+    """Each REST route fails under an injected error with the route's name in the call log."""
     switch("error", operation=name, status=599)
     answer = catalog.get(path)
     assert (answer.status_code, type(answer.json()["message"])) == (599, str)
@@ -190,7 +190,7 @@ def test_rest_routes_can_be_made_to_fail(catalog: Calling, switch: Callable[...,
 def test_a_storage_that_fails_is_an_internal_error_of_every_route(
     catalog: Calling, switch_storage: Callable[..., None]
 ) -> None:
-    """A list that cannot be read is neither empty nor a stack; the catalog goes on afterwards."""
+    """A storage failure is answered 500 on every route, without a traceback and never as an empty list."""
     search = {"index": SCRATCH, "query": "x"}
     switch_storage("error", operation="ListObjectsV2", status=501)
     for answer in (catalog.get("/registry/api/search", **search), catalog.post(LIST, {"b": WORK})):

@@ -1,4 +1,4 @@
-"""The documented query strings, over REST and GraphQL: each finds what it says, or is refused; never silence."""
+"""The documented query strings over REST and GraphQL: each finds what it should, or is refused with an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEARCH = (
 
 @pytest.fixture(scope="module")
 def stored(catalog: Calling) -> list[str]:
-    """Store objects of several sizes, and two packages of one and two files; give the packages' names."""
+    """Store objects of several sizes and two packages, and return the packages' names."""
     for key, size in OBJECTS.items():
         catalog.put_object(key, b"x" * size)
     names = ["language/one", "language/two"]
@@ -36,7 +36,7 @@ def stored(catalog: Calling) -> list[str]:
 
 
 def found(catalog: Calling, index: str, query: str) -> list[str]:
-    """Search over REST; give what was found of this module's own, by the last part of its name or key."""
+    """Search over REST and return this module's own hits, by the last part of name or key."""
     answer = catalog.get("/registry/api/search", index=index, query=query, size="9999")
     assert answer.status_code == 200, answer.text
     sources = [hit["_source"] for hit in answer.json()["hits"]["hits"]]
@@ -77,7 +77,7 @@ def found(catalog: Calling, index: str, query: str) -> list[str]:
     ],
 )
 def test_objects_are_found_as_documented(catalog: Calling, stored: list[str], query: str, expected: list[str]) -> None:
-    """By field, range, wildcard, group and NOT."""
+    """Objects are found by field, range, wildcard, group and NOT as documented."""
     assert stored
     assert found(catalog, SCRATCH, query) == expected
 
@@ -105,14 +105,14 @@ def test_objects_are_found_as_documented(catalog: Calling, stored: list[str], qu
 def test_packages_and_entries_are_found_as_documented(
     catalog: Calling, stored: list[str], query: str, expected: list[str]
 ) -> None:
-    """Entries only where the query names a field of theirs."""
+    """Packages are found as documented. Entries are found only by a query of one of their fields."""
     assert stored
     assert found(catalog, f"{WORK}_packages", query) == expected
 
 
 @pytest.mark.parametrize("query", ["content:x", "nofield:x", "size:many", "(a", "a~2", "/a/"])
 def test_what_is_not_supported_is_refused(catalog: Calling, query: str) -> None:
-    """400 over REST, in both ways to ask; an arm over GraphQL, also of a filter of texts."""
+    """An unsupported query is answered 400 over REST and with InvalidInput over GraphQL."""
     answer = catalog.get("/registry/api/search", index=f"{WORK}_packages", query=query)
     assert (answer.status_code, answer.json()["message"].startswith("The query cannot be used: ")) == (400, True)
     body = json.dumps({"query": {"query_string": {"query": query}}})
@@ -123,7 +123,7 @@ def test_what_is_not_supported_is_refused(catalog: Calling, query: str) -> None:
 
 
 def test_a_hit_says_where_it_matched(catalog: Calling, stored: list[str]) -> None:
-    """Name, comment or metadata; a search for anything matches nowhere."""
+    """A hit lists where it matched: name, comment or metadata. A search for anything lists nothing."""
 
     def places(text: str) -> list[Any]:
         hits = catalog.data(SEARCH, {"b": [WORK], "t": text})["searchPackages"]["firstPage"]["hits"]

@@ -1,4 +1,4 @@
-"""Query strings by themselves: how terms are joined and compared, and what is refused by name."""
+"""The parser of query strings: how terms are joined and compared, and which queries it refuses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from testbed.catalog.search_fields import QueryError
     ],
 )
 def test_terms_join_and_compare_as_documented(text: str, matching: str) -> None:
-    """OR unless AND stands between, a star any text, a backslash or quotes take the meaning away."""
+    """Terms join by OR unless another operator is given. Wildcards match any text, and quotes or backslashes escape."""
     texts = {"x": "ax", "y": "ay", "z": "az b c"}
     assert "".join(name for name, value in texts.items() if query_language.parse(text).matches(value)) == matching
 
@@ -77,6 +77,6 @@ def test_terms_join_and_compare_as_documented(text: str, matching: str) -> None:
     ],
 )
 def test_what_is_no_query_is_refused_by_name(text: str, why: str) -> None:
-    """It would else find nothing, or everything, in silence."""
+    """An invalid or unsupported query raises `QueryError` with the reason, instead of finding nothing."""
     with pytest.raises(QueryError, match=re.escape(why)):
         query_language.parse(text)

@@ -1,4 +1,7 @@
-"""Who does not count is refused on every way in: GraphQL, search, keys, browsing a real session, and S3 itself."""
+"""Invalid bearers are refused on every route: GraphQL, search, credentials and browsing.
+
+S3 refuses invalid credentials.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ OK = dict.fromkeys(("graphql", "search", "keys"), (200, "")) | {"browse": (302, 
 
 
 class Ways:
-    """A user and the four ways by which its bearer is shown to the catalog."""
+    """A user, and the four routes that its bearer can be used on."""
 
     def __init__(self, catalog: Calling, admin: Any) -> None:
         self.catalog = catalog
@@ -44,16 +47,16 @@ class Ways:
         self.secret = self.asked(MAKE, {})["apiKeyCreate"]["secret"]
 
     def asked(self, query: str, variables: dict[str, Any]) -> Any:
-        """Ask as the user."""
+        """Send a document as the user and return its data."""
         return self.catalog.data(query, variables, user="", Authorization=self.bearer)
 
     def signed(self, secret: str = "", algorithm: str = "HS256", **claims: Any) -> str:
-        """Sign a bearer like the user's, with other claims, another key or another algorithm."""
+        """Return a bearer like the user's, with other claims, secret or algorithm."""
         token = jwt.encode(self.claims | claims, secret or self.catalog.target.jwt_secret, algorithm)
         return f"Bearer {token}"
 
     def answers(self, bearer: str) -> dict[str, tuple[int, str]]:
-        """Give status and code of each way; a refusal always has a message, a success no code."""
+        """Return status and code of each route. A refusal must have a message, and a success no code."""
         http, registry, headers = self.catalog.http, self.catalog.registry, {"Authorization": bearer}
         given = {
             "graphql": http.post(f"{registry}/graphql", json={"query": "{ me { name } }"}, headers=headers),
@@ -72,25 +75,25 @@ class Ways:
 
 @pytest.fixture
 def ways(catalog: Calling, admin: Any) -> Iterator[Ways]:
-    """Give a user of its own with all ways in; it is gone after the test."""
+    """Yield a user created for this test, with all routes. It is deleted after the test."""
     yield Ways(catalog, admin)
     with contextlib.suppress(admin.exceptions.UserNotFoundError):
         admin.users.delete(NAME)
 
 
 def everywhere(code: str) -> dict[str, tuple[int, str]]:
-    """Give what each way must answer."""
+    """Return the responses expected if every route refuses with the code."""
     return dict.fromkeys(EVERYWHERE, (401, code))
 
 
 def test_a_bearer_that_counts_is_let_in_everywhere(ways: Ways) -> None:
-    """A token and an API key are worth the same: so it is the bearer that the others fail by."""
+    """A valid token and a valid API key are accepted on every route."""
     assert ways.answers(ways.bearer) == OK
     assert ways.answers(f"Bearer {ways.secret}") == OK
 
 
 def test_forged_and_foreign_tokens_are_invalid_everywhere(ways: Ways) -> None:
-    """No signature, a changed one, changed claims, another algorithm, another registry's key or user."""
+    """A token with a wrong signature, claims, algorithm, secret, registry or scheme is refused on every route."""
     head, payload, signature = ways.bearer.split(".")
     other = ways.signed(id="test-admin").split(".")[1]
     flipped = ("A" if signature[0] != "A" else "B") + signature[1:]
@@ -109,14 +112,14 @@ def test_forged_and_foreign_tokens_are_invalid_everywhere(ways: Ways) -> None:
 
 
 def test_expired_bearers_are_refused_everywhere(ways: Ways) -> None:
-    """A token and an API key, from their very second on."""
+    """An expired token or API key is refused on every route, from the second of its expiry on."""
     assert ways.answers(ways.signed(exp=int(time.time()))) == everywhere("token_expired")
     ways.catalog.sql("UPDATE api_keys SET expires = ? WHERE user = ?", time.time() - 1, NAME)
     assert ways.answers(f"Bearer {ways.secret}") == everywhere("token_expired")
 
 
 def test_revoked_bearers_are_refused_everywhere(ways: Ways, switch: Callable[..., None]) -> None:
-    """A revoked token is named as such, and so is a revoked API key."""
+    """A revoked token or API key is refused on every route with `token_revoked`. Other tokens are not."""
     other = ways.signed(jti="another")
     switch("revoke-token", token=ways.bearer.removeprefix("Bearer "))
     assert ways.answers(ways.bearer) == everywhere("token_revoked")
@@ -127,7 +130,7 @@ def test_revoked_bearers_are_refused_everywhere(ways: Ways, switch: Callable[...
 
 
 def test_a_deactivated_user_is_refused_everywhere_with_all_it_holds(ways: Ways) -> None:
-    """Until it is active again; a deleted one names nobody."""
+    """An inactive user's bearers are refused on every route until it is active again, and a deleted user's for good."""
     ways.admin.users.set_active(NAME, active=False)
     assert ways.answers(ways.bearer) == everywhere("user_inactive")
     assert ways.answers(f"Bearer {ways.secret}") == everywhere("user_inactive")
@@ -139,19 +142,19 @@ def test_a_deactivated_user_is_refused_everywhere_with_all_it_holds(ways: Ways) 
 
 
 def test_a_session_is_of_its_user_alone(ways: Ways) -> None:
-    """Another user's good token is refused."""
+    """A browsing session refuses another user's valid token."""
     answer = ways.catalog.get(f"/browse/{ways.session}/f")
     assert (answer.status_code, type(answer.json()["message"])) == (403, str)
 
 
 def test_a_lost_role_closes_what_a_session_opened(ways: Ways) -> None:
-    """The right to read is asked at each file."""
+    """A browsing session checks the right to read at each file."""
     ways.admin.users.set_role(NAME, "analyst")
     assert ways.answers(ways.bearer)["browse"] == (403, "")
 
 
 def s3_refusal(catalog: Calling, keys: dict[str, str]) -> tuple[str, int]:
-    """List a readable bucket with keys and give code and status; nothing and 200 when they count."""
+    """List a bucket with credentials and return error code and status: an empty code and 200 if they are valid."""
     session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], "us-east-1")
     config = Config(signature_version="s3v4", retries={"total_max_attempts": 1})
     s3 = session.client("s3", endpoint_url=catalog.target.aws_url, config=config)
@@ -173,13 +176,13 @@ def s3_refusal(catalog: Calling, keys: dict[str, str]) -> tuple[str, int]:
     ],
 )
 def test_changed_keys_are_refused_by_s3(catalog: Calling, changes: dict[str, Any], expected: tuple[str, int]) -> None:
-    """Secret, key and session token must be those that were lent together."""
+    """S3 accepts a secret, key id and session token only together, as they were vended."""
     lent = catalog.get("/registry/api/auth/get_credentials").json()
     assert s3_refusal(catalog, lent | changes) == expected
 
 
 def test_an_aws_that_fails_is_no_refusal(catalog: Calling, switch_storage: Callable[..., None]) -> None:
-    """No keys for lack of an answer is a crash of the request, not a lack of rights."""
+    """A failure of AWS while vending credentials is answered 500, not as a lack of rights."""
     switch_storage("error", operation="sts:AssumeRole", status=500, code="InternalFailure")
     answer = catalog.get("/registry/api/auth/get_credentials")
     assert (answer.status_code, answer.json()["message"]) == (500, "Internal Server Error")

@@ -1,4 +1,4 @@
-"""Errors of operations by a switch: every field that may answer one can be made to, and then does nothing."""
+"""The fault `operation-error` makes a field return an OperationError. The field then changes nothing."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ FIELDS = {
 
 
 def failing() -> set[str]:
-    """Name the fields whose answer may be an OperationError."""
+    """Return the fields whose type includes OperationError."""
     found = set()
     for kind in NEW.type_map.values():
         for name, field in kind.fields.items() if isinstance(kind, GraphQLObjectType) else ():
@@ -81,12 +81,12 @@ def failing() -> set[str]:
 
 
 def test_every_field_that_may_fail_is_tried() -> None:
-    """A new one needs a document here."""
+    """Every field that may return an OperationError has a document in `FIELDS`."""
     assert failing() == set(FIELDS)
 
 
 def found_in(data: Any) -> Any:
-    """Give what the field of a document answered."""
+    """Return the value of the nested field `found`."""
     while "found" not in data:
         (data,) = data.values()
     return data["found"]
@@ -94,7 +94,7 @@ def found_in(data: Any) -> Any:
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_each_field_can_be_made_to_fail(catalog: Calling, switch: Callable[..., None], name: str) -> None:
-    """By its type and name, once, with the code that the switch gives it."""
+    """Each field named by its type returns the injected OperationError with the given code."""
     catalog.package("refusing/there", {"a": b"1"})
     catalog.await_search("refusing", bool)
     head, _, tail = FIELDS[name].partition("found: ")
@@ -111,7 +111,7 @@ def test_each_field_can_be_made_to_fail(catalog: Calling, switch: Callable[..., 
 
 
 def test_what_fails_does_nothing_and_then_works(catalog: Calling, switch: Callable[..., None]) -> None:
-    """By the field's name, for one user, as often as the switch says."""
+    """An injected failure changes nothing, and the field works again after `times` failures."""
     push = f'mutation {{ packageConstruct(params: {{bucket: "{WORK}", name: "refusing/once"}}, src: {{entries: []}}) '
     push += "{ __typename ... on OperationError { name } } }"
     look = f'{{ package(bucket: "{WORK}", name: "refusing/once") {{ name }} }}'
@@ -123,7 +123,7 @@ def test_what_fails_does_nothing_and_then_works(catalog: Calling, switch: Callab
 
 
 def test_nobody_else_is_met(catalog: Calling, switch: Callable[..., None]) -> None:
-    """Another user, another field, and an answer without such an arm."""
+    """An injected failure leaves other users, other fields and fields without OperationError alone."""
     switch("operation-error", operation="searchPackages", user="test-admin")
     search = "{ searchPackages(buckets: []) { __typename } }"
     assert catalog.data(search)["searchPackages"]["__typename"] != "OperationError"

@@ -1,4 +1,4 @@
-"""Roles and policies through quilt3's own admin client, and the keys of their users on S3 itself."""
+"""Roles and policies, administered through quilt3's admin client, and their users' credentials tried on S3."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SSO = 'version: "1.0"\ndefault_role: viewer\nmappings:\n- {schema: {type: object
 
 
 def test_the_declared_roles_have_a_policy_each(admin: Any) -> None:
-    """Permissions of a role are those of its policies; an unmanaged role has neither."""
+    """Each declared managed role has one policy, and the permissions of a role are those of its policies."""
     roles = {role.name: role for role in admin.roles.list()}
     assert {"admin", "analyst", "editor", "power-user", "service", "user", "viewer"} <= set(roles)
     assert [policy.title for policy in roles["viewer"].policies] == ["Buckets of viewer"]
@@ -37,7 +37,7 @@ def test_the_declared_roles_have_a_policy_each(admin: Any) -> None:
 
 
 def test_a_managed_role_lives_from_creation_to_deletion(making: Making, admin: Any) -> None:
-    """It is found by id and by name, renamed with its users, given other policies, and gone at last."""
+    """A managed role can be found, renamed with its users, given other policies, and deleted once no user has it."""
     first, second = making.policy(Permission.read(DATA)), making.policy(Permission.read_write(DATA))
     made = admin.roles.create_managed(making.name(), [first.id, first.id])
     assert (made.typename__, [policy.id for policy in made.policies]) == ("ManagedRole", [first.id])
@@ -59,7 +59,7 @@ def test_a_managed_role_lives_from_creation_to_deletion(making: Making, admin: A
 
 
 def test_an_unmanaged_role_is_its_iam_role(making: Making, admin: Any) -> None:
-    """The buckets and the keys are those of the IAM role; a change of the ARN counts at once."""
+    """An unmanaged role has the buckets and rights of its IAM role, and a change of the ARN takes effect at once."""
     analyst = admin.roles.get("analyst").arn
     made = admin.roles.create_unmanaged(making.name(), analyst)
     assert (made.typename__, made.arn) == ("UnmanagedRole", analyst)
@@ -74,13 +74,13 @@ def test_an_unmanaged_role_is_its_iam_role(making: Making, admin: Any) -> None:
 
 
 def buckets_of(making: Making, bearer: str) -> list[str]:
-    """List the buckets of a user's role."""
+    """Return the names of the buckets that a user's role may read."""
     found = making.catalog.data("{ buckets { name } }", user="", Authorization=bearer)["buckets"]
     return [bucket["name"] for bucket in found]
 
 
 def test_keys_of_a_role_that_aws_does_not_lend_are_refused(making: Making, admin: Any) -> None:
-    """A role of nowhere reads nothing, and asking for its keys says why there are none."""
+    """A role with an unknown ARN reads nothing, and a request for its credentials is refused with the reason."""
     nowhere = admin.roles.get("viewer").arn.replace("nightproof-viewer", "nobody")
     bearer = making.user(admin.roles.create_unmanaged(making.name(), nowhere).name)
     answer = making.keys(bearer)
@@ -90,13 +90,13 @@ def test_keys_of_a_role_that_aws_does_not_lend_are_refused(making: Making, admin
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 65, "a/b", "é"])
 def test_what_is_no_role_name_is_refused(admin: Any, name: str) -> None:
-    """Names are those that IAM takes."""
+    """A role name that IAM would not accept is refused."""
     with pytest.raises(exceptions.RoleNameInvalidError):
         admin.roles.create_managed(name, [])
 
 
 def test_names_of_roles_are_unique_and_admin_is_reserved(making: Making, admin: Any) -> None:
-    """Case does not tell names apart; the reserved role is neither made, renamed nor removed."""
+    """Role names are unique regardless of case. The role `admin` cannot be created, renamed or deleted."""
     made = making.role()
     all_meet(
         exceptions.RoleNameExistsError,
@@ -116,7 +116,7 @@ def test_names_of_roles_are_unique_and_admin_is_reserved(making: Making, admin: 
 
 
 def test_a_role_stays_of_its_kind(making: Making, admin: Any) -> None:
-    """The client learns which kind it is."""
+    """A managed role cannot be made unmanaged, nor an unmanaged one managed."""
     managed, unmanaged = making.role(), admin.roles.create_unmanaged(making.name(), admin.roles.get("viewer").arn)
     all_meet(
         exceptions.RoleTypeMismatchError,
@@ -126,7 +126,7 @@ def test_a_role_stays_of_its_kind(making: Making, admin: Any) -> None:
 
 
 def test_a_role_takes_ten_policies(making: Making, admin: Any) -> None:
-    """One more is refused from either side, and nothing changes."""
+    """A role has at most ten policies. An eleventh is refused from either side, and nothing changes."""
     ids = [making.policy().id for _ in range(11)]
     with pytest.raises(exceptions.RoleTooManyPoliciesError):
         admin.roles.create_managed(making.name(), ids)
@@ -144,7 +144,7 @@ CHANGE = 'mutation R($i: ID!) { roleUpdateManaged(id: $i, input: {name: "x", pol
 
 
 def test_bad_input_that_no_arm_names_fails_the_request(catalog: Calling, admin: Any) -> None:
-    """A policy that is not there, what is no ARN, a role that is not there: a bad request, and nothing is made."""
+    """Invalid input without a union member of its own is answered 400, and nothing is created."""
     before = admin.roles.list()
     for query, variables in (
         (ROLE, {"n": "made-role-x", "p": ["nothing"]}),
@@ -158,7 +158,7 @@ def test_bad_input_that_no_arm_names_fails_the_request(catalog: Calling, admin: 
 
 
 def test_a_role_that_single_sign_on_names_stays(making: Making, admin: Any) -> None:
-    """It is neither renamed nor removed; its policies may change; the default role is then single sign-on's."""
+    """A role named in the SSO configuration cannot be renamed, deleted or set as default. Its policies may change."""
     made, disabled = making.role(), "{ admin { isDefaultRoleSettingDisabled } }"
     assert making.catalog.data(disabled, user="test-admin")["admin"] == {"isDefaultRoleSettingDisabled": False}
     admin.sso_config.set(SSO % made.name)
@@ -177,7 +177,7 @@ def test_a_role_that_single_sign_on_names_stays(making: Making, admin: Any) -> N
 
 
 def test_the_default_role_is_the_one_that_was_set(making: Making, admin: Any) -> None:
-    """None at first; a deleted one leaves none behind."""
+    """The default role is the one last set. There is none at first, and none after it is deleted."""
     assert admin.roles.get_default() is None
     made = making.role()
     assert admin.roles.set_default(made.name) == made
@@ -191,7 +191,7 @@ def test_the_default_role_is_the_one_that_was_set(making: Making, admin: Any) ->
 
 
 def test_keys_obey_the_policies_of_the_role_on_s3_itself(making: Making, admin: Any) -> None:
-    """What a policy allows is allowed, what it does not is denied, and the next keys follow each change."""
+    """Credentials have exactly the rights of the role's policies on S3, and new ones follow each change."""
     policy = making.policy(Permission.read(DATA), Permission.read_write(SCRATCH))
     bearer = making.user(admin.roles.create_managed(making.name(), [policy.id]).name)
 
@@ -212,7 +212,7 @@ def test_keys_obey_the_policies_of_the_role_on_s3_itself(making: Making, admin: 
 
 
 def test_a_declared_role_can_be_widened_and_narrowed(making: Making, admin: Any) -> None:
-    """Its keys follow, and its own IAM role is back with its own policies."""
+    """A declared role's credentials follow an added policy. Without it the role has its own IAM role again."""
     viewer = admin.roles.get("viewer")
     more = making.policy(Permission.read_write(PRIVATE), roles=(viewer.id,))
     bearer = f"Bearer {making.catalog.token('test-readonly')}"
@@ -242,13 +242,13 @@ def test_a_declared_role_can_be_widened_and_narrowed(making: Making, admin: Any)
     ],
 )
 def test_only_admins_reach_roles_and_policies(catalog: Calling, query: str) -> None:
-    """Others are forbidden, whatever the field."""
+    """Every query and mutation of roles and policies is forbidden to non-admins."""
     answer = catalog.post(query)
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["required"]) == (403, ["admin"])
 
 
 def test_nobody_meets_a_role_half_renamed(making: Making, admin: Any) -> None:
-    """While a role is renamed over and over, its user is let in and all lists are whole."""
+    """While a role is renamed repeatedly, its user is always accepted and every list is complete."""
     names = making.name(), making.name()
     role = admin.roles.create_managed(names[0], [])
     bearer = making.user(names[0])

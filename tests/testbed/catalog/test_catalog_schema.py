@@ -21,12 +21,12 @@ OURS = {
 
 @pytest.mark.parametrize("name", sorted(WRITTEN))
 def test_a_document_of_quilt3s_own_client_is_valid(name: str) -> None:
-    """Everything is served as that client asks for it."""
+    """Every document of quilt3's client is valid against the new schema."""
     assert validate(NEW, parse(WRITTEN[name])) == []
 
 
 def test_enough_documents_were_found() -> None:
-    """The search through the client's text is not empty by mistake."""
+    """The search for documents in the clients' source finds enough of them, so that the other tests are not empty."""
     assert len(WRITTEN) >= 40
     assert len(OURS) >= 10
 
@@ -35,7 +35,7 @@ def test_enough_documents_were_found() -> None:
     "name", sorted(name for name, text in OURS.items() if re.match(r"\s*(query|mutation)\b", text))
 )
 def test_a_document_of_our_own_client_is_valid_in_one_dialect(name: str) -> None:
-    """One schema cannot serve both searches: each document fits the new one or the old one."""
+    """Each document of our client is valid in the new or the old schema. A search document fits only its own."""
     document = parse(OURS[name])
     assert [] in (validate(NEW, document), validate(OLD, document))
     assert name != "SEARCH_OLD" or validate(NEW, document)

@@ -41,7 +41,7 @@ FIVE = ["a", "b", "c", "d", "e"]
 
 @pytest.fixture(scope="module")
 def five(catalog: Calling) -> list[str]:
-    """Make five packages of growing size; give their names."""
+    """Create five packages of growing size and return their names."""
     names = [f"search-five/{letter}" for letter in FIVE]
     for position, name in enumerate(names):
         meta = {"n": len(names) - position, "deep": {"a/b": f"v{position}"}, "mixed": position or "text"}
@@ -50,17 +50,17 @@ def five(catalog: Calling) -> list[str]:
 
 
 def search(catalog: Calling, document: str = NEW, **variables: Any) -> Any:
-    """Search the packages of the work bucket; short names are those of the documents' variables."""
+    """Search the packages of the work bucket. Keywords are the documents' variables."""
     return catalog.data(document, {"b": [WORK], "n": 30} | variables)["searchPackages"]
 
 
 def names_of(found: Any) -> list[str]:
-    """Give the names on a first page, without their namespace."""
+    """Return the names on a first page without their namespace."""
     return [hit["name"].rpartition("/")[2] for hit in found["firstPage"]["hits"]]
 
 
 def test_pages_follow_one_another_until_the_cursor_is_null(catalog: Calling, five: list[str]) -> None:
-    """Every hit comes once, and the last page says that it is the last."""
+    """Pages return every hit once, and the last page has a null cursor."""
     found = search(catalog, t="search-five", n=2, o="sys:size:asc")
     assert (found["total"], names_of(found)) == (len(five), ["a", "b"])
     second = catalog.data(MORE, {"c": found["firstPage"]["cursor"], "n": 2})["searchMorePackages"]
@@ -70,7 +70,7 @@ def test_pages_follow_one_another_until_the_cursor_is_null(catalog: Calling, fiv
 
 
 def test_a_page_that_holds_all_has_no_cursor(catalog: Calling, five: list[str]) -> None:
-    """Exactly as many hits as asked for are the last ones; a page of none leads nowhere."""
+    """A page that holds all hits has no cursor, and neither has a page of size 0."""
     assert search(catalog, t="search-five", n=len(five))["firstPage"]["cursor"] is None
     assert search(catalog, t="search-five", n=0)["firstPage"] == {
         "__typename": "PackagesSearchResultSetPage",
@@ -96,14 +96,14 @@ def test_a_page_that_holds_all_has_no_cursor(catalog: Calling, five: list[str]) 
 def test_an_ordering_sorts_by_field_or_metadata(
     catalog: Calling, five: list[str], ordering: str | None, expected: str | None
 ) -> None:
-    """Hits that are equal by an ordering, or have no such value, stay in their usual order."""
+    """An ordering sorts by field or metadata. Hits without the value, or with equal ones, keep their default order."""
     usual = names_of(search(catalog, t="search-five"))
     assert sorted(usual) == [name[-1] for name in five]
     assert names_of(search(catalog, t="search-five", o=ordering)) == (list(expected) if expected else usual)
 
 
 def test_newest_and_oldest_are_each_others_reverse(catalog: Calling) -> None:
-    """The old dialect orders by time, the other way round for OLDEST, and by name."""
+    """The old dialect orders by time or name. OLDEST is the reverse of NEWEST, which is the default."""
     for name, day in (("times/q", 1), ("times/p", 2), ("times/r", 3)):
         catalog.package(name, {"f": bytes([day])})
         catalog.sql("UPDATE package_states SET modified = ? WHERE name = ?", f"2024-01-0{day}T00:00:00+00:00", name)
@@ -134,7 +134,7 @@ def test_newest_and_oldest_are_each_others_reverse(catalog: Calling) -> None:
     ],
 )
 def test_a_bad_ordering_is_an_invalid_input(catalog: Calling, five: list[str], ordering: Any, name: str) -> None:
-    """An ordering that cannot be read or done is refused in its arm, never by a GraphQL error."""
+    """An invalid or unsupported ordering is an InvalidInput, never a GraphQL error."""
     assert five
     page = search(catalog, t="search-five", o=ordering)["firstPage"]
     assert page["__typename"] == "InvalidInput"
@@ -143,7 +143,7 @@ def test_a_bad_ordering_is_an_invalid_input(catalog: Calling, five: list[str], o
 
 @pytest.mark.parametrize("size", [-1, 10_001])
 def test_a_bad_size_is_refused_in_both_dialects(catalog: Calling, five: list[str], size: int) -> None:
-    """The new dialect has an arm for it, the old one a GraphQL error."""
+    """A size outside 0 to 10,000 is an InvalidInput in the new dialect and a GraphQL error in the old one."""
     assert search(catalog, t=five[0], n=size)["firstPage"]["errors"][0]["name"] == "InvalidSize"
     answer = catalog.post(OLD, {"b": [WORK], "t": five[0], "n": size})
     assert (answer.status_code, f"The size {size} is not" in answer.json()["message"]) == (400, True)
@@ -175,14 +175,14 @@ def _cursor(**changes: Any) -> str:
     ],
 )
 def test_a_foreign_cursor_is_refused(catalog: Calling, cursor: str) -> None:
-    """What this server did not give has an arm, and leads to no other search or crash."""
+    """A cursor that this server did not issue is the InvalidInput `InvalidCursor`."""
     found = catalog.data(MORE, {"c": cursor})["searchMorePackages"]
     assert found["__typename"] == "InvalidInput"
     assert [(error["path"], error["name"]) for error in found["errors"]] == [("after", "InvalidCursor")]
 
 
 def test_a_cursor_gives_no_right_to_read(catalog: Calling) -> None:
-    """Buckets that the caller may not read are left out, whatever the cursor names."""
+    """A cursor does not reveal buckets that the caller may not read."""
     catalog.package("cursorless/one", {"f": b"1"}, user="test-admin", bucket=PRIVATE)
     catalog.package("cursorless/two", {"f": b"2"}, user="test-admin", bucket=PRIVATE)
     cursor = _cursor(buckets=[PRIVATE], text="cursorless")
@@ -193,14 +193,14 @@ def test_a_cursor_gives_no_right_to_read(catalog: Calling) -> None:
 
 
 def test_a_hit_describes_its_package(catalog: Calling, five: list[str]) -> None:
-    """All fields are those of the latest revision; metadata is JSON text."""
+    """A hit has the fields of the latest revision, with metadata as JSON text."""
     (hit,) = search(catalog, t=five[1])["firstPage"]["hits"]
     assert (hit["name"], hit["size"], hit["totalEntriesCount"]) == (five[1], 2.0, 1)
     assert (hit["comment"], json.loads(hit["meta"])["n"], hit["workflow"]) == (f"shared {five[1]}", 4, None)
 
 
 def test_a_late_index_shows_what_stood_there_before(catalog: Calling, switch: Callable[..., None]) -> None:
-    """A lag hides new packages and changes, never a package that was there."""
+    """An index lag hides new packages, changes and deletions, and shows the state before them."""
     older = catalog.package("lateness/updated", {"f": b"1"}, message="older")
     catalog.package("lateness/deleted", {"f": b"1"})
     query = 'UPDATE package_states SET written = written - 50 WHERE name LIKE "lateness/%"'
@@ -221,7 +221,7 @@ def test_a_late_index_shows_what_stood_there_before(catalog: Calling, switch: Ca
 
 @pytest.fixture(scope="module")
 def objects(catalog: Calling) -> list[str]:
-    """Store three objects in scratch; give their keys."""
+    """Store three objects in scratch and return their keys."""
     keys = ["find-me/a.csv", "find-me/b.CSV", "find-me/none"]
     for position, key in enumerate(keys):
         catalog.put_object(key, b"x" * position)
@@ -229,7 +229,7 @@ def objects(catalog: Calling) -> list[str]:
 
 
 def test_objects_are_found_by_key(catalog: Calling, objects: list[str]) -> None:
-    """Each hit has its bucket, size and version; the pages follow one another."""
+    """Objects are found by key with bucket, size and version, over several pages."""
     found = catalog.data(OBJECTS, {"b": [SCRATCH], "t": "find-me", "n": 2, "o": "LEX_ASC"})["searchObjects"]
     hits = found["firstPage"]["hits"]
     assert (found["__typename"], found["total"]) == ("ObjectsSearchResultSet", 3)
@@ -244,7 +244,7 @@ def test_objects_are_found_by_key(catalog: Calling, objects: list[str]) -> None:
 
 
 def test_no_object_is_an_empty_result(catalog: Calling) -> None:
-    """Nothing found has its own arm; a bucket without permission is refused."""
+    """A search without hits is an EmptySearchResultSet. A forbidden bucket is answered 403."""
     assert catalog.data(OBJECTS, {"b": [SCRATCH], "t": "nosuchkey"})["searchObjects"] == {
         "__typename": "EmptySearchResultSet"
     }
@@ -252,20 +252,20 @@ def test_no_object_is_an_empty_result(catalog: Calling) -> None:
 
 
 def rest(catalog: Calling, **query: str) -> Any:
-    """Search over REST, which must succeed; give hits as name or key."""
+    """Search over REST, which must succeed, and return its `hits` member."""
     answer = catalog.get("/registry/api/search", **query)
     assert answer.status_code == 200, answer.text
     return answer.json()["hits"]
 
 
 def freeform(catalog: Calling, index: str, **body: Any) -> list[str]:
-    """Search with a query body; give the names or keys of the hits."""
+    """Search with a query body and return the names or keys of the hits."""
     hits = rest(catalog, index=index, action="freeform", body=json.dumps(body))["hits"]
     return [hit["_source"].get("ptr_name") or hit["_source"]["key"] for hit in hits]
 
 
 def test_rest_finds_packages_and_objects(catalog: Calling, five: list[str], objects: list[str]) -> None:
-    """A bucket's index holds its objects, `_packages` its packages, `_all` everything readable."""
+    """A bucket's index holds its objects, `_packages` its packages, and `_all` everything the user may read."""
     assert five
     hits = rest(catalog, index=f"{WORK}_packages", action="search", query="search-five/a")["hits"]
     assert [hit["_source"]["ptr_name"] for hit in hits] == ["search-five/a"]
@@ -308,7 +308,7 @@ CLAUSES = [
 
 @pytest.mark.parametrize(("clause", "matching"), CLAUSES, ids=[json.dumps(clause)[:60] for clause, _ in CLAUSES])
 def test_a_clause_selects_what_it_says(catalog: Calling, clause: Any, matching: str) -> None:
-    """Every supported clause, on three objects of sizes 0, 1 and 2."""
+    """Each supported clause selects the right ones of three objects of 0, 1 and 2 bytes."""
     listed = catalog.s3.list_objects_v2(Bucket=DATA, Prefix="q/")
     if not listed["KeyCount"]:
         for position, letter in enumerate("abc"):
@@ -319,7 +319,7 @@ def test_a_clause_selects_what_it_says(catalog: Calling, clause: Any, matching: 
 
 
 def test_rest_sorts_and_pages(catalog: Calling, five: list[str]) -> None:
-    """`sort` takes names and objects, the first key is the strongest; `from` and `size` cut."""
+    """`sort` accepts names and objects and applies the first key first. `from` and `size` select a range."""
     query = {"query_string": {"query": "search-five", "fields": ["ptr_name"]}}
     index = f"{WORK}_packages"
     keys = ["_score", {"ptr_tag": "asc"}, {"ptr_name": {"order": "desc"}}]
@@ -358,7 +358,7 @@ BAD_REST = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_REST))
 def test_a_bad_rest_search_is_refused_by_name(catalog: Calling, five: list[str], kind: str) -> None:
-    """Never an empty answer for what is not supported."""
+    """An unsupported search is refused with the name of the wrong part, never answered empty."""
     assert five
     query, status, text = BAD_REST[kind]
     answer = catalog.get("/registry/api/search", **({"index": f"{WORK}_packages"} | query))

@@ -1,4 +1,4 @@
-"""Entries of packages are found by their own fields, and by nothing else."""
+"""Package entries in search: found by queries of their own fields, and by no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def asked(catalog: Calling, query: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the documents of the work bucket's packages that a query finds."""
+    """Return the documents that a query finds among the work bucket's packages."""
     body = json.dumps({"query": query})
     answer = catalog.get("/registry/api/search", index=f"{WORK}_packages", action="freeform", body=body, size="100")
     assert answer.status_code == 200, answer.text
@@ -21,7 +21,7 @@ def asked(catalog: Calling, query: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_entries_of_one_revision(catalog: Calling) -> None:
-    """The entries of a revision are found by its hash, with place, name, size, hash and metadata."""
+    """The entries of a revision are found by its hash, with physical key, logical key, size, hash and metadata."""
     top_hash = catalog.package("search-entries/p", {"a/b.txt": b"12", "c.txt": b"123"})
     exists = {"exists": {"field": "entry_lk"}}
     found = asked(catalog, {"bool": {"must": [exists, {"term": {"mnfst_name": top_hash}}]}})
@@ -34,7 +34,7 @@ def test_entries_of_one_revision(catalog: Calling) -> None:
 
 
 def test_other_queries_find_packages_only(catalog: Calling) -> None:
-    """A query of no field of entries gives packages, even one for everything."""
+    """A query that names no entry field finds packages only, even if it matches everything."""
     catalog.package("search-entries/q", {"search-entries-file.txt": b"1"})
     assert asked(catalog, {"query_string": {"query": "search-entries-file"}}) == []
     assert all("ptr_name" in found for found in asked(catalog, {"match_all": {}}))

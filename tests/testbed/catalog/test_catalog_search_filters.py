@@ -1,4 +1,4 @@
-"""Searches of packages that are narrowed, and the extents of what they found."""
+"""Package searches with filters, and the extents of their results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MORE += " ... on PackagesSearchResultSetPage { hits { name } } } }"
 
 @pytest.fixture(scope="module")
 def three(catalog: Calling) -> list[str]:
-    """Make three packages of one, two and three files of ten bytes; give their names."""
+    """Create packages of one, two and three files of ten bytes and return their names."""
     names = [f"search-narrow/{letter}" for letter in "abc"]
     for position, name in enumerate(names, start=1):
         catalog.package(name, {f"f{n}": b"x" * 10 for n in range(position)}, message=f"narrow number{position}")
@@ -33,7 +33,7 @@ def three(catalog: Calling) -> list[str]:
 
 
 def found(catalog: Calling, wanted: dict[str, Any] | None) -> tuple[list[str], Any]:
-    """Search with a filter; give all names over both pages, and the result set."""
+    """Search with a filter and return the last letters of all names, over two pages, and the result set."""
     given = {"b": [WORK], "t": "search-narrow", "f": wanted, "o": "sys:name:asc"}
     answer = catalog.data(DOCUMENT, given)["searchPackages"]
     if answer["__typename"] == "EmptySearchResultSet":
@@ -63,7 +63,7 @@ def found(catalog: Calling, wanted: dict[str, Any] | None) -> tuple[list[str], A
 def test_a_filter_narrows_every_page(
     catalog: Calling, three: list[str], wanted: dict[str, Any] | None, expected: str
 ) -> None:
-    """Only packages that meet every predicate are counted and given, on further pages too."""
+    """Only packages that meet every predicate are counted and returned, on further pages too."""
     assert len(three) == 3
     names, answer = found(catalog, wanted)
     assert names == list(expected)
@@ -71,7 +71,7 @@ def test_a_filter_narrows_every_page(
 
 
 def test_stats_are_the_extents_of_all_hits(catalog: Calling, three: list[str]) -> None:
-    """Extents span all hits, not only those of the page."""
+    """Stats span all hits, not only those on the page."""
     assert len(three) == 3
     stats = found(catalog, {"entries": {"gte": 2}})[1]["stats"]
     assert (stats["size"], stats["entries"]) == ({"min": 20, "max": 30}, {"min": 2, "max": 3})

@@ -30,24 +30,24 @@ SET += " ... on InvalidInput { errors { path name message } } } } }"
 
 @pytest.fixture
 def sso(admin: Any) -> Iterator[Any]:
-    """Give quilt3's own client of the configuration, signed in as an admin; none is set after the test."""
+    """Yield quilt3's admin client for the SSO configuration. None is set after the test."""
     yield admin.sso_config
     admin.sso_config.set(None)
 
 
 def exchanged(catalog: Calling, claims: Any) -> Any:
-    """Exchange claims for roles; give status and answer."""
+    """Exchange claims for roles and return status and JSON body."""
     answer = catalog.http.post(f"{catalog.registry}/api/sso/exchange", json={"claims": claims})
     return answer.status_code, answer.json()
 
 
 def put(catalog: Calling, text: str | None) -> Any:
-    """Set the configuration; give the arm."""
+    """Set the configuration and return the union member."""
     return catalog.data(SET, {"c": text}, "test-admin")["admin"]["setSsoConfig"]
 
 
 def test_a_configuration_is_kept_byte_for_byte(catalog: Calling, sso: Any) -> None:
-    """With who set it and when; removing it twice is removing it once."""
+    """A configuration is stored byte for byte, with its uploader and time. Removing it twice is no error."""
     assert sso.get() is None
     sso.set(GOOD)
     found = sso.get()
@@ -60,7 +60,7 @@ def test_a_configuration_is_kept_byte_for_byte(catalog: Calling, sso: Any) -> No
 
 
 def test_claims_are_mapped_to_roles(catalog: Calling, sso: Any) -> None:
-    """The first mapping that fits, else the default; none at all without a configuration."""
+    """Claims get the roles of the first matching mapping, or the default role. Without a configuration they get 403."""
     assert exchanged(catalog, {})[0] == 403
     sso.set(GOOD)
     analyst = {"role": "analyst", "extraRoles": ["viewer"], "isAdmin": False}
@@ -75,12 +75,12 @@ def test_claims_are_mapped_to_roles(catalog: Calling, sso: Any) -> None:
     "content", [b"", b"[]", b"{}", b'{"claims": "x"}', b"\xff", b"[" * 100_000, b'{"claims": {"a": NaN}}']
 )
 def test_a_bad_exchange_is_a_bad_request(catalog: Calling, content: bytes) -> None:
-    """Claims are an object."""
+    """An exchange whose claims are not a JSON object is answered 400."""
     answer = catalog.http.post(f"{catalog.registry}/api/sso/exchange", content=content)
     assert (answer.status_code, type(answer.json()["message"])) == (400, str)
 
 
-# Followed, these aliases make a million million lists.
+# Expanded, these aliases make 2^39 lists.
 BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))])
 BAD_CONFIGS = {
     "aliases": (BOMB, "aliases"),
@@ -109,7 +109,7 @@ BAD_CONFIGS = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_CONFIGS))
 def test_a_bad_configuration_is_refused(kind: str) -> None:
-    """The message says what is wrong."""
+    """An invalid configuration is refused with a message that names the fault."""
     text, message = BAD_CONFIGS[kind]
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         check_config(text, frozenset(ROLES))
@@ -117,7 +117,7 @@ def test_a_bad_configuration_is_refused(kind: str) -> None:
 
 
 def test_a_bad_configuration_changes_nothing(catalog: Calling, sso: Any) -> None:
-    """Text and time of the one that is set stay."""
+    """A refused configuration leaves text and time of the current one unchanged."""
     sso.set(GOOD)
     before = sso.get()
     for text, message in BAD_CONFIGS["unknown role"], BAD_CONFIGS["not YAML"], BAD_CONFIGS["aliases"]:
@@ -127,13 +127,13 @@ def test_a_bad_configuration_changes_nothing(catalog: Calling, sso: Any) -> None
 
 
 def test_a_configuration_outlives_its_uploader(catalog: Calling, sso: Any) -> None:
-    """Of a deleted user the name is left."""
+    """A configuration outlives its uploader, whose name is kept."""
     sso.set(GOOD)
     catalog.sql("UPDATE settings SET author = 'gone' WHERE name = 'sso-config'")
     assert (sso.get().text, sso.get().uploader.name) == (GOOD, "gone")
 
 
 def test_only_admins_see_and_set_the_configuration(catalog: Calling) -> None:
-    """Others are refused."""
+    """Reading and setting the configuration is forbidden to non-admins."""
     assert catalog.post(SET, {"c": GOOD}).status_code == 403
     assert catalog.post("{ admin { ssoConfig { text } } }").status_code == 403

@@ -40,23 +40,23 @@ RENAME += " ... on BucketConfig { tabulatorTables { name } } ... on InvalidInput
 
 @pytest.fixture
 def tabulator(catalog: Calling, admin: Any) -> Iterator[Any]:
-    """Give quilt3's own client of the tables, signed in as an admin; no table is left after the test."""
+    """Yield quilt3's admin client for Tabulator tables. No table is left after the test."""
     yield admin.tabulator
     catalog.sql("DELETE FROM tabulator_tables")
 
 
 def listed(tabulator: Any, bucket: str = WORK) -> dict[str, str]:
-    """Give the configurations of a bucket's tables by name."""
+    """Return the configurations of a bucket's tables by name."""
     return {table.name: table.config for table in tabulator.list_tables(bucket)}
 
 
 def put(catalog: Calling, config: str | None, name: str = "t", bucket: str = WORK) -> Any:
-    """Set a table over the top-level field; give the arm."""
+    """Set a table with the top-level mutation and return the union member."""
     return catalog.data(SET, {"b": bucket, "t": name, "c": config}, "test-admin")["bucketSetTabulatorTable"]
 
 
 def test_a_configuration_is_kept_byte_for_byte(catalog: Calling, tabulator: Any) -> None:
-    """Tables are listed by name and belong to their bucket; setting again replaces, null removes."""
+    """A table's configuration is stored byte for byte. Setting it again replaces it, and null removes it."""
     tabulator.set_table(WORK, "b", GOOD)
     tabulator.set_table(WORK, "a", PARQUET)
     assert list(listed(tabulator).items()) == [("a", PARQUET), ("b", GOOD)]
@@ -103,7 +103,7 @@ BAD_CONFIGS = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_CONFIGS))
 def test_a_bad_configuration_is_refused(kind: str) -> None:
-    """The message says what is wrong."""
+    """An invalid configuration is refused with a message that names the fault."""
     config, text = BAD_CONFIGS[kind]
     with pytest.raises(InputError, match=re.escape(text)) as caught:
         check_config(config)
@@ -111,7 +111,7 @@ def test_a_bad_configuration_is_refused(kind: str) -> None:
 
 
 def test_a_bad_configuration_is_not_stored(catalog: Calling, tabulator: Any) -> None:
-    """A table that was there stays as it was."""
+    """A refused configuration leaves the existing table unchanged."""
     tabulator.set_table(WORK, "t", GOOD)
     for config, text in BAD_CONFIGS["lower-case type"], BAD_CONFIGS["not YAML"]:
         (error,) = put(catalog, config)["errors"]
@@ -129,18 +129,18 @@ def test_a_bad_configuration_is_not_stored(catalog: Calling, tabulator: Any) -> 
     ],
 )
 def test_a_bad_place_is_refused(catalog: Calling, bucket: str, name: str, expected: tuple[str, str]) -> None:
-    """An unknown bucket, a name that SQL could not hold."""
+    """An unknown bucket, or a table name that is not valid in SQL, is refused."""
     (error,) = put(catalog, GOOD, name, bucket)["errors"]
     assert (error["path"], error["name"]) == expected
 
 
 def rename(catalog: Calling, old: str, new: str) -> Any:
-    """Rename a table over the top-level field; give the arm."""
+    """Rename a table with the top-level mutation and return the union member."""
     return catalog.data(RENAME, {"b": WORK, "t": old, "n": new}, "test-admin")["bucketRenameTabulatorTable"]
 
 
 def test_a_table_is_renamed_to_a_free_name(catalog: Calling, tabulator: Any) -> None:
-    """A taken one and a missing one are refused, and nothing changes then."""
+    """A table can be renamed to a free name. A taken or invalid name or a missing table is refused without a change."""
     tabulator.set_table(WORK, "a", GOOD)
     tabulator.set_table(WORK, "b", PARQUET)
     assert rename(catalog, "a", "b")["errors"] == [{"path": "newTableName", "name": "TableExists"}]
@@ -155,7 +155,7 @@ def test_a_table_is_renamed_to_a_free_name(catalog: Calling, tabulator: Any) -> 
 
 
 def test_tables_written_at_the_same_time_are_all_kept(catalog: Calling, tabulator: Any) -> None:
-    """No writer undoes another; of two renamings to one name one succeeds."""
+    """Concurrent writes of tables are all kept. Of concurrent renames to one name, one succeeds."""
     names = [f"t{number}" for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda name: put(catalog, GOOD, name), names))
@@ -165,7 +165,7 @@ def test_tables_written_at_the_same_time_are_all_kept(catalog: Calling, tabulato
 
 
 def test_only_admins_change_tables(catalog: Calling, tabulator: Any) -> None:
-    """Everybody who sees the bucket reads them."""
+    """Only admins change tables. Every user who sees the bucket reads them."""
     tabulator.set_table(WORK, "a", GOOD)
     assert catalog.post(SET, {"b": WORK, "t": "b", "c": GOOD}).status_code == 403
     assert catalog.post(RENAME, {"b": WORK, "t": "a", "n": "b"}).status_code == 403
@@ -175,7 +175,7 @@ def test_only_admins_change_tables(catalog: Calling, tabulator: Any) -> None:
 
 
 def test_open_query_is_what_was_set_last(catalog: Calling, tabulator: Any) -> None:
-    """It is off at first, and setting it twice is setting it once."""
+    """Open query is off at first and has the state set last."""
     assert tabulator.get_open_query() is False
     for enabled in (True, True, False, False, True):
         tabulator.set_open_query(enabled)

@@ -1,4 +1,4 @@
-"""Each defect of Tabulator's tables and of open query makes the catalog lie in its one way."""
+"""Each defect of Tabulator tables and of open query makes the catalog wrong in exactly one way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ A, B, C = (CONFIG % name for name in ("a", "b", "c"))
 
 @pytest.fixture
 def tabulator(catalog: Calling, admin: Any) -> Iterator[Any]:
-    """Give quilt3's own client with the tables `a` and `b`; no table is left, and open query is off."""
+    """Yield quilt3's admin client with the tables `a` and `b`.
+
+    Tables and the open query setting are removed afterwards.
+    """
     catalog.sql("DELETE FROM tabulator_tables")
     admin.tabulator.set_table(WORK, "a", A)
     admin.tabulator.set_table(WORK, "b", B)
@@ -37,7 +40,7 @@ def tabulator(catalog: Calling, admin: Any) -> Iterator[Any]:
 
 
 def listed(tabulator: Any, bucket: str = WORK) -> dict[str, str]:
-    """Give the configurations of a bucket's tables by name."""
+    """Return the configurations of a bucket's tables by name."""
     return {table.name: table.config for table in tabulator.list_tables(bucket)}
 
 
@@ -52,7 +55,7 @@ def listed(tabulator: Any, bucket: str = WORK) -> dict[str, str]:
 def test_lists_lie(
     tabulator: Any, switch: Callable[..., None], defect: str, bucket: str, expected: dict[str, str]
 ) -> None:
-    """What is stored stays as it is."""
+    """A list defect falsifies the tables that are listed."""
     switch(defect)
     assert listed(tabulator, bucket) == expected
 
@@ -66,7 +69,7 @@ def test_lists_lie(
     ],
 )
 def test_writes_are_lost(tabulator: Any, switch: Callable[..., None], defect: str, expected: dict[str, str]) -> None:
-    """Making `c`, replacing `b`, removing `a`: each defect loses its own and is silent."""
+    """Each write defect silently loses one kind of change: creating `c`, replacing `b` or removing `a`."""
     switch(defect)
     tabulator.set_table(WORK, "c", C)
     tabulator.set_table(WORK, "b", C)
@@ -75,14 +78,14 @@ def test_writes_are_lost(tabulator: Any, switch: Callable[..., None], defect: st
 
 
 def test_any_text_is_taken(tabulator: Any, switch: Callable[..., None]) -> None:
-    """A configuration is not looked at."""
+    """`tabulator-accepts-invalid-config` stores a configuration unchecked."""
     switch("tabulator-accepts-invalid-config")
     tabulator.set_table(WORK, "c", "schema: [")
     assert listed(tabulator)["c"] == "schema: ["
 
 
 def test_renames_lie(tabulator: Any, switch: Callable[..., None]) -> None:
-    """One leaves the old name, the other replaces a table."""
+    """`tabulator-rename-copies` keeps the old name, and `tabulator-rename-overwrites` replaces an existing table."""
     switch("tabulator-rename-copies")
     tabulator.rename_table(WORK, "a", "c")
     assert listed(tabulator) == {"a": A, "b": B, "c": A}
@@ -94,7 +97,7 @@ def test_renames_lie(tabulator: Any, switch: Callable[..., None]) -> None:
 
 
 def test_writers_lose_each_other(tabulator: Any, switch: Callable[..., None]) -> None:
-    """Of two tables made at once one is lost; made one after the other both stay."""
+    """`tabulator-loses-concurrent-write` loses one of two concurrent writes, and none of successive ones."""
     switch("tabulator-loses-concurrent-write")
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: tabulator.set_table(WORK, name, C), ["c", "d"]))
@@ -104,7 +107,7 @@ def test_writers_lose_each_other(tabulator: Any, switch: Callable[..., None]) ->
 
 
 def test_open_query_lies(tabulator: Any, switch: Callable[..., None], catalog: Calling) -> None:
-    """It is said to be on, cannot be set, or is set to the other state."""
+    """The open query defects ignore a change, set the opposite state, or always report it as on."""
     switch("openquery-set-noop")
     tabulator.set_open_query(True)
     assert tabulator.get_open_query() is False

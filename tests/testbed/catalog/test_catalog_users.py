@@ -29,13 +29,13 @@ MINE = "{ me { isAdmin role { name } roles { name } } }"
 
 @pytest.fixture
 def users(admin: Any) -> Any:
-    """Give quilt3's own client of the users' administration, signed in as an admin."""
+    """Return quilt3's admin client for users, signed in as an admin."""
     return admin.users
 
 
 @pytest.fixture
 def named(users: Any) -> Iterator[Callable[..., User]]:
-    """Give a function that makes a user; all are gone after the test."""
+    """Yield a function that creates a user. All are deleted after the test."""
     made: list[str] = []
 
     def make(role: str = "user", extra: list[str] | None = None) -> User:
@@ -51,13 +51,13 @@ def named(users: Any) -> Iterator[Callable[..., User]]:
 
 
 def roles_of(user: User) -> tuple[str, list[str]]:
-    """Give the names of a user's active and extra roles."""
+    """Return the names of a user's active role and extra roles."""
     assert user.role
     return user.role.name, [role.name for role in user.extra_roles]
 
 
 def refusal(act: Callable[[], Any]) -> tuple[str, str]:
-    """Give path and name of the error that an operation must meet."""
+    """Return path and name of the error that an operation must raise."""
     with pytest.raises(Quilt3AdminError) as caught:
         act()
     (error,) = caught.value.args[0].errors
@@ -67,7 +67,7 @@ def refusal(act: Callable[[], Any]) -> tuple[str, str]:
 def test_a_new_user_is_active_no_admin_and_has_its_roles(
     catalog: Calling, users: Any, named: Callable[..., User]
 ) -> None:
-    """It has not signed in yet, and its token counts at once."""
+    """A new user is active, no admin, has its roles, and its token is valid at once."""
     made = named("user", ["viewer", "analyst", "user"])
     found = users.get(made.name)
     assert found == made
@@ -85,7 +85,10 @@ def test_a_new_user_is_active_no_admin_and_has_its_roles(
 
 
 def test_a_bad_new_user_is_refused_field_by_field(users: Any, named: Callable[..., User]) -> None:
-    """Names and addresses are unique whatever their case; nothing changes for the other."""
+    """A new user with a taken or invalid field is refused with its path.
+
+    Names and addresses are unique regardless of case.
+    """
     made = named()
     create = users.create
     assert refusal(lambda: create(made.name, "new@test.com", "viewer")) == ("input.name", "Conflict")
@@ -99,7 +102,7 @@ def test_a_bad_new_user_is_refused_field_by_field(users: Any, named: Callable[..
 
 
 def test_concurrent_creations_of_one_name_make_one_user(users: Any, named: Callable[..., User]) -> None:
-    """Of many at the same time one succeeds, and others beside them are not lost."""
+    """Of concurrent creations of one name exactly one succeeds."""
     made = named()
     users.delete(made.name)
 
@@ -117,7 +120,7 @@ def test_concurrent_creations_of_one_name_make_one_user(users: Any, named: Calla
 
 
 def test_an_address_can_be_changed_to_a_free_one(users: Any, named: Callable[..., User]) -> None:
-    """A bad or a taken one changes nothing; one's own is no conflict."""
+    """An email address can be changed to a free one, or in case. An invalid or taken one is refused."""
     made, other = named(), named()
     assert refusal(lambda: users.set_email(made.name, "nope")) == ("email", "InvalidEmail")
     assert refusal(lambda: users.set_email(made.name, other.email)) == ("email", "Conflict")
@@ -126,7 +129,7 @@ def test_an_address_can_be_changed_to_a_free_one(users: Any, named: Callable[...
 
 
 def test_admin_rights_come_and_go(catalog: Calling, users: Any, named: Callable[..., User]) -> None:
-    """They count from the next request on, and are stored."""
+    """Admin rights are stored and take effect, or end, with the next request."""
     made = named()
     token = token_of(catalog, made.name)
 
@@ -143,7 +146,7 @@ def test_admin_rights_come_and_go(catalog: Calling, users: Any, named: Callable[
 def test_an_inactive_user_is_refused_until_active_again(
     catalog: Calling, users: Any, named: Callable[..., User]
 ) -> None:
-    """Its token is the same all the time."""
+    """The same token is refused while its user is inactive, and valid again afterwards."""
     made = named()
     token = token_of(catalog, made.name)
     users.set_active(made.name, active=False)
@@ -154,7 +157,7 @@ def test_an_inactive_user_is_refused_until_active_again(
 
 
 def test_the_last_admin_stays(users: Any, named: Callable[..., User]) -> None:
-    """It can be neither demoted nor deactivated nor deleted, while another one can."""
+    """The last active admin cannot be demoted, deactivated or deleted. Another admin can be demoted."""
     other = named()
     users.set_admin(other.name, admin=True)
     users.set_active(other.name, active=False)
@@ -166,7 +169,7 @@ def test_the_last_admin_stays(users: Any, named: Callable[..., User]) -> None:
 
 
 def test_a_deleted_user_is_gone_with_its_tokens(catalog: Calling, users: Any, named: Callable[..., User]) -> None:
-    """Its token names nobody any more."""
+    """A deleted user is not listed, its extra roles are deleted, and its token is invalid."""
     made = named("user", ["viewer"])
     token = token_of(catalog, made.name)
     users.delete(made.name)
@@ -177,7 +180,7 @@ def test_a_deleted_user_is_gone_with_its_tokens(catalog: Calling, users: Any, na
 
 
 def test_changes_of_a_missing_user_find_nobody(users: Any) -> None:
-    """The client learns that there is no such user."""
+    """Every change of a missing user raises `UserNotFoundError`."""
     with pytest.raises(UserNotFoundError):
         users.delete("nobody")
     with pytest.raises(UserNotFoundError):
@@ -191,7 +194,7 @@ def test_changes_of_a_missing_user_find_nobody(users: Any) -> None:
 def test_a_user_deleted_between_opening_and_changing_is_named(
     catalog: Calling, users: Any, named: Callable[..., User]
 ) -> None:
-    """One document deletes a user twice and changes it afterwards: the second deletion finds nothing to do."""
+    """Within one document, a second deletion of a user succeeds, and a later change is `UserDoesNotExist`."""
     made = named()
     query = "mutation D($n: String!) { admin { user { mutate(name: $n) { a: delete { __typename }"
     query += " b: delete { __typename } resetPassword { __typename ... on InvalidInput { errors { name } } } } } } }"
@@ -202,7 +205,7 @@ def test_a_user_deleted_between_opening_and_changing_is_named(
 
 
 def test_a_password_reset_sends_one_letter(catalog: Calling, users: Any, named: Callable[..., User]) -> None:
-    """The mailbox of the control surface holds it; other users get none."""
+    """A password reset puts one mail in the control surface's mailbox, for that user only."""
     made = named()
     started = time.time()
     users.reset_password(made.name)
@@ -215,7 +218,7 @@ def test_a_password_reset_sends_one_letter(catalog: Calling, users: Any, named: 
 
 
 def test_roles_are_set_added_and_removed(users: Any, named: Callable[..., User]) -> None:
-    """The active role is never among the extra ones, and no role is there twice."""
+    """Setting, adding and removing roles keeps the active role out of the extra ones and no role twice."""
     name = named("user", ["viewer"]).name
     assert roles_of(users.set_role(name, "analyst", ["editor"], append=True)) == ("analyst", ["editor", "viewer"])
     assert roles_of(users.set_role(name, "viewer", ["editor"])) == ("viewer", ["editor"])
@@ -226,7 +229,7 @@ def test_roles_are_set_added_and_removed(users: Any, named: Callable[..., User])
 
 
 def test_a_bad_change_of_roles_changes_nothing(users: Any, named: Callable[..., User]) -> None:
-    """Unknown roles are named, and the active role needs another one in its place."""
+    """An unknown role, or removing the active role without a valid fallback, is refused and changes nothing."""
     made = named("user", ["viewer"])
     name = made.name
     assert refusal(lambda: users.set_role(name, "king")) == ("role", "RoleDoesNotExist")
@@ -240,7 +243,7 @@ def test_a_bad_change_of_roles_changes_nothing(users: Any, named: Callable[..., 
 
 
 def test_a_user_switches_between_its_roles(catalog: Calling, users: Any, named: Callable[..., User]) -> None:
-    """The rights are those of the active role from the next request on."""
+    """A user may switch to one of its roles, whose rights apply from the next request."""
     name = named("analyst", ["user"]).name
     token = token_of(catalog, name)
 
@@ -256,7 +259,7 @@ def test_a_user_switches_between_its_roles(catalog: Calling, users: Any, named: 
 
 
 def test_the_times_of_users_are_iso(catalog: Calling) -> None:
-    """Strict clients parse them."""
+    """The times of users are in ISO format, which strict clients require."""
     query = "{ admin { user { list { dateJoined lastLogin isRoleAssignmentDisabled isAdminAssignmentDisabled } } } }"
     for user in catalog.data(query, user="test-admin")["admin"]["user"]["list"]:
         assert datetime.fromisoformat(user["dateJoined"]) <= datetime.fromisoformat(user["lastLogin"])

@@ -1,4 +1,4 @@
-"""The index watches the registries: what others wrote there is found, and nothing bad holds it up."""
+"""The index watches the registries: packages of other writers are found, and damaged ones do not block it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_a_push_straight_to_the_storage_is_found(catalog: Calling) -> None:
-    """The index watches the registry, so that other writers' packages are found and damaged ones are passed over."""
+    """A package written directly to S3 is found by search, and damaged ones are skipped."""
     top_hash = catalog.package("watch/source", {"f": b"1"})
     endless = b'{}\n{"logical_key": "a", "physical_keys": ["s3://b/k"], "hash": {}, "size": Infinity}\n'
     hashes = {name: uuid.uuid4().hex * 2 for name in ("damaged", "dangling", "endless")}
@@ -30,7 +30,7 @@ def test_a_push_straight_to_the_storage_is_found(catalog: Calling) -> None:
 def test_a_bucket_that_cannot_be_listed_holds_up_no_other(
     catalog: Calling, switch_storage: Callable[..., None]
 ) -> None:
-    """The watch goes on with the buckets behind it."""
+    """A bucket that cannot be listed does not keep the watch from the other buckets."""
     top_hash = catalog.package("behind/source", {"f": b"1"})
     switch_storage("error", operation="ListObjectsV2", bucket=DATA, status=501)
     catalog.s3.put_object(Bucket=WORK, Key=".quilt/named_packages/behind/pushed/latest", Body=top_hash.encode())

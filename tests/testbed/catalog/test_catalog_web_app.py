@@ -1,4 +1,4 @@
-"""What the catalog's web application asks: documents of our own for the same fields, valid and answered."""
+"""The queries of the catalog's web application, rewritten for the same fields: each is valid and answered."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ SIZES = {"web-objects/a.csv": 1, "web-objects/b.csv": 20, "web-objects/c.TXT": 3
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_the_documents_are_valid(name: str) -> None:
-    """Every field that the application shows is there."""
+    """Every field that the web application shows is in the schema."""
     assert validate(NEW, parse(DOCUMENTS[name])) == []
 
 
 def test_content_indexing_is_told_to_admins(catalog: Calling) -> None:
-    """Extensions and bounds; others are refused."""
+    """The extensions and bounds of content indexing are visible to admins and forbidden to others."""
     told = catalog.data(DOCUMENTS["content indexing"], user="test-admin")["config"]["contentIndexingSettings"]
     assert told["bytesMin"] <= told["bytesDefault"] <= told["bytesMax"]
     assert {".csv", ".parquet", ".md"} <= set(told["extensions"])
@@ -81,7 +81,7 @@ def test_content_indexing_is_told_to_admins(catalog: Calling) -> None:
 
 @pytest.fixture(scope="module")
 def made(catalog: Calling) -> list[str]:
-    """Make two packages with metadata of each kind; give their names."""
+    """Create two packages with metadata of each kind and return their names."""
     names = ["web-app/one", "web-app/two"]
     for position, name in enumerate(names):
         meta = {"n": position, "when": f"2024-01-0{position + 1}", "word": "short", "long": "x" * 300, "is": True}
@@ -90,14 +90,14 @@ def made(catalog: Calling) -> list[str]:
 
 
 def ask(catalog: Calling, name: str, **variables: Any) -> Any:
-    """Send a document about packages; give what its field answered."""
+    """Send a document about packages and return the value of its only field."""
     given = {"b": [WORK], "t": "web-app", "l": True} | variables
     (found,) = catalog.data(DOCUMENTS[name], given).values()
     return found
 
 
 def test_facets_say_whether_they_can_be_sorted_by(catalog: Calling, made: list[str]) -> None:
-    """All kinds but long texts, as an ordering by them is refused or not."""
+    """A facet is sortable for every kind but text, as orderings accept it."""
     assert made
     told = {facet["path"]: facet["sortable"] for facet in ask(catalog, "facets")["stats"]["userMeta"]}
     assert told == {"/is": True, "/long": False, "/n": True, "/when": True, "/word": True}
@@ -107,7 +107,7 @@ def test_facets_say_whether_they_can_be_sorted_by(catalog: Calling, made: list[s
 
 
 def test_pages_of_packages_follow_one_another(catalog: Calling, made: list[str]) -> None:
-    """A bad cursor is an invalid input."""
+    """Pages of packages follow the cursor, and an invalid cursor is an InvalidInput."""
     first = ask(catalog, "first page", n=1, o="sys:name:asc")["firstPage"]
     (hit,) = first["hits"]
     assert (hit["name"], hit["matchLocations"]["name"], hit["matchingEntries"]) == (made[0], True, [])
@@ -120,7 +120,7 @@ def test_pages_of_packages_follow_one_another(catalog: Calling, made: list[str])
 
 @pytest.fixture(scope="module")
 def objects(catalog: Calling) -> list[str]:
-    """Store three objects; give their keys."""
+    """Store three objects and return their keys."""
     for key, size in SIZES.items():
         catalog.put_object(key, b"x" * size)
     return list(SIZES)
@@ -147,7 +147,7 @@ def objects(catalog: Calling) -> list[str]:
 def test_a_filter_narrows_objects_on_every_page(
     catalog: Calling, objects: list[str], wanted: dict[str, Any] | None, expected: str
 ) -> None:
-    """Counted, shown and in the extents are only those that meet every predicate."""
+    """Only objects that meet every predicate are counted, returned on each page and part of the stats."""
     assert objects
     answer = ask(catalog, "objects", b=[SCRATCH], t="web-objects", f=wanted, o="LEX_ASC", n=1)
     if not expected:
@@ -175,7 +175,7 @@ def test_a_filter_narrows_objects_on_every_page(
 def test_a_filter_that_cannot_be_met_is_refused(
     catalog: Calling, made: list[str], objects: list[str], name: str, wanted: Any, expected: tuple[str, str]
 ) -> None:
-    """With the arm for it, never without hits in silence."""
+    """A filter that cannot be evaluated is an InvalidInput, never an empty result."""
     assert made
     assert objects
     buckets = [SCRATCH] if name == "objects" else [WORK]

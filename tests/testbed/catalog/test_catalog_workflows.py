@@ -27,7 +27,7 @@ WITH_SCHEMA = (
 
 @pytest.fixture
 def configure(catalog: Calling) -> Iterator[Callable[..., None]]:
-    """Give a function that configures the scratch registry; nothing is configured after the test."""
+    """Yield a function that configures the scratch registry. The configuration is deleted after the test."""
 
     def put(config: str, schema: Any = None) -> None:
         catalog.put_object(CONFIG, config.encode())
@@ -40,12 +40,12 @@ def configure(catalog: Calling) -> Iterator[Callable[..., None]]:
 
 
 def pushed(catalog: Calling, name: str = "flow/work", **params: Any) -> Any:
-    """Construct a package of one file of two bytes in the scratch registry; give its arm."""
+    """Construct a package of one two-byte file in the scratch registry and return the union member."""
     return catalog.construct(name, {"a.txt": catalog.put_object("workflows/a", b"12")}, bucket=SCRATCH, **params)
 
 
 def refusal(arm: Any) -> str:
-    """Give the message of a refused workflow."""
+    """Return the message of a refused workflow."""
     assert arm["__typename"] == "InvalidInput", arm
     (error,) = arm["errors"]
     assert (error["path"], error["name"]) == ("params.workflow", "WorkflowInvalid")
@@ -53,7 +53,7 @@ def refusal(arm: Any) -> str:
 
 
 def test_the_default_workflow_is_noted_in_the_manifest(catalog: Calling, configure: Callable[..., None]) -> None:
-    """A construct that names no workflow takes the default one, and the revision says which rules held."""
+    """A construct without a workflow uses the default one, which the manifest records with its configuration."""
     configure(PLAIN)
     expected = {"id": "alpha", "config": f"s3://{SCRATCH}/{CONFIG}?versionId=null"}
     arm = pushed(catalog)
@@ -64,7 +64,7 @@ def test_the_default_workflow_is_noted_in_the_manifest(catalog: Calling, configu
 
 
 def test_no_workflow_is_refused_where_one_is_required(catalog: Calling, configure: Callable[..., None]) -> None:
-    """An explicit null means none, which only an optional configuration lets through."""
+    """An explicit null workflow is refused unless the configuration makes workflows optional."""
     configure(PLAIN)
     assert "requires a workflow" in refusal(pushed(catalog, workflow=None))
     configure(OPTIONAL)
@@ -73,19 +73,19 @@ def test_no_workflow_is_refused_where_one_is_required(catalog: Calling, configur
 
 @pytest.mark.parametrize("workflow", ["alpha", ""])
 def test_a_workflow_needs_a_configuration(catalog: Calling, workflow: str) -> None:
-    """A registry without configuration has no workflow to name."""
+    """A workflow is refused in a registry without a configuration."""
     assert "configures no workflow" in refusal(pushed(catalog, workflow=workflow))
     assert pushed(catalog, workflow=None)["revision"]["workflow"] is None
 
 
 def test_an_unknown_workflow_is_refused_with_the_known_ones(catalog: Calling, configure: Callable[..., None]) -> None:
-    """The message lists what could be named instead."""
+    """An unknown workflow is refused with a list of the known ones."""
     configure(PLAIN)
     assert "no workflow `beta`: use one of alpha" in refusal(pushed(catalog, workflow="beta"))
 
 
 def test_a_workflow_may_require_a_message_and_a_name(catalog: Calling, configure: Callable[..., None]) -> None:
-    """Both rules are checked before anything is written."""
+    """A workflow's rules for message and package name are checked before anything is written."""
     configure(PLAIN.replace("name: Alpha", "name: Alpha, is_message_required: true, handle_pattern: ^flow/"))
     assert "requires a message" in refusal(pushed(catalog, message=""))
     assert "does not match" in refusal(pushed(catalog, "other/work", message="m"))
@@ -94,7 +94,7 @@ def test_a_workflow_may_require_a_message_and_a_name(catalog: Calling, configure
 
 
 def test_metadata_must_meet_its_schema(catalog: Calling, configure: Callable[..., None]) -> None:
-    """Missing metadata counts as an empty object; the manifest notes the schema that was used."""
+    """Metadata must meet the workflow's schema, which the manifest records. Missing metadata is an empty object."""
     configure(WITH_SCHEMA % "metadata_schema", {"type": "object", "required": ["d"]})
     assert "'d' is a required property" in refusal(pushed(catalog))
     assert "is not met" in refusal(pushed(catalog, userMeta={"e": 1}))
@@ -105,7 +105,7 @@ def test_metadata_must_meet_its_schema(catalog: Calling, configure: Callable[...
 
 
 def test_entries_must_meet_their_schema(catalog: Calling, configure: Callable[..., None]) -> None:
-    """A schema of entries sees logical key, size and metadata of each."""
+    """Entries must meet the workflow's schema, which sees logical key, size and metadata."""
     entry = {"properties": {"size": {"maximum": 1}}, "required": ["logical_key", "size", "meta"]}
     configure(WITH_SCHEMA % "entries_schema", {"$schema": "http://json-schema.org/draft-07/schema#", "items": entry})
     assert "2 is greater than the maximum of 1" in refusal(pushed(catalog))
@@ -135,7 +135,7 @@ BAD_CONFIGS = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_CONFIGS))
 def test_a_bad_configuration_refuses_every_push(catalog: Calling, configure: Callable[..., None], kind: str) -> None:
-    """Whatever is wrong with the configuration, the push is refused and told why."""
+    """An invalid workflow configuration refuses every push with the reason."""
     config, expected = BAD_CONFIGS[kind]
     configure(config)
     assert expected in refusal(pushed(catalog))
@@ -155,6 +155,6 @@ def test_a_bad_configuration_refuses_every_push(catalog: Calling, configure: Cal
 def test_a_bad_schema_refuses_every_push(
     catalog: Calling, configure: Callable[..., None], schema: Any, expected: str
 ) -> None:
-    """A schema that cannot be used is no schema that lets everything through."""
+    """An invalid schema refuses every push, and is not treated as one that accepts everything."""
     configure(WITH_SCHEMA % "metadata_schema", schema)
     assert expected in refusal(pushed(catalog))
