@@ -66,7 +66,7 @@ def test_the_lock_declares_every_test_of_the_specification(suite: str) -> None:
 
 @pytest.mark.parametrize("suite", BY_DESIGN)
 def test_few_tests_are_unsupported_by_design(suite: str) -> None:
-    """Seven tests belong to one backend alone; every other runs on both."""
+    """Seven tests are supported by one backend only. Every other test runs on both."""
     found = {
         test_id.split("::")[1]: list(test["unsupported"])
         for test_id, test in declared(suite)["tests"].items()

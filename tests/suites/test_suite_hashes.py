@@ -30,7 +30,7 @@ def test_chunked_hash_of_small_data(data: bytes, expected: str) -> None:
 
 @pytest.mark.parametrize(("size", "expected"), ZEROS.items())
 def test_chunked_hash_round_the_part_size(size: int, expected: str) -> None:
-    """Data one byte below, at and one byte above a multiple of the part size hash as in quilt3."""
+    """Data of one part (8 MiB), one byte less, one byte more and several parts hash as in quilt3."""
     assert chunked_hash(bytes(size)) == expected
 
 

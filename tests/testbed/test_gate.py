@@ -1,4 +1,4 @@
-"""The gate of each service: loopback hosts alone, no other origin, whatever the path and method."""
+"""The gate of each service: only loopback hosts, no other origin, whatever the path and method."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_a_person_is_told_each_step(shared: Running) -> None:
 
 
 def test_the_description_is_private_and_names_living_processes(shared: Running) -> None:
-    """Every file is readable by its owner alone, and testbed.json holds the ids of running processes."""
+    """Only the owner can read the files, and testbed.json holds the ids of running processes."""
     made = list(shared.state.rglob("*"))
     assert {"testbed.json", "secrets.json", "keys.json", "aws.log"} <= {path.name for path in made}
     assert [path for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []

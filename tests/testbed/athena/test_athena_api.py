@@ -1,6 +1,6 @@
 """The query operations answer as Athena's do: paging, result locations, errors, and entries in the call log."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

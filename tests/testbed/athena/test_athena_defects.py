@@ -1,6 +1,6 @@
 """Each declared Athena defect falsifies answers in exactly one way."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tables of each format that Glue can describe, with partitions, nested types and missing columns."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

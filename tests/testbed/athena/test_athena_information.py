@@ -1,6 +1,6 @@
 """`information_schema`, and SHOW with a named catalog, return what the caller's keys may see."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Limits of one query: memory, time, result and file size, and the number of concurrent and kept queries."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_cancelled_query_frees_its_turn(asking: Querying, table: str) -> None:
 
 
 def test_the_number_of_queries_is_bounded(asking: Querying, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    """Too many unfinished queries are refused. The oldest ended ones lose their results, then their entries."""
+    """Too many unfinished queries are refused. Of the ended ones, the oldest lose their result or are forgotten."""
     monkeypatch.setattr(module, "UNFINISHED", 1)
     monkeypatch.setattr(module, "KEPT", 2)
     bounded = Bounded(asking, Limits(seconds=DEADLINE_S))

@@ -1,6 +1,6 @@
 """What is not Athena's is refused, and an accepted statement reaches only the objects of its tables."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

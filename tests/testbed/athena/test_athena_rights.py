@@ -1,6 +1,6 @@
 """A query may do what its caller may: IAM decides on the request, Glue, the objects read and the result written."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_runner_may_ask_make_and_drop(asking: Querying, table: str) -> None:
 
 
 def test_who_may_not_change_glue_makes_and_drops_nothing(embedded: Target, asking: Querying, table: str) -> None:
-    """A caller with read rights alone can query, but cannot drop a table or create a view or prepared statement."""
+    """A caller with only read rights can query, but cannot drop a table or create a view or prepared statement."""
     reader = Querying(embedded, new_user(embedded, QUERY, GLUE, LIST, READ, WRITE))
     assert reader.row(f"SELECT count(*) FROM {table}") == ["40"]
     assert "glue:DeleteTable" in reader.reason(f"DROP TABLE {table}")

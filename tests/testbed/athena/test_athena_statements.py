@@ -1,6 +1,6 @@
 """Every statement that must work does, over real objects, with boto3 and with pyathena."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

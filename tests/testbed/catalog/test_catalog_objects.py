@@ -67,7 +67,7 @@ def test_a_small_bucket_is_never_seen_late(counting: Counting) -> None:
 
 
 def test_a_large_bucket_is_listed_for_a_tenth_of_the_time(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a listing of several pages a bucket is not listed again for a while, so new objects show later."""
+    """A listing of several pages is reused for a while, so that a new object shows later."""
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: counting.put(f"large/{number}"), range(1001)))
     objects, now = objects_of(counting), time.monotonic()

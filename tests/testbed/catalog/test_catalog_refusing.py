@@ -123,7 +123,7 @@ def test_what_fails_does_nothing_and_then_works(catalog: Calling, switch: Callab
 
 
 def test_nobody_else_is_met(catalog: Calling, switch: Callable[..., None]) -> None:
-    """An injected failure leaves other users, other fields and fields without OperationError alone."""
+    """An injected failure does not affect other users, other fields or fields without OperationError."""
     switch("operation-error", operation="searchPackages", user="test-admin")
     search = "{ searchPackages(buckets: []) { __typename } }"
     assert catalog.data(search)["searchPackages"]["__typename"] != "OperationError"

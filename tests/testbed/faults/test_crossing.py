@@ -1,4 +1,4 @@
-"""Two concurrent callers of one kind exchange their values. A caller that stays alone keeps its own."""
+"""Two concurrent callers of one kind exchange their values. A caller without a partner keeps its own."""
 
 from __future__ import annotations
 

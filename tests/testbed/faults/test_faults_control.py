@@ -132,7 +132,7 @@ def test_switches_go_on_and_off(control: Client) -> None:
 
 
 def test_switches_of_other_aims_stand_beside_each_other(control: Client) -> None:
-    """A fault can be set per user, replaced and removed alone. DELETE without parameters removes all of them."""
+    """A fault can be set, replaced and removed per user. DELETE without parameters removes all of them."""
     mine, other = {"seconds": 1, "user": "me"}, {"seconds": 2, "user": "you"}
     for parameters in (mine, other, mine | {"seconds": 3}):
         control.request("PUT", "faults/latency", json=parameters)
