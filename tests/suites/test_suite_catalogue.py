@@ -77,7 +77,10 @@ def test_few_tests_are_unsupported_by_design(suite: str) -> None:
 
 @pytest.mark.parametrize("suite", PER_FILE)
 def test_who_signs_another_user_in_needs_an_admin(suite: str) -> None:
-    """Every test that uses a fixture which signs another user in declares the need `admin`."""
+    """Every test that uses a fixture which signs another user in declares the need `admin`.
+
+    A target with one user's token runs the rest.
+    """
     users = set()
     for path in (LOCK.parent / suite).rglob("test_*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

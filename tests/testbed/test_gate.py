@@ -102,7 +102,10 @@ def test_what_is_refused_reaches_nobody() -> None:
 def test_every_door_of_both_services_is_shut(
     embedded: Target, service: str, method: str, path: str, foreign: dict[str, str]
 ) -> None:
-    """Every route of both services refuses a foreign Host or Origin, even with the control token."""
+    """Every route refuses a foreign Host or Origin, even with the control token.
+
+    A page cannot have it, but a proxy might.
+    """
     services: Any = embedded.facts["services"]
     headers = {"Authorization": f"Bearer {embedded.facts['control_token']}", "Content-Type": "text/plain"} | foreign
     answer = httpx.request(method, f"{services[service]['url']}{path}", headers=headers, content=b"{}", timeout=30)

@@ -58,7 +58,7 @@ def test_the_end_of_the_lifeline_is_noticed_once(monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_a_lifeline_nothing_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service started without a lifeline starts no watcher thread."""
+    """A service started by hand, without a lifeline, starts no watcher thread and runs until it is told to end."""
     monkeypatch.delenv("NIGHTPROOF_LIFELINE_FD", raising=False)
     before = threading.active_count()
     watch_lifeline(lambda: None)

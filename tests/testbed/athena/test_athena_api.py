@@ -140,7 +140,7 @@ def test_what_cannot_be_asked_is_refused_at_once(asking: Querying) -> None:
 
 
 def test_the_other_operations_stay(asking: Querying) -> None:
-    """Database names and workgroups come from the emulator behind."""
+    """Database names and workgroups come from the emulator."""
     databases = asking.athena.list_databases(CatalogName="AwsDataCatalog")["DatabaseList"]
     assert DATABASE in [database["Name"] for database in databases]
     configuration = asking.athena.get_work_group(WorkGroup=WORKGROUP)["WorkGroup"]["Configuration"]
@@ -179,7 +179,7 @@ def test_the_self_test_asks_a_query(embedded: Target) -> None:
 
 
 async def _others(*asked: Any) -> tuple[int, dict[str, str], bytes]:
-    """Answer as the emulator behind with a workgroup that is disabled."""
+    """Answer in place of the emulator with a workgroup that is disabled."""
     assert asked[2]["x-amz-target"].endswith("GetWorkGroup")
     return 200, {}, b'{"WorkGroup": {"State": "DISABLED"}}'
 

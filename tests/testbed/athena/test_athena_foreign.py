@@ -69,7 +69,7 @@ def test_what_athena_knows_passes(sql: str) -> None:
 
 
 def test_comments_may_stand_before_a_statement() -> None:
-    """Both kinds of comment may precede a statement, also one that the parser does not handle itself."""
+    """Comments of both kinds may precede any statement. In SHOW TABLES, LIKE before a pattern is optional."""
     assert parse("-- a\n/* b */ SHOW TABLES IN d LIKE 'x*';") == ShowTables("d", "x*", views_only=False)
     assert bare(" \n-- only a comment") == ""
 

@@ -52,7 +52,10 @@ def test_text_formats(asking: Querying, stem: str, body: bytes, clauses: str, ex
 
 
 def test_parquet_columns_go_by_name(asking: Querying) -> None:
-    """Parquet columns are matched by name and missing ones are NULL. Nested values print as in Athena."""
+    """Parquet columns are matched by name.
+
+    One missing from some or all objects is NULL, and nested values print as in Athena.
+    """
     for number, extra in ((1, {}), (2, {"late": pa.array(["z"])})):
         table = pa.table(
             {

@@ -70,7 +70,7 @@ def test_forms_that_are_gaps_fail(asking: Querying, table: str, sql: str) -> Non
 
 
 def test_columns_of_a_table_are_described(asking: Querying, table: str) -> None:
-    """`information_schema.columns` has every column of Athena's own, with position and type."""
+    """`information_schema.columns` has every column of Athena's own, with position and the engine's type name."""
     sql = f"SELECT * FROM information_schema.columns WHERE table_schema = '{DATABASE}' AND table_name = '{table}'"
     found = asking.rows(f"{sql} ORDER BY ordinal_position")
     kinds = [("id", "integer"), ("name", "varchar"), ("value", "double"), ("ts", "timestamp(3)"), ("j", "varchar")]

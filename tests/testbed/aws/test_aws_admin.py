@@ -57,7 +57,7 @@ def test_no_administration_without_the_token(aws: Asking, host: str, method: str
 def test_a_key_may_begin_as_no_bucket_does(
     aws: Asking, prefix: str, monkeypatch: pytest.MonkeyPatch, style: Literal["path", "virtual"]
 ) -> None:
-    """A key may begin with an underscore in path and virtual-hosted style. It is not taken for administration."""
+    """A key may begin with an underscore, in path and virtual-hosted style, signed by header or in the URL."""
     real = socket.getaddrinfo
     monkeypatch.setattr("socket.getaddrinfo", lambda _host, *more, **named: real("127.0.0.1", *more, **named))
     keys = aws.target.facts["credentials"]["ci-seeder"]

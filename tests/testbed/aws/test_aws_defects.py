@@ -56,7 +56,10 @@ def test_flipped_byte(aws: Asking, prefix: str, switch: Callable[..., None]) -> 
 
 
 def test_stale_version(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """`s3-get-returns-stale-version` serves a key's oldest version, also by version and by range."""
+    """`s3-get-returns-stale-version` serves a key's oldest version, also by version and by range.
+
+    It never serves another key's.
+    """
     key = f"{prefix}a"
     aws.s3.put_object(Bucket=WORK, Key=key, Body=b"oldest")
     newest = aws.s3.put_object(Bucket=WORK, Key=key, Body=b"newest")["VersionId"]
@@ -151,7 +154,10 @@ def test_latency(
 
 
 def test_an_outage_of_the_west_is_hidden(aws: Asking, switch: Callable[..., None]) -> None:
-    """`s3-west-outage-hidden` answers failing requests to the west with an empty 200. Errors elsewhere stay."""
+    """`s3-west-outage-hidden` answers failing requests to the west with an empty 200.
+
+    Working requests and errors elsewhere stay.
+    """
     switch("s3-west-outage-hidden")
     assert aws.s3.get_bucket_location(Bucket=WEST)["LocationConstraint"] == "us-west-2"
     switch("error", bucket=WEST, status=503)
@@ -174,7 +180,10 @@ def test_missing_objects_exist(aws: Asking, prefix: str, switch: Callable[..., N
 
 
 def test_knobs_meet_what_they_name(aws: Asking, prefix: str, switch: Callable[..., None]) -> None:
-    """An error or latency fault affects only the bucket, operation and prefix that it names."""
+    """An error or latency fault affects only the bucket, operation and prefix it names.
+
+    It applies to S3 and the JSON services.
+    """
     switch("error", bucket=SCRATCH, status=503)
     assert refused(lambda: aws.s3.head_bucket(Bucket=WORK)) == ""
     assert refused(lambda: aws.s3.list_objects_v2(Bucket=SCRATCH)) == "SlowDown"

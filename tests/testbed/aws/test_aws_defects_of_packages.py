@@ -70,7 +70,7 @@ def test_hashes_change_per_read(registry: Registry, switch: Callable[..., None])
 
 
 def test_changes_vanish(registry: Registry, switch: Callable[..., None]) -> None:
-    """`diff-misses-modified` serves each entry with the hash and size it first had in the registry."""
+    """`diff-misses-modified` serves an entry with the hash and size it first had in the registry, in any package."""
     key = f"{registry.user}/changed"
     first = registry.manifest(registry.push("p", 1, key))[1]
     body = json.dumps({"version": "v0"}) + "\n" + json.dumps(first | {"size": 2, "hash": {"value": "new"}}) + "\n"
@@ -251,7 +251,7 @@ def test_manifests_fail_at_once(registry: Registry, switch: Callable[..., None])
 
 
 def test_old_entries_stay(registry: Registry, switch: Callable[..., None]) -> None:
-    """`update-merges-old-entries` keeps the entries that a new revision removed."""
+    """`update-merges-old-entries` keeps the entries that a new revision removed. A first revision is unaffected."""
     switch("update-merges-old-entries")
     registry.push("p", 1, "a", "b")
     assert registry.keys(registry.push("p", 2, "b", "c")) == ["b", "c", "a"]

@@ -65,7 +65,10 @@ def test_half_written_by_keys_that_ended(aws: Asking, manifest: str, package: st
 
 
 def test_sessions_are_forgotten_a_day_after_their_end() -> None:
-    """An expired session is known for one day more. While the defect is on, sessions have no expiry."""
+    """A session is known for one day after its expiry, so that an expired key differs from an unknown one.
+
+    The defect removes the expiry.
+    """
     from testbed.aws.defects_of_rights import Sessions  # noqa: PLC0415 - it loads ministack
 
     now, is_on = time.time(), False

@@ -191,7 +191,7 @@ GIVEN = [("SHA256", "ab" * 32), ("sha2-256-chunked", "q" * 43 + "="), ("CRC64NVM
 @pytest.mark.parametrize(("kind", "value"), GIVEN)
 @pytest.mark.parametrize("version", ["", "?versionId=of-old", "?versionId=null"])
 def test_given_size_and_hash_are_kept(catalog: Calling, kind: str, value: str, version: str) -> None:
-    """An entry given with size and hash is stored unchanged, and the object need not exist."""
+    """An entry given with size and hash is stored unchanged, without a look at the object, which need not exist."""
     entry = {"logicalKey": "x", "physicalKey": f"s3://{SCRATCH}/construct/not-there{version}", "size": 5.0}
     entry |= {"hash": {"type": kind, "value": value}, "meta": {"user_meta": {"a": 1}}}
     variables = {"params": {"bucket": WORK, "name": "construct/given"}, "src": {"entries": [entry]}}

@@ -227,7 +227,10 @@ def test_two_defects_bend_one_answer_after_the_other(probing: Probing, switch: C
 
 
 def test_an_injected_failure_is_answered_as_a_crash(probing: Probing, switch: Callable[..., None]) -> None:
-    """An injected 500 is handled like a crash, so that `catalog-500-as-200-null` applies to it."""
+    """An injected 500 is handled like a crash, so that `catalog-500-as-200-null` applies to it.
+
+    A route's operation is its path.
+    """
     path = "/registry/api/search"
     asked = {"index": f"{WORK}_packages", "action": "search", "query": "x"}
     switch("error", operation=path, status=500)

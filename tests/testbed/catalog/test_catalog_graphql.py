@@ -74,7 +74,7 @@ BAD_DOCUMENTS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("kind", sorted(BAD_DOCUMENTS))
 def test_a_bad_document_is_refused_with_its_errors(catalog: Calling, kind: str) -> None:
-    """An invalid document is answered 400 with a message and errors, and without data."""
+    """An invalid document is answered 400 with a message and a list of errors with messages, and without data."""
     document, text = BAD_DOCUMENTS[kind]
     answer = catalog.post(document)
     body = answer.json()
@@ -153,7 +153,10 @@ def test_an_unknown_route_answers_a_message(catalog: Calling, method: str, path:
 
 
 def test_the_schema_is_open_to_admins_only(catalog: Calling, switch: Callable[..., None]) -> None:
-    """Introspection is refused to non-admins unless the fault `introspection` is on. `__typename` is always allowed."""
+    """Introspection, also in a fragment, needs an admin or the fault `introspection`.
+
+    `__typename` is always allowed.
+    """
     hidden = '{ ...F } fragment F on Query { __type(name: "Query") { name } }'
     for document in (SCHEMA, hidden):
         answer = catalog.post(document)

@@ -128,7 +128,10 @@ def test_a_stored_checksum_of_one_part_gives_the_hash_without_reading() -> None:
 
 
 def test_a_composite_checksum_counts_only_with_the_same_parts() -> None:
-    """A composite checksum is used only if its parts have the size of the hash's parts."""
+    """A composite checksum is used only if its parts have the size of the hash's parts.
+
+    Other parts give another hash.
+    """
     assert manifests.composite_hash("abc-2", [8 * MIB, MIB], 9 * MIB) == "abc"
     assert manifests.composite_hash("abc-2", [5 * MIB, 4 * MIB], 9 * MIB) is None
 

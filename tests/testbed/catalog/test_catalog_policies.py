@@ -63,7 +63,7 @@ def test_policies_are_listed_found_and_changed(making: Making, admin: Any) -> No
 
 @pytest.mark.parametrize("is_managed", [True, False])
 def test_an_assigned_policy_stays(making: Making, admin: Any, *, is_managed: bool) -> None:
-    """A policy cannot be deleted while a role has it, whichever side attached it."""
+    """A policy that a role has cannot be deleted, whichever side attached it. Once no role has it, it can."""
     role = making.role(Permission.read(DATA))
     if is_managed:
         made = admin.policies.get(admin.roles.get(role.id).policies[0].id)

@@ -132,7 +132,7 @@ def test_a_role_that_the_user_has_not_is_an_invalid_input(catalog: Calling) -> N
 
 
 def test_an_admin_lists_the_users(catalog: Calling) -> None:
-    """An admin lists the four seeded users with their roles. Others are forbidden."""
+    """An admin lists the four seeded users with their roles, and an unknown user is null. Others are forbidden."""
     found = catalog.data(USERS, user="test-admin")["admin"]["user"]
     assert [(u["name"], u["role"]["name"], u["isAdmin"], u["isService"]) for u in found["list"]] == [
         ("test-admin", "admin", True, False),

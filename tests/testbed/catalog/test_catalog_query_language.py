@@ -112,7 +112,7 @@ def test_packages_and_entries_are_found_as_documented(
 
 @pytest.mark.parametrize("query", ["content:x", "nofield:x", "size:many", "(a", "a~2", "/a/"])
 def test_what_is_not_supported_is_refused(catalog: Calling, query: str) -> None:
-    """An unsupported query is answered 400 over REST and with InvalidInput over GraphQL."""
+    """An unsupported query is answered 400 by both REST actions and with InvalidInput over GraphQL."""
     answer = catalog.get("/registry/api/search", index=f"{WORK}_packages", query=query)
     assert (answer.status_code, answer.json()["message"].startswith("The query cannot be used: ")) == (400, True)
     body = json.dumps({"query": {"query_string": {"query": query}}})

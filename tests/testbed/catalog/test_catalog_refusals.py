@@ -87,7 +87,10 @@ def everywhere(code: str) -> dict[str, tuple[int, str]]:
 
 
 def test_a_bearer_that_counts_is_let_in_everywhere(ways: Ways) -> None:
-    """A valid token and a valid API key are accepted on every route."""
+    """A valid token and API key are accepted on every route.
+
+    The refusals in the other tests are thus due to the bearer.
+    """
     assert ways.answers(ways.bearer) == OK
     assert ways.answers(f"Bearer {ways.secret}") == OK
 

@@ -1,4 +1,7 @@
-"""The fault `operation-error` makes a field return an OperationError. The field then changes nothing."""
+"""The fault `operation-error`: every field that may return an OperationError can be made to.
+
+It then changes nothing.
+"""
 
 from __future__ import annotations
 

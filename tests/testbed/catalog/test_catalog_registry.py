@@ -73,7 +73,10 @@ def test_a_revision_is_found_by_its_hash_or_a_prefix(catalog: Calling, length: i
 
 
 def test_latest_and_a_second_name_their_revisions(catalog: Calling) -> None:
-    """A revision is found by `latest` or by the second of its pointer, which is its time."""
+    """A revision's time is its pointer's name, the second by which it is found.
+
+    `latest` carries the time of its writing.
+    """
     old, new = two_revisions(catalog, "registry/by-tag")
     assert revision(catalog, "registry/by-tag", "latest")["hash"] == new
     found = revision(catalog, "registry/by-tag", "1700000000")

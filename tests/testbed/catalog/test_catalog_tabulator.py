@@ -56,7 +56,10 @@ def put(catalog: Calling, config: str | None, name: str = "t", bucket: str = WOR
 
 
 def test_a_configuration_is_kept_byte_for_byte(catalog: Calling, tabulator: Any) -> None:
-    """A table's configuration is stored byte for byte. Setting it again replaces it, and null removes it."""
+    """Tables are listed by name, per bucket, byte for byte as set.
+
+    Setting one again replaces it, and null removes it.
+    """
     tabulator.set_table(WORK, "b", GOOD)
     tabulator.set_table(WORK, "a", PARQUET)
     assert list(listed(tabulator).items()) == [("a", PARQUET), ("b", GOOD)]

@@ -71,7 +71,7 @@ def test_every_route_asks_for_the_token(control: Client, method: str, path: str,
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_an_unknown_name_is_not_found(control: Client, method: str) -> None:
-    """An unknown fault is answered 404 with a message that holds its name."""
+    """An unknown fault is answered 404 with a message that holds its name and where the known ones are listed."""
     answer = control.request(method, "faults/no-such-fault", content=b"{}")
     assert answer.status_code == 404
     assert "`no-such-fault`" in answer.json()["message"]
