@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("run_id", ["adhoc-20261121T112633Z-0189af", "20261120T020000Z-k3f9qa"])
 def test_the_run_id_is_one_of_a_night(run_id: str, tmp_path: Path) -> None:
     """An ad-hoc run id is converted to a night's format. A night's id without the digits 0, 1, 8 and 9 is kept."""
-    inner = Inner(tmp_path, run_id.replace("9qa", "2qa"), "quilt3", None, {})  # type: ignore[arg-type]  # no target is needed
+    inner = Inner(tmp_path, run_id.replace("9qa", "2qa"), "quilt3", None, {})  # type: ignore[arg-type]  # no target is asked
     assert RUN_ID.fullmatch(inner.run_id)
     assert inner.run_id in {"20261121T112633Z-ghijaf", "20261120T020000Z-k3f2qa"}
 

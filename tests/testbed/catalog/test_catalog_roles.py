@@ -144,7 +144,10 @@ CHANGE = 'mutation R($i: ID!) { roleUpdateManaged(id: $i, input: {name: "x", pol
 
 
 def test_bad_input_that_no_arm_names_fails_the_request(catalog: Calling, admin: Any) -> None:
-    """Invalid input without a union member of its own is answered 400, and nothing is created."""
+    """An unknown policy or role or an invalid ARN has no union member.
+
+    The request is answered 400, and nothing is created.
+    """
     before = admin.roles.list()
     for query, variables in (
         (ROLE, {"n": "made-role-x", "p": ["nothing"]}),
