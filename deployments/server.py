@@ -126,17 +126,19 @@ def _start(home: Path, port: int, auth: str, services: dict[str, str], patience_
 def _await_health(server: Server, log: Path, before: int, patience_s: float) -> None:
     """Wait for the first healthy answer; announce every 10 s that the server is still awaited."""
     end = time.monotonic() + patience_s
-    while True:
-        left_s = end - time.monotonic()
-        try:
-            await_value(lambda: _is_healthy(server, log, before), min(TELL_EVERY_S, left_s), 0.1)
-        except TimeoutError:
-            if left_s <= TELL_EVERY_S:
-                raise
-            waited_s = patience_s - left_s + TELL_EVERY_S
-            announce("prefect", f"waiting for the Prefect server, {waited_s:.0f} of at most {patience_s:g} s")
-        else:
-            return
+    # One client for all questions: making one takes more of a small machine than the server's start can spare.
+    with httpx.Client(timeout=2) as client:
+        while True:
+            left_s = end - time.monotonic()
+            try:
+                await_value(lambda: _is_healthy(server, client, log, before), min(TELL_EVERY_S, left_s), 0.1)
+            except TimeoutError:
+                if left_s <= TELL_EVERY_S:
+                    raise
+                waited_s = patience_s - left_s + TELL_EVERY_S
+                announce("prefect", f"waiting for the Prefect server, {waited_s:.0f} of at most {patience_s:g} s")
+            else:
+                return
 
 
 def _note(log: Path, text: str) -> int:
@@ -174,13 +176,13 @@ NO_SERVICES: Final = {
 }
 
 
-def _is_healthy(server: Server, log: Path, before: int) -> bool:
+def _is_healthy(server: Server, client: httpx.Client, log: Path, before: int) -> bool:
     code = server.child.process.poll()
     if code is not None:
         last = _last_line(log, before)
         raise Blocked(f"The Prefect server ended while starting, exit {code}: {last}. Read `{log}`.")
     try:
-        return httpx.get(f"{server.api}/health", timeout=2).status_code == httpx.codes.OK
+        return client.get(f"{server.api}/health").status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

@@ -145,12 +145,13 @@ class Up:
     messenger: Messenger
     url: str = ""
     said: list[str] = field(default_factory=list)
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=20))
 
     def api(self, method: str, path: str, **data: Any) -> Any:
         """Call the server's API and return its JSON; repeat while SQLite is busy (503)."""
 
         def ask() -> httpx.Response | None:
-            answer = httpx.request(method, f"{self.url}/api{path}", json=data or None, timeout=20, auth=self.login)
+            answer = self.client.request(method, f"{self.url}/api{path}", json=data or None, auth=self.login)
             return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
         answer = await_value(ask, 30).raise_for_status()

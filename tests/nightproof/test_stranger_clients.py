@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nightproof.records import TestVerdict
 
+pytestmark = pytest.mark.xdist_group("stranger-clients")  # the night is run once, for all of them
 SERVERS = Path(__file__).with_name("stranger_servers.py")
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+pytestmark = pytest.mark.xdist_group("supervisor")  # one shared testbed for all of them
 WORK = "quilt-mcp-test-work"
 PART = bytes(range(256)) * (5 * 1024 * 4)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nightproof.runner.cell import CellPlan
     from nightproof.runner.events import CellEvents
 
+pytestmark = pytest.mark.xdist_group("plain-red")  # the runs are made once, for all of them
 FILES = 102  # in each batch; together more than 300 suites
 
 
