@@ -18,7 +18,9 @@ from nightproof.config.places import require_state_dir
 from nightproof.doctor import diagnose
 from nightproof.doctor import render
 from nightproof.environment import cell_environment
+from nightproof.environment import endpoints
 from nightproof.errors import UsageError
+from nightproof.evidence.wire.endpoints import VARIABLE as ENDPOINTS
 from nightproof.housekeeping import clean_earlier
 from nightproof.housekeeping import opened
 from nightproof.onboarding import words
@@ -87,7 +89,8 @@ def testbed(profile_given: str, *, seeded: bool, show: Callable[[str], None]) ->
     with opened(profile, told.secrets, "testbed") as target:
         if seeded:
             seed_target(target, lambda name, done, of: announce("seed", name, done, of))
-        for name, value in sorted(cell_environment(target).items()):
+        declared = {ENDPOINTS: " ".join(endpoints(target))}
+        for name, value in sorted((cell_environment(target) | declared).items()):
             show(f"export {name}={shlex.quote(value)}")
         if target.process is not None:
             target.process.wait()

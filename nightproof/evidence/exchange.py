@@ -1,4 +1,4 @@
-"""One request on the wire: its header, its count and what is kept of it for the evidence folder."""
+"""One request on the wire: its header, its count and its record in the evidence folder."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Exchange:
         return _path(self.url) == _path(target)
 
     def take(self) -> bool:
-        """Give the exchange to the connection that asks first; return whether that was the caller's."""
+        """Claim the exchange for a connection; return whether it was still free."""
         try:
             self._free.pop()
         except IndexError:
@@ -143,7 +143,7 @@ def outer_exchange() -> Exchange | None:
 
 
 def clip(body: Any) -> str:
-    """Give the first 4 KiB of a body as text; a stream is only named, because reading it would spend it."""
+    """Return the first 4 KiB of a body as text. A stream is named by its type, because reading it would consume it."""
     if body is None:
         return ""
     if isinstance(body, str):
@@ -154,9 +154,9 @@ def clip(body: Any) -> str:
 
 
 def _is_vouched(url: str) -> bool:
-    """Say whether an address is of a system under test; a server that the test itself runs speaks for nobody.
+    """Return whether a URL belongs to a system under test.
 
-    Where the systems keep call logs their ports are known; elsewhere whatever answers is the system.
+    Where the systems keep call logs, their ports are known. Elsewhere every server counts as the system.
     """
     known = {urlsplit(pair.partition("=")[2]).port for pair in os.environ.get(SYSTEMS, "").split()}
     return not known or urlsplit(url).port in known
@@ -190,7 +190,7 @@ def _text(value: Any) -> str:
 
 
 def described(exchange: Exchange) -> Mapping[str, Any]:
-    """Give what is kept of an exchange in the evidence folder, not yet redacted."""
+    """Return the fields of an exchange that the evidence folder keeps, not yet redacted."""
     return {
         "channel": exchange.channel,
         "phase": exchange.phase,

@@ -96,11 +96,12 @@ def _require_new(suite: Path, profile: Path) -> None:
     """Raise UsageError if one of the three files exists: it may be somebody's work."""
     lock = catalogue.lock_path(suite)
     is_shared = lock.parent != suite.absolute()  # suites in a folder `suites` share one lock, with a part for each
+    named = f" --profile {profile}" if profile.is_file() else ""
     for file in (profile, suite / suites.FILE, *(() if is_shared else (lock,))):
         if os.path.lexists(file):
             raise UsageError(
-                f"`{file}` is there already, and `init` overwrites nothing: go on with `nightproof catalogue --update` "
-                "for new tests, or delete that file to begin anew."
+                f"`{file}` is there already, and `init` overwrites nothing: go on with `nightproof catalogue --update"
+                f"{named}` for new tests, or delete that file to begin anew."
             )
 
 

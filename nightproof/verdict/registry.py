@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 XPASS: Final = "xpass: "
 XFAIL_DAYS: Final = 90  # an expected failure is a debt: after this many days it colours the night AMBER
-REGISTER: Final = "register it with `nightproof catalogue --update --from-run latest` and commit the lock"
+REGISTER: Final = (
+    "register it with `nightproof catalogue --update --from-run latest` and the profile of this night,"
+    " and commit the lock"
+)
 
 
 def split(skipped: str) -> tuple[str, str]:

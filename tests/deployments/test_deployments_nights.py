@@ -154,5 +154,7 @@ def test_the_testbed_gives_its_environment_until_a_signal(tmp_path: Path) -> Non
         bed.kill()
     given = dict(line.removeprefix("export ").split("=", 1) for line in log.read_text().splitlines())
     assert given["QUILT_TEST_CATALOG_URL"].startswith("http://127.0.0.1:")
+    endpoints = given["NIGHTPROOF_ENDPOINTS"].strip("'").split()
+    assert given["QUILT_TEST_CATALOG_URL"].removeprefix("http://") in endpoints
     with environment_lock(tmp_path / "state", "free again"):
         assert given["NIGHTPROOF_TARGET"] == "embedded"

@@ -25,7 +25,7 @@ class Opened(Protocol):
         """Return whether a request line with this target may be that of this exchange."""
 
     def take(self) -> bool:
-        """Give the exchange to whoever asks first; return whether that was the caller."""
+        """Claim the exchange; return whether it was still free."""
 
 
 OPEN: Final[deque[Opened]] = deque(maxlen=MOST_OPEN)
@@ -35,10 +35,10 @@ TICKS: Final = itertools.count(1)  # orders what happens on all connections
 
 
 def claim(link: Link, target: str) -> bool:
-    """Give a request that is about to be sent to its exchange; return whether it has one.
+    """Assign a request that is about to be sent to its exchange; return whether there is one.
 
-    Of exchanges that read the same, the one that this thread or task began is its own. A request that a full socket
-    refused is sent again over the same connection, and is the same exchange.
+    Several exchanges may have the same target; the one that this thread or task began comes first. A request that a
+    full socket refused is sent again over the same connection, and stays the same exchange.
     """
     found = OUTER.get()
     if found is None:
