@@ -24,7 +24,7 @@ from nightproof.datasets.manifest import pins
 from nightproof.datasets.push import note_pointers
 from nightproof.datasets.push import pointers_of
 from nightproof.datasets.put import WORKERS
-from nightproof.datasets.tables import tables_over
+from nightproof.datasets.table_specs import tables_over
 from nightproof.errors import Blocked
 from nightproof.records import SeedResult
 

@@ -31,7 +31,7 @@ from nightproof.datasets.hashing import chunked
 from nightproof.datasets.inventory import inventory
 from nightproof.datasets.stream import DATA_VERSION
 from nightproof.datasets.stream import seed_text
-from nightproof.datasets.tables import described
+from nightproof.datasets.table_specs import described
 from nightproof.errors import Blocked
 from nightproof.profile import Names
 

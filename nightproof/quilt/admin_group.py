@@ -9,14 +9,14 @@ from nightproof.quilt.admin_contract import AdminOps
 
 if TYPE_CHECKING:
     from nightproof.quilt.admin_calls import Call
-    from nightproof.quilt.administration import AdministeredOps
+    from nightproof.quilt.caller import AdminCaller
     from nightproof.quilt.validation import Rules
 
 
 class Group(AdminOps):
     """A group of operations on one backend; errors name them `admin.<method>`."""
 
-    def __init__(self, ops: AdministeredOps) -> None:
+    def __init__(self, ops: AdminCaller) -> None:
         self._ops = ops
 
     def _rules(self, method: str) -> Rules:

@@ -25,7 +25,7 @@ from nightproof.quilt import exceptions as errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nightproof.quilt.base import CatalogOps
+    from nightproof.quilt.caller import Caller
 
 MISSING: Final = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"})
 DENIED: Final = frozenset({"AccessDenied", "AllAccessDisabled", "403", "Forbidden"})
@@ -44,7 +44,7 @@ class Sought:
 
 
 @contextmanager
-def s3_errors(ops: CatalogOps, operation: str, sought: Sought, answer_s: float | None = None) -> Iterator[None]:
+def s3_errors(ops: Caller, operation: str, sought: Sought, answer_s: float | None = None) -> Iterator[None]:
     """Translate botocore's exceptions within the block into the contract's errors.
 
     `answer_s` is the read timeout of one request in seconds; None means `Timeouts.read_s`.
@@ -88,13 +88,13 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def deny(ops: CatalogOps, operation: str, sought: Sought, cause: Exception) -> NoReturn:
+def deny(ops: Caller, operation: str, sought: Sought, cause: Exception) -> NoReturn:
     """Raise the PermissionError for a bucket, with the user's role and its access level there."""
     role, level = ops.me(operation).role.name, _level(ops, operation, sought.bucket)
     raise ops.catalog.denied(operation, [f"s3:{sought.right}:{sought.bucket}"], role, level) from cause
 
 
-def _level(ops: CatalogOps, operation: str, bucket: str) -> str:
+def _level(ops: Caller, operation: str, bucket: str) -> str:
     try:
         ops.keys.client("s3", None, operation).head_bucket(Bucket=bucket)
     except ClientError:
@@ -102,7 +102,7 @@ def _level(ops: CatalogOps, operation: str, bucket: str) -> str:
     return "read"
 
 
-def _raise_refusal(ops: CatalogOps, operation: str, sought: Sought, error: ClientError) -> NoReturn:
+def _raise_refusal(ops: Caller, operation: str, sought: Sought, error: ClientError) -> NoReturn:
     code = code_of(error)
     if code in MISSING:
         raise ops.not_found(operation, sought.resource, sought.identifier, sought.where) from error
@@ -113,7 +113,7 @@ def _raise_refusal(ops: CatalogOps, operation: str, sought: Sought, error: Clien
     raise_unnamed(ops, operation, error)
 
 
-def raise_unnamed(ops: CatalogOps, operation: str, error: ClientError) -> NoReturn:
+def raise_unnamed(ops: Caller, operation: str, error: ClientError) -> NoReturn:
     """Raise the BackendError (kind `s3`) for a failure that no other error of the contract covers."""
     code = code_of(error)
     raise errors.BackendError(

@@ -12,10 +12,10 @@ from testbed.athena.catalogs import SCHEMA_START
 from testbed.athena.catalogs import bucket_of
 from testbed.athena.failures import QueryFailedError
 from testbed.athena.tables import duckdb_type
+from testbed.catalog.errors import InputError
 from testbed.catalog.manifest import DamagedError
 from testbed.catalog.manifest import parse
 from testbed.catalog.manifest import split_physical_key
-from testbed.catalog.registry import InputError
 from testbed.catalog.table_config import check_config
 from testbed.catalog.table_config import pattern
 from testbed.parsing import yaml_of

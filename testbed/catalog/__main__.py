@@ -16,8 +16,9 @@ from testbed.catalog.app import Catalog
 from testbed.catalog.auth import Tokens
 from testbed.catalog.browsing import Browsing
 from testbed.catalog.database import open_database
+from testbed.catalog.defects import DEFECTS
 from testbed.catalog.defects import SENTENCES
-from testbed.catalog.defects import Defects
+from testbed.catalog.injection import Defects
 from testbed.catalog.locks import Locks
 from testbed.catalog.registry import Registry
 from testbed.catalog.search import SearchIndex
@@ -30,7 +31,7 @@ def main() -> None:
     """Create the catalog's parts, serve until stopped and exit with the server's status."""
     state, port = Path(os.environ["TESTBED_STATE_DIR"]), int(os.environ["TESTBED_PORT"])
     faults = Faults(KNOBS, SENTENCES, state / "kept-switches.json")
-    defects = Defects(faults)
+    defects = Defects(faults, DEFECTS)
     engine = open_database(os.environ.get("TESTBED_DATABASE_URL") or state / "catalog.sqlite")
     tokens = Tokens(engine, os.environ["TESTBED_JWT_SECRET"], faults, defects)
     tokens.register_seeds(json.loads(os.environ["TESTBED_SEED_REFRESH_TOKENS"]))

@@ -14,7 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from testbed.catalog import database as db
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

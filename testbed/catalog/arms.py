@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from graphql import GraphQLError
 
 from testbed.catalog.browsing import GoneError
-from testbed.catalog.registry import InputError
-from testbed.catalog.registry import OperationError
+from testbed.catalog.errors import InputError
+from testbed.catalog.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from testbed.catalog.defects import Defects
+    from testbed.catalog.injection import Defects
     from testbed.catalog.roles import Rights
     from testbed.faults.control import Faults
 

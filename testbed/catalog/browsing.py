@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from testbed.catalog import accesses
 from testbed.catalog import database as db
 from testbed.catalog.auth import ForbiddenError
+from testbed.catalog.errors import InputError
 from testbed.catalog.manifest import split_physical_key
-from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

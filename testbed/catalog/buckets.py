@@ -13,11 +13,11 @@ from testbed.catalog import database as db
 from testbed.catalog import roles
 from testbed.catalog.arms import MarkedError
 from testbed.catalog.arms import marked
+from testbed.catalog.arns import account
 from testbed.catalog.descriptions import bucket_of
+from testbed.catalog.errors import InputError
 from testbed.catalog.people import BUCKET_DEFAULTS
 from testbed.catalog.people import INDEXED_BYTES
-from testbed.catalog.registry import InputError
-from testbed.catalog.rest import account
 
 if TYPE_CHECKING:
     from testbed.catalog.registry import Registry

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 
 from testbed.catalog import manifest as manifests
 from testbed.catalog import workflows
+from testbed.catalog.errors import InputError
+from testbed.catalog.errors import OperationError
 from testbed.catalog.manifest import Manifest
-from testbed.catalog.registry import InputError
-from testbed.catalog.registry import OperationError
 from testbed.catalog.registry import header_of
 from testbed.catalog.registry import is_name
 

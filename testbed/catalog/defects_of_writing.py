@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.faults.crossing import Crossing
 
 if TYPE_CHECKING:

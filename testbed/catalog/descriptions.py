@@ -10,8 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from testbed.catalog import database as db
+from testbed.catalog.arns import account
 from testbed.catalog.collaborators import collaborators
-from testbed.catalog.rest import account
 from testbed.catalog.roles import levels_of
 from testbed.catalog.roles import rights_of
 from testbed.catalog.roles import role_named

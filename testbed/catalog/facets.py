@@ -13,7 +13,7 @@ from typing import Final
 
 from testbed.catalog import query_language
 from testbed.catalog import terms
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

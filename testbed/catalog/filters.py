@@ -11,8 +11,8 @@ from typing import Final
 
 from testbed.catalog import query_language
 from testbed.catalog import terms
+from testbed.catalog.errors import InputError
 from testbed.catalog.paging import SYSTEM
-from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

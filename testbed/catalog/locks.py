@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from testbed.catalog import database as db
-from testbed.catalog.registry import OperationError
+from testbed.catalog.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

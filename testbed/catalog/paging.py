@@ -14,7 +14,7 @@ from typing import Any
 from typing import Final
 
 from testbed.catalog import query_language
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.parsing import json_of
 
 if TYPE_CHECKING:

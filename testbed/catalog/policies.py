@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from testbed.catalog import database as db
 from testbed.catalog import roles
 from testbed.catalog.descriptions import policy_of
-from testbed.catalog.registry import InputError
-from testbed.catalog.registry import OperationError
+from testbed.catalog.errors import InputError
+from testbed.catalog.errors import OperationError
 from testbed.catalog.role_changes import MOST_POLICIES
 
 if TYPE_CHECKING:

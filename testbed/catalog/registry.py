@@ -19,6 +19,7 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 from testbed.catalog import manifest as manifests
+from testbed.catalog.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
-    from testbed.catalog.defects import Defects
+    from testbed.catalog.injection import Defects
     from testbed.catalog.manifest import Manifest
 
 Item = TypeVar("Item")
@@ -50,23 +51,6 @@ POINTER_DEPTH: Final = POINTERS.count("/") + 2
 def is_name(name: str) -> bool:
     """Return whether a string is a valid package name."""
     return bool(NAME.fullmatch(name)) and len(name.encode()) <= LONGEST_NAME
-
-
-class InputError(Exception):
-    """Invalid input of the caller; becomes an InvalidInput arm."""
-
-    def __init__(self, path: str, name: str, message: str) -> None:
-        super().__init__(message)
-        self.path = path
-        self.name = name
-
-
-class OperationError(Exception):
-    """An operation that cannot be done now; becomes an OperationError arm."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -72,17 +71,6 @@ def credentials(name: str, rights: Rights, life_s: float = KEY_LIFE_S) -> dict[s
         "SessionToken": issued["SessionToken"],
         "Expiration": (issued["Expiration"] + timedelta(seconds=KEY_LIFE_S - int(life_s))).isoformat(),
     }
-
-
-@functools.cache
-def account() -> str:
-    """Return the AWS account id of the catalog's own credentials."""
-    return boto3.client("sts").get_caller_identity()["Account"]
-
-
-def role_arn(role: str) -> str:
-    """Return the ARN of one of the testbed's own IAM roles."""
-    return f"arn:aws:iam::{account()}:role/nightproof-{role}"
 
 
 def session_policy(rights: Rights) -> dict[str, Any]:

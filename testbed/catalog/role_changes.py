@@ -14,7 +14,7 @@ from testbed.catalog import database as db
 from testbed.catalog import sso
 from testbed.catalog.arms import MarkedError
 from testbed.catalog.descriptions import role_of
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 

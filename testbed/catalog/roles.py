@@ -10,9 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from testbed.catalog import database as db
+from testbed.catalog.arns import account
+from testbed.catalog.arns import role_arn
 from testbed.catalog.people import ROLES
-from testbed.catalog.rest import account
-from testbed.catalog.rest import role_arn
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

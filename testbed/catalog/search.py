@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from testbed.catalog.defects import Defects
+    from testbed.catalog.injection import Defects
     from testbed.catalog.registry import Pointer
     from testbed.catalog.registry import Registry
 

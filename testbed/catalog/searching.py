@@ -15,8 +15,8 @@ from testbed.catalog import facets
 from testbed.catalog import filters
 from testbed.catalog import paging
 from testbed.catalog.arms import armed
+from testbed.catalog.errors import InputError
 from testbed.catalog.paging import State
-from testbed.catalog.registry import InputError
 from testbed.catalog.search_fields import QueryError
 
 if TYPE_CHECKING:

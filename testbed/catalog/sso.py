@@ -11,7 +11,7 @@ from typing import NoReturn
 import jsonschema  # type: ignore[import-untyped]  # ships no types
 
 from testbed.catalog import roles
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 from testbed.parsing import yaml_of

@@ -7,7 +7,7 @@ from typing import Any
 from typing import Final
 from typing import NoReturn
 
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.parsing import yaml_of
 
 COLUMN: Final = re.compile(r"[a-z_][a-z0-9_]*")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from testbed.catalog import database as db
 from testbed.catalog import roles
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.catalog.settings import put_setting
 from testbed.catalog.settings import setting
 from testbed.catalog.table_config import check_config

@@ -17,8 +17,8 @@ from testbed.catalog import roles
 from testbed.catalog.arms import armed
 from testbed.catalog.arms import bend_of
 from testbed.catalog.descriptions import roles_named
+from testbed.catalog.errors import InputError
 from testbed.catalog.people import user_uuid
-from testbed.catalog.registry import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from typing import NoReturn
 import jsonschema  # type: ignore[import-untyped]  # ships no types
 from botocore.exceptions import ClientError
 
+from testbed.catalog.errors import InputError
 from testbed.catalog.manifest import physical_key
 from testbed.catalog.manifest import split_physical_key
-from testbed.catalog.registry import InputError
 from testbed.parsing import yaml_of
 
 if TYPE_CHECKING:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,44 @@ def test_a_room_imports_only_what_its_arrow_allows(room: str) -> None:
         if is_inside(name, ROOMS) and not is_inside(name, MAY_IMPORT[room])
     ]
     assert forbidden == []
+
+
+def graph_of(folder: Path, root: Path) -> dict[str, set[str]]:
+    """Return which modules of a folder each of its modules imports, by full names from the root."""
+    files = {".".join(path.relative_to(root).with_suffix("").parts): path for path in folder.rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    found = {
+        name: {one if one in modules else one.rpartition(".")[0] for one in imported(path)}
+        for name, path in modules.items()
+    }
+    return {name: (names & modules.keys()) - {name} for name, names in found.items()}
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle of imports, the first one again at the end, or an empty list."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "docs"])
+def test_no_file_is_in_a_circle_of_imports(room: str) -> None:
+    """Each file can be read after those that it imports; cut a circle with a Protocol or by moving the shared part."""
+    assert " <- ".join(circle_in(graph_of(ROOT / room, ROOT))) == ""
+
+
+def test_a_circle_of_imports_is_found(tmp_path: Path) -> None:
+    """Imports for types, of members and inside functions count as any other."""
+    room = tmp_path / "shop"
+    room.mkdir()
+    (room / "a.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from shop.b import Basket\n")
+    (room / "b.py").write_text("def sell():\n    from shop import c\n")
+    (room / "c.py").write_text("import json\n")
+    assert circle_in(graph_of(room, tmp_path)) == []
+    (room / "c.py").write_text("import shop.a\n")
+    assert set(circle_in(graph_of(room, tmp_path))) == {"shop.a", "shop.b", "shop.c"}
 
 
 @pytest.mark.parametrize("room", sorted(set(MAY_IMPORT) - set(MAY_USE_PREFECT)))

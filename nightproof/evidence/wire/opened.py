@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 from typing import Protocol
 
-if TYPE_CHECKING:
-    from nightproof.evidence.wire.links import Link
-
 MOST_OPEN: Final = 1000  # of those that are never ended, such as a request whose answer nobody reads
+
+
+class Carrier(Protocol):
+    """A connection; `asked_at` orders what was sent over it last."""
+
+    asked_at: int
 
 
 class Opened(Protocol):
     """What a recorder has begun."""
 
-    link: Link | None
+    link: Any  # the carrier, or None
     asked_at: int
 
     def fits(self, target: str) -> bool:
@@ -34,7 +37,7 @@ LATEST: Final[ContextVar[Opened | None]] = ContextVar("nightproof_latest_exchang
 TICKS: Final = itertools.count(1)  # orders what happens on all connections
 
 
-def claim(link: Link, target: str) -> bool:
+def claim(link: Carrier, target: str) -> bool:
     """Assign a request that is about to be sent to its exchange; return whether there is one.
 
     Several exchanges may have the same target; the one that this thread or task began comes first. A request that a

@@ -16,7 +16,7 @@ from nightproof.datasets.manifest import pins
 from nightproof.datasets.placement import Placement
 from nightproof.datasets.push import clear
 from nightproof.datasets.put import Storage
-from nightproof.datasets.tables import tables_over
+from nightproof.datasets.table_specs import tables_over
 from nightproof.errors import Blocked
 from nightproof.errors import UsageError
 from nightproof.profile import Names

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nightproof import seeds
-from nightproof.datasets import tables
+from nightproof.datasets import table_specs
 from nightproof.datasets.generators import DATASETS
 from nightproof.datasets.manifest import read_manifest
+from nightproof.datasets.table_specs import TABLES
+from nightproof.datasets.table_specs import tables_over
 from nightproof.datasets.tables import SET
-from nightproof.datasets.tables import TABLES
 from nightproof.datasets.tables import put_tables
 from nightproof.datasets.tables import stored_tables
-from nightproof.datasets.tables import tables_over
 from nightproof.errors import Blocked
 from nightproof.profile import Names
 
@@ -75,7 +75,7 @@ def test_only_tables_of_seeded_packages_are_set(catalog: Catalog) -> None:
 
 def test_a_table_that_the_catalog_refuses_blocks_the_night(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names the table and the bucket."""
-    monkeypatch.setattr(tables, "TABLES", (replace(TABLES[0], config="not a mapping"),))
+    monkeypatch.setattr(table_specs, "TABLES", (replace(TABLES[0], config="not a mapping"),))
 
     with pytest.raises(Blocked, match=r"did not take the Tabulator table `events_parquet` on `quilt-mcp-test-data`"):
         put_tables(catalog, NAMES, [])
@@ -89,7 +89,7 @@ def test_a_bucket_that_the_catalog_lacks_has_no_tables(catalog: Catalog) -> None
 def test_the_manifest_describes_the_tables() -> None:
     """Configuration, package and the number of rows that the files really hold."""
     stated = {name: table for name, table in read_manifest()["tables"].items() if "config" in table}
-    assert stated == tables.described(NAMES)
+    assert stated == table_specs.described(NAMES)
     assert {name: table["rows"] for name, table in stated.items()} == {
         "events_parquet": 10_000, "measurements": 231_484, "simple_rows": 18_960,
     }  # fmt: skip

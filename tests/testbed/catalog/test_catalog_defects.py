@@ -9,9 +9,10 @@ import pytest
 from starlette.responses import RedirectResponse
 
 from testbed.catalog import order
+from testbed.catalog.defects import DEFECTS
 from testbed.catalog.defects import SENTENCES
-from testbed.catalog.defects import Defects
 from testbed.catalog.defects_of_tabulator import DEFECTS as TABULATOR
+from testbed.catalog.injection import Defects
 from testbed.faults.control import Faults
 from tests.testbed.catalog.calling import PRIVATE
 from tests.testbed.catalog.calling import WORK
@@ -182,7 +183,7 @@ def test_a_slow_defect_delays_its_kind_of_request(name: str) -> None:
     for parameters, expected in (({}, seconds), ({"seconds": 0.5}, 0.5)):
         faults.set(name, parameters)
         delays = {
-            kind: Defects(faults).bend("delay", 0.0, labels=frozenset({"*", kind}))
+            kind: Defects(faults, DEFECTS).bend("delay", 0.0, labels=frozenset({"*", kind}))
             for kind in ("read", "search", "construct", "token")
         }
         assert {kind: delay for kind, delay in delays.items() if delay} == dict.fromkeys(kinds, expected)

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from testbed.catalog import database as db
 from testbed.catalog.database import open_database
+from testbed.catalog.errors import OperationError
 from testbed.catalog.locks import Locks
-from testbed.catalog.registry import OperationError
 from tests.testbed.catalog.another import Another
 from tests.testbed.catalog.calling import PROMOTE
 from tests.testbed.catalog.calling import WORK

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from testbed.catalog.defects import Defects
 from testbed.catalog.documents import Objects
+from testbed.catalog.injection import Defects
 from testbed.catalog.registry import Registry
 from testbed.faults.control import Faults
 from tests.testbed.catalog.calling import PRIVATE
@@ -54,7 +54,7 @@ def counting(catalog: Calling) -> Iterator[Counting]:
 
 def objects_of(counting: Any) -> Objects:
     """Return an object search that lists with the counting client."""
-    return Objects(Registry(counting, Defects(Faults({}, {}))))
+    return Objects(Registry(counting, Defects(Faults({}, {}), {})))
 
 
 def test_a_small_bucket_is_never_seen_late(counting: Counting) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from testbed.catalog.errors import InputError
 from testbed.catalog.people import ROLES
-from testbed.catalog.registry import InputError
 from testbed.catalog.sso import check_config
 
 if TYPE_CHECKING:

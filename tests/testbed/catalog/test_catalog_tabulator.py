@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from quilt3.admin.exceptions import Quilt3AdminError
 
-from testbed.catalog.registry import InputError
+from testbed.catalog.errors import InputError
 from testbed.catalog.table_config import check_config
 from tests.testbed.catalog.calling import SCRATCH
 from tests.testbed.catalog.calling import WORK
