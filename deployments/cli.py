@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path  # noqa: TC003 - typer resolves annotations at run time
 from typing import Annotated
 from typing import Any
@@ -45,6 +46,21 @@ Profile = Annotated[str, typer.Option("--profile", "-p", help="A name in deploym
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine instead of text.")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", "-b", help="Only this backend; may be repeated.")]
 Suites = Annotated[list[str] | None, typer.Option("--suite", "-s", help="Only this suite; may be repeated.")]
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if wanted:
+        typer.echo(f"nightproof {version('nightproof')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
 
 
 @app.command(epilog="Example: nightproof run --profile embedded --backend quilt3")

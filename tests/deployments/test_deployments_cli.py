@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -19,8 +21,6 @@ from nightproof.locking import environment_lock
 from tests.nightproof.foreign import RUN_ID
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.deployments.conftest import Call
     from tests.nightproof.foreign import Foreign
 
@@ -33,6 +33,12 @@ def test_there_are_as_many_commands_as_promised() -> None:
         "catalogue", "cleanup", "doctor", "down", "history", "init", "prove", "prune", "report", "run", "seed",
         "testbed", "up",
     ]  # fmt: skip
+
+
+def test_the_version_is_that_of_the_package(call: Call) -> None:
+    """`--version` needs no command."""
+    stated = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
+    assert call("--version") == (0, f"nightproof {stated}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
