@@ -30,6 +30,15 @@ START_DEADLINE_S = 30
 HANG_S = 300  # a hang, not a slow machine
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a plugin of ours out of the hundreds of child sessions: importing it takes a third of their start.
+
+    A parent of workers leaves the variable alone, because the workers would read it for themselves.
+    """
+    if not config.getoption("numprocesses", None):
+        os.environ["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Limit every test of the project; not by the configuration file, which is that of the suites in `suites/` too."""
     for item in items:
@@ -63,6 +72,7 @@ def s3_url() -> Iterator[str]:
     port = free_port()
     env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
     env["IOT_MTLS_ENABLED"] = "false"  # its MQTT server would listen on every address
+    env.pop("COVERAGE_PROCESS_CONFIG", None)  # nothing of ours runs there
     server = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, stdout=subprocess.DEVNULL)
     try:
         _await_port(port, server)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.architecture.parsed import parsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("architecture")  # each file is parsed once
 ROOT = Path(__file__).parents[2]
 STATUS_CODES = range(100, 600)
 
@@ -121,7 +124,7 @@ def test_no_suite_contains(rule: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
         for path in sorted((ROOT / "suites").rglob("*.py"))
-        for node in find(ast.parse(path.read_text(encoding="utf-8")))
+        for node in find(parsed(path))
     ]
     assert found == []
 

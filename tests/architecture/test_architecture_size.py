@@ -9,6 +9,9 @@ from statistics import median
 
 import pytest
 
+from tests.architecture.parsed import parsed
+
+pytestmark = pytest.mark.xdist_group("architecture")  # each file is parsed once
 ROOT = Path(__file__).parents[2]
 ROOMS = ("deployments", "flows", "tasks", "nightproof", "suites", "testbed", "tests")
 MAX_FILE_LINES = 400
@@ -28,7 +31,7 @@ def files(*rooms: str) -> list[Path]:
 
 def functions(path: Path) -> list[Function]:
     """Return every function of a file."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = ast.walk(parsed(path))
     return [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
@@ -74,7 +77,7 @@ def test_every_test_is_short_and_says_what_it_holds(room: str) -> None:
 def test_every_module_has_a_docstring() -> None:
     """Every module outside tests/ has a docstring."""
     rooms = [room for room in ROOMS if room != "tests"]
-    silent = [path for path in files(*rooms) if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    silent = [path for path in files(*rooms) if not ast.get_docstring(parsed(path))]
     assert silent == []
 
 

@@ -26,6 +26,7 @@ from deployments.state import note_path
 from nightproof.waiting import await_value
 from tests.nightproof.evidence.wire import serve
 from tests.nightproof.foreign import Foreign
+from tests.untraced import untraced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,6 +203,13 @@ def be_patient(foreign: Foreign) -> None:
     path.write_text(path.read_text().replace("timeout_s = 30", "timeout_s = 100"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _children_are_untraced() -> Iterator[None]:
+    """Start Prefect's processes without coverage."""
+    with untraced():
+        yield
+
+
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Start the supervisor as a separate process on free ports, with a profile that is not a committed one."""
@@ -210,9 +218,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         foreign = Foreign(folder, shop.url)
         foreign.write(HONEST, *NAMES, more='cron = "30 3 * * *"\ntimezone = "Europe/Berlin"\nserver_start_s = 190')
         command = [sys.executable, "-m", "deployments.cli", "up", "--profile", str(foreign.profile_path), "--port", "0"]
-        env = os.environ | {WEBHOOK: f"{messenger.url}/hook"}
-        with (folder / "up.log").open("w") as log:
-            process = subprocess.Popen(command, env=env, stdout=log, stderr=log, text=True)
+        with (folder / "up.log").open("w") as log, untraced():
+            process = subprocess.Popen(
+                command, env=os.environ | {WEBHOOK: f"{messenger.url}/hook"}, stdout=log, stderr=log, text=True
+            )
         supervisor = Up(process, foreign, shop, messenger)
         try:
             supervisor.url = _ready(supervisor, folder / "up.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -12,6 +13,7 @@ from prefect.testing.utilities import prefect_test_harness
 from flows.nightly import nightly
 from tests.nightproof.evidence.wire import serve
 from tests.nightproof.foreign import Foreign
+from tests.untraced import untraced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,9 @@ def prefect() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DO_NOT_TRACK", "1")  # tests need no network
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=180):
+        with ExitStack() as ends:
+            with untraced():
+                ends.enter_context(prefect_test_harness(server_startup_timeout=180))
             yield
 
 
