@@ -21,7 +21,7 @@ run: $(READY) ## Run one whole night (PROFILE=embedded) and print colour, cause,
 worlds: $(WORLDS_READY) ## Install what other teams' suites need into .venvs, for the tests
 
 test: $(READY) $(WORLDS_READY) ## Run the project's own tests with coverage
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## Check format, rules, types, spelling and the lock
 	@$(BIN)/ruff format --check .

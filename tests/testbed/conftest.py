@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DEADLINE_S = 60
+DEADLINE_S = 150  # a hang, not a slow machine
 
 
 class Running:
