@@ -96,7 +96,7 @@ def _require_new(suite: Path, profile: Path) -> None:
     """Raise UsageError if one of the three files exists: it may be somebody's work."""
     lock = catalogue.lock_path(suite)
     is_shared = lock.parent != suite.absolute()  # suites in a folder `suites` share one lock, with a part for each
-    named = f" --profile {profile}" if profile.is_file() else ""
+    named = f" --profile {profile}" if os.path.isfile(profile) else ""  # noqa: PTH113 - no error for a name too long
     for file in (profile, suite / suites.FILE, *(() if is_shared else (lock,))):
         if os.path.lexists(file):
             raise UsageError(
