@@ -227,6 +227,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             supervisor.url = _ready(supervisor, folder / "up.log")
             yield supervisor
         finally:
+            supervisor.client.close()
             process.terminate()
             try:
                 process.wait(100)
