@@ -18,6 +18,7 @@ from nightproof.profile import Profile
 from nightproof.profile import Secrets
 from nightproof.target import Target
 from nightproof.target import open_target
+from tests.untraced import untraced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,10 +71,11 @@ def world() -> Callable[[str], Path]:
 def s3_url() -> Iterator[str]:
     """Start an S3 server in memory, in a process of its own."""
     port = free_port()
-    env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
-    env["IOT_MTLS_ENABLED"] = "false"  # its MQTT server would listen on every address
-    env.pop("COVERAGE_PROCESS_CONFIG", None)  # nothing of ours runs there
-    server = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, stdout=subprocess.DEVNULL)
+    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
+    settings["IOT_MTLS_ENABLED"] = "false"  # its MQTT server would listen on every address
+    with untraced():
+        env = os.environ | settings
+        server = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, stdout=subprocess.DEVNULL)
     try:
         _await_port(port, server)
         yield f"http://127.0.0.1:{port}"

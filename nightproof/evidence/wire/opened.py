@@ -45,10 +45,10 @@ def claim(link: Carrier, target: str) -> bool:
     """
     found = OUTER.get()
     if found is None:
-        fitting = [one for one in OPEN.copy() if one.fits(target)]
         latest = LATEST.get()
-        fitting.sort(key=lambda one: (one.link is not link, one is not latest))
-        found = next((one for one in fitting if one.link is link or one.take()), None)
+        nearest = sorted(OPEN.copy(), key=lambda one: (one.link is not link, one is not latest))
+        # `fits` parses two URLs, so it is asked only until the first that can be had.
+        found = next((one for one in nearest if one.fits(target) and (one.link is link or one.take())), None)
     else:
         found.take()
     if found is not None:

@@ -36,9 +36,9 @@ FAILING = """
 
 
 def run_pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest in a folder, without the variables of this pytest run."""
+    """Run pytest in a folder, without the variables of this pytest run but for the options of all child sessions."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTPROOF_", "PYTEST_"))}
-    kept["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"  # it is of our own environment, and slow to import
+    kept["PYTEST_ADDOPTS"] = os.environ["PYTEST_ADDOPTS"]  # which tests/conftest.py sets
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
     return subprocess.run(
         command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=LIMIT_S, check=False
